@@ -1,0 +1,83 @@
+import type { ByteChannel, SocketEndpoint } from './channel.ts';
+
+/**
+ * What makes byte channels: `node` (portable) here, `native` later. All sockets are handed over as file descriptors
+ * where they were made in another network namespace or with special options (`#shared/native/`).
+ */
+export interface Engine {
+  readonly name: 'node' | 'native';
+
+  /** Starts accepting. A listener never stops because one accept or handler failed. */
+  listen(target: ListenTarget, onAccept: (channel: TcpChannel) => void): Promise<Listener>;
+
+  /** Rejects with a `ChannelError` (`connect_refused`, `connect_timeout`, `unreachable`, `aborted`). */
+  connect(target: ConnectTarget, signal?: AbortSignal): Promise<TcpChannel>;
+
+  /**
+   * TLS over an accepted channel. Nothing of the peer is trusted before the promise resolves: the chain is verified
+   * against the context's trust bundle and both certificates' validity is checked against the clock.
+   * Rejects with `tls_handshake` or `timeout`; the TCP channel is closed then.
+   */
+  secureServer(channel: TcpChannel, context: TlsContext, options: TlsOptions): Promise<SecureChannel>;
+  secureClient(channel: TcpChannel, context: TlsContext, options: TlsOptions): Promise<SecureChannel>;
+
+  /** Parses and checks the PEM material once; handshakes then share it. Throws `ChannelError` when it does not parse. */
+  createTlsContext(material: TlsMaterial): TlsContext;
+}
+
+export type ListenTarget =
+  | { readonly fd: number }
+  | { readonly ip: string; readonly port: number; readonly backlog?: number };
+
+export interface ConnectTarget {
+  readonly remote: SocketEndpoint;
+  readonly timeoutMs: number;
+  /** A socket made beforehand (mark, source address, network namespace set); the engine owns it from here on. */
+  readonly fd?: number;
+  readonly local?: SocketEndpoint;
+}
+
+export interface Listener {
+  readonly address: SocketEndpoint;
+  /** Stops accepting; accepted channels live on. Resolves when the listening socket is closed. */
+  close(): Promise<void>;
+}
+
+export interface TcpChannel extends ByteChannel {
+  /** For `getsockopt` and socket options only; -1 once closed. */
+  readonly fd: number;
+}
+
+export interface SecureChannel extends ByteChannel {
+  readonly alpn: string;
+  /** DER of the verified peer chain, leaf first. */
+  readonly peerLeaf: Buffer;
+  /** URI subject alternative names of the peer's leaf, in order. */
+  readonly peerUris: readonly string[];
+  /** Wall clock (ms) at which the peer's leaf expires. */
+  readonly peerNotAfter: number;
+  readonly tlsVersion: string;
+  readonly keyExchangeGroup: string;
+}
+
+export interface TlsMaterial {
+  /** PEM, leaf first, then intermediates. */
+  readonly certChainPem: string;
+  /** PEM, PKCS#8. */
+  readonly privateKeyPem: string;
+  /** PEM, every root that is trusted now (two of them while a root is being rotated). */
+  readonly trustBundlePem: string;
+}
+
+/** Opaque: made by `createTlsContext` and understood by the engine that made it. */
+export interface TlsContext {
+  readonly notAfter: number;
+  readonly notBefore: number;
+}
+
+export interface TlsOptions {
+  readonly alpn: readonly string[];
+  readonly timeoutMs: number;
+  /** True: the peer must present a certificate that chains to the bundle. False: a server that accepts anonymous clients. */
+  readonly verifyPeer: boolean;
+}
