@@ -1,0 +1,117 @@
+/**
+ * The internal model of what the mesh consists of. Made from `istio.workload` resources at the boundary
+ * (`#shared/discovery/`) and trusted from there on. IP addresses are canonical text (`#shared/workload/ip.ts`).
+ */
+export interface Workload {
+  /** `<cluster>/<group>/<kind>/<namespace>/<name>`; the resource's name on the wire. */
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly addresses: readonly string[];
+  readonly hostname: string;
+  readonly network: string;
+  readonly tunnelProtocol: TunnelProtocol;
+  readonly trustDomain: string;
+  readonly serviceAccount: string;
+  readonly waypoint: GatewayAddress | undefined;
+  readonly networkGateway: GatewayAddress | undefined;
+  readonly node: string;
+  readonly canonicalName: string;
+  readonly canonicalRevision: string;
+  readonly workloadType: WorkloadType;
+  readonly workloadName: string;
+  readonly nativeTunnel: boolean;
+  readonly applicationTunnel: ApplicationTunnel | undefined;
+  /** Service name (`<namespace>/<hostname>`) → its ports on this workload. */
+  readonly services: ReadonlyMap<string, readonly ServicePort[]>;
+  /** Names (`<namespace>/<name>`) of policies that select this workload. */
+  readonly authorizationPolicies: readonly string[];
+  readonly status: 'healthy' | 'unhealthy';
+  readonly clusterId: string;
+  readonly locality: Locality;
+  readonly networkMode: 'standard' | 'host_network';
+  /** Relative share of connections; 1 when the wire says nothing, 0 takes none. */
+  readonly capacity: number;
+}
+
+export interface Service {
+  readonly name: string;
+  readonly namespace: string;
+  readonly hostname: string;
+  readonly addresses: readonly NetworkAddress[];
+  readonly ports: readonly ServicePort[];
+  readonly subjectAltNames: readonly string[];
+  readonly waypoint: GatewayAddress | undefined;
+  readonly loadBalancing: LoadBalancing | undefined;
+  readonly ipFamilies: 'automatic' | 'ipv4_only' | 'ipv6_only' | 'dual';
+  readonly canonical: boolean;
+  readonly ingressUseWaypoint: boolean;
+  readonly weightedWaypoints: readonly WeightedWaypoint[];
+  readonly visibility: 'public' | 'namespace';
+}
+
+export type TunnelProtocol = 'none' | 'hbone' | 'legacy_istio_mtls';
+export type WorkloadType = 'deployment' | 'cronjob' | 'pod' | 'job';
+export type AppProtocol = 'unknown' | 'http11' | 'http2' | 'grpc' | 'tcp' | 'tls';
+
+export interface ServicePort {
+  readonly servicePort: number;
+  /** 0: the same as `servicePort`. */
+  readonly targetPort: number;
+  readonly appProtocol: AppProtocol;
+}
+
+export interface NetworkAddress {
+  readonly network: string;
+  readonly ip: string;
+  /** Prefix length of a CIDR address; undefined for a host. */
+  readonly prefixLength: number | undefined;
+}
+
+export type GatewayAddress =
+  | {
+      readonly kind: 'hostname';
+      readonly namespace: string;
+      readonly hostname: string;
+      readonly hboneMtlsPort: number;
+    }
+  | {
+      readonly kind: 'address';
+      readonly network: string;
+      readonly ip: string;
+      readonly hboneMtlsPort: number;
+    };
+
+export interface WeightedWaypoint {
+  readonly destination: GatewayAddress;
+  readonly weight: number;
+}
+
+export interface ApplicationTunnel {
+  readonly protocol: 'none' | 'proxy';
+  readonly port: number;
+}
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subzone: string;
+}
+
+export type LocalityScope = 'region' | 'zone' | 'subzone' | 'node' | 'cluster' | 'network';
+
+export interface LoadBalancing {
+  readonly routingPreference: readonly LocalityScope[];
+  readonly mode: 'unspecified' | 'strict' | 'failover' | 'passthrough';
+  readonly healthPolicy: 'only_healthy' | 'allow_all';
+}
+
+/** The resource name of a service on the wire. */
+export function serviceName(service: Pick<Service, 'namespace' | 'hostname'>): string {
+  return `${service.namespace}/${service.hostname}`;
+}
+
+/** The SPIFFE id a workload proves itself with. */
+export function workloadIdentity(w: Pick<Workload, 'trustDomain' | 'namespace' | 'serviceAccount'>): string {
+  return `spiffe://${w.trustDomain}/ns/${w.namespace}/sa/${w.serviceAccount}`;
+}
