@@ -1,0 +1,143 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Logger } from './logger.ts';
+
+export interface AdminRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+export interface AdminResponse {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export type AdminHandler = (request: AdminRequest) => AdminResponse | Promise<AdminResponse>;
+
+export interface AdminRoute {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** One line for the index page. */
+  readonly help: string;
+  readonly handle: AdminHandler;
+}
+
+export type AdminAddress = { readonly ip: string; readonly port: number } | { readonly unixSocket: string };
+
+const REQUEST_TIMEOUT_MS = 10_000;
+const MAX_CONNECTIONS = 64;
+/** unix(7): sun_path holds 108 bytes, the last one NUL. */
+const MAX_UNIX_PATH_BYTES = 107;
+
+export function json(value: unknown, status = 200): AdminResponse {
+  return { status, contentType: 'application/json', body: `${JSON.stringify(value, mapsAsObjects, 2)}\n` };
+}
+
+export function text(body: string, status = 200): AdminResponse {
+  return { status, contentType: 'text/plain; charset=utf-8', body };
+}
+
+function mapsAsObjects(_key: string, value: unknown): unknown {
+  return value instanceof Map ? Object.fromEntries(value) : value;
+}
+
+/**
+ * The operator's HTTP server of each tier (admin, metrics and readiness are three of them). Small on purpose: exact paths,
+ * no request bodies. An address that is not loopback must only be given routes that change nothing.
+ */
+export class AdminServer {
+  readonly #servers: Server[] = [];
+  readonly #sockets: string[] = [];
+  readonly #routes: ReadonlyMap<string, AdminRoute>;
+  readonly #logger: Logger;
+
+  constructor(routes: readonly AdminRoute[], logger: Logger) {
+    this.#routes = new Map(routes.map(r => [`${r.method} ${r.path}`, r]));
+    this.#logger = logger;
+  }
+
+  /** @returns the port bound (0 for a unix socket). Rejects when the address is taken. */
+  async listen(address: AdminAddress): Promise<number> {
+    if ('unixSocket' in address && Buffer.byteLength(address.unixSocket) > MAX_UNIX_PATH_BYTES) {
+      throw new Error(
+        `unix socket path ${address.unixSocket} is too long: at most ${MAX_UNIX_PATH_BYTES} bytes`,
+      );
+    }
+    const server = createServer(
+      { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+      (req, res) => {
+        void this.#serve(req, res);
+      },
+    );
+    server.maxConnections = MAX_CONNECTIONS;
+    await listenOn(server, address);
+    this.#servers.push(server);
+    if ('unixSocket' in address) {
+      this.#sockets.push(address.unixSocket);
+      chmodSync(address.unixSocket, 0o600);
+    }
+    const bound = server.address();
+    return bound !== null && typeof bound === 'object' ? bound.port : 0;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#servers.splice(0).map(closeServer));
+    for (const path of this.#sockets.splice(0)) rmSync(path, { force: true });
+  }
+
+  async #serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const response = await this.#answer(req);
+    res.writeHead(response.status, {
+      'content-type': response.contentType,
+      'x-content-type-options': 'nosniff',
+    });
+    res.end(req.method === 'HEAD' ? '' : response.body);
+  }
+
+  async #answer(req: IncomingMessage): Promise<AdminResponse> {
+    const url = URL.parse(req.url ?? '/', 'http://admin');
+    if (url === null) return text('bad request target\n', 400);
+    const method = req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET');
+    if (url.pathname === '/') return text(this.#index());
+    const route = this.#routes.get(`${method} ${url.pathname}`);
+    if (route === undefined) return text(`no such page: ${method} ${url.pathname}\n\n${this.#index()}`, 404);
+    try {
+      return await route.handle({ method, path: url.pathname, query: url.searchParams });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#logger.error('admin request failed', { path: url.pathname, error: message });
+      return text(`${message}\n`, 500);
+    }
+  }
+
+  #index(): string {
+    return [...this.#routes.values()]
+      .map(r => `${r.method.padEnd(5)}${r.path.padEnd(28)}${r.help}\n`)
+      .join('');
+  }
+}
+
+function listenOn(server: Server, address: AdminAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const onListening = (): void => {
+      server.off('error', reject);
+      resolve();
+    };
+    if ('unixSocket' in address) {
+      rmSync(address.unixSocket, { force: true });
+      server.listen(address.unixSocket, onListening);
+    } else {
+      server.listen(address.port, address.ip, onListening);
+    }
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise(resolve => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

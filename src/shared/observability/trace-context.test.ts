@@ -1,0 +1,21 @@
+import { test } from 'tap';
+import { formatTraceparent, parseTraceparent } from './trace-context.ts';
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+const SPAN = '00f067aa0ba902b7';
+
+const ROWS: readonly (readonly [string, string, boolean])[] = [
+  ['a version 00 header is taken', `00-${TRACE}-${SPAN}-01`, true],
+  ['a later version is read as far as it is understood', `01-${TRACE}-${SPAN}-01-more`, true],
+  ['version 00 has no further fields', `00-${TRACE}-${SPAN}-01-more`, false],
+  ['version ff is invalid', `ff-${TRACE}-${SPAN}-01`, false],
+  ['an all-zero trace id is invalid', `00-${'0'.repeat(32)}-${SPAN}-01`, false],
+  ['an all-zero parent id is invalid', `00-${TRACE}-${'0'.repeat(16)}-01`, false],
+  ['upper case is invalid', `00-${TRACE.toUpperCase()}-${SPAN}-01`, false],
+  ['a header without an end is refused unread', `01-${TRACE}-${SPAN}-01-${'x'.repeat(600)}`, false],
+];
+test('traceparent', t => {
+  for (const [name, value, ok] of ROWS) t.equal(parseTraceparent(value) !== undefined, ok, name);
+  t.equal(formatTraceparent({ traceId: TRACE, parentId: SPAN, sampled: false }), `00-${TRACE}-${SPAN}-00`);
+  t.end();
+});

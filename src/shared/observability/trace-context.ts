@@ -1,0 +1,27 @@
+/** W3C Trace Context, `traceparent` of version 00: https://www.w3.org/TR/trace-context/ */
+export interface TraceContext {
+  /** 32 lower-case hexadecimal digits, not all zero. */
+  readonly traceId: string;
+  /** 16 lower-case hexadecimal digits, not all zero. */
+  readonly parentId: string;
+  readonly sampled: boolean;
+}
+
+const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
+/** Longer values can only be of a later version; what they add is ignored, but not without a bound. */
+const MAX_LENGTH = 512;
+
+/** undefined for anything the specification tells a vendor to ignore. */
+export function parseTraceparent(value: string): TraceContext | undefined {
+  if (value.length > MAX_LENGTH) return undefined;
+  const match = TRACEPARENT.exec(value);
+  if (match === null) return undefined;
+  const [, version = '', traceId = '', parentId = '', flags = '', more] = match;
+  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined;
+  if (/^0+$/.test(traceId) || /^0+$/.test(parentId)) return undefined;
+  return { traceId, parentId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
+}
+
+export function formatTraceparent(context: TraceContext): string {
+  return `00-${context.traceId}-${context.parentId}-${context.sampled ? '01' : '00'}`;
+}
