@@ -1,0 +1,86 @@
+import { PrefixTable } from './prefix-table.ts';
+import { serviceName, type NetworkAddress, type Service } from './workload.ts';
+
+/** Services by name, by VIP (exact, then longest prefix) and by host name. */
+export class ServiceIndex {
+  readonly #byName = new Map<string, Service>();
+  readonly #byHostname = new Map<string, Service[]>();
+  readonly #byVip = new Map<string, Service[]>();
+  readonly #byPrefix = new Map<string, PrefixTable<Service>>();
+
+  get(name: string): Service | undefined {
+    return this.#byName.get(name);
+  }
+
+  values(): IterableIterator<Service> {
+    return this.#byName.values();
+  }
+
+  set(service: Service): void {
+    const name = serviceName(service);
+    this.remove(name);
+    this.#byName.set(name, service);
+    addTo(this.#byHostname, service.hostname, service);
+    for (const address of service.addresses) {
+      if (address.prefixLength === undefined)
+        addTo(this.#byVip, vipKey(address.network, address.ip), service);
+      else this.#prefixesOf(address).add(address.ip, address.prefixLength, service);
+    }
+  }
+
+  remove(name: string): boolean {
+    const service = this.#byName.get(name);
+    if (service === undefined) return false;
+    this.#byName.delete(name);
+    removeFrom(this.#byHostname, service.hostname, service);
+    for (const address of service.addresses) {
+      if (address.prefixLength === undefined) {
+        removeFrom(this.#byVip, vipKey(address.network, address.ip), service);
+      } else this.#prefixesOf(address).remove(address.ip, address.prefixLength, service);
+    }
+    return true;
+  }
+
+  findByAddress(network: string, ip: string): Service | undefined {
+    return this.#byVip.get(vipKey(network, ip))?.[0] ?? this.#byPrefix.get(network)?.find(ip);
+  }
+
+  findByHostname(hostname: string, preferredNamespace: string): Service | undefined {
+    const services = this.#byHostname.get(hostname);
+    if (services === undefined) return undefined;
+    return (
+      services.find(s => s.namespace === preferredNamespace) ?? services.find(s => s.canonical) ?? services[0]
+    );
+  }
+
+  #prefixesOf(address: NetworkAddress): PrefixTable<Service> {
+    let table = this.#byPrefix.get(address.network);
+    if (table === undefined) this.#byPrefix.set(address.network, (table = new PrefixTable(byServiceName)));
+    return table;
+  }
+}
+
+function vipKey(network: string, ip: string): string {
+  return `${network}/${ip}`;
+}
+
+function byServiceName(a: Service, b: Service): number {
+  return serviceName(a) < serviceName(b) ? -1 : 1;
+}
+
+function addTo(index: Map<string, Service[]>, key: string, service: Service): void {
+  const held = index.get(key);
+  if (held === undefined) index.set(key, [service]);
+  else {
+    held.push(service);
+    held.sort(byServiceName);
+  }
+}
+
+function removeFrom(index: Map<string, Service[]>, key: string, service: Service): void {
+  const held = index.get(key);
+  const at = held?.indexOf(service) ?? -1;
+  if (held === undefined || at < 0) return;
+  if (held.length === 1) index.delete(key);
+  else held.splice(at, 1);
+}
