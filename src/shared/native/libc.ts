@@ -1,0 +1,48 @@
+import { dlopen, getInt32 } from 'node:ffi';
+import { linuxAbi } from './platform.ts';
+import { SystemCallError } from './system-error.ts';
+
+/**
+ * The C library of this process. This file holds every foreign signature of the project: a wrong one corrupts memory,
+ * so each is checked against its man page and nothing outside `src/shared/native/` may call one.
+ */
+const DEFINITIONS = {
+  __errno_location: { arguments: [], return: 'pointer' },
+  setns: { arguments: ['i32', 'i32'], return: 'i32' },
+  socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+  bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+  listen: { arguments: ['i32', 'i32'], return: 'i32' },
+  getsockname: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
+  setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
+  getsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'pointer'], return: 'i32' },
+  // fcntl is variadic; an integer argument travels in the same register either way on the two ABIs we admit.
+  fcntl: { arguments: ['i32', 'i32', 'i64'], return: 'i32' },
+  close: { arguments: ['i32'], return: 'i32' },
+  send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' },
+} as const;
+
+function load() {
+  linuxAbi();
+  return dlopen(null, DEFINITIONS).functions;
+}
+
+let loaded: ReturnType<typeof load> | undefined;
+
+/** Resolved on first use, so that a tier that captures nothing starts on any platform. */
+export function libc(): ReturnType<typeof load> {
+  loaded ??= load();
+  return loaded;
+}
+
+/** The calling thread's errno (errno(3)). Valid only as the very next foreign call after the one that failed. */
+export function lastErrno(): number {
+  return getInt32(libc().__errno_location());
+}
+
+/** Returns `result`, or throws what errno says when it is negative. */
+export function checked(result: number, syscall: string, purpose: string): number {
+  if (result < 0) throw new SystemCallError(syscall, lastErrno(), purpose);
+  return result;
+}

@@ -1,0 +1,70 @@
+import { arch, platform } from 'node:os';
+
+/**
+ * Numbers of the Linux ABI that the wrappers use, with the kernel header each one is from. They are the kernel's
+ * `asm-generic` values, which x86-64 and arm64 share; architectures that have their own (mips, sparc, parisc, alpha)
+ * are refused by `linuxAbi` rather than served wrong numbers.
+ */
+export interface LinuxAbi {
+  readonly pointerBytes: 8;
+  readonly sockaddrInBytes: 16;
+  readonly sockaddrIn6Bytes: 28;
+  readonly sockaddrLlBytes: 20;
+  readonly sockaddrNlBytes: 12;
+}
+
+const LP64: LinuxAbi = {
+  pointerBytes: 8,
+  sockaddrInBytes: 16,
+  sockaddrIn6Bytes: 28,
+  sockaddrLlBytes: 20,
+  sockaddrNlBytes: 12,
+};
+
+export const ABI_BY_ARCH: ReadonlyMap<string, LinuxAbi> = new Map([
+  ['x64', LP64],
+  ['arm64', LP64],
+]);
+
+/** Throws when this process runs on a platform whose numbers are not in the table. */
+export function linuxAbi(os: string = platform(), cpu: string = arch()): LinuxAbi {
+  const abi = os === 'linux' ? ABI_BY_ARCH.get(cpu) : undefined;
+  if (abi === undefined) {
+    throw new Error(`traffic capture needs Linux on x64 or arm64; this is ${os} on ${cpu}`);
+  }
+  return abi;
+}
+
+/** include/linux/socket.h */
+export const AddressFamily = { inet: 2, inet6: 10, netlink: 16, packet: 17 } as const;
+
+/** include/linux/net.h: types and the flags that may be or-ed to them */
+export const SocketType = { stream: 1, dgram: 2, raw: 3, cloexec: 0o2000000, nonblock: 0o4000 } as const;
+
+/** include/uapi/linux/{in,in6,netfilter_ipv4}.h, asm-generic/socket.h: [level, option] */
+export const SocketOption = {
+  reuseAddress: [1, 2],
+  receiveBuffer: [1, 8],
+  reusePort: [1, 15],
+  mark: [1, 36],
+  domain: [1, 39],
+  ipFreebind: [0, 15],
+  ipTransparent: [0, 19],
+  /** Leaves the choice of the port to connect(2), so that a source address is good for 28k connections per destination. */
+  ipBindAddressNoPort: [0, 24],
+  originalDestination: [0, 80],
+  ipv6Only: [41, 26],
+  ipv6Transparent: [41, 75],
+  ipv6Freebind: [41, 78],
+  originalDestination6: [41, 80],
+  packetIgnoreOutgoing: [263, 23],
+} as const satisfies Record<string, readonly [number, number]>;
+
+/** include/uapi/asm-generic/fcntl.h */
+export const FcntlCommand = { dupfdCloexec: 1030, getFlags: 3, setFlags: 4 } as const;
+
+/** include/uapi/linux/sched.h */
+export const CLONE_NEWNET = 0x40000000;
+
+/** include/uapi/linux/magic.h: f_type of statfs(2) */
+export const FilesystemMagic = { nsfs: 0x6e736673, tmpfs: 0x01021994, ramfs: 0x858458f6 } as const;

@@ -1,0 +1,46 @@
+import type { SocketEndpoint } from '../engine/channel.ts';
+import { ipFromBytes, parseIp } from '../workload/ip.ts';
+import { AddressFamily, linuxAbi } from './platform.ts';
+
+export type IpFamily = 4 | 6;
+
+/** Family of an address as text; IPv4-mapped IPv6 counts as IPv4. Throws when `ip` is not an address. */
+export function familyOf(ip: string): IpFamily {
+  return addressBytes(ip).length === 4 ? 4 : 6;
+}
+
+/** `struct sockaddr_in` (ip(7)) or `struct sockaddr_in6` (ipv6(7)). The family is in host order, the port in network order. */
+export function encodeSocketAddress({ ip, port }: SocketEndpoint): Buffer {
+  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`not a port: ${port}`);
+  const address = addressBytes(ip);
+  const abi = linuxAbi();
+  const v4 = address.length === 4;
+  const bytes = Buffer.alloc(v4 ? abi.sockaddrInBytes : abi.sockaddrIn6Bytes);
+  bytes.writeUInt16LE(v4 ? AddressFamily.inet : AddressFamily.inet6, 0);
+  bytes.writeUInt16BE(port, 2);
+  bytes.set(address, v4 ? 4 : 8);
+  return bytes;
+}
+
+/** Throws when the kernel's answer is too short for its family, or of another family. */
+export function decodeSocketAddress(bytes: Buffer): SocketEndpoint {
+  const family = bytes.length >= 2 ? bytes.readUInt16LE(0) : -1;
+  const abi = linuxAbi();
+  if (family === AddressFamily.inet && bytes.length >= abi.sockaddrInBytes) {
+    return endpoint(bytes.subarray(4, 8), bytes);
+  }
+  if (family === AddressFamily.inet6 && bytes.length >= abi.sockaddrIn6Bytes) {
+    return endpoint(bytes.subarray(8, 24), bytes);
+  }
+  throw new Error(`not an IP socket address: family ${family}, ${bytes.length} bytes`);
+}
+
+function endpoint(address: Buffer, bytes: Buffer): SocketEndpoint {
+  return { ip: ipFromBytes(address) ?? '', port: bytes.readUInt16BE(2) };
+}
+
+function addressBytes(ip: string): Uint8Array {
+  const bytes = parseIp(ip);
+  if (bytes === undefined) throw new Error(`not an IP address: ${JSON.stringify(ip)}`);
+  return bytes;
+}

@@ -1,0 +1,29 @@
+import { getSystemErrorMap } from 'node:util';
+
+/**
+ * A system call that failed. `code` is the symbolic errno (`EPERM`), as in Node's own errors; `message` names the call,
+ * what it was for, and the errno's text.
+ */
+export class SystemCallError extends Error {
+  readonly syscall: string;
+  readonly errno: number;
+  readonly code: string;
+
+  constructor(syscall: string, errno: number, purpose: string) {
+    const [code, text] = errnoName(errno);
+    super(`${purpose}: ${syscall}: ${code} (${text})${hint(code)}`);
+    this.name = 'SystemCallError';
+    this.syscall = syscall;
+    this.errno = errno;
+    this.code = code;
+  }
+}
+
+/** libuv's map is keyed by negated errno; numbers it does not know keep their number. */
+export function errnoName(errno: number): readonly [code: string, text: string] {
+  return getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+}
+
+function hint(code: string): string {
+  return code === 'EPERM' ? '; CAP_NET_ADMIN and CAP_SYS_ADMIN are needed here' : '';
+}
