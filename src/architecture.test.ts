@@ -37,7 +37,7 @@ function resolve(file: string, specifier: string): string {
     .join('/');
 }
 
-const isTest = (file: string): boolean => /\.test\.ts$/.test(file) || file.startsWith('src/shared/testing/');
+const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.startsWith('src/shared/testing/');
 const ALL = FILES.flatMap(file => importsOf(file, { types: true }));
 const PRODUCTION = ALL.filter(i => !isTest(i.from));
 
