@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
+import type { KeyHandle } from './crypto-provider.ts';
+import { encodePem } from './pem.ts';
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  PublicKey,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509CertificateGenerator,
+} from './x509.ts';
+
+/** Wall clock, milliseconds since the Unix epoch; a certificate holds whole seconds. */
+export interface Validity {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+/** Who signs: a key and the subject name of its certificate, e.g. `CN=Root, O=cluster.local`. */
+export interface CertificateIssuer {
+  readonly subject: string;
+  readonly key: KeyHandle;
+}
+
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+
+/** A self-signed CA certificate, PEM. */
+export async function issueRoot(issuer: CertificateIssuer, validity: Validity): Promise<string> {
+  return issue(issuer, issuer.subject, issuer.key.publicKey, validity, [
+    new BasicConstraintsExtension(true, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+  ]);
+}
+
+/** A CA certificate that may sign leaves but no further CA (path length 0), PEM. */
+export async function issueIntermediate(
+  issuer: CertificateIssuer,
+  subject: string,
+  publicKey: CryptoKey,
+  validity: Validity,
+): Promise<string> {
+  return issue(issuer, subject, publicKey, validity, [
+    new BasicConstraintsExtension(true, 0, true),
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+  ]);
+}
+
+/**
+ * A workload's certificate (X.509-SVID), PEM. The identity is the one URI SAN and the subject is empty, so the SAN is
+ * critical (RFC 5280 §4.2.1.6). Both extended key usages: the same workload is client and server.
+ */
+export async function issueLeaf(
+  issuer: CertificateIssuer,
+  identity: SpiffeId,
+  publicKeySpki: Uint8Array,
+  validity: Validity,
+): Promise<string> {
+  return issue(issuer, '', new PublicKey(publicKeySpki), validity, [
+    new BasicConstraintsExtension(false, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+    new ExtendedKeyUsageExtension([SERVER_AUTH, CLIENT_AUTH]),
+    new SubjectAlternativeNameExtension([{ type: 'url', value: identity }], true),
+  ]);
+}
+
+async function issue(
+  issuer: CertificateIssuer,
+  subject: string,
+  publicKey: CryptoKey | PublicKey,
+  validity: Validity,
+  extensions: Extension[],
+): Promise<string> {
+  const { crypto } = issuer.key.provider;
+  const certificate = await X509CertificateGenerator.create(
+    {
+      serialNumber: randomSerial(),
+      issuer: issuer.subject,
+      subject,
+      notBefore: wholeSeconds(validity.notBeforeMs),
+      notAfter: wholeSeconds(validity.notAfterMs),
+      publicKey,
+      signingKey: issuer.key.privateKey,
+      signingAlgorithm: issuer.key.algorithm,
+      extensions: [
+        ...extensions,
+        await SubjectKeyIdentifierExtension.create(publicKey, false, crypto),
+        await AuthorityKeyIdentifierExtension.create(issuer.key.publicKey, false, crypto),
+      ],
+    },
+    crypto,
+  );
+  return encodePem('CERTIFICATE', new Uint8Array(certificate.rawData));
+}
+
+/** Rounded down: a fraction of a second would be cut from the encoding anyway, and `notAfter` must not grow. */
+function wholeSeconds(ms: number): Date {
+  return new Date(Math.floor(ms / 1000) * 1000);
+}
+
+/** 128 random bits, positive and without a leading zero byte (RFC 5280 §4.1.2.2), as hexadecimal. */
+function randomSerial(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt8((bytes.readUInt8(0) & 0x7f) | 0x40, 0);
+  return bytes.toString('hex');
+}

@@ -1,0 +1,34 @@
+import { quoted } from './spiffe-error.ts';
+import { isSpiffeId, type SpiffeId, spiffeIdFault } from './spiffe-id.ts';
+
+export type PeerIdentity =
+  | { readonly ok: true; readonly id: SpiffeId }
+  | { readonly ok: false; readonly reason: string };
+
+/**
+ * The identity of a peer whose chain has been verified, from its leaf's URI SANs. X.509-SVID §2: exactly one URI SAN;
+ * a certificate with two could be one workload to a log and another to a policy.
+ */
+export function peerIdentity(uriSans: readonly string[]): PeerIdentity {
+  const uri = uriSans[0];
+  if (uri === undefined) return { ok: false, reason: 'the peer’s certificate has no URI SAN' };
+  if (uriSans.length > 1) {
+    return {
+      ok: false,
+      reason: `the peer’s certificate has ${uriSans.length} URI SANs, exactly one is allowed`,
+    };
+  }
+  if (isSpiffeId(uri)) return { ok: true, id: uri };
+  return { ok: false, reason: `the peer’s certificate names ${quoted(uri)}: ${spiffeIdFault(uri)}` };
+}
+
+/**
+ * True when the peer is one of the identities expected of the destination. Both sides are in their one accepted
+ * spelling, so a comparison of strings is enough; nothing is parsed here.
+ */
+export function isExpectedPeer(uriSans: readonly string[], expected: readonly SpiffeId[]): boolean {
+  const uri = uriSans[0];
+  if (uri === undefined || uriSans.length !== 1) return false;
+  for (const id of expected) if (id === uri) return true;
+  return false;
+}
