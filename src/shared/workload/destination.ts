@@ -1,0 +1,46 @@
+import type { MeshView } from './mesh-view.ts';
+import type { Service, Workload } from './workload.ts';
+
+/** What an address or name means to a workload of the mesh. */
+export type Destination =
+  | { readonly kind: 'service'; readonly service: Service }
+  | { readonly kind: 'workload'; readonly workload: Workload }
+  | { readonly kind: 'unknown' };
+
+const UNKNOWN: Destination = Object.freeze({ kind: 'unknown' });
+
+/** By address: a service's VIP, then a pod's address, else outside the mesh. `ip` is canonical text. */
+export function resolveAddress(view: MeshView, source: Workload, ip: string): Destination {
+  const service = view.serviceByAddress(source.network, ip);
+  if (service !== undefined && isVisible(service, source)) return { kind: 'service', service };
+  const workload = view.workloadByAddress(source.network, ip);
+  return workload === undefined ? UNKNOWN : { kind: 'workload', workload };
+}
+
+/**
+ * By name, as a resolver in the source's pod would find it: the name itself, then with each search domain of
+ * Kubernetes (`<ns>.svc.<domain>`, `svc.<domain>`, `<domain>`).
+ */
+export function resolveHostname(
+  view: MeshView,
+  source: Workload,
+  hostname: string,
+  clusterDomain: string,
+): Destination {
+  const name = hostname.toLowerCase().replace(/\.$/, '');
+  const searches = [
+    '',
+    `.${source.namespace}.svc.${clusterDomain}`,
+    `.svc.${clusterDomain}`,
+    `.${clusterDomain}`,
+  ];
+  for (const suffix of searches) {
+    const service = view.serviceByHostname(name + suffix, source.namespace);
+    if (service !== undefined && isVisible(service, source)) return { kind: 'service', service };
+  }
+  return UNKNOWN;
+}
+
+function isVisible(service: Service, source: Workload): boolean {
+  return service.visibility === 'public' || service.namespace === source.namespace;
+}
