@@ -1,0 +1,179 @@
+import { makeCidr, type Cidr } from '../workload/cidr.ts';
+import { withoutScheme } from './connection.ts';
+import type { Decision } from './decision.ts';
+import { allowedBy, deniedBy } from './decision.ts';
+import { policyName } from './policy.ts';
+import type {
+  AuthorizationPolicy,
+  CidrMatch,
+  HttpMatch,
+  Match,
+  ServiceAccountMatch,
+  StringMatch,
+} from './policy.ts';
+import { compileStrings, type StringMatcher } from './string-match.ts';
+
+/** The policies that apply to one destination, taken apart so that evaluation only compares. Immutable. */
+export interface CompiledPolicySet {
+  readonly deny: readonly CompiledPolicy[];
+  readonly allow: readonly CompiledPolicy[];
+  /** The set as it would be with the dry-run policies enforced; undefined when there are none. */
+  readonly dryRun: CompiledPolicySet | undefined;
+}
+
+export interface CompiledPolicy {
+  readonly name: string;
+  readonly action: 'allow' | 'deny';
+  readonly rules: readonly CompiledRule[];
+}
+
+export interface CompiledRule {
+  /** Made beforehand: answering costs no allocation. */
+  readonly decision: Decision;
+  readonly clauses: readonly (readonly CompiledMatch[])[];
+}
+
+/** A field that is not set is undefined. */
+export interface CompiledMatch {
+  readonly namespaces: StringMatcher | undefined;
+  readonly notNamespaces: StringMatcher | undefined;
+  /** `<namespace>/<service account>`. */
+  readonly serviceAccounts: readonly ServiceAccountMatch[] | undefined;
+  readonly notServiceAccounts: readonly ServiceAccountMatch[] | undefined;
+  readonly principals: StringMatcher | undefined;
+  readonly notPrincipals: StringMatcher | undefined;
+  readonly sourceIps: readonly Cidr[] | undefined;
+  readonly notSourceIps: readonly Cidr[] | undefined;
+  readonly destinationIps: readonly Cidr[] | undefined;
+  readonly notDestinationIps: readonly Cidr[] | undefined;
+  readonly destinationPorts: readonly number[] | undefined;
+  readonly notDestinationPorts: readonly number[] | undefined;
+  readonly http: CompiledHttpMatch | undefined;
+}
+
+export interface CompiledHttpMatch {
+  readonly hosts: HostMatcher | undefined;
+  readonly notHosts: HostMatcher | undefined;
+  readonly methods: StringMatcher | undefined;
+  readonly notMethods: StringMatcher | undefined;
+  readonly paths: StringMatcher | undefined;
+  readonly notPaths: StringMatcher | undefined;
+  readonly headers: readonly CompiledHeaderMatch[];
+}
+
+/** Values that name a port are compared with the whole authority, the others with the host alone. */
+export interface HostMatcher {
+  readonly withPort: StringMatcher | undefined;
+  readonly hostOnly: StringMatcher | undefined;
+}
+
+export interface CompiledHeaderMatch {
+  readonly name: string;
+  readonly values: StringMatcher | undefined;
+  readonly notValues: StringMatcher | undefined;
+}
+
+/** Compile once per policy version and destination; `policies` are those that apply there (`MeshView.policiesFor`). */
+export function compile(policies: readonly AuthorizationPolicy[]): CompiledPolicySet {
+  const enforced = policies.filter(policy => !policy.dryRun).map(compilePolicy);
+  const dryRun = policies.filter(policy => policy.dryRun).map(compilePolicy);
+  const whole = dryRun.length === 0 ? undefined : makeSet([...enforced, ...dryRun], undefined);
+  return makeSet(enforced, whole);
+}
+
+function makeSet(
+  policies: readonly CompiledPolicy[],
+  dryRun: CompiledPolicySet | undefined,
+): CompiledPolicySet {
+  return {
+    deny: policies.filter(policy => policy.action === 'deny'),
+    allow: policies.filter(policy => policy.action === 'allow'),
+    dryRun,
+  };
+}
+
+function compilePolicy(policy: AuthorizationPolicy): CompiledPolicy {
+  const name = policyName(policy);
+  const decide = policy.action === 'deny' ? deniedBy : allowedBy;
+  return {
+    name,
+    action: policy.action,
+    rules: policy.rules.map((rule, index) => ({
+      decision: decide(name, index),
+      clauses: rule.clauses.map(clause => clause.matches.map(match => compileMatch(match, policy.namespace))),
+    })),
+  };
+}
+
+function compileMatch(match: Match, ownNamespace: string): CompiledMatch {
+  return {
+    namespaces: compileStrings(match.namespaces),
+    notNamespaces: compileStrings(match.notNamespaces),
+    serviceAccounts: compileAccounts(match.serviceAccounts, ownNamespace),
+    notServiceAccounts: compileAccounts(match.notServiceAccounts, ownNamespace),
+    principals: compileStrings(match.principals, withoutScheme),
+    notPrincipals: compileStrings(match.notPrincipals, withoutScheme),
+    sourceIps: compileCidrs(match.sourceIps),
+    notSourceIps: compileCidrs(match.notSourceIps),
+    destinationIps: compileCidrs(match.destinationIps),
+    notDestinationIps: compileCidrs(match.notDestinationIps),
+    destinationPorts: unlessEmpty(match.destinationPorts),
+    notDestinationPorts: unlessEmpty(match.notDestinationPorts),
+    http: match.http === undefined ? undefined : compileHttp(match.http),
+  };
+}
+
+function compileHttp(http: HttpMatch): CompiledHttpMatch {
+  return {
+    hosts: compileHosts(http.hosts),
+    notHosts: compileHosts(http.notHosts),
+    methods: compileStrings(http.methods),
+    notMethods: compileStrings(http.notMethods),
+    paths: compileStrings(http.paths),
+    notPaths: compileStrings(http.notPaths),
+    headers: http.headers.map(header => ({
+      name: header.name.toLowerCase(),
+      values: compileStrings(header.values),
+      notValues: compileStrings(header.notValues),
+    })),
+  };
+}
+
+function compileHosts(hosts: readonly StringMatch[]): HostMatcher | undefined {
+  if (hosts.length === 0) return undefined;
+  const lower = (value: string): string => value.toLowerCase();
+  return {
+    withPort: compileStrings(hosts.filter(namesPort), lower),
+    hostOnly: compileStrings(
+      hosts.filter(host => !namesPort(host)),
+      lower,
+    ),
+  };
+}
+
+function namesPort(host: StringMatch): boolean {
+  return host.kind !== 'presence' && /:\d*$/.test(host.value) && !host.value.endsWith('::');
+}
+
+function compileAccounts(
+  accounts: readonly ServiceAccountMatch[],
+  ownNamespace: string,
+): readonly ServiceAccountMatch[] | undefined {
+  return unlessEmpty(
+    accounts.map(account => (account.namespace === '' ? { ...account, namespace: ownNamespace } : account)),
+  );
+}
+
+/**
+ * A range that does not parse never reaches this far (the boundary refuses it). Should one, it stays in the list as a
+ * range that holds nothing, so that the field does not turn into one that is not set.
+ */
+function compileCidrs(ranges: readonly CidrMatch[]): readonly Cidr[] | undefined {
+  return unlessEmpty(ranges.map(range => makeCidr(range.ip, range.prefixLength) ?? HOLDS_NOTHING));
+}
+
+const HOLDS_NOTHING: Cidr = { bytes: new Uint8Array(0), prefixLength: 0 };
+
+function unlessEmpty<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
+}

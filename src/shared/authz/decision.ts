@@ -1,0 +1,62 @@
+import type { AuthzConnection } from './connection.ts';
+
+/** The answer to one connection or request, with what an operator needs to see why. */
+export interface Decision {
+  readonly allowed: boolean;
+  /** `<namespace>/<name>` of the policy that decided; undefined when none matched. */
+  readonly policy: string | undefined;
+  /** Index of the rule in that policy. */
+  readonly rule: number | undefined;
+  /** For the access log. */
+  readonly reason: string;
+}
+
+export const NO_POLICY: Decision = Object.freeze({
+  allowed: true,
+  policy: undefined,
+  rule: undefined,
+  reason: 'no policy applies',
+});
+
+export const NO_DENY_MATCHED: Decision = Object.freeze({
+  allowed: true,
+  policy: undefined,
+  rule: undefined,
+  reason: 'no DENY policy matched and no ALLOW policy applies',
+});
+
+export const BAD_PATH: Decision = Object.freeze({
+  allowed: false,
+  policy: undefined,
+  rule: undefined,
+  reason: 'denied: the path holds a NUL character, which cannot be compared safely',
+});
+
+/** The controller turns a PeerAuthentication of mode STRICT into a DENY policy with such a name. */
+export const STATIC_POLICY_PREFIX = 'istio_converted_static_';
+
+export function deniedBy(policy: string, rule: number): Decision {
+  const plaintext = policy.includes(`/${STATIC_POLICY_PREFIX}`);
+  const hint = plaintext
+    ? ': mutual TLS is required (PeerAuthentication STRICT) and the source sent plaintext'
+    : '';
+  return Object.freeze({ allowed: false, policy, rule, reason: `denied by ${policy} rule ${rule}${hint}` });
+}
+
+export function allowedBy(policy: string, rule: number): Decision {
+  return Object.freeze({ allowed: true, policy, rule, reason: `allowed by ${policy} rule ${rule}` });
+}
+
+const MAX_NAMES = 3;
+
+/** Some ALLOW policy applies and none let the connection in. */
+export function noneAllowed(names: readonly string[], connection: AuthzConnection): Decision {
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : '';
+  const policies = `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
+  const source =
+    connection.sourceIdentity === undefined
+      ? `${connection.sourceIp} without identity (plaintext); bring it into the mesh or add its address to a rule`
+      : `${connection.sourceIdentity}; add the principal to a rule`;
+  const reason = `no ALLOW policy of ${policies} matched: source ${source}`;
+  return { allowed: false, policy: undefined, rule: undefined, reason };
+}

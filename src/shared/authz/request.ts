@@ -1,0 +1,29 @@
+/** What a policy may ask about a request; `RequestHead` is one. */
+export interface AuthzRequest {
+  readonly method: string;
+  /** Host and port as the client wrote them. */
+  readonly authority: string;
+  /** With query. Compared in the form of `normalizePath`, without the query. */
+  readonly path: string;
+  /** Flat list of lower-case name, value. */
+  readonly headers: readonly string[];
+}
+
+/** The authority without its port, in lower case (RFC 4343: names are compared without regard to case). */
+export function hostOf(authority: string): string {
+  const lower = authority.toLowerCase();
+  const colon = lower.lastIndexOf(':');
+  // A colon inside brackets belongs to an IPv6 address, not to a port.
+  return colon < 0 || lower.indexOf(']', colon) >= 0 ? lower : lower.slice(0, colon);
+}
+
+/** All values of a header as one string, joined by a comma as Istio's policies see them; undefined when absent. */
+export function headerText(headers: readonly string[], name: string): string | undefined {
+  let text: string | undefined;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== name) continue;
+    const value = headers[i + 1] ?? '';
+    text = text === undefined ? value : `${text},${value}`;
+  }
+  return text;
+}

@@ -1,0 +1,64 @@
+/**
+ * The path of a request target, without query and fragment, in the normal form policies and routes compare: RFC 3986
+ * unreserved characters percent-decoded once, `\` as `/`, dot segments resolved (Istio's path normalization BASE).
+ * `%2F` and repeated slashes stay as they are.
+ *
+ * A path that is normal already is returned as is, without a copy when it has no query.
+ * @returns undefined when the path holds an encoded or raw NUL: such a request is to be refused with 400.
+ */
+export function normalizePath(target: string): string | undefined {
+  const path = pathOf(target);
+  if (!needsWork(path)) return path;
+  if (/%00|\0/.test(path)) return undefined;
+  return removeDotSegments(decodeUnreserved(path).replaceAll('\\', '/'));
+}
+
+/** The same request target with its path normalized and its query kept. */
+export function normalizeTarget(target: string): string | undefined {
+  const end = pathEnd(target);
+  const path = normalizePath(target);
+  if (path === undefined || path.length === target.length) return path;
+  return path + target.slice(end);
+}
+
+/** Index just after the path: the first `?` or `#`, or the length. */
+export function pathEnd(target: string): number {
+  const query = target.indexOf('?');
+  const fragment = target.indexOf('#');
+  if (query < 0) return fragment < 0 ? target.length : fragment;
+  return fragment < 0 ? query : Math.min(query, fragment);
+}
+
+export function pathOf(target: string): string {
+  const end = pathEnd(target);
+  return end === target.length ? target : target.slice(0, end);
+}
+
+function needsWork(path: string): boolean {
+  return path.includes('%') || path.includes('\\') || path.includes('/.') || path.includes('\0');
+}
+
+const UNRESERVED = /[A-Za-z0-9\-._~]/;
+
+function decodeUnreserved(path: string): string {
+  return path.replace(/%([0-9A-Fa-f]{2})/g, (encoded, hex: string) => {
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return UNRESERVED.test(character) ? character : encoded;
+  });
+}
+
+/** RFC 3986 §5.2.4 for a path that starts with `/`; `..` above the root stays at the root. */
+function removeDotSegments(path: string): string {
+  if (!path.startsWith('/')) return path;
+  const kept: string[] = [];
+  const segments = path.split('/');
+  const last = segments.length - 1;
+  for (let i = 1; i <= last; i++) {
+    const segment = segments[i] ?? '';
+    if (segment === '..') kept.pop();
+    else if (segment !== '.') kept.push(segment);
+    // A dot segment at the end names a directory: its slash stays.
+    if (i === last && (segment === '.' || segment === '..')) kept.push('');
+  }
+  return `/${kept.join('/')}`;
+}
