@@ -1,0 +1,211 @@
+import type { AuthorizationPolicy, CidrMatch, HttpMatch, Match, Rule, StringMatch } from '../authz/policy.ts';
+import {
+  checkPort,
+  InvalidField,
+  readBytes,
+  readEnum,
+  readFlag,
+  readMessage,
+  readMessages,
+  readName,
+  readNumber,
+  readNumbers,
+  readOptionalText,
+  readText,
+  type WireFields,
+  within,
+} from './wire-fields.ts';
+import { ipBytes, ipText, prefixBits } from './workload-wire.ts';
+
+/**
+ * `istio.security.Authorization` (L4, for ztunnels) and `ambient.mesh.v1.AuthorizationPolicy` (with the HTTP part, for
+ * waypoints) ↔ `AuthorizationPolicy`. The second wraps the first's `Match`.
+ */
+
+const SCOPES = ['global', 'namespace', 'workload_selector'] as const;
+const ACTIONS = ['allow', 'deny'] as const;
+
+/** @throws InvalidField */
+export function authorizationFromWire(wire: WireFields): AuthorizationPolicy {
+  return policyFromWire(wire, (match, namespace) => matchFromWire(match, undefined, namespace));
+}
+
+/** @throws Error when the policy has an HTTP part, which the receiver would silently drop. */
+export function authorizationToWire(policy: AuthorizationPolicy): object {
+  return policyToWire(policy, match => {
+    if (match.http !== undefined) {
+      throw new Error(
+        `${policy.namespace}/${policy.name} has an HTTP match; it cannot be sent as an L4 policy`,
+      );
+    }
+    return matchToWire(match);
+  });
+}
+
+/** @throws InvalidField */
+export function httpAuthorizationFromWire(wire: WireFields): AuthorizationPolicy {
+  return policyFromWire(wire, (match, namespace) => {
+    const http = readMessage(match, 'http');
+    const connection = readMessage(match, 'connection') ?? {};
+    return matchFromWire(connection, http && httpMatchFromWire(http), namespace);
+  });
+}
+
+export function httpAuthorizationToWire(policy: AuthorizationPolicy): object {
+  return policyToWire(policy, match => ({
+    connection: matchToWire(match),
+    http: match.http && httpMatchToWire(match.http),
+  }));
+}
+
+function policyFromWire(
+  wire: WireFields,
+  toMatch: (match: WireFields, namespace: string) => Match,
+): AuthorizationPolicy {
+  const namespace = readText(wire, 'namespace');
+  return {
+    name: readName(wire, 'name'),
+    namespace,
+    scope: readEnum(wire, 'scope', SCOPES),
+    action: readEnum(wire, 'action', ACTIONS),
+    rules: readMessages(wire, 'rules').map((rule, i) =>
+      within(`rules[${i}]`, () => ruleFromWire(rule, match => toMatch(match, namespace))),
+    ),
+    dryRun: readFlag(wire, 'dry_run'),
+  };
+}
+
+function policyToWire(policy: AuthorizationPolicy, fromMatch: (match: Match) => object): object {
+  return {
+    name: policy.name,
+    namespace: policy.namespace,
+    scope: SCOPES.indexOf(policy.scope),
+    action: ACTIONS.indexOf(policy.action),
+    rules: policy.rules.map(rule => ({
+      clauses: rule.clauses.map(clause => ({ matches: clause.matches.map(fromMatch) })),
+    })),
+    dry_run: policy.dryRun,
+  };
+}
+
+function ruleFromWire(wire: WireFields, toMatch: (match: WireFields) => Match): Rule {
+  return {
+    clauses: readMessages(wire, 'clauses').map((clause, c) => ({
+      matches: readMessages(clause, 'matches').map((match, m) =>
+        within(`clauses[${c}].matches[${m}]`, () => toMatch(match)),
+      ),
+    })),
+  };
+}
+
+function matchFromWire(wire: WireFields, http: HttpMatch | undefined, namespace: string): Match {
+  return {
+    namespaces: stringMatches(wire, 'namespaces'),
+    notNamespaces: stringMatches(wire, 'not_namespaces'),
+    serviceAccounts: serviceAccounts(wire, 'service_accounts', namespace),
+    notServiceAccounts: serviceAccounts(wire, 'not_service_accounts', namespace),
+    principals: stringMatches(wire, 'principals'),
+    notPrincipals: stringMatches(wire, 'not_principals'),
+    sourceIps: cidrs(wire, 'source_ips'),
+    notSourceIps: cidrs(wire, 'not_source_ips'),
+    destinationIps: cidrs(wire, 'destination_ips'),
+    notDestinationIps: cidrs(wire, 'not_destination_ips'),
+    destinationPorts: ports(wire, 'destination_ports'),
+    notDestinationPorts: ports(wire, 'not_destination_ports'),
+    http,
+  };
+}
+
+function matchToWire(match: Match): object {
+  return {
+    namespaces: match.namespaces.map(stringMatchToWire),
+    not_namespaces: match.notNamespaces.map(stringMatchToWire),
+    service_accounts: match.serviceAccounts,
+    not_service_accounts: match.notServiceAccounts,
+    principals: match.principals.map(stringMatchToWire),
+    not_principals: match.notPrincipals.map(stringMatchToWire),
+    source_ips: match.sourceIps.map(cidrToWire),
+    not_source_ips: match.notSourceIps.map(cidrToWire),
+    destination_ips: match.destinationIps.map(cidrToWire),
+    not_destination_ips: match.notDestinationIps.map(cidrToWire),
+    destination_ports: match.destinationPorts,
+    not_destination_ports: match.notDestinationPorts,
+  };
+}
+
+function httpMatchFromWire(wire: WireFields): HttpMatch {
+  return {
+    hosts: stringMatches(wire, 'hosts'),
+    notHosts: stringMatches(wire, 'not_hosts'),
+    methods: stringMatches(wire, 'methods'),
+    notMethods: stringMatches(wire, 'not_methods'),
+    paths: stringMatches(wire, 'paths'),
+    notPaths: stringMatches(wire, 'not_paths'),
+    headers: readMessages(wire, 'headers').map(h => ({
+      name: readName(h, 'name'),
+      values: stringMatches(h, 'values'),
+      notValues: stringMatches(h, 'not_values'),
+    })),
+  };
+}
+
+function httpMatchToWire(http: HttpMatch): object {
+  return {
+    hosts: http.hosts.map(stringMatchToWire),
+    not_hosts: http.notHosts.map(stringMatchToWire),
+    methods: http.methods.map(stringMatchToWire),
+    not_methods: http.notMethods.map(stringMatchToWire),
+    paths: http.paths.map(stringMatchToWire),
+    not_paths: http.notPaths.map(stringMatchToWire),
+    headers: http.headers.map(h => ({
+      name: h.name,
+      values: h.values.map(stringMatchToWire),
+      not_values: h.notValues.map(stringMatchToWire),
+    })),
+  };
+}
+
+function stringMatches(wire: WireFields, field: string): readonly StringMatch[] {
+  return readMessages(wire, field).map((match, i) => within(`${field}[${i}]`, () => stringMatch(match)));
+}
+
+/** A match of no kind we know would be skipped, and a DENY would stop denying: the policy is refused instead. */
+function stringMatch(wire: WireFields): StringMatch {
+  for (const kind of ['exact', 'prefix', 'suffix'] as const) {
+    const value = readOptionalText(wire, kind);
+    if (value !== undefined) return { kind, value };
+  }
+  if (readMessage(wire, 'presence') !== undefined) return { kind: 'presence' };
+  throw new InvalidField('match_type', 'is none of exact, prefix, suffix, presence');
+}
+
+function stringMatchToWire(match: StringMatch): object {
+  return match.kind === 'presence' ? { presence: {} } : { [match.kind]: match.value };
+}
+
+function serviceAccounts(wire: WireFields, field: string, policyNamespace: string): Match['serviceAccounts'] {
+  return readMessages(wire, field).map((account, i) =>
+    within(`${field}[${i}]`, () => ({
+      namespace: readText(account, 'namespace') || policyNamespace,
+      serviceAccount: readName(account, 'serviceAccount'),
+    })),
+  );
+}
+
+function cidrs(wire: WireFields, field: string): readonly CidrMatch[] {
+  return readMessages(wire, field).map((cidr, i) =>
+    within(`${field}[${i}]`, () => {
+      const bytes = readBytes(cidr, 'address');
+      const ip = ipText(bytes, 'address');
+      return { ip, prefixLength: prefixBits(readNumber(cidr, 'length'), bytes, ip) };
+    }),
+  );
+}
+
+function cidrToWire(cidr: CidrMatch): object {
+  return { address: ipBytes(cidr.ip), length: cidr.prefixLength };
+}
+
+function ports(wire: WireFields, field: string): readonly number[] {
+  return readNumbers(wire, field).map((port, i) => checkPort(port, `${field}[${i}]`, 0));
+}
