@@ -1,0 +1,11 @@
+/** What an operator got wrong or what could not be reached: printed as one line, never with a stack. */
+export class CliError extends Error {
+  /** 1: it did not work; 2: it was called wrongly. */
+  readonly exitCode: 1 | 2;
+
+  constructor(message: string, exitCode: 1 | 2 = 1) {
+    super(message);
+    this.name = 'CliError';
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,34 @@
+import { VERSION } from '#shared/config/version.ts';
+import { fetchJson } from '../admin-client.ts';
+import { CliError } from '../cli-error.ts';
+import { decodeConfigDump } from '../config-dump.ts';
+import type { ProxyRef } from '../proxies.ts';
+import type { Report } from '../render/output.ts';
+
+/** The client's version and that of every proxy it can reach. */
+export async function versionReport(proxies: readonly ProxyRef[]): Promise<Report> {
+  const answers = await Promise.all(
+    proxies.map(async p => ({ ...describe(p), version: await versionOf(p) })),
+  );
+  const entries = [{ component: 'client', name: 'ambientctl', version: VERSION }, ...answers];
+  return {
+    header: ['COMPONENT', 'NAME', 'VERSION'],
+    rows: entries.map(e => [e.component, e.name, e.version]),
+    data: entries,
+    empty: '',
+  };
+}
+
+function describe(proxy: ProxyRef): { component: string; name: string } {
+  return { component: proxy.kind, name: proxy.name };
+}
+
+/** A proxy that does not answer is shown as such: this command is what one runs when something is wrong. */
+async function versionOf(proxy: ProxyRef): Promise<string> {
+  try {
+    return decodeConfigDump(await fetchJson(proxy.admin, '/config_dump')).version || 'unknown';
+  } catch (error) {
+    if (error instanceof CliError) return `unreachable (${error.message})`;
+    throw error;
+  }
+}

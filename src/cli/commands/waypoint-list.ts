@@ -1,0 +1,37 @@
+import { fetchJson } from '../admin-client.ts';
+import { isJsonObject } from '#shared/config/json.ts';
+import { objects, text } from '../config-dump.ts';
+import type { ProxyRef } from '../proxies.ts';
+import type { Report } from '../render/output.ts';
+
+/** The waypoints the controller knows, and whether each has an endpoint that is ready. */
+export async function waypointList(
+  controllers: readonly ProxyRef[],
+  namespace: string | undefined,
+): Promise<Report> {
+  const dumps = await Promise.all(controllers.map(c => fetchJson(c.admin, '/debug/waypoints')));
+  return waypointReport(dumps[0], namespace);
+}
+
+export function waypointReport(answer: unknown, namespace: string | undefined): Report {
+  const all = isJsonObject(answer) ? objects(answer, 'waypoints') : [];
+  const waypoints = all
+    .filter(w => namespace === undefined || text(w, 'namespace') === namespace)
+    .sort((a, b) => (key(a) < key(b) ? -1 : 1));
+  return {
+    header: ['NAMESPACE', 'NAME', 'REVISION', 'TRAFFIC TYPE', 'PROGRAMMED'],
+    rows: waypoints.map(w => [
+      text(w, 'namespace'),
+      text(w, 'name'),
+      text(w, 'revision') || 'default',
+      text(w, 'trafficType') || 'service',
+      w['programmed'] === true ? 'True' : 'False',
+    ]),
+    data: waypoints,
+    empty: namespace === undefined ? 'no waypoints' : `no waypoints in namespace ${namespace}`,
+  };
+}
+
+function key(waypoint: Parameters<typeof text>[0]): string {
+  return `${text(waypoint, 'namespace')}/${text(waypoint, 'name')}`;
+}

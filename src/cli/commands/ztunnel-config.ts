@@ -1,0 +1,144 @@
+import { type ConfigDump, decodeConfigDump, objects, text } from '../config-dump.ts';
+import { fetchJson } from '../admin-client.ts';
+import type { ProxyRef } from '../proxies.ts';
+import type { Report } from '../render/output.ts';
+import { isJsonObject } from '#shared/config/json.ts';
+
+/** Which of a ztunnel's tables is shown. */
+export const TABLES = ['workloads', 'services', 'policies', 'certificates', 'connections'] as const;
+export type Table = (typeof TABLES)[number];
+
+export interface TableFilter {
+  readonly namespace?: string;
+}
+
+/** What several ztunnels know is shown once: they get the same configuration, but each its own connections and certificates. */
+export async function ztunnelConfig(
+  table: Table,
+  proxies: readonly ProxyRef[],
+  filter: TableFilter,
+): Promise<Report> {
+  if (table === 'connections') {
+    return connectionsReport(
+      await Promise.all(proxies.map(p => fetchJson(p.admin, '/debug/connections'))),
+      filter,
+    );
+  }
+  const dumps = await Promise.all(
+    proxies.map(async p => decodeConfigDump(await fetchJson(p.admin, '/config_dump'))),
+  );
+  return REPORTS[table](dumps, filter);
+}
+
+type DumpReport = (dumps: readonly ConfigDump[], filter: TableFilter) => Report;
+
+const REPORTS: Readonly<Record<Exclude<Table, 'connections'>, DumpReport>> = {
+  workloads: workloadsReport,
+  services: servicesReport,
+  policies: policiesReport,
+  certificates: certificatesReport,
+};
+
+export function workloadsReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
+  const workloads = merge(
+    dumps.flatMap(d => d.workloads),
+    w => w.uid,
+    filter,
+  );
+  return {
+    header: ['NAMESPACE', 'POD NAME', 'ADDRESS', 'NODE', 'WAYPOINT', 'PROTOCOL'],
+    rows: workloads.map(w => [
+      w.namespace,
+      w.name,
+      w.addresses.join(',') || '-',
+      w.node || '-',
+      w.waypoint,
+      w.protocol,
+    ]),
+    data: workloads.map(w => w.raw),
+    empty: 'no workloads: is the controller connected? try: ambientctl version',
+  };
+}
+
+export function servicesReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
+  const services = merge(
+    dumps.flatMap(d => d.services),
+    s => `${s.namespace}/${s.hostname}`,
+    filter,
+  );
+  const workloads = merge(
+    dumps.flatMap(d => d.workloads),
+    w => w.uid,
+    {},
+  );
+  return {
+    header: ['NAMESPACE', 'SERVICE NAME', 'SERVICE VIP', 'WAYPOINT', 'ENDPOINTS'],
+    rows: services.map(s => {
+      const members = workloads.filter(w => w.serviceNames.includes(`${s.namespace}/${s.hostname}`));
+      const healthy = members.filter(w => w.status !== 'unhealthy').length;
+      return [s.namespace, s.name, s.vips.join(',') || '-', s.waypoint, `${healthy}/${members.length}`];
+    }),
+    data: services.map(s => s.raw),
+    empty: 'no services',
+  };
+}
+
+export function policiesReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
+  const policies = merge(
+    dumps.flatMap(d => d.policies),
+    p => `${p.namespace}/${p.name}`,
+    filter,
+  );
+  return {
+    header: ['NAMESPACE', 'POLICY NAME', 'ACTION', 'SCOPE'],
+    rows: policies.map(p => [p.namespace, p.name, p.action, p.scope]),
+    data: policies.map(p => p.raw),
+    empty: 'no policies: all traffic is allowed',
+  };
+}
+
+export function certificatesReport(dumps: readonly ConfigDump[]): Report {
+  const certificates = dumps.flatMap(d => d.certificates);
+  return {
+    header: ['CERTIFICATE NAME', 'TYPE', 'STATUS', 'VALID CERT', 'SERIAL NUMBER', 'NOT AFTER', 'NOT BEFORE'],
+    rows: certificates.flatMap(c =>
+      c.chain.length === 0
+        ? [[c.identity, '-', c.state, 'false', '-', '-', '-']]
+        : c.chain.map(x => [c.identity, x.type, c.state, String(x.valid), x.serial, x.notAfter, x.notBefore]),
+    ),
+    data: certificates.map(c => c.raw),
+    empty: 'no certificates: no pod of this node is in the mesh',
+  };
+}
+
+export function connectionsReport(answers: readonly unknown[], filter: TableFilter): Report {
+  const connections = answers
+    .flatMap(answer => (isJsonObject(answer) ? objects(answer, 'connections') : []))
+    .filter(c => filter.namespace === undefined || text(c, 'workload').startsWith(`${filter.namespace}/`))
+    .sort((a, b) => text(a, 'workload').localeCompare(text(b, 'workload')));
+  return {
+    header: ['WORKLOAD', 'DIRECTION', 'LOCAL', 'REMOTE', 'REMOTE TARGET', 'PROTOCOL'],
+    rows: connections.map(c => [
+      text(c, 'workload'),
+      text(c, 'direction'),
+      text(c, 'local'),
+      text(c, 'remote'),
+      text(c, 'remoteTarget') || '-',
+      text(c, 'protocol'),
+    ]),
+    data: connections,
+    empty: 'no connections',
+  };
+}
+
+function merge<T extends { readonly namespace: string }>(
+  items: readonly T[],
+  key: (item: T) => string,
+  filter: TableFilter,
+): T[] {
+  const unique = new Map(items.map(item => [key(item), item]));
+  return [...unique]
+    .filter(([, item]) => filter.namespace === undefined || item.namespace === filter.namespace)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, item]) => item);
+}

@@ -1,0 +1,51 @@
+import { test } from 'tap';
+import { parseJson } from '../config/json.ts';
+import { mesh, policy, workload } from '../testing/topology.ts';
+import { authzCheckRoute } from './check-route.ts';
+
+const view = mesh({
+  workloads: [
+    workload('orders', { addresses: ['10.0.0.1'] }),
+    workload('payments', { addresses: ['10.0.0.2'], authorizationPolicies: ['default/only-orders'] }),
+  ],
+  policies: [
+    policy('only-orders', 'allow', [
+      { principals: [{ kind: 'exact', value: 'cluster.local/ns/default/sa/orders' }] },
+    ]),
+  ],
+});
+
+async function check(query: string): Promise<{ status: number; body: unknown }> {
+  const { status, body } = await authzCheckRoute(() => view).handle({
+    method: 'GET',
+    path: '/authz/check',
+    query: new URLSearchParams(query),
+  });
+  return { status, body: status === 200 ? parseJson(body) : body };
+}
+
+const PAYMENTS = 'workload=Kubernetes//Pod/default/payments';
+
+test('the answer names the policy that decided and all that apply', async t => {
+  t.match(await check(`${PAYMENTS}&source=Kubernetes//Pod/default/orders&port=8080`), {
+    status: 200,
+    body: {
+      allowed: true,
+      policy: 'default/only-orders',
+      rule: 0,
+      policies: [{ name: 'default/only-orders', action: 'allow' }],
+    },
+  });
+  t.match(await check(`${PAYMENTS}&source=spiffe://cluster.local/ns/default/sa/frontend`), {
+    status: 200,
+    body: { allowed: false, reason: /no ALLOW policy of default\/only-orders matched/ },
+  });
+  t.match(await check(PAYMENTS), { status: 200, body: { allowed: false, source: 'plaintext' } });
+});
+
+test('what the proxy does not know is said, not guessed', async t => {
+  t.match(await check('workload=nope'), { status: 404, body: /"nope" is not known/ });
+  t.match(await check('service=a/b'), { status: 404, body: /"a\/b" is not known/ });
+  t.match(await check(`${PAYMENTS}&source=someone`), { status: 404, body: /neither a SPIFFE id nor/ });
+  t.match(await check(`${PAYMENTS}&port=99999`), { status: 404, body: /not a port/ });
+});
