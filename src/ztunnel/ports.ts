@@ -5,8 +5,4 @@ export const HBONE_PORT = 15008;
 export const SOCKS5_PORT = 15080;
 
 /** Ports that no tunnel may lead to: a connection to one of them would come back to the proxy for ever. */
-export const CAPTURE_PORTS: ReadonlySet<number> = new Set([
-  OUTBOUND_PORT,
-  INBOUND_PLAINTEXT_PORT,
-  HBONE_PORT,
-]);
+export const PROXY_PORTS: ReadonlySet<number> = new Set([OUTBOUND_PORT, INBOUND_PLAINTEXT_PORT, HBONE_PORT]);

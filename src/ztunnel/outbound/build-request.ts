@@ -11,7 +11,7 @@ import {
   type Service,
   type Workload,
 } from '#shared/workload/workload.ts';
-import { CAPTURE_PORTS, HBONE_PORT } from '../ports.ts';
+import { PROXY_PORTS, HBONE_PORT } from '../ports.ts';
 
 /** What a connection of a local workload asks for. */
 export interface OutboundQuery {
@@ -86,7 +86,7 @@ function lookUp(view: MeshView, query: OutboundQuery): Destination {
 function toItself(query: OutboundQuery): OutboundRequest {
   const { source, host, port } = query;
   // Dialling the port this very connection was accepted on would go round for ever.
-  if (CAPTURE_PORTS.has(port))
+  if (PROXY_PORTS.has(port))
     return refuse(query, `port ${port} is the mesh's own and takes no direct connection`);
   return request('plaintext', query, { nextHop: { ip: host, port }, workload: source });
 }

@@ -1,0 +1,13 @@
+import type { Service, Workload } from '#shared/workload/workload.ts';
+
+/** Who is at the two ends of a connection, as telemetry tells them apart. */
+export interface ConnectionPeers {
+  readonly reporter: 'source' | 'destination';
+  readonly source: Workload | undefined;
+  /** SPIFFE id used or proved; undefined for plaintext. */
+  readonly sourceIdentity: string | undefined;
+  readonly destination: Workload | undefined;
+  readonly destinationIdentity: string | undefined;
+  readonly service: Service | undefined;
+  readonly security: 'mutual_tls' | 'unknown';
+}
