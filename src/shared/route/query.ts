@@ -1,0 +1,37 @@
+/**
+ * First value of a query parameter of a request target, decoded as forms are (`+` is a space); undefined when absent,
+ * empty when it has no `=`. A value that does not decode is returned as written.
+ */
+export function queryValue(target: string, name: string): string | undefined {
+  const question = target.indexOf('?');
+  if (question < 0) return undefined;
+  const hash = target.indexOf('#');
+  const end = hash < 0 ? target.length : hash;
+  let at = question + 1;
+  while (at < end) {
+    const ampersand = target.indexOf('&', at);
+    const stop = ampersand < 0 || ampersand > end ? end : ampersand;
+    const equals = target.indexOf('=', at);
+    const nameEnd = equals < 0 || equals > stop ? stop : equals;
+    if (isName(target, at, nameEnd, name)) return decode(target.slice(Math.min(nameEnd + 1, stop), stop));
+    at = stop + 1;
+  }
+  return undefined;
+}
+
+/** Compares in place; only a name written with escapes is copied. */
+function isName(target: string, from: number, to: number, name: string): boolean {
+  if (to - from === name.length && target.startsWith(name, from)) return true;
+  const raw = to - from > name.length ? target.slice(from, to) : '';
+  return (raw.includes('%') || raw.includes('+')) && decode(raw) === name;
+}
+
+function decode(text: string): string {
+  if (!text.includes('%') && !text.includes('+')) return text;
+  const spaced = text.replaceAll('+', ' ');
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    return spaced;
+  }
+}
