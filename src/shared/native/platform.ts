@@ -63,6 +63,9 @@ export const SocketOption = {
 /** include/uapi/asm-generic/fcntl.h */
 export const FcntlCommand = { dupfdCloexec: 1030, getFlags: 3, setFlags: 4 } as const;
 
+/** include/linux/socket.h */
+export const MSG_DONTWAIT = 0x40;
+
 /** include/uapi/linux/sched.h */
 export const CLONE_NEWNET = 0x40000000;
 

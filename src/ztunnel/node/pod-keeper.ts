@@ -1,0 +1,231 @@
+import { statSync } from 'node:fs';
+import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts';
+import { type Clock, delay, type Timer } from '#shared/lifecycle/clock.ts';
+import type { Logger } from '#shared/observability/logger.ts';
+import type { CaptureOptions } from '../redirect/capture-rules.ts';
+import type { Nft } from '../redirect/nft.ts';
+import { withDeadline } from './deadline.ts';
+import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
+import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
+import { closePodCapture, openPodCapture, type PodCapture } from './pod-capture.ts';
+import { type CaptureRules, shouldCapture } from './should-capture.ts';
+
+const RETRY: BackoffOptions = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 };
+/** Workers answer in milliseconds; one that does not in this time is stuck. */
+const ENROL_DEADLINE_MS = 10_000;
+const LEAVE_GRACE_MS = 1_000;
+/** The workers' own drain deadline is shorter: this one only guards against a worker that has died. */
+const LEAVE_DEADLINE_MS = 60_000;
+
+export interface PodKeeperOptions {
+  readonly source: PodSource;
+  readonly workers: PodWorkers;
+  readonly capture: CaptureOptions;
+  readonly ruleset: string;
+  readonly rules: CaptureRules;
+  readonly nft: Nft;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+/**
+ * Takes one pod from what is to what is wanted, one step at a time: its steps never overlap, and while one runs only
+ * the newest wish is remembered. Everything that fails ends in status `failed` and a retry.
+ */
+export class PodKeeper {
+  readonly #uid: string;
+  readonly #options: PodKeeperOptions;
+  readonly #logger: Logger;
+  #wanted: LocalPod | undefined;
+  #capture: PodCapture | undefined;
+  #status: PodStatus = { state: 'not_captured', message: 'not looked at yet' };
+  #failures = 0;
+  #retry: Timer | undefined;
+  #steps: Promise<void> = Promise.resolve();
+  #queued = false;
+  #closed = false;
+
+  constructor(uid: string, options: PodKeeperOptions) {
+    this.#uid = uid;
+    this.#options = options;
+    this.#logger = options.logger;
+  }
+
+  get pod(): LocalPod | undefined {
+    return this.#wanted;
+  }
+
+  get status(): PodStatus {
+    return this.#status;
+  }
+
+  get enrolled(): EnrolledPod | undefined {
+    return this.#capture?.enrolled;
+  }
+
+  /** True when nothing is wanted and nothing is left. */
+  get idle(): boolean {
+    return this.#wanted === undefined && this.#capture === undefined;
+  }
+
+  /** Resolves when the wish is reached or has failed once. Never rejects. */
+  want(pod: LocalPod | undefined): Promise<void> {
+    this.#wanted = pod;
+    return this.#reconcileSoon();
+  }
+
+  /** Looks at the kernel and repairs what differs. Never rejects. */
+  verify(): Promise<void> {
+    if (this.#capture === undefined) return Promise.resolve();
+    return this.#enqueue(() => this.#verify());
+  }
+
+  /** Closes the descriptors and leaves rules and status as they are. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#retry?.cancel();
+    return this.#enqueue(() => {
+      if (this.#capture !== undefined) closePodCapture(this.#capture);
+      this.#capture = undefined;
+    });
+  }
+
+  #reconcileSoon(): Promise<void> {
+    if (this.#queued) return this.#steps;
+    this.#queued = true;
+    return this.#enqueue(() => {
+      this.#queued = false;
+      return this.#reconcile();
+    });
+  }
+
+  #enqueue(step: () => Promise<void> | void): Promise<void> {
+    this.#steps = this.#steps.then(step).catch((error: unknown) => this.#failed(error));
+    return this.#steps;
+  }
+
+  async #reconcile(): Promise<void> {
+    if (this.#closed) return;
+    this.#retry?.cancel();
+    const pod = this.#wanted;
+    if (pod === undefined) {
+      await this.#leave('deleted');
+      return;
+    }
+    const { capture, reason } = shouldCapture(pod, this.#options.rules);
+    if (!capture || pod.netnsPath === undefined) {
+      await this.#leave('opted_out');
+      await this.#report({ state: 'not_captured', message: reason });
+      return;
+    }
+    await this.#enrol(pod, pod.netnsPath, reason);
+  }
+
+  async #enrol(pod: LocalPod, netnsPath: string, reason: string): Promise<void> {
+    if (this.#capture !== undefined && !this.#isAlive(this.#capture, netnsPath)) await this.#leave('deleted');
+    if (this.#capture === undefined) {
+      await this.#capturePod(pod, netnsPath);
+    } else if (this.#status.state === 'failed') {
+      await this.#capture.redirection.apply();
+    }
+    if (this.#capture !== undefined && this.#capture.enrolled.pod !== pod) {
+      this.#capture = { ...this.#capture, enrolled: { ...this.#capture.enrolled, pod } };
+      this.#options.workers.update(this.#capture.enrolled);
+    }
+    this.#failures = 0;
+    await this.#report({ state: 'enrolled', message: reason });
+  }
+
+  /** Sockets first, then workers behind them, then the rules: at no time is traffic redirected to nobody. */
+  async #capturePod(pod: LocalPod, netnsPath: string): Promise<void> {
+    const { capture: options, ruleset, nft, workers, clock } = this.#options;
+    const capture = openPodCapture(pod, netnsPath, options.ports, ruleset, nft);
+    this.#capture = capture;
+    try {
+      await withDeadline(clock, ENROL_DEADLINE_MS, 'workers that accept', workers.enrol(capture.enrolled));
+      await capture.redirection.apply();
+    } catch (cause) {
+      await this.#leave('failed');
+      throw cause;
+    }
+    this.#logger.info('pod enrolled', this.#names(pod));
+  }
+
+  /** Rules first, so that new traffic goes direct while what is open is drained. */
+  async #leave(reason: LeaveReason): Promise<void> {
+    const capture = this.#capture;
+    if (capture === undefined) return;
+    const { workers, clock } = this.#options;
+    try {
+      if (reason !== 'deleted') await this.#tryTo('stop the redirection', capture.redirection.drain());
+      if (reason === 'opted_out') {
+        await this.#report({ state: 'not_captured', message: 'leaving the mesh' });
+        // The sockets stay until other proxies have heard that this pod is to be dialled without HBONE.
+        await delay(clock, LEAVE_GRACE_MS);
+      }
+      const left = withDeadline(
+        clock,
+        LEAVE_DEADLINE_MS,
+        'workers to let go',
+        workers.leave(capture.enrolled, reason),
+      );
+      await this.#tryTo('drain the pod', left);
+      if (reason !== 'deleted') await this.#tryTo('remove the rules', capture.redirection.remove());
+    } finally {
+      this.#capture = undefined;
+      closePodCapture(capture);
+    }
+    this.#logger.info('pod left', { ...this.#names(capture.enrolled.pod), reason });
+  }
+
+  async #verify(): Promise<void> {
+    const capture = this.#capture;
+    const pod = this.#wanted;
+    if (capture === undefined || pod?.netnsPath === undefined || this.#closed) return;
+    if (!this.#isAlive(capture, pod.netnsPath)) {
+      await this.#reconcile();
+      return;
+    }
+    const repaired = await capture.redirection.repair();
+    for (const what of repaired) this.#logger.warn('capture repaired', { ...this.#names(pod), what });
+  }
+
+  #isAlive(capture: PodCapture, netnsPath: string): boolean {
+    const inode = statSync(netnsPath, { bigint: true, throwIfNoEntry: false })?.ino;
+    return inode === capture.netns.inode;
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const message = error instanceof Error ? error.message : String(error);
+    const delayMs = backoffDelay(RETRY, this.#failures++, this.#options.random());
+    this.#logger.error('capture of a pod failed', {
+      uid: this.#uid,
+      error: message,
+      retryInMs: Math.round(delayMs),
+    });
+    await this.#report({ state: 'failed', message });
+    if (this.#closed) return;
+    this.#retry?.cancel();
+    this.#retry = this.#options.clock.setTimer(delayMs, () => void this.#reconcileSoon());
+  }
+
+  async #tryTo(what: string, step: Promise<void>): Promise<void> {
+    try {
+      await step;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#logger.warn(`cannot ${what}`, { uid: this.#uid, error: reason });
+    }
+  }
+
+  async #report(status: PodStatus): Promise<void> {
+    if (this.#status.state === status.state && this.#status.message === status.message) return;
+    this.#status = status;
+    await this.#tryTo('write the status', this.#options.source.report(this.#uid, status));
+  }
+
+  #names(pod: LocalPod): { uid: string; pod: string; namespace: string } {
+    return { uid: pod.uid, pod: pod.name, namespace: pod.namespace };
+  }
+}

@@ -1,0 +1,290 @@
+import { createSocket, type SocketOptions } from 'node:dgram';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { test } from 'tap';
+import { systemClock } from '#shared/lifecycle/clock.ts';
+import { runInNetns } from '#shared/native/netns.ts';
+import { listenInNetns, openOutgoingSocket } from '#shared/native/socket-factory.ts';
+import { closeFd } from '#shared/native/socket.ts';
+import { cannotMakeNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
+import { CAPTURE_PORTS, captureRuleset, DEFAULT_PROBE_SOURCES } from './capture-rules.ts';
+import { createNft } from './nft.ts';
+import { originalDestination } from './original-dst.ts';
+import { Redirection } from './redirection.ts';
+
+const skip = cannotMakeNetns();
+const RULESET = captureRuleset({
+  ports: CAPTURE_PORTS,
+  probeSources: [...DEFAULT_PROBE_SOURCES, '10.77.0.9'],
+  captureDns: false,
+});
+const nft = createNft(systemClock);
+
+/** Two namespaces, the pod's captured; sockets on the three ports answer with what they learn. */
+async function capturedPod(lab: NetnsLab): Promise<Redirection> {
+  for (const [port, name] of [
+    [15001, 'outbound'],
+    [15006, 'inbound'],
+  ] as const) {
+    for (const fd of listenInNetns(lab.pod.netns.fd, port)) {
+      await lab.pod.adopt(fd, socket => socket.end(describe(name, socket)));
+    }
+  }
+  const redirection = new Redirection(lab.pod.netns.fd, RULESET, nft);
+  await redirection.apply();
+  return redirection;
+}
+
+function describe(name: string, socket: Socket): string {
+  const local = { ip: socket.localAddress ?? '', port: socket.localPort ?? 0 };
+  const original = originalDestination(fdOf(socket), local);
+  if (original.kind === 'direct') return `${name} direct`;
+  return `${name} from ${socket.remoteAddress} to ${original.destination.ip} ${original.destination.port}`;
+}
+
+/** Node has no public accessor for the descriptor of an accepted socket. */
+function fdOf(socket: Socket): number {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd !== 'number') throw new Error('the socket has no descriptor');
+  return fd;
+}
+
+async function answer(connecting: Promise<Socket>): Promise<string> {
+  const socket = await connecting;
+  let text = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  await once(socket, 'end');
+  socket.end();
+  return text;
+}
+
+test('capture in the kernel', { skip }, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const { client, pod } = lab;
+  const redirection = await capturedPod(lab);
+  for (const [ip, port] of [
+    [client.ipv4, 8080],
+    [client.ipv6, 8080],
+    [pod.ipv4, 7000],
+    [pod.ipv6, 7000],
+    ['127.0.0.1', 7001],
+    ['::1', 7001],
+  ] as const) {
+    const where = ip.endsWith('1') && !ip.startsWith('127') && ip !== '::1' ? client : pod;
+    await where.listen({ ip, port }, s => s.end(`app sees ${s.remoteAddress}`));
+  }
+
+  for (const [sentence, dial, expected] of [
+    [
+      'what the pod dials over IPv4 arrives at 15001 with its destination',
+      () => pod.connect({ ip: client.ipv4, port: 8080 }),
+      'outbound from 10.77.0.2 to 10.77.0.1 8080',
+    ],
+    [
+      'what the pod dials over IPv6 arrives at 15001 with its destination',
+      () => pod.connect({ ip: client.ipv6, port: 8080 }),
+      'outbound from fd77::2 to fd77::1 8080',
+    ],
+    [
+      'a service address that no host has is captured',
+      () => pod.connect({ ip: '10.96.0.10', port: 80 }),
+      'outbound from 10.77.0.2 to 10.96.0.10 80',
+    ],
+    [
+      'plaintext to the pod over IPv4 arrives at 15006 with its port',
+      () => client.connect({ ip: pod.ipv4, port: 7000 }),
+      'inbound from 10.77.0.1 to 10.77.0.2 7000',
+    ],
+    [
+      'plaintext to the pod over IPv6 arrives at 15006 with its port',
+      () => client.connect({ ip: pod.ipv6, port: 7000 }),
+      'inbound from fd77::1 to fd77::2 7000',
+    ],
+    [
+      'dialling port 15001 of the own address is seen as such',
+      () => pod.connect({ ip: pod.ipv4, port: 15001 }),
+      'outbound direct',
+    ],
+    [
+      'the pod reaches its own address directly over IPv4',
+      () => pod.connect({ ip: pod.ipv4, port: 7000 }),
+      'app sees 10.77.0.2',
+    ],
+    [
+      'the pod reaches its own address directly over IPv6',
+      () => pod.connect({ ip: pod.ipv6, port: 7000 }),
+      'app sees fd77::2',
+    ],
+    ['IPv4 loopback is untouched', () => pod.connect({ ip: '127.0.0.1', port: 7001 }), 'app sees 127.0.0.1'],
+    ['IPv6 loopback is untouched', () => pod.connect({ ip: '::1', port: 7001 }), 'app sees ::1'],
+    [
+      'what the proxy sends is not captured',
+      () =>
+        pod.connectFd(openOutgoingSocket({ netnsFd: pod.netns.fd, remoteIp: client.ipv4 }), {
+          ip: client.ipv4,
+          port: 8080,
+        }),
+      'app sees 10.77.0.2',
+    ],
+    [
+      'the application sees the IPv4 address of the client that the proxy stands for',
+      () =>
+        pod.connectFd(
+          openOutgoingSocket({
+            netnsFd: pod.netns.fd,
+            remoteIp: pod.ipv4,
+            source: { ip: '10.55.1.2', port: 0 },
+          }),
+          { ip: pod.ipv4, port: 7000 },
+        ),
+      'app sees 10.55.1.2',
+    ],
+    [
+      'the application sees the IPv6 address of the client that the proxy stands for',
+      () =>
+        pod.connectFd(
+          openOutgoingSocket({
+            netnsFd: pod.netns.fd,
+            remoteIp: pod.ipv6,
+            source: { ip: 'fd55::2', port: 0 },
+          }),
+          { ip: pod.ipv6, port: 7000 },
+        ),
+      'app sees fd55::2',
+    ],
+  ] as const) {
+    t.equal(await answer(dial()), expected, sentence);
+  }
+
+  t.equal(await udpEcho(lab), 'ping', 'UDP to and from the pod passes untouched');
+
+  client.exec('ip', ['addr', 'add', '10.77.0.9/24', 'dev', firstLink(client.exec('ip', ['-o', 'link']))]);
+  const probe = openOutgoingSocket({
+    netnsFd: client.netns.fd,
+    remoteIp: pod.ipv4,
+    source: { ip: '10.77.0.9', port: 0 },
+  });
+  t.equal(
+    await answer(client.connectFd(probe, { ip: pod.ipv4, port: 7000 })),
+    'app sees 10.77.0.9',
+    'a health probe reaches the application without the proxy',
+  );
+
+  await redirection.drain();
+  t.equal(
+    await answer(pod.connect({ ip: client.ipv4, port: 8080 })),
+    'app sees 10.77.0.2',
+    'while draining, new connections go direct',
+  );
+  await redirection.remove();
+  t.equal(pod.exec('nft', ['list', 'ruleset']), '', 'removal leaves no rule behind');
+  t.notMatch(pod.exec('ip', ['rule']), /100/, 'removal leaves no routing rule behind');
+  t.equal(
+    await answer(client.connect({ ip: pod.ipv4, port: 7000 })),
+    'app sees 10.77.0.1',
+    'after removal the pod is as it was',
+  );
+});
+
+test('a connection that was open before the rules came, or is open when they drain, lives on', {
+  skip,
+}, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const { client, pod } = lab;
+  await client.listen({ ip: client.ipv4, port: 8080 }, s => s.pipe(s));
+  const before = await pod.connect({ ip: client.ipv4, port: 8080 });
+  for (const fd of listenInNetns(pod.netns.fd, 15001)) await pod.adopt(fd, s => s.pipe(s));
+  const redirection = new Redirection(pod.netns.fd, RULESET, nft);
+  await redirection.apply();
+  t.equal(await echo(before, 'one'), 'one', 'open before');
+  const captured = await pod.connect({ ip: '10.96.0.1', port: 80 });
+  t.equal(await echo(captured, 'two'), 'two', 'captured');
+  await redirection.drain();
+  t.equal(await echo(captured, 'three'), 'three', 'captured, and the rules drain');
+});
+
+test('rules that were tampered with are found and repaired', { skip }, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const { pod } = lab;
+  const redirection = new Redirection(pod.netns.fd, RULESET, nft);
+  await redirection.apply();
+  t.same(await redirection.repair(), [], 'nothing to repair right after loading');
+  await redirection.apply();
+  t.same(await redirection.repair(), [], 'loading twice gives the same rules');
+  for (const [program, args, found] of [
+    [
+      'nft',
+      ['flush', 'chain', 'inet', 'ambient_mesh', 'redirect_output'],
+      'table inet ambient_mesh was changed',
+    ],
+    [
+      'nft',
+      ['insert', 'rule', 'inet', 'ambient_mesh', 'redirect_output', 'accept'],
+      'table inet ambient_mesh was changed',
+    ],
+    ['nft', ['delete', 'table', 'inet', 'ambient_mesh'], 'table inet ambient_mesh was missing'],
+    ['ip', ['rule', 'del', 'pref', '32764'], 'the IPv4 rule for mark 0x111 was missing'],
+    ['ip', ['-6', 'rule', 'del', 'pref', '32764'], 'the IPv6 rule for mark 0x111 was missing'],
+    ['ip', ['route', 'flush', 'table', '100'], 'the IPv4 local route of table 100 was missing'],
+    ['ip', ['-6', 'route', 'flush', 'table', '100'], 'the IPv6 local route of table 100 was missing'],
+  ] as const) {
+    pod.exec(program, args);
+    t.same(await redirection.repair(), [found], `${program} ${args.join(' ')}`);
+    t.same(await redirection.repair(), [], 'and once is enough');
+  }
+});
+
+test('no descriptor is left behind', { skip }, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const redirection = new Redirection(lab.pod.netns.fd, RULESET, nft);
+  await redirection.apply();
+  const before = readdirSync('/proc/self/fd').length;
+  for (let i = 0; i < 50; i++) {
+    await redirection.repair();
+    closeFd(
+      openOutgoingSocket({
+        netnsFd: lab.pod.netns.fd,
+        remoteIp: '10.0.0.1',
+        source: { ip: '10.9.9.9', port: 0 },
+      }),
+    );
+    for (const fd of listenInNetns(lab.pod.netns.fd, 15001)) closeFd(fd);
+  }
+  t.ok(readdirSync('/proc/self/fd').length <= before);
+});
+
+async function echo(socket: Socket, text: string): Promise<string> {
+  socket.write(text);
+  const received: unknown[] = await once(socket, 'data');
+  return String(received[0]);
+}
+
+/** A lookup that answers at once keeps `bind` within the turn in which the thread is in the namespace. */
+const UDP4: SocketOptions = {
+  type: 'udp4',
+  lookup: (host, _options, callback) => callback(null, host, 4),
+};
+
+/** A datagram from the client to the pod and back, over sockets of the kernel's own choosing. */
+async function udpEcho(lab: NetnsLab): Promise<string> {
+  const server = runInNetns(lab.pod.netns.fd, () => createSocket(UDP4).bind(5353, lab.pod.ipv4));
+  const client = runInNetns(lab.client.netns.fd, () => createSocket(UDP4).bind(0, lab.client.ipv4));
+  server.on('message', (message, peer) => server.send(message, peer.port, peer.address));
+  client.send('ping', 5353, lab.pod.ipv4);
+  const received: unknown[] = await once(client, 'message');
+  server.close();
+  client.close();
+  return String(received[0]);
+}
+
+function firstLink(listing: string): string {
+  return /(lab[0-9a-f]+[ab])@/.exec(listing)?.[1] ?? 'none';
+}

@@ -1,0 +1,86 @@
+import { runInNetns } from '#shared/native/netns.ts';
+import { drainRuleset, removeRuleset, TABLE } from './capture-rules.ts';
+import { ensureLocalRoute, removeLocalRoute } from './local-route.ts';
+import type { Nft } from './nft.ts';
+import { normalizedListing, shapeOfListing, shapeOfRuleset } from './ruleset-listing.ts';
+
+/**
+ * The capture rules of one pod's network namespace: loading, checking, removing. Calls on one namespace must not overlap.
+ * All reject with an error that names what failed.
+ */
+export class Redirection {
+  readonly #netnsFd: number;
+  readonly #ruleset: string;
+  readonly #nft: Nft;
+  /**
+   * How the kernel listed the rules right after they were loaded: what every later look is compared with. Versions of
+   * nft word the same rules differently, so it cannot be a constant.
+   */
+  #loaded: string | undefined;
+
+  constructor(netnsFd: number, ruleset: string, nft: Nft) {
+    this.#netnsFd = netnsFd;
+    this.#ruleset = ruleset;
+    this.#nft = nft;
+  }
+
+  /** Loads the rules and sees them in the kernel. */
+  async apply(): Promise<void> {
+    this.#ensureRoute();
+    await this.#load(this.#ruleset);
+    const listing = await this.#listing();
+    if (listing === undefined || !sameShape(listing, this.#ruleset)) {
+      throw new Error(`the capture rules were loaded, but the kernel lists others in table ${TABLE}`);
+    }
+    this.#loaded = listing;
+  }
+
+  /** Compares the kernel with what was loaded and puts right what differs. @returns what had to be repaired, if anything. */
+  async repair(): Promise<readonly string[]> {
+    const repaired = this.#ensureRoute();
+    const listing = await this.#listing();
+    if (listing === undefined) repaired.push(`table ${TABLE} was missing`);
+    else if (listing !== this.#loaded) repaired.push(`table ${TABLE} was changed`);
+    else return repaired;
+    await this.apply();
+    return repaired;
+  }
+
+  /** New connections are no longer redirected, live ones go on. */
+  async drain(): Promise<void> {
+    await this.#load(drainRuleset());
+  }
+
+  async remove(): Promise<void> {
+    await this.#load(removeRuleset());
+    runInNetns(this.#netnsFd, removeLocalRoute);
+  }
+
+  #ensureRoute(): string[] {
+    return runInNetns(this.#netnsFd, ensureLocalRoute).map(name => `the ${name} was missing`);
+  }
+
+  async #load(ruleset: string): Promise<void> {
+    const { exitCode, stderr } = await this.#nft(this.#netnsFd, ['-f', '-'], ruleset);
+    if (exitCode !== 0) throw new Error(`nft refused the rules: ${firstLine(stderr)}`);
+  }
+
+  /** Undefined when there is no such table. */
+  async #listing(): Promise<string | undefined> {
+    const args = ['-j', 'list', 'table', ...TABLE.split(' ')];
+    const { exitCode, stdout, stderr } = await this.#nft(this.#netnsFd, args, '');
+    if (exitCode === 0) return normalizedListing(stdout);
+    if (stderr.includes('No such file or directory')) return undefined;
+    throw new Error(`nft cannot list the rules: ${firstLine(stderr)}`);
+  }
+}
+
+function sameShape(listing: string, ruleset: string): boolean {
+  const expected = shapeOfRuleset(ruleset);
+  const seen = shapeOfListing(listing);
+  return seen.chains === expected.chains && seen.rules === expected.rules;
+}
+
+function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0] || 'no message';
+}
