@@ -1,0 +1,216 @@
+import { type BackoffOptions, backoffDelay } from '../lifecycle/backoff.ts';
+import type { Clock, Timer } from '../lifecycle/clock.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { DeltaResource, DeltaResponse, DiscoveryNode } from './delta-message.ts';
+import type { DeltaStream, DeltaTransport } from './delta-transport.ts';
+import type { DiscoveryMetrics } from './discovery-metrics.ts';
+import type { DiscoveryListener, DiscoverySource, DiscoveryStatus } from './discovery-source.ts';
+import {
+  decodeResource,
+  type MeshResource,
+  parseResourceType,
+  type ResourceType,
+  toMeshDelta,
+} from './mesh-resource.ts';
+import { type HeldResource, ResourceCache } from './resource-cache.ts';
+import type { SnapshotFile } from './snapshot-file.ts';
+import { DeltaSubscription } from './subscription.ts';
+
+export interface DiscoveryClientOptions {
+  readonly transport: DeltaTransport;
+  readonly node: DiscoveryNode;
+  readonly types: readonly ResourceType[];
+  readonly mode?: 'wildcard' | 'on_demand';
+  readonly listener: DiscoveryListener;
+  /** Where what was accepted is kept for a restart without the controller. */
+  readonly snapshot?: SnapshotFile;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly metrics: DiscoveryMetrics;
+  readonly backoff?: BackoffOptions;
+}
+
+const DEFAULT_BACKOFF: BackoffOptions = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 };
+/** A peer that accepts the stream and then says nothing is as good as gone. */
+const FIRST_RESPONSE_DEADLINE_MS = 30_000;
+
+/**
+ * Delta discovery client of a proxy. Configuration only ever improves: a lost controller, a refused token or a bad
+ * resource leave what was accepted before in force.
+ */
+export class DiscoveryClient implements DiscoverySource {
+  readonly #options: DiscoveryClientOptions;
+  readonly #subscriptions: ReadonlyMap<ResourceType, DeltaSubscription>;
+  readonly #systemVersions = new Map<ResourceType, string>();
+  readonly #cache = new ResourceCache();
+  #stream: DeltaStream | undefined;
+  #nodeSent = false;
+  #timer: Timer | undefined;
+  #attempt = 0;
+  #started = false;
+  #connectedAt: number | undefined;
+  #lastError: string | undefined;
+  #announced = false;
+
+  constructor(options: DiscoveryClientOptions) {
+    this.#options = options;
+    const mode = options.mode ?? 'wildcard';
+    this.#subscriptions = new Map(options.types.map(type => [type, new DeltaSubscription(type, mode)]));
+  }
+
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#restore();
+    this.#connect();
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false;
+    this.#timer?.cancel();
+    this.#stream?.cancel();
+    this.#stream = undefined;
+    await this.#options.snapshot?.flush(this.#cache);
+  }
+
+  subscribe(name: string): void {
+    for (const subscription of this.#subscriptions.values()) {
+      const request = subscription.subscribe(name);
+      if (request !== undefined) this.#stream?.send(request);
+      // The first name of an on-demand type opens it.
+      else if (!subscription.isOpen) this.#openType(subscription);
+    }
+  }
+
+  status(): DiscoveryStatus {
+    const connectedAt = this.#connectedAt;
+    return {
+      source: this.#options.transport.address,
+      connectedSince: connectedAt === undefined ? undefined : new Date(connectedAt).toISOString(),
+      lastError: this.#lastError,
+      types: [...this.#subscriptions].map(([type, subscription]) => ({
+        type,
+        synced: subscription.synced,
+        resources: subscription.known.size,
+        systemVersion: this.#systemVersions.get(type) ?? '',
+        rejected: [...subscription.rejected.values()],
+      })),
+    };
+  }
+
+  #restore(): void {
+    const held = this.#options.snapshot?.load() ?? [];
+    for (const [type, subscription] of this.#subscriptions) {
+      const ofType = held.filter(h => h.type === type);
+      if (ofType.length === 0) continue;
+      for (const resource of ofType) this.#cache.put(resource);
+      subscription.restore(ofType.map(h => [h.name, h.version]));
+      const resources = ofType.map(h => h.resource);
+      this.#options.listener.onDelta(toMeshDelta(type, resources, []));
+    }
+  }
+
+  #connect(): void {
+    const { clock, transport } = this.#options;
+    this.#nodeSent = false;
+    try {
+      this.#stream = transport.open({
+        onResponse: (response, bytes) => this.#onResponse(response, bytes),
+        onEnd: reason => this.#onEnd(reason),
+      });
+    } catch (error) {
+      this.#onEnd(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    for (const subscription of this.#subscriptions.values()) this.#openType(subscription);
+    if (!this.#nodeSent) return;
+    this.#timer = clock.setTimer(FIRST_RESPONSE_DEADLINE_MS, () => {
+      this.#stream?.cancel();
+      this.#onEnd(`no response within ${FIRST_RESPONSE_DEADLINE_MS} ms`);
+    });
+  }
+
+  /** Only the first message of a stream carries the node. */
+  #openType(subscription: DeltaSubscription): void {
+    if (this.#stream === undefined) return;
+    const request = subscription.open(this.#nodeSent ? undefined : this.#options.node);
+    if (request === undefined) return;
+    this.#nodeSent = true;
+    this.#stream.send(request);
+  }
+
+  #onResponse(response: DeltaResponse, bytes: number): void {
+    const { clock, logger, metrics } = this.#options;
+    if (this.#connectedAt === undefined) this.#onConnected(clock.now());
+    const type = parseResourceType(response.typeUrl);
+    const subscription = type && this.#subscriptions.get(type);
+    if (type === undefined || subscription === undefined) {
+      logger.warn('response of a type that was not subscribed', { type: response.typeUrl });
+      return;
+    }
+    metrics.onResponse(type, bytes);
+    const changed: MeshResource[] = [];
+    const received = subscription.receive(response, resource => this.#check(type, resource, changed));
+    for (const name of received.removed) this.#cache.remove(type, name);
+    this.#systemVersions.set(type, response.systemVersion);
+    for (const r of received.rejected) {
+      logger.warn('resource rejected, the last good one stays', { type, name: r.name, reason: r.reason });
+    }
+    metrics.onRejected(type, received.rejected.length);
+    if (changed.length > 0 || received.removed.length > 0) {
+      this.#options.listener.onDelta(toMeshDelta(type, changed, received.removed));
+      this.#options.snapshot?.schedule(this.#cache);
+    }
+    this.#stream?.send(received.reply);
+    this.#announceSync();
+  }
+
+  /** Decodes once: what passes the check is kept in `changed`. */
+  #check(type: ResourceType, resource: DeltaResource, changed: MeshResource[]): string | undefined {
+    const { name, version, aliases } = resource;
+    if (resource.typeUrl !== type) return `is of type ${JSON.stringify(resource.typeUrl)}`;
+    const decoded = decodeResource(type, name, resource.value);
+    if (!decoded.ok) return decoded.reason;
+    changed.push(decoded.resource);
+    this.#cache.put({ type, name, version, aliases, resource: decoded.resource } satisfies HeldResource);
+    return undefined;
+  }
+
+  #onConnected(now: number): void {
+    this.#timer?.cancel();
+    this.#attempt = 0;
+    this.#connectedAt = now;
+    this.#lastError = undefined;
+    this.#options.metrics.onConnected(true);
+    this.#options.logger.info('discovery connected', { controller: this.#options.transport.address });
+  }
+
+  #onEnd(reason: string): void {
+    const { backoff = DEFAULT_BACKOFF, clock, logger, metrics, random, transport } = this.#options;
+    this.#stream = undefined;
+    this.#timer?.cancel();
+    for (const subscription of this.#subscriptions.values()) subscription.close();
+    const wasConnected = this.#connectedAt !== undefined;
+    this.#connectedAt = undefined;
+    this.#lastError = reason;
+    if (!this.#started) return;
+    metrics.onConnected(false);
+    metrics.onTermination(wasConnected ? 'disconnect' : 'connection_error');
+    const delayMs = backoffDelay(backoff, this.#attempt++, random());
+    logger.warn('discovery stream ended, the last configuration stays in force', {
+      controller: transport.address,
+      reason,
+      retryInMs: Math.round(delayMs),
+    });
+    this.#timer = clock.setTimer(delayMs, () => this.#connect());
+  }
+
+  #announceSync(): void {
+    if (this.#announced) return;
+    for (const subscription of this.#subscriptions.values()) if (!subscription.synced) return;
+    this.#announced = true;
+    this.#options.listener.onSynced();
+  }
+}

@@ -1,0 +1,38 @@
+import type { MeshDelta } from '../workload/mesh-view.ts';
+import type { ResourceType } from './mesh-resource.ts';
+import type { RejectedResource } from './subscription.ts';
+
+/** Where a proxy's configuration comes from: a controller (`client.ts`) or a file (`local-source.ts`). */
+export interface DiscoverySource {
+  /** Returns at once; everything after goes to the listener. */
+  start(): void;
+  stop(): Promise<void>;
+  /** Ask for one name: `<network>/<ip>` or `<namespace>/<hostname>`. No effect where everything is subscribed. */
+  subscribe(name: string): void;
+  status(): DiscoveryStatus;
+}
+
+export interface DiscoveryListener {
+  /** Validated changes, in order. Called in one turn, must not throw. */
+  onDelta(delta: MeshDelta): void;
+  /** Once: every subscribed type has been received (or restored from disk and then confirmed). */
+  onSynced(): void;
+}
+
+/** For `/config_dump`. Times are wall clock, ISO 8601. */
+export interface DiscoveryStatus {
+  readonly source: string;
+  readonly connectedSince: string | undefined;
+  /** Why there is no connection, or why the last one ended. */
+  readonly lastError: string | undefined;
+  readonly types: readonly TypeStatus[];
+}
+
+export interface TypeStatus {
+  readonly type: ResourceType;
+  readonly synced: boolean;
+  readonly resources: number;
+  /** Of the control plane, as last received. */
+  readonly systemVersion: string;
+  readonly rejected: readonly RejectedResource[];
+}
