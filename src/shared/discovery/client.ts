@@ -11,8 +11,9 @@ import {
   parseResourceType,
   type ResourceType,
   toMeshDelta,
+  TRUST_BUNDLE_TYPE,
 } from './mesh-resource.ts';
-import { type HeldResource, ResourceCache } from './resource-cache.ts';
+import { ResourceCache } from './resource-cache.ts';
 import type { SnapshotFile } from './snapshot-file.ts';
 import { DeltaSubscription } from './subscription.ts';
 
@@ -101,7 +102,8 @@ export class DiscoveryClient implements DiscoverySource {
   }
 
   #restore(): void {
-    const held = this.#options.snapshot?.load() ?? [];
+    // Roots are kept by the certificate manager, with the keys.
+    const held = (this.#options.snapshot?.load() ?? []).filter(h => h.type !== TRUST_BUNDLE_TYPE);
     for (const [type, subscription] of this.#subscriptions) {
       const ofType = held.filter(h => h.type === type);
       if (ofType.length === 0) continue;
@@ -159,7 +161,8 @@ export class DiscoveryClient implements DiscoverySource {
       logger.warn('resource rejected, the last good one stays', { type, name: r.name, reason: r.reason });
     }
     metrics.onRejected(type, received.rejected.length);
-    if (changed.length > 0 || received.removed.length > 0) {
+    const isMesh = type !== TRUST_BUNDLE_TYPE;
+    if (isMesh && (changed.length > 0 || received.removed.length > 0)) {
       this.#options.listener.onDelta(toMeshDelta(type, changed, received.removed));
       this.#options.snapshot?.schedule(this.#cache);
     }
@@ -173,8 +176,15 @@ export class DiscoveryClient implements DiscoverySource {
     if (resource.typeUrl !== type) return `is of type ${JSON.stringify(resource.typeUrl)}`;
     const decoded = decodeResource(type, name, resource.value);
     if (!decoded.ok) return decoded.reason;
+    if (decoded.resource.kind === 'trust') {
+      try {
+        this.#options.listener.onTrust?.(decoded.resource.trust);
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error);
+      }
+    }
     changed.push(decoded.resource);
-    this.#cache.put({ type, name, version, aliases, resource: decoded.resource } satisfies HeldResource);
+    this.#cache.put({ type, name, version, aliases, resource: decoded.resource });
     return undefined;
   }
 
@@ -209,7 +219,10 @@ export class DiscoveryClient implements DiscoverySource {
 
   #announceSync(): void {
     if (this.#announced) return;
-    for (const subscription of this.#subscriptions.values()) if (!subscription.synced) return;
+    for (const [type, { synced }] of this.#subscriptions) {
+      // Ours alone: another control plane never sends it, and traffic does not wait for it.
+      if (!synced && type !== TRUST_BUNDLE_TYPE) return;
+    }
     this.#announced = true;
     this.#options.listener.onSynced();
   }

@@ -1,6 +1,7 @@
 import type { MeshDelta } from '../workload/mesh-view.ts';
 import type { ResourceType } from './mesh-resource.ts';
 import type { RejectedResource } from './subscription.ts';
+import type { TrustAnnouncement } from './trust-bundle-wire.ts';
 
 /** Where a proxy's configuration comes from: a controller (`client.ts`) or a file (`local-source.ts`). */
 export interface DiscoverySource {
@@ -13,9 +14,14 @@ export interface DiscoverySource {
 }
 
 export interface DiscoveryListener {
-  /** Validated changes, in order. Called in one turn, must not throw. */
+  /** Validated changes, in order; must not throw. */
   onDelta(delta: MeshDelta): void;
-  /** Once: every subscribed type has been received (or restored from disk and then confirmed). */
+  /**
+   * The controller's roots, when `TRUST_BUNDLE_TYPE` is subscribed. Returning means that they are trusted from now on:
+   * the ACK that follows lets a root rotation go on. Throw to refuse it (a NACK with the reason).
+   */
+  onTrust?(trust: TrustAnnouncement): void;
+  /** Once: every subscribed type of mesh configuration has been received. */
   onSynced(): void;
 }
 

@@ -6,6 +6,11 @@ import { authorizationFromWire, authorizationToWire } from './authorization-wire
 import { MessageError, messageCodec } from './messages.ts';
 import { serviceRoutesFromWire, serviceRoutesToWire } from './service-routes-wire.ts';
 import { serviceFromWire, serviceToWire } from './service-wire.ts';
+import {
+  type TrustAnnouncement,
+  trustAnnouncementFromWire,
+  trustAnnouncementToWire,
+} from './trust-bundle-wire.ts';
 import { InvalidField, readMessage } from './wire-fields.ts';
 import { workloadFromWire, workloadToWire } from './workload-wire.ts';
 
@@ -14,13 +19,21 @@ export type MeshResource =
   | { readonly kind: 'workload'; readonly workload: Workload }
   | { readonly kind: 'service'; readonly service: Service }
   | { readonly kind: 'policy'; readonly policy: AuthorizationPolicy }
-  | { readonly kind: 'routes'; readonly routes: ServiceRoutes };
+  | { readonly kind: 'routes'; readonly routes: ServiceRoutes }
+  | { readonly kind: 'trust'; readonly trust: TrustAnnouncement };
 
 export const ADDRESS_TYPE = 'type.googleapis.com/istio.workload.Address';
 export const AUTHORIZATION_TYPE = 'type.googleapis.com/istio.security.Authorization';
 export const SERVICE_ROUTES_TYPE = 'type.googleapis.com/ambient.mesh.v1.ServiceRoutes';
 
-export const RESOURCE_TYPES = [ADDRESS_TYPE, AUTHORIZATION_TYPE, SERVICE_ROUTES_TYPE] as const;
+export const TRUST_BUNDLE_TYPE = 'type.googleapis.com/ambient.mesh.v1.TrustBundle';
+
+export const RESOURCE_TYPES = [
+  ADDRESS_TYPE,
+  AUTHORIZATION_TYPE,
+  SERVICE_ROUTES_TYPE,
+  TRUST_BUNDLE_TYPE,
+] as const;
 export type ResourceType = (typeof RESOURCE_TYPES)[number];
 
 /** Names travel in maps, logs and metrics. */
@@ -29,6 +42,7 @@ const MAX_NAME_LENGTH = 1024;
 const addressCodec = messageCodec('istio.workload.Address');
 const authorizationCodec = messageCodec('istio.security.Authorization');
 const routesCodec = messageCodec('ambient.mesh.v1.ServiceRoutes');
+const trustCodec = messageCodec('ambient.mesh.v1.TrustBundle');
 
 export function parseResourceType(typeUrl: string): ResourceType | undefined {
   return RESOURCE_TYPES.find(type => type === typeUrl);
@@ -43,6 +57,8 @@ export function resourceType(resource: MeshResource): ResourceType {
       return AUTHORIZATION_TYPE;
     case 'routes':
       return SERVICE_ROUTES_TYPE;
+    case 'trust':
+      return TRUST_BUNDLE_TYPE;
   }
 }
 
@@ -57,6 +73,8 @@ export function resourceName(resource: MeshResource): string {
       return policyName(resource.policy);
     case 'routes':
       return serviceName(resource.routes);
+    case 'trust':
+      return resource.trust.trustDomain;
   }
 }
 
@@ -72,6 +90,7 @@ export function resourceAliases(resource: MeshResource): readonly string[] {
       return resource.service.addresses.map(a => `${a.network}/${a.ip}`);
     case 'policy':
     case 'routes':
+    case 'trust':
       return [];
   }
 }
@@ -87,6 +106,8 @@ export function encodeResource(resource: MeshResource): Buffer {
       return authorizationCodec.encode(authorizationToWire(resource.policy));
     case 'routes':
       return routesCodec.encode(serviceRoutesToWire(resource.routes));
+    case 'trust':
+      return trustCodec.encode(trustAnnouncementToWire(resource.trust));
   }
 }
 
@@ -137,6 +158,9 @@ export function toMeshDelta(
         routes: resources.flatMap(r => (r.kind === 'routes' ? [r.routes] : [])),
         removedRoutes: removed,
       };
+    // Not of the mesh: it goes to the certificate manager (`DiscoveryListener.onTrust`).
+    case TRUST_BUNDLE_TYPE:
+      return EMPTY_DELTA;
   }
 }
 
@@ -154,6 +178,8 @@ function parseResource(type: ResourceType, value: Uint8Array): MeshResource {
       return { kind: 'policy', policy: authorizationFromWire(authorizationCodec.decode(value)) };
     case SERVICE_ROUTES_TYPE:
       return { kind: 'routes', routes: serviceRoutesFromWire(routesCodec.decode(value)) };
+    case TRUST_BUNDLE_TYPE:
+      return { kind: 'trust', trust: trustAnnouncementFromWire(trustCodec.decode(value)) };
   }
 }
 

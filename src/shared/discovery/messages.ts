@@ -33,6 +33,7 @@ const FILES = [
   'istio-zds.proto',
   'envoy-discovery.proto',
   'service-routes.proto',
+  'trust-bundle.proto',
 ] as const;
 
 const GOOGLE_TYPES = ['any', 'duration', 'empty', 'struct', 'wrappers'] as const;
