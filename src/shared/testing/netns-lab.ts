@@ -26,11 +26,6 @@ export class NetnsLab {
   constructor() {
     this.client = new LabNetns('10.77.0.1', 'fd77::1');
     this.pod = new LabNetns('10.77.0.2', 'fd77::2');
-    this.join();
-  }
-
-  /** Joins the two again, after one was made anew. */
-  join(): void {
     const link = uniqueName();
     ip(`link add ${link}a netns ${this.client.name} type veth peer ${link}b netns ${this.pod.name}`);
     this.client.configure(`${link}a`);

@@ -1,0 +1,221 @@
+import { readdirSync } from 'node:fs';
+import { test } from 'tap';
+import { systemClock } from '#shared/lifecycle/clock.ts';
+import { dupFd } from '#shared/native/socket.ts';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { cannotMakeNetns, LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
+import { CAPTURE_PORTS } from '../redirect/capture-rules.ts';
+import { createNft } from '../redirect/nft.ts';
+import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
+import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
+import { NodeAgent } from './node-agent.ts';
+
+const skip = cannotMakeNetns();
+const AMBIENT = { 'istio.io/dataplane-mode': 'ambient' };
+
+/** Holds the pods a test puts there; remembers what was reported, in order. */
+class FakeSource implements PodSource {
+  readonly reports: string[] = [];
+  readonly statuses = new Map<string, PodStatus>();
+  readonly pods = new Map<string, LocalPod>();
+  #onPods: ((pods: ReadonlyMap<string, LocalPod>) => void) | undefined;
+
+  async start(onPods: (pods: ReadonlyMap<string, LocalPod>) => void): Promise<void> {
+    this.#onPods = onPods;
+    this.publish();
+  }
+
+  publish(): void {
+    this.#onPods?.(new Map(this.pods));
+  }
+
+  async report(uid: string, status: PodStatus): Promise<void> {
+    this.reports.push(status.state);
+    this.statuses.set(uid, status);
+  }
+
+  async stop(): Promise<void> {}
+}
+
+/** Answers nothing, but says what it was asked. */
+class FakeWorkers implements PodWorkers {
+  readonly calls: string[] = [];
+  failures = 0;
+  readonly left: LeaveReason[] = [];
+
+  async enrol(pod: EnrolledPod): Promise<void> {
+    this.calls.push(`enrol ${pod.pod.name}`);
+    if (this.failures-- > 0) throw new Error('no worker is up');
+  }
+
+  update(pod: EnrolledPod): void {
+    this.calls.push(`update ${pod.pod.name}`);
+  }
+
+  async leave(pod: EnrolledPod, reason: LeaveReason): Promise<void> {
+    this.calls.push(`leave ${pod.pod.name} ${reason}`);
+  }
+}
+
+function podIn(netns: LabNetns, change: Partial<LocalPod> = {}): LocalPod {
+  return {
+    uid: 'u1',
+    name: 'orders',
+    namespace: 'shop',
+    serviceAccount: 'orders',
+    labels: AMBIENT,
+    namespaceLabels: {},
+    ips: [netns.ipv4],
+    netnsPath: netns.path,
+    hostNetwork: false,
+    ...change,
+  };
+}
+
+function setUp(netns: LabNetns) {
+  const source = new FakeSource();
+  const workers = new FakeWorkers();
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const agent = new NodeAgent({
+    source,
+    workers,
+    capture: { ports: CAPTURE_PORTS, probeSources: [], captureDns: false },
+    rules: { excludedNamespaces: new Set() },
+    nft: createNft(systemClock),
+    clock,
+    logger: createLogger({
+      scope: 'test',
+      levels: new LogLevels(),
+      format: 'text',
+      writer: { writeLine: line => void lines.push(line) },
+      now: () => clock.now(),
+    }),
+    random: () => 0.5,
+  });
+  const rules = (): boolean => netns.exec('nft', ['list', 'ruleset']).includes('redirect to :15001');
+  return { source, workers, clock, lines, agent, rules };
+}
+
+/** Lets steps that are waiting for nothing but the kernel go on until `condition`; the test's time limit is the deadline. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(resolve => setImmediate(resolve));
+}
+
+test('a pod joins, changes, and leaves', { skip }, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const { source, workers, clock, agent, rules } = setUp(netns);
+  const descriptors = readdirSync('/proc/self/fd').length;
+  source.pods.set('u1', podIn(netns));
+  await agent.start();
+  t.equal(source.statuses.get('u1')?.state, 'enrolled');
+  t.ok(rules(), 'the rules are in the kernel when the status says so');
+  const [enrolled] = agent.enrolled();
+  t.equal(enrolled?.sockets.outbound.length, 2, 'IPv4 and IPv6');
+  t.equal(enrolled?.netnsInode, netns.netns.inode);
+
+  source.pods.set('u1', podIn(netns, { labels: { ...AMBIENT, version: 'v2' } }));
+  source.publish();
+  await until(() => workers.calls.includes('update orders'));
+  t.same(agent.enrolled()[0]?.sockets, enrolled?.sockets, 'new labels keep the sockets');
+
+  netns.exec('nft', ['flush', 'ruleset']);
+  await agent.verify();
+  t.ok(rules(), 'lost rules are loaded again');
+
+  source.pods.set('u1', podIn(netns, { labels: {} }));
+  source.publish();
+  await until(() => source.statuses.get('u1')?.message === 'leaving the mesh');
+  t.notOk(rules(), 'new traffic goes direct while the pod leaves');
+  t.equal(workers.calls.at(-1), 'update orders', 'and the workers still take what is on its way');
+  await until(() => clock.pendingTimers > 1);
+  clock.advance(1_000);
+  await until(() => source.statuses.get('u1')?.message.startsWith('neither') === true);
+  t.equal(workers.calls.at(-1), 'leave orders opted_out');
+  t.equal(netns.exec('nft', ['list', 'ruleset']), '', 'nothing stays behind');
+  t.equal(agent.enrolled().length, 0);
+  await agent.stop();
+  t.equal(clock.pendingTimers, 0);
+  t.ok(readdirSync('/proc/self/fd').length <= descriptors, 'no descriptor stays open');
+});
+
+test('a sandbox restarted at the same path is enrolled anew', { skip }, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const { source, workers, agent, rules } = setUp(netns);
+  source.pods.set('u1', podIn(netns));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  const before = agent.enrolled()[0]?.netnsInode;
+  netns.recreate();
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  t.notOk(rules(), 'the new namespace has no rules');
+  await agent.verify();
+  t.ok(rules(), 'until the agent has looked');
+  t.not(agent.enrolled()[0]?.netnsInode, before);
+  t.same(workers.calls, ['enrol orders', 'leave orders deleted', 'enrol orders']);
+});
+
+test('what fails is undone, reported and tried again', { skip }, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const { source, workers, clock, agent, rules, lines } = setUp(netns);
+  workers.failures = 1;
+  source.pods.set('u1', podIn(netns));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  t.same(source.statuses.get('u1'), { state: 'failed', message: 'no worker is up' });
+  t.notOk(rules());
+  t.match(lines.join('\n'), /capture of a pod failed.*no worker is up.*retryInMs=200/);
+  clock.advance(200);
+  await until(() => source.statuses.get('u1')?.state === 'enrolled');
+  t.ok(rules());
+
+  source.pods.set('u2', podIn(netns, { uid: 'u2', netnsPath: '/run/netns/none' }));
+  source.publish();
+  await until(() => source.statuses.get('u2')?.state === 'failed');
+  t.match(
+    source.statuses.get('u2')?.message,
+    /ENOENT.*\/run\/netns\/none/,
+    'a namespace that is not there is named',
+  );
+  source.pods.delete('u2');
+  source.publish();
+  await until(() => agent.pods().length === 1);
+  t.equal(agent.pods()[0]?.pod.uid, 'u1', 'another pod is not disturbed');
+});
+
+test('a port that the pod itself uses is named', { skip }, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  await netns.listen({ ip: '0.0.0.0', port: 15006 }, socket => socket.destroy());
+  const { source, agent } = setUp(netns);
+  source.pods.set('u1', podIn(netns));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  t.same(source.statuses.get('u1'), {
+    state: 'failed',
+    message: 'port 15006 is used by the pod itself; the mesh needs it',
+  });
+});
+
+test('stopping keeps the rules: a captured pod is refused, not unmeshed', { skip }, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const { source, agent, rules } = setUp(lab.pod);
+  source.pods.set('u1', podIn(lab.pod));
+  await agent.start();
+  const [enrolled] = agent.enrolled();
+  t.ok(enrolled);
+  await agent.stop();
+  t.throws(() => dupFd(enrolled?.netnsFd ?? -1), { code: 'EBADF' }, 'descriptors are closed');
+  t.ok(rules());
+  await lab.client.listen({ ip: lab.client.ipv4, port: 80 }, socket => socket.end());
+  await t.rejects(lab.pod.connect({ ip: lab.client.ipv4, port: 80 }), { code: 'ECONNREFUSED' });
+});

@@ -1,0 +1,74 @@
+import { test } from 'tap';
+import {
+  CAPTURE_PORTS,
+  captureRuleset,
+  DEFAULT_PROBE_SOURCES,
+  drainRuleset,
+  removeRuleset,
+} from './capture-rules.ts';
+import { normalizedListing, shapeOfListing, shapeOfRuleset } from './ruleset-listing.ts';
+
+const DEFAULTS = { ports: CAPTURE_PORTS, probeSources: DEFAULT_PROBE_SOURCES, captureDns: false };
+
+const GOLDEN = `add table inet ambient_mesh
+delete table inet ambient_mesh
+table inet ambient_mesh {
+  chain mark_prerouting {
+    type filter hook prerouting priority -150; policy accept;
+    iifname "lo" meta mark & 0xfff == 0x539 ct mark set ct mark & 0xfffff000 | 0x111
+  }
+  chain mark_output {
+    type route hook output priority -150; policy accept;
+    meta mark & 0xfff == 0x539 accept comment "what the proxy sends is routed as usual"
+    ct mark & 0xfff == 0x111 meta mark set meta mark & 0xfffff000 | 0x111
+  }
+  chain redirect_output {
+    type nat hook output priority -100; policy accept;
+    meta mark & 0xfff == 0x539 accept comment "the proxy itself"
+    oifname "lo" accept comment "within the pod, its own address included"
+    ip daddr 127.0.0.0/8 accept
+    ip6 daddr ::1 accept
+    tcp flags & (fin | syn | rst | ack) == syn redirect to :15001
+  }
+  chain redirect_prerouting {
+    type nat hook prerouting priority -100; policy accept;
+    iifname "lo" accept comment "within the pod, and the proxy dialling the application"
+    ip saddr 169.254.7.127 accept comment "health probes of the node"
+    ip6 saddr fd16:9254:7127:1337:ffff:ffff:ffff:ffff accept comment "health probes of the node"
+    tcp dport 15008 accept comment "HBONE"
+    tcp flags & (fin | syn | rst | ack) == syn redirect to :15006
+  }
+}
+`;
+
+test('rulesets', async t => {
+  t.equal(captureRuleset(DEFAULTS), GOLDEN, 'the rules of a captured pod');
+  t.match(
+    captureRuleset({ ...DEFAULTS, captureDns: true }),
+    /udp dport 53 redirect to :15053\n.* tcp dport 53 redirect to :15053\n/,
+    'DNS goes to 15053 when asked for',
+  );
+  t.notMatch(drainRuleset(), /redirect to/, 'a draining pod redirects nothing');
+  t.match(drainRuleset(), /type nat hook output/, 'a draining pod keeps address translation registered');
+  t.equal(removeRuleset(), 'add table inet ambient_mesh\ndelete table inet ambient_mesh\n');
+  t.throws(
+    () => captureRuleset({ ...DEFAULTS, probeSources: ['1.1.1.1 accept; #'] }),
+    { message: /not an IP address/ },
+    'text that is no address never becomes part of a rule',
+  );
+});
+
+test('listings', async t => {
+  t.same(shapeOfRuleset(GOLDEN), { chains: 4, rules: 13 });
+  const listing = (handle: number): string =>
+    JSON.stringify({
+      nftables: [
+        { metainfo: { version: '1' } },
+        { chain: { handle, name: 'a' } },
+        { rule: { handle, expr: [{ accept: null }] } },
+      ],
+    });
+  t.equal(normalizedListing(listing(1)), normalizedListing(listing(2)), 'handles are not part of the rules');
+  t.same(shapeOfListing(normalizedListing(listing(1))), { chains: 1, rules: 1 });
+  t.throws(() => normalizedListing('{}'), { message: /no array "nftables"/ });
+});
