@@ -1,8 +1,17 @@
-import type { ByteChannel, ChannelError } from '../engine/channel.ts';
+import { type ByteChannel, ChannelError } from '../engine/channel.ts';
 import type { HeaderList } from '../http/headers.ts';
-import type { Clock } from '../lifecycle/clock.ts';
-import type { Http2Options } from './options.ts';
+import type { Clock, Timer } from '../lifecycle/clock.ts';
+import { ErrorCode, errorCodeName, Http2ConnectionError } from './error-code.ts';
+import { FloodGuard, type FloodName } from './flood-guard.ts';
+import { MAX_STREAM_ID } from './frame.ts';
+import { FrameHandler } from './frame-handler.ts';
+import { FrameReader } from './frame-reader.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { Keepalive } from './keepalive.ts';
+import { type Http2Options, resolveHttp2Options } from './options.ts';
+import { encodeSettings, initialPeerSettings, type PeerSettings } from './settings.ts';
 import type { Http2Stream, Http2StreamHandler } from './stream.ts';
+import { Streams } from './streams.ts';
 
 export type Http2Role = 'client' | 'server';
 
@@ -21,28 +30,96 @@ export interface Http2ConnectionHandler {
   onClose(error: ChannelError | undefined): void;
 }
 
+const KEEPALIVE_PING = Buffer.from('keepaliv', 'latin1');
+const DRAIN_PING = Buffer.from('draining', 'latin1');
+/** For the last frames to be read by the peer, once there is nothing else to do. */
+const LINGER_MS = 1_000;
+/** Rhythm of the checks that need no precision. */
+const HOUSEKEEPING_MS = 10_000;
+
 /** One HTTP/2 connection over a byte channel, either role (RFC 9113, h2 or h2c with prior knowledge). */
 export class Http2Connection {
   readonly role: Http2Role;
+  readonly #channel: ByteChannel;
+  readonly #clock: Clock;
+  readonly #options: Http2Options;
+  readonly #handler: Http2ConnectionHandler;
+  readonly #peer: PeerSettings;
+  readonly #flood: FloodGuard;
+  readonly #writer: FrameWriter;
+  readonly #streams: Streams;
+  readonly #reader: FrameReader;
+  readonly #frames: FrameHandler;
+  readonly #keepalive: Keepalive;
+  #state: 'open' | 'draining' | 'closed' = 'open';
+  /** Why the connection ended, when it did not end in order. */
+  #error: ChannelError | undefined;
+  /** Server: the second GOAWAY of the drain has been sent. */
+  #drainAnnounced = false;
+  #isClosing = false;
+  #closeReported = false;
+  #settingsTimer: Timer | undefined;
+  #housekeepingTimer: Timer | undefined;
+  #drainTimer: Timer | undefined;
+  #lingerTimer: Timer | undefined;
+  #blockedSinceMs = -1;
 
-  /** Sends the preface and SETTINGS at once and takes over the channel's events. */
+  /** Sends the preface and SETTINGS at once and takes over the channel's events. Throws RangeError for bad options. */
   constructor(
     role: Http2Role,
-    _channel: ByteChannel,
-    _clock: Clock,
-    _options: Partial<Http2Options>,
-    _handler: Http2ConnectionHandler,
+    channel: ByteChannel,
+    clock: Clock,
+    options: Partial<Http2Options>,
+    handler: Http2ConnectionHandler,
   ) {
     this.role = role;
+    this.#channel = channel;
+    this.#clock = clock;
+    this.#options = resolveHttp2Options(options);
+    this.#handler = handler;
+    this.#peer = initialPeerSettings(this.#options.assumedPeerStreams);
+    this.#flood = new FloodGuard(clock, this.#options.floodLimits);
+    this.#writer = new FrameWriter(
+      channel,
+      this.#options.headerTableBytes,
+      this.#options.maxControlBacklogBytes,
+      bytes =>
+        this.close(
+          ErrorCode.ENHANCE_YOUR_CALM,
+          `${bytes} bytes of headers and control frames wait: the peer does not read`,
+        ),
+    );
+    this.#streams = new Streams(role === 'server', clock, this.#options, this.#writer, this.#flood, {
+      onStream: (stream, fields, endStream) => this.#handler.onStream(stream, fields, endStream),
+      onStreamEnd: () => this.#onStreamEnd(),
+    });
+    this.#frames = new FrameHandler(
+      role,
+      this.#options,
+      this.#peer,
+      this.#streams,
+      this.#writer,
+      this.#flood,
+      {
+        onSettings: () => this.#handler.onCapacity(),
+        onSettingsAck: () => this.#settingsTimer?.cancel(),
+        onPong: (buffer, start) => this.#onPong(buffer, start),
+        onGoaway: (lastStreamId, code, debugText) => this.#onGoaway(lastStreamId, code, debugText),
+      },
+    );
+    this.#reader = new FrameReader(this.#frames, this.#options.maxFrameBytes, role === 'server');
+    const ping = (): void => this.#writer.ping(KEEPALIVE_PING, 0, false);
+    this.#keepalive = new Keepalive(clock, this.#options, ping, () => this.#onDead());
+    this.#start();
   }
 
   /** Client: sends HEADERS. @returns undefined when `canOpenStream` is false; nothing was sent then. */
   openStream(
-    _fields: readonly string[],
-    _endStream: boolean,
-    _handler: Http2StreamHandler,
+    fields: readonly string[],
+    endStream: boolean,
+    handler: Http2StreamHandler,
   ): Http2Stream | undefined {
-    throw new Error('not built yet');
+    return this.canOpenStream ? this.#streams.open(fields, endStream, handler) : undefined;
   }
 
   /**
@@ -50,45 +127,241 @@ export class Http2Connection {
    * streams. Open streams live on, then the channel ends. Force it with `close` at the caller's deadline.
    */
   drain(): void {
-    throw new Error('not built yet');
+    if (this.#state === 'closed' || this.#drainAnnounced || this.#drainTimer !== undefined) return;
+    this.#state = 'draining';
+    if (this.role === 'client') {
+      this.#announceDrain();
+      return;
+    }
+    this.#writer.goaway(MAX_STREAM_ID, ErrorCode.NO_ERROR, 'draining');
+    this.#writer.ping(DRAIN_PING, 0, false);
+    this.#drainTimer = this.#clock.setTimer(this.#options.drainGraceMs, () => this.#announceDrain());
   }
 
-  /** GOAWAY with `code` (`ErrorCode`) and debug text, then the channel is aborted; streams are reset. Idempotent. */
-  close(_code: number, _debugText: string): void {
-    throw new Error('not built yet');
+  /** GOAWAY with `code` (`ErrorCode`) and debug text, streams are reset, and the channel is closed. Idempotent. */
+  close(code: number, debugText: string): void {
+    if (this.#isClosing) return;
+    const orderly = code === ErrorCode.NO_ERROR;
+    if (!orderly) {
+      this.#error ??= new ChannelError(
+        'protocol',
+        `HTTP/2 connection closed with ${errorCodeName(code)}: ${debugText}`,
+      );
+    }
+    this.#writer.goaway(this.#streams.lastPeerId, code, debugText);
+    this.#endChannel();
+    this.#streams.endAll({ code, origin: 'connection', unprocessed: false, message: debugText });
   }
 
   /** Client: below the peer's limit of streams, no GOAWAY either way, ids left. */
   get canOpenStream(): boolean {
-    return false;
+    if (this.role !== 'client' || this.#state !== 'open') return false;
+    return this.#streams.count < this.#peer.maxConcurrentStreams && this.#streams.idsLeft;
   }
 
   /** `draining` from the first GOAWAY, sent or received. */
   get state(): 'open' | 'draining' | 'closed' {
-    return 'closed';
+    return this.#state;
   }
 
   get openStreams(): number {
-    return 0;
+    return this.#streams.count;
   }
 
   /** Streams ever opened, by either side. */
   get openedTotal(): number {
-    return 0;
+    return this.#streams.openedTotal;
   }
 
   /** `Clock.monotonic()` at which the last stream was opened or ended: for idle reaping. */
   get lastActivityMs(): number {
-    return 0;
+    return this.#streams.lastActivityMs;
   }
 
   /** The peer's SETTINGS_MAX_CONCURRENT_STREAMS (`assumedPeerStreams` until it has spoken). */
   get peerMaxConcurrentStreams(): number {
-    return 0;
+    return this.#peer.maxConcurrentStreams;
+  }
+
+  /** The peer takes extended CONNECT (RFC 8441). */
+  get peerConnectProtocol(): boolean {
+    return this.#peer.connectProtocol;
   }
 
   /** The peer's SETTINGS have arrived. */
   get ready(): boolean {
-    return false;
+    return this.#frames.settingsReceived;
+  }
+
+  /** Delivered to the application over all streams and not consumed yet. */
+  get unconsumedBytes(): number {
+    return this.#streams.inbound.unconsumedBytes;
+  }
+
+  /** How often the peer did what `floodLimits` counts. */
+  floodTotal(name: FloodName): number {
+    return this.#flood.total(name);
+  }
+
+  #start(): void {
+    if (this.role === 'client') this.#writer.preface();
+    this.#writer.settings(encodeSettings(this.role, this.#options));
+    this.#streams.inbound.start();
+    this.#settingsTimer = this.#clock.setTimer(this.#options.settingsAckTimeoutMs, () =>
+      this.close(
+        ErrorCode.SETTINGS_TIMEOUT,
+        `SETTINGS not acknowledged in ${this.#options.settingsAckTimeoutMs} ms`,
+      ),
+    );
+    this.#keepalive.start();
+    this.#keepHouse();
+    this.#channel.setHandler({
+      onData: slice => this.#onChannelData(slice),
+      onEnd: () => this.#onChannelEnd(),
+      onDrain: () => this.#onChannelDrain(),
+      onClose: error => this.#onChannelClose(error),
+    });
+  }
+
+  #onChannelData(slice: Buffer): void {
+    this.#keepalive.heard();
+    try {
+      this.#reader.read(slice);
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  #onChannelDrain(): void {
+    this.#blockedSinceMs = -1;
+    this.#writer.unblock();
+    try {
+      this.#streams.outbound.pump();
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
+  /** Broken rules end the connection, and so does a fault of ours or of a handler: the owner learns why. */
+  #onFault(error: unknown): void {
+    if (error instanceof Http2ConnectionError) return this.close(error.code, error.message);
+    const message = error instanceof Error ? error.message : String(error);
+    this.#error ??= new ChannelError('protocol', `internal error on an HTTP/2 connection: ${message}`, {
+      cause: error,
+    });
+    this.close(ErrorCode.INTERNAL_ERROR, 'internal error');
+  }
+
+  /** The peer sends no more. Answers it has asked for in full are still sent. */
+  #onChannelEnd(): void {
+    if (this.#isClosing) return;
+    if (this.#state === 'open') this.#state = 'draining';
+    const message = 'the peer closed the connection';
+    this.#streams.endUnfinished({
+      code: ErrorCode.CANCEL,
+      origin: 'connection',
+      unprocessed: false,
+      message,
+    });
+    if (this.#streams.count === 0) this.#endChannel();
+  }
+
+  #onChannelClose(error: ChannelError | undefined): void {
+    this.#isClosing = true;
+    this.#stop();
+    const message = error?.message ?? 'the connection was closed';
+    this.#streams.endAll({ code: ErrorCode.CANCEL, origin: 'connection', unprocessed: false, message });
+    if (this.#closeReported) return;
+    this.#closeReported = true;
+    this.#handler.onClose(this.#error ?? error);
+  }
+
+  #onStreamEnd(): void {
+    if (this.#isClosing) return;
+    if (this.#drainAnnounced && this.#streams.count === 0) this.#endChannel();
+    else this.#handler.onCapacity();
+  }
+
+  #onPong(buffer: Buffer, start: number): void {
+    if (DRAIN_PING.compare(buffer, start, start + 8) === 0) {
+      if (this.#drainTimer !== undefined) this.#announceDrain();
+    } else this.#keepalive.answered();
+  }
+
+  #onGoaway(lastStreamId: number, code: number, debugText: string): void {
+    this.#state = 'draining';
+    this.#streams.refuseLocalAbove(lastStreamId);
+    this.#handler.onGoaway(code, debugText);
+    if (this.#isClosing) return;
+    this.#drainAnnounced ||= this.role === 'client';
+    if (this.#drainAnnounced && this.#streams.count === 0) this.#endChannel();
+  }
+
+  /** From here on new streams of the peer are refused; those it opened before it read this are answered. */
+  #announceDrain(): void {
+    this.#drainTimer?.cancel();
+    this.#drainTimer = undefined;
+    this.#drainAnnounced = true;
+    this.#streams.refuseAbove(this.#streams.lastPeerId);
+    this.#writer.goaway(this.#streams.lastPeerId, ErrorCode.NO_ERROR, 'draining');
+    if (this.#streams.count === 0) this.#endChannel();
+  }
+
+  #onDead(): void {
+    const text = `no answer to PING in ${this.#options.pingTimeoutMs} ms`;
+    this.#abort(new ChannelError('timeout', `HTTP/2 connection is dead: ${text}`));
+  }
+
+  /** Nobody reads on the other side: a goodbye would only wait in the send buffer. */
+  #abort(error: ChannelError): void {
+    this.#error ??= error;
+    this.#isClosing = true;
+    this.#stop();
+    this.#channel.abort(error);
+    this.#streams.endAll({
+      code: ErrorCode.CANCEL,
+      origin: 'connection',
+      unprocessed: false,
+      message: error.message,
+    });
+  }
+
+  #keepHouse(): void {
+    this.#housekeepingTimer = this.#clock.setTimer(HOUSEKEEPING_MS, () => {
+      this.#keepHouse();
+      const nowMs = this.#clock.monotonic();
+      this.#checkChannelStall(nowMs);
+      this.#streams.resetStalled(nowMs);
+    });
+  }
+
+  /** A peer that opens its windows and then does not read holds our send buffer just the same. */
+  #checkChannelStall(nowMs: number): void {
+    const { sendStallTimeoutMs } = this.#options;
+    if (!this.#writer.isBlocked || sendStallTimeoutMs === 0) return;
+    if (this.#blockedSinceMs < 0) this.#blockedSinceMs = nowMs;
+    if (nowMs - this.#blockedSinceMs < sendStallTimeoutMs) return;
+    this.#abort(new ChannelError('timeout', `the peer has read nothing for ${sendStallTimeoutMs} ms`));
+  }
+
+  /** What is written goes out, nothing more is read, and the peer has a moment to close its side. */
+  #endChannel(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#stop();
+    this.#channel.end();
+    const error =
+      this.#error ?? new ChannelError('drain', 'the peer did not close its side of an ended connection');
+    this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#channel.abort(error));
+  }
+
+  #stop(): void {
+    this.#state = 'closed';
+    this.#reader.stop();
+    this.#keepalive.stop();
+    this.#settingsTimer?.cancel();
+    this.#housekeepingTimer?.cancel();
+    this.#drainTimer?.cancel();
+    this.#lingerTimer?.cancel();
   }
 }

@@ -1,0 +1,70 @@
+import type { Clock } from '../lifecycle/clock.ts';
+import { ErrorCode, Http2ConnectionError } from './error-code.ts';
+import type { FloodLimit, FloodLimits } from './options.ts';
+
+export type FloodName = keyof FloodLimits;
+
+interface Bucket {
+  readonly limit: FloodLimit;
+  tokens: number;
+  /** `Clock.monotonic()` of the last refill. The clock is only read when the bucket is empty. */
+  refilledMs: number;
+  total: number;
+}
+
+/** Counts what a peer may do only so often, each by a token bucket of its own. */
+export class FloodGuard {
+  readonly #clock: Clock;
+  readonly #buckets: Readonly<Record<FloodName, Bucket>>;
+
+  constructor(clock: Clock, limits: FloodLimits) {
+    this.#clock = clock;
+    const startMs = clock.monotonic();
+    const bucket = (limit: FloodLimit): Bucket => ({
+      limit,
+      tokens: limit.burst,
+      refilledMs: startMs,
+      total: 0,
+    });
+    this.#buckets = {
+      prematureResets: bucket(limits.prematureResets),
+      resets: bucket(limits.resets),
+      streamErrors: bucket(limits.streamErrors),
+      settings: bucket(limits.settings),
+      pings: bucket(limits.pings),
+      emptyData: bucket(limits.emptyData),
+      windowUpdates: bucket(limits.windowUpdates),
+      priorities: bucket(limits.priorities),
+      unknownFrames: bucket(limits.unknownFrames),
+    };
+  }
+
+  /** Throws ENHANCE_YOUR_CALM, naming the limit, when the peer has used it up. */
+  count(name: FloodName): void {
+    const bucket = this.#buckets[name];
+    bucket.total++;
+    if (bucket.tokens < 1) refill(bucket, this.#clock.monotonic());
+    bucket.tokens--;
+    if (bucket.tokens >= 0) return;
+    const { burst, perSecond } = bucket.limit;
+    const text = `flood limit ${name} exceeded: ${bucket.total} seen, ${burst} at once and ${perSecond} a second allowed`;
+    throw new Http2ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, text);
+  }
+
+  /** Gives `tokens` (fractions add up) back before they are due. */
+  earn(name: FloodName, tokens: number): void {
+    const bucket = this.#buckets[name];
+    bucket.tokens = Math.min(bucket.limit.burst, bucket.tokens + tokens);
+  }
+
+  /** How often `name` has been counted on this connection. */
+  total(name: FloodName): number {
+    return this.#buckets[name].total;
+  }
+}
+
+function refill(bucket: Bucket, nowMs: number): void {
+  const due = ((nowMs - bucket.refilledMs) * bucket.limit.perSecond) / 1000;
+  bucket.refilledMs = nowMs;
+  bucket.tokens = Math.min(bucket.limit.burst, Math.max(0, bucket.tokens) + due);
+}

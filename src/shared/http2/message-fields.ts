@@ -1,0 +1,172 @@
+/**
+ * Checks of a decoded header list (RFC 9113 §8.2, §8.3), pure. Each returns what is wrong, or undefined; a message that
+ * is malformed is never shown to the application, because what one hop tolerates is how requests are smuggled past the next.
+ */
+
+const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+// oxlint-disable-next-line no-control-regex -- these are the characters that no field value may hold (RFC 9110 §5.5)
+const BAD_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]|^[ \t]|[ \t]$/;
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const SCHEME = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
+/** No user information (RFC 9113 §8.3.1), nothing that could end the authority or begin another part. */
+const AUTHORITY = /^[^\s/?#@\\]+$/;
+const PATH = /^(?:\/[^\s#]*|\*)$/;
+const DIGITS = /^[0-9]{1,15}$/;
+
+/** Pseudo-header fields and the declared length of one message. */
+export interface RequestFields {
+  readonly method: string;
+  readonly isConnect: boolean;
+  /** -1 when not declared. */
+  readonly contentLength: number;
+}
+
+export type RequestCheck = { readonly ok: true; readonly request: RequestFields } | Malformed;
+export type ResponseCheck =
+  | { readonly ok: true; readonly status: number; readonly contentLength: number }
+  | Malformed;
+
+interface Malformed {
+  readonly ok: false;
+  readonly reason: string;
+}
+
+/** `allowProtocol`: extended CONNECT (RFC 8441) was announced. */
+export function checkRequest(fields: readonly string[], allowProtocol: boolean): RequestCheck {
+  const pseudo: Record<string, string | undefined> = {};
+  const regular = readPseudo(fields, allowProtocol ? EXTENDED_REQUEST_PSEUDO : REQUEST_PSEUDO, pseudo);
+  if (typeof regular === 'string') return malformed(regular);
+  const problem = checkTarget(pseudo) ?? checkRegular(fields, regular) ?? checkHost(fields, regular, pseudo);
+  if (problem !== undefined) return malformed(problem);
+  const contentLength = readContentLength(fields, regular);
+  if (contentLength === undefined) return malformed('content-length is not one whole number');
+  const method = pseudo[':method'] ?? '';
+  return { ok: true, request: { method, isConnect: method === 'CONNECT', contentLength } };
+}
+
+export function checkResponse(fields: readonly string[]): ResponseCheck {
+  const pseudo: Record<string, string | undefined> = {};
+  const regular = readPseudo(fields, RESPONSE_PSEUDO, pseudo);
+  if (typeof regular === 'string') return malformed(regular);
+  const status = pseudo[':status'];
+  if (status === undefined || !/^[1-9][0-9]{2}$/.test(status))
+    return malformed(':status is not three digits');
+  if (status === '101') return malformed('101 has no meaning in HTTP/2');
+  const problem = checkRegular(fields, regular);
+  if (problem !== undefined) return malformed(problem);
+  const contentLength = readContentLength(fields, regular);
+  if (contentLength === undefined) return malformed('content-length is not one whole number');
+  return { ok: true, status: Number(status), contentLength };
+}
+
+/** @returns what is wrong, or undefined. */
+export function checkTrailers(fields: readonly string[]): string | undefined {
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i]?.startsWith(':') === true) return 'a pseudo-header field stands among the trailers';
+  }
+  return checkRegular(fields, 0);
+}
+
+const REQUEST_PSEUDO: readonly string[] = [':method', ':scheme', ':authority', ':path'];
+const EXTENDED_REQUEST_PSEUDO: readonly string[] = [...REQUEST_PSEUDO, ':protocol'];
+const RESPONSE_PSEUDO: readonly string[] = [':status'];
+
+/** @returns the index of the first regular field, or what is wrong. */
+function readPseudo(
+  fields: readonly string[],
+  known: readonly string[],
+  pseudo: Record<string, string | undefined>,
+): number | string {
+  let i = 0;
+  for (; i < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    if (!name.startsWith(':')) break;
+    if (!known.includes(name)) return `unknown pseudo-header field ${JSON.stringify(name)}`;
+    if (pseudo[name] !== undefined) return `${name} comes twice`;
+    const value = fields[i + 1] ?? '';
+    if (BAD_VALUE.test(value)) return `${name} holds a forbidden character`;
+    pseudo[name] = value;
+  }
+  return i;
+}
+
+function checkTarget(pseudo: Readonly<Record<string, string | undefined>>): string | undefined {
+  const { ':method': method, ':scheme': scheme, ':path': path, ':authority': authority } = pseudo;
+  if (method === undefined || !METHOD.test(method)) return ':method is missing or not a token';
+  if (authority !== undefined && authority !== '' && !AUTHORITY.test(authority))
+    return ':authority is not a host';
+  const isExtended = pseudo[':protocol'] !== undefined;
+  if (isExtended && method !== 'CONNECT') return ':protocol without CONNECT';
+  if (method === 'CONNECT' && !isExtended) {
+    if (scheme !== undefined || path !== undefined) return 'CONNECT with :scheme or :path';
+    return authority === undefined || authority === '' ? 'CONNECT without :authority' : undefined;
+  }
+  if (scheme === undefined || !SCHEME.test(scheme)) return ':scheme is missing or not a scheme';
+  if (path === undefined || !PATH.test(path)) return ':path is missing or not a path';
+  if (path === '*' && method !== 'OPTIONS') return ':path * without OPTIONS';
+  return undefined;
+}
+
+function checkRegular(fields: readonly string[], from: number): string | undefined {
+  for (let i = from; i < fields.length; i += 2) {
+    const name = fields[i] ?? '';
+    const value = fields[i + 1] ?? '';
+    if (name.startsWith(':')) return `${JSON.stringify(name)} behind a regular field`;
+    if (!NAME.test(name)) return `field name ${JSON.stringify(name.slice(0, 40))} is not a lower-case token`;
+    if (BAD_VALUE.test(value)) return `the value of ${name} holds a forbidden character`;
+    if (isConnectionSpecific(name, value)) return `connection-specific field ${name}`;
+  }
+  return undefined;
+}
+
+/** RFC 9113 §8.2.2. */
+function isConnectionSpecific(name: string, value: string): boolean {
+  switch (name) {
+    case 'connection':
+    case 'proxy-connection':
+    case 'keep-alive':
+    case 'transfer-encoding':
+    case 'upgrade':
+      return true;
+    case 'te':
+      return value !== 'trailers';
+    default:
+      return false;
+  }
+}
+
+/** Two names for one target are the classic way past a router (RFC 9113 §8.3.1). */
+function checkHost(
+  fields: readonly string[],
+  from: number,
+  pseudo: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  let host: string | undefined;
+  for (let i = from; i < fields.length; i += 2) {
+    if (fields[i] !== 'host') continue;
+    if (host !== undefined) return 'host comes twice';
+    host = fields[i + 1] ?? '';
+  }
+  if (host === undefined) return undefined;
+  if (host !== '' && !AUTHORITY.test(host)) return 'host is not a host';
+  const authority = pseudo[':authority'];
+  if (authority !== undefined && authority.toLowerCase() !== host.toLowerCase())
+    return 'host differs from :authority';
+  return undefined;
+}
+
+/** -1 when absent, undefined when not valid; a repeat is refused even when equal. */
+function readContentLength(fields: readonly string[], from: number): number | undefined {
+  let length = -1;
+  for (let i = from; i < fields.length; i += 2) {
+    if (fields[i] !== 'content-length') continue;
+    const value = fields[i + 1] ?? '';
+    if (length >= 0 || !DIGITS.test(value)) return undefined;
+    length = Number(value);
+  }
+  return length;
+}
+
+function malformed(reason: string): Malformed {
+  return { ok: false, reason };
+}

@@ -1,0 +1,192 @@
+import type { Clock } from '../lifecycle/clock.ts';
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from './frame.ts';
+import type { FrameWriter } from './frame-writer.ts';
+import { StreamQueue } from './stream-queue.ts';
+import type { StreamState } from './stream-state.ts';
+
+export interface OutboundLimits {
+  readonly maxSendFrameBytes: number;
+  readonly maxPendingBytes: number;
+}
+
+export interface OutboundEvents {
+  /** END_STREAM has been written. */
+  onEndSent(stream: StreamState): void;
+  /** Payload left: windows and floods are accounted by what we send. */
+  onPayloadSent(bytes: number): void;
+  /** The producer went on past `maxPendingBytes` of queue. */
+  onOverflow(stream: StreamState): void;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Sends DATA within the peer's windows. A stream that may send goes straight to the channel; one that may not queues, and
+ * those that wait for the connection (window or channel) take turns, one frame each.
+ */
+export class Outbound {
+  readonly #writer: FrameWriter;
+  readonly #clock: Clock;
+  readonly #limits: OutboundLimits;
+  readonly #events: OutboundEvents;
+  readonly #queue = new StreamQueue();
+  /** What the peer lets us send on the whole connection. */
+  #window = DEFAULT_WINDOW_BYTES;
+  #isPumping = false;
+
+  constructor(writer: FrameWriter, clock: Clock, limits: OutboundLimits, events: OutboundEvents) {
+    this.#writer = writer;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#events = events;
+  }
+
+  /** @returns false when something had to be queued, or the channel is full. */
+  send(stream: StreamState, slice: Uint8Array, endStream: boolean, isOwned: boolean): boolean {
+    if (endStream) stream.localEnded = true;
+    let sent = 0;
+    if (stream.pendingBytes === 0) {
+      sent = this.#sendNow(stream, slice, endStream, isOwned);
+      if (stream.endSent || (sent === slice.length && !this.#writer.isBlocked)) return true;
+    } else if (stream.pendingBytes > this.#limits.maxPendingBytes) {
+      this.#events.onOverflow(stream);
+      return true;
+    }
+    if (sent < slice.length) this.#enqueue(stream, sent === 0 ? slice : slice.subarray(sent), isOwned);
+    this.#awaitTurn(stream);
+    return false;
+  }
+
+  /** Behind what is queued; at once when nothing is. */
+  sendTrailers(stream: StreamState, fields: readonly string[]): void {
+    stream.localEnded = true;
+    if (stream.pendingBytes > 0) {
+      stream.pendingTrailers = fields;
+      return;
+    }
+    this.#writeTrailers(stream, fields);
+  }
+
+  /** @returns false when the window would overflow (RFC 9113 §6.9.1). */
+  addConnectionCredit(bytes: number): boolean {
+    this.#window += bytes;
+    if (this.#window > MAX_WINDOW_BYTES) return false;
+    this.pump();
+    return true;
+  }
+
+  /** Also negative, when the peer shrinks its initial window. Call `pump` after. @returns false on overflow. */
+  addStreamCredit(stream: StreamState, bytes: number): boolean {
+    stream.sendWindow += bytes;
+    if (stream.sendWindow > MAX_WINDOW_BYTES) return false;
+    if (stream.sendWindow > 0 && (stream.pendingBytes > 0 || stream.wantsDrain)) this.#queue.push(stream);
+    return true;
+  }
+
+  /** Drops what the stream has queued. */
+  discard(stream: StreamState): void {
+    this.#queue.remove(stream);
+    stream.pending = [];
+    stream.pendingBytes = 0;
+    stream.pendingTrailers = undefined;
+    stream.wantsDrain = false;
+  }
+
+  /** Gives each waiting stream its turn for as long as the channel and the connection's window admit. */
+  pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      for (let stream = this.#queue.head; stream !== undefined; stream = this.#queue.head) {
+        if (this.#writer.isBlocked || this.#window <= 0) return;
+        this.#queue.remove(stream);
+        this.#serve(stream);
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+  }
+
+  #serve(stream: StreamState): void {
+    if (stream.pendingBytes > 0) {
+      // Its own window is shut: WINDOW_UPDATE for it will queue it again, and it holds up nobody meanwhile.
+      if (stream.sendWindow <= 0) return;
+      this.#sendPending(stream);
+      if (stream.pendingBytes > 0 || stream.wantsDrain) this.#queue.push(stream);
+    } else if (stream.wantsDrain) {
+      stream.wantsDrain = false;
+      stream.handler.onDrain();
+    }
+  }
+
+  /** One frame off the queue of the stream. */
+  #sendPending(stream: StreamState): void {
+    const [first] = stream.pending;
+    if (first === undefined) return;
+    const bytes = Math.min(first.length, this.#allowance(stream));
+    const isLast = bytes === stream.pendingBytes;
+    if (bytes === first.length) stream.pending.shift();
+    else stream.pending[0] = first.subarray(bytes);
+    stream.pendingBytes -= bytes;
+    stream.progressMs = this.#clock.monotonic();
+    const endStream = isLast && stream.localEnded && stream.pendingTrailers === undefined;
+    this.#write(stream, bytes === first.length ? first : first.subarray(0, bytes), endStream, true);
+    if (isLast && stream.pendingTrailers !== undefined) this.#writeTrailers(stream, stream.pendingTrailers);
+  }
+
+  /** @returns how many bytes went out. */
+  #sendNow(stream: StreamState, slice: Uint8Array, endStream: boolean, isOwned: boolean): number {
+    if (slice.length === 0) {
+      if (endStream) this.#write(stream, EMPTY, true, false);
+      return 0;
+    }
+    let at = 0;
+    while (at < slice.length && !this.#writer.isBlocked) {
+      const bytes = Math.min(slice.length - at, this.#allowance(stream));
+      if (bytes <= 0) break;
+      const isWhole = bytes === slice.length;
+      const isLast = at + bytes === slice.length;
+      this.#write(stream, isWhole ? slice : slice.subarray(at, at + bytes), endStream && isLast, isOwned);
+      at += bytes;
+    }
+    return at;
+  }
+
+  #allowance(stream: StreamState): number {
+    const frame = Math.min(this.#limits.maxSendFrameBytes, this.#writer.maxFrameBytes);
+    return Math.min(frame, stream.sendWindow, this.#window);
+  }
+
+  #write(stream: StreamState, payload: Uint8Array, endStream: boolean, isOwned: boolean): void {
+    stream.sendWindow -= payload.length;
+    this.#window -= payload.length;
+    this.#writer.data(stream.id, payload, endStream, isOwned);
+    this.#events.onPayloadSent(payload.length);
+    if (endStream) this.#ended(stream);
+  }
+
+  #writeTrailers(stream: StreamState, fields: readonly string[]): void {
+    stream.pendingTrailers = undefined;
+    if (fields.length === 0) this.#write(stream, EMPTY, true, false);
+    else {
+      this.#writer.headers(stream.id, fields, true);
+      this.#ended(stream);
+    }
+  }
+
+  #ended(stream: StreamState): void {
+    stream.endSent = true;
+    this.#events.onEndSent(stream);
+  }
+
+  #enqueue(stream: StreamState, rest: Uint8Array, isOwned: boolean): void {
+    if (stream.pendingBytes === 0) stream.progressMs = this.#clock.monotonic();
+    stream.pending.push(isOwned ? rest : Buffer.from(rest));
+    stream.pendingBytes += rest.length;
+  }
+
+  #awaitTurn(stream: StreamState): void {
+    stream.wantsDrain = true;
+    if (stream.sendWindow > 0) this.#queue.push(stream);
+  }
+}
