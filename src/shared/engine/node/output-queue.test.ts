@@ -1,0 +1,30 @@
+import { test } from 'tap';
+import { CHUNK_BYTES, ChunkPool, OutputQueue } from './output-queue.ts';
+
+test('slices come out in order, gathered, and chunks go back to the pool', async t => {
+  const pool = new ChunkPool();
+  const queue = new OutputQueue(pool);
+  queue.append(Buffer.from('ab'));
+  queue.append(Buffer.from('cd'));
+  const large = Buffer.alloc(CHUNK_BYTES, 'L');
+  queue.appendOwned(large);
+  queue.append(Buffer.from('e'));
+  queue.append(Buffer.alloc(CHUNK_BYTES, 'f'));
+  t.equal(queue.bytes, 5 + 2 * CHUNK_BYTES);
+  const segments: Buffer[] = [];
+  const chunks: Buffer[] = [];
+  t.equal(queue.drainInto(segments, chunks), 5 + 2 * CHUNK_BYTES);
+  t.equal(Buffer.concat(segments).toString(), `abcd${large.toString()}e${'f'.repeat(CHUNK_BYTES)}`);
+  t.equal(segments[1]?.buffer, large.buffer, 'a large owned slice is not copied');
+  t.equal(chunks.length, 2);
+  const [first] = chunks;
+  t.equal(queue.bytes, 0);
+  queue.release(chunks);
+  queue.append(Buffer.from('x'));
+  queue.append(Buffer.alloc(CHUNK_BYTES));
+  queue.clear();
+  t.equal(queue.bytes, 0);
+  const taken = [pool.take(), pool.take()];
+  t.ok(first !== undefined && taken.includes(first), 'pooled memory is used again');
+  t.not(taken[0], taken[1]);
+});

@@ -1,0 +1,95 @@
+import { Socket } from 'node:net';
+import type { Clock } from '../../lifecycle/clock.ts';
+import { ChannelError } from '../channel.ts';
+import type { ConnectTarget, TcpChannel } from '../engine.ts';
+import type { ChannelContext } from './node-channel.ts';
+import { channelErrorFrom, formatEndpoint } from './node-error.ts';
+import { applyKeepAlive, READABLE_HIGH_WATER_BYTES } from './socket-options.ts';
+import { NodeTcpChannel } from './tcp-channel.ts';
+
+/**
+ * One read buffer for every outgoing plain socket of the thread: a slice is valid only during `onData`, so they can
+ * share it, and reading allocates nothing.
+ */
+const SHARED_READ_BYTES = 256 * 1024;
+let sharedReadBuffer: Buffer | undefined;
+
+export function connectTcp(
+  target: ConnectTarget,
+  clock: Clock,
+  context: ChannelContext,
+  signal: AbortSignal | undefined,
+): Promise<TcpChannel> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(abortedError(target));
+      return;
+    }
+    let channel: NodeTcpChannel | undefined;
+    const socket = makeSocket(target, slice => channel?.deliver(slice));
+    const settle = (error: ChannelError | undefined): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+      socket.off('error', onError);
+      if (error === undefined) {
+        applyKeepAlive(socket);
+        channel = new NodeTcpChannel(socket, context, false);
+        resolve(channel);
+      } else {
+        socket.on('error', ignore);
+        socket.destroy();
+        reject(error);
+      }
+    };
+    const onError = (error: Error): void => settle(channelErrorFrom(error, 'connect to', target.remote));
+    const onAbort = (): void => settle(abortedError(target));
+    const timer = clock.setTimer(target.timeoutMs, () => settle(timeoutError(target)));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.on('error', onError);
+    socket.connect(connectOptions(target), () => settle(undefined));
+  });
+}
+
+function makeSocket(target: ConnectTarget, onRead: (slice: Buffer) => void): Socket {
+  const buffer = (sharedReadBuffer ??= Buffer.allocUnsafeSlow(SHARED_READ_BYTES));
+  const callback = (bytes: number): boolean => {
+    onRead(buffer.subarray(0, bytes));
+    return true;
+  };
+  const options = {
+    allowHalfOpen: true,
+    noDelay: true,
+    highWaterMark: READABLE_HIGH_WATER_BYTES,
+    onread: { buffer, callback },
+  };
+  const socket = new Socket(target.fd === undefined ? options : { ...options, fd: target.fd });
+  // Nothing is read before the channel has a handler.
+  socket.pause();
+  return socket;
+}
+
+function connectOptions(target: ConnectTarget): {
+  host: string;
+  port: number;
+  localAddress?: string;
+  localPort?: number;
+} {
+  const to = { host: target.remote.ip, port: target.remote.port };
+  return target.local === undefined
+    ? to
+    : { ...to, localAddress: target.local.ip, localPort: target.local.port };
+}
+
+function timeoutError(target: ConnectTarget): ChannelError {
+  const peer = formatEndpoint(target.remote);
+  return new ChannelError(
+    'connect_timeout',
+    `connect to ${peer}: no answer within ${target.timeoutMs} ms: is the pod running, and does a NetworkPolicy block the port?`,
+  );
+}
+
+function abortedError(target: ConnectTarget): ChannelError {
+  return new ChannelError('aborted', `connect to ${formatEndpoint(target.remote)}: given up by the caller`);
+}
+
+function ignore(): void {}

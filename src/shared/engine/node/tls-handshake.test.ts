@@ -1,0 +1,228 @@
+import { connect } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { test } from 'tap';
+import { systemClock } from '../../lifecycle/clock.ts';
+import { FakeClock } from '../../testing/fake-clock.ts';
+import { ChannelRecorder, tcpPair, tlsHandshakes, tlsPair } from '../../testing/loopback.ts';
+import { createTestCa } from '../../testing/test-ca.ts';
+import { ChannelError } from '../channel.ts';
+import type { SecureChannel } from '../engine.ts';
+import { createNodeEngine } from './node-engine.ts';
+
+const CLIENT_ID = 'spiffe://cluster.local/ns/shop/sa/client';
+const SERVER_ID = 'spiffe://cluster.local/ns/shop/sa/server';
+const HOUR_MS = 3_600_000;
+const engine = createNodeEngine({ clock: systemClock });
+const ca = await createTestCa();
+const clientMaterial = await ca.issue(CLIENT_ID);
+const client = engine.createTlsContext(clientMaterial);
+const server = engine.createTlsContext(await ca.issue(SERVER_ID));
+
+async function finish(...channels: SecureChannel[]): Promise<void> {
+  const recorders = channels.map(c => new ChannelRecorder(c));
+  for (const channel of channels) channel.end();
+  await Promise.all(recorders.map(r => r.close()));
+}
+
+/** Ends what a handshake left open on the side that was content with it. */
+async function cut(result: PromiseSettledResult<SecureChannel> | undefined): Promise<void> {
+  if (result?.status !== 'fulfilled') return;
+  const recorder = new ChannelRecorder(result.value);
+  result.value.abort(new ChannelError('aborted', 'end of test'));
+  await recorder.close();
+}
+
+async function failures(options: Parameters<typeof tlsHandshakes>[1]): Promise<readonly string[]> {
+  const results = await tlsHandshakes(engine, options);
+  await Promise.all(results.map(cut));
+  return results.map(r => (r.status === 'rejected' ? String(r.reason) : 'accepted'));
+}
+
+test('both sides know the other by its SPIFFE id, over TLS 1.3 with the hybrid group', async t => {
+  const pair = await tlsPair(engine, { client, server });
+  t.same(pair.client.peerUris, [SERVER_ID]);
+  t.same(pair.server.peerUris, [CLIENT_ID]);
+  t.equal(pair.client.alpn, 'h2');
+  t.equal(pair.server.tlsVersion, 'TLSv1.3');
+  t.equal(pair.client.keyExchangeGroup, 'X25519MLKEM768');
+  t.equal(pair.server.peerNotAfter, client.notAfter);
+  t.ok(pair.server.peerLeaf.length > 200);
+  await finish(pair.client, pair.server);
+});
+
+test('a session is never resumed: every connection proves its identity', async t => {
+  const listener = await engine.listen({ ip: '127.0.0.1', port: 0 }, channel => {
+    void engine
+      .secureServer(channel, server, { alpn: ['h2'], timeoutMs: 5_000, verifyPeer: true })
+      .then(c => {
+        new ChannelRecorder(c);
+        c.write(Buffer.from('hello'));
+        c.end();
+      });
+  });
+  const { certChainPem: cert, privateKeyPem: key, trustBundlePem } = clientMaterial;
+  const attempt = (session: Buffer | undefined): Promise<{ session: Buffer | undefined; reused: boolean }> =>
+    new Promise((resolve, reject) => {
+      let latest: Buffer | undefined;
+      let reused = false;
+      const options = { host: '127.0.0.1', port: listener.address.port, cert, key, ca: trustBundlePem };
+      const socket = tlsConnect({
+        ...options,
+        ALPNProtocols: ['h2'],
+        checkServerIdentity: () => undefined,
+        ...(session === undefined ? {} : { session }),
+      });
+      socket.on('session', s => (latest = s));
+      socket.on('secureConnect', () => (reused = socket.isSessionReused()));
+      socket.on('error', reject);
+      socket.on('end', () => socket.end());
+      socket.on('close', () => resolve({ session: latest, reused }));
+      socket.resume();
+    });
+  const first = await attempt(undefined);
+  const second = await attempt(first.session);
+  t.not(first.session, undefined, 'there was something to offer');
+  t.equal(second.reused, false);
+  await listener.close();
+});
+
+test('refused, with the reason', async t => {
+  const other = await createTestCa('other');
+  const context = async (material: ReturnType<typeof ca.issue>) => engine.createTlsContext(await material);
+  const rows = [
+    {
+      name: 'a client of another CA',
+      options: { client: await context(other.issueTrustingOther(CLIENT_ID, ca)), server },
+      says: /TLS handshake from .*the peer's certificate is not trusted/,
+      side: 1,
+    },
+    {
+      name: 'a server of another CA',
+      options: { client, server: await context(other.issueTrustingOther(SERVER_ID, ca)) },
+      says: /TLS handshake with /,
+      side: 0,
+    },
+    {
+      name: 'a client with an expired certificate, which it does not even try to use',
+      options: { client: await context(ca.issueExpired(CLIENT_ID)), server },
+      says: /our own certificate expired at/,
+      side: 0,
+    },
+    {
+      name: 'a server whose certificate is not valid yet',
+      options: { client, server: await context(ca.issueNotYetValid(SERVER_ID)) },
+      says: /our own certificate is not valid before/,
+      side: 1,
+    },
+  ];
+  for (const row of rows) t.match((await failures(row.options))[row.side], row.says, row.name);
+});
+
+test('the clock that counts is the injected one', async t => {
+  for (const side of ['client', 'server'] as const) {
+    const clock = new FakeClock(Date.now());
+    const ahead = createNodeEngine({ clock });
+    clock.jumpWallClock(48 * HOUR_MS);
+    const { client: a, server: b } = await tcpPair(ahead);
+    const tls = { alpn: ['h2'], timeoutMs: 5_000, verifyPeer: true };
+    // The other side's clock is right: it is this side that must refuse.
+    const fresh = ahead.createTlsContext(
+      await ca.issue(CLIENT_ID, { notAfterMs: Date.now() + 96 * HOUR_MS }),
+    );
+    const results = await Promise.allSettled(
+      side === 'client'
+        ? [ahead.secureClient(a, fresh, tls), engine.secureServer(b, server, tls)]
+        : [ahead.secureServer(b, fresh, tls), engine.secureClient(a, client, tls)],
+    );
+    const [own, others] = results;
+    t.match(own?.status === 'rejected' ? String(own.reason) : '', /the peer's certificate expired/, side);
+    await cut(others);
+    t.equal(clock.pendingTimers, 0);
+  }
+});
+
+test('a peer that speaks another protocol, or none, is refused', async t => {
+  const plain = await tlsHandshakes(engine, { client, server, alpn: ['h2'] });
+  t.equal(plain[0].status, 'fulfilled');
+  if (plain[0].status === 'fulfilled' && plain[1].status === 'fulfilled')
+    await finish(plain[0].value, plain[1].value);
+
+  const { client: a, server: b } = await tcpPair(engine);
+  const results = await Promise.allSettled([
+    engine.secureClient(a, client, { alpn: [], timeoutMs: 5_000, verifyPeer: true }),
+    engine.secureServer(b, server, { alpn: ['h2'], timeoutMs: 5_000, verifyPeer: true }),
+  ]);
+  t.match(String(results[1].status === 'rejected' && results[1].reason), /none of the protocols h2/);
+  await cut(results[0]);
+});
+
+test('bytes that are not TLS, and a peer that hangs up, fail the handshake', async t => {
+  for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '']) {
+    const outcome = Promise.withResolvers<unknown>();
+    const listener = await engine.listen({ ip: '127.0.0.1', port: 0 }, channel => {
+      engine
+        .secureServer(channel, server, { alpn: ['h2'], timeoutMs: 5_000, verifyPeer: true })
+        .then(outcome.resolve, outcome.resolve);
+    });
+    const socket = connect(listener.address.port, '127.0.0.1', () => socket.end(bytes));
+    const closed = new Promise(resolve => socket.on('close', resolve));
+    socket.on('error', () => {});
+    socket.resume();
+    t.match(await outcome.promise, { code: 'tls_handshake' });
+    await closed;
+    await listener.close();
+  }
+});
+
+test('a handshake that does not end is ended at its deadline', async t => {
+  const clock = new FakeClock(Date.now());
+  const slow = createNodeEngine({ clock });
+  const { client: a, server: b } = await tcpPair(slow);
+  const silent = new ChannelRecorder(a);
+  const outcome = slow.secureServer(b, server, { alpn: ['h2'], timeoutMs: 1_000, verifyPeer: true });
+  clock.advance(1_000);
+  await t.rejects(outcome, { code: 'timeout' });
+  await silent.until(() => silent.ended || silent.closed);
+  a.end();
+  await silent.close();
+  t.equal(clock.pendingTimers, 0);
+  t.equal(slow.handshakes.active, 0);
+});
+
+test('handshakes beyond the limit wait, beyond the queue they are refused', async t => {
+  const clock = new FakeClock(Date.now());
+  const small = createNodeEngine({ clock, maxActiveHandshakes: 1, maxWaitingHandshakes: 1 });
+  const pairs = await Promise.all([tcpPair(small), tcpPair(small), tcpPair(small)]);
+  const silent = pairs.map(p => new ChannelRecorder(p.client));
+  const outcomes = pairs.map(p =>
+    small
+      .secureServer(p.server, server, { alpn: ['h2'], timeoutMs: 1_000, verifyPeer: true })
+      .then(() => 'accepted')
+      .catch((e: ChannelError) => e.code),
+  );
+  t.equal(await outcomes[2], 'resource_exhausted');
+  t.match(small.handshakes, { active: 1, waiting: 1, startedTotal: 1, rejectedTotal: 1 });
+  clock.advance(1_000);
+  t.same(await Promise.all(outcomes), ['timeout', 'timeout', 'resource_exhausted']);
+  t.match(small.handshakes, { active: 0, waiting: 0 });
+  for (const recorder of silent) {
+    recorder.channel.end();
+    await recorder.close();
+  }
+});
+
+test('material that cannot work is refused when it is loaded', async t => {
+  const good = await ca.issue(CLIENT_ID);
+  const another = await ca.issue(CLIENT_ID);
+  const rows = [
+    [{ ...good, certChainPem: '' }, /holds no certificate/],
+    [{ ...good, trustBundlePem: 'none' }, /nobody could be verified/],
+    [{ ...good, privateKeyPem: another.privateKeyPem }, /does not belong to the leaf/],
+    [{ ...good, privateKeyPem: 'x' }, /private key does not parse/],
+    [
+      { ...good, certChainPem: good.certChainPem.replace(/MII/, 'AAA') },
+      /certificate 0 of the chain does not parse/,
+    ],
+  ] as const;
+  for (const [material, says] of rows) t.throws(() => engine.createTlsContext(material), { message: says });
+});

@@ -1,0 +1,135 @@
+import type { Socket } from 'node:net';
+import { connect, TLSSocket } from 'node:tls';
+import type { Clock } from '../../lifecycle/clock.ts';
+import { ChannelError, type SocketEndpoint } from '../channel.ts';
+import type { SecureChannel, TlsOptions } from '../engine.ts';
+import type { HandshakeLimiter } from './handshake-limiter.ts';
+import type { ChannelContext } from './node-channel.ts';
+import { formatEndpoint, systemCodeOf } from './node-error.ts';
+import { readHandshakeFacts, verifyValidity } from './peer-certificate.ts';
+import { NodeSecureChannel } from './secure-channel.ts';
+import { READABLE_HIGH_WATER_BYTES } from './socket-options.ts';
+import type { NodeTcpChannel } from './tcp-channel.ts';
+import type { NodeTlsContext } from './tls-context.ts';
+
+export interface HandshakeEnvironment {
+  readonly clock: Clock;
+  readonly limiter: HandshakeLimiter;
+  readonly channels: ChannelContext;
+}
+
+/** The deadline covers the wait for a place as well as the handshake. */
+export function handshake(
+  role: 'client' | 'server',
+  channel: NodeTcpChannel,
+  context: NodeTlsContext,
+  options: TlsOptions,
+  env: HandshakeEnvironment,
+): Promise<SecureChannel> {
+  const peer = channel.remoteAddress;
+  const transport = channel.release();
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    let secured: TLSSocket | undefined;
+    const settle = (outcome: SecureChannel | ChannelError): void => {
+      if (settled) return;
+      settled = true;
+      timer.cancel();
+      env.limiter.leave(start);
+      transport.off('close', onClose);
+      if (outcome instanceof ChannelError) {
+        discard(secured, transport);
+        reject(outcome);
+      } else resolve(outcome);
+    };
+    const fail = (error: unknown): void => settle(handshakeError(error, role, peer));
+    const onClose = (): void => fail(new Error('the peer closed the connection during the handshake'));
+    const onSecured = (socket: TLSSocket): void => {
+      try {
+        const facts = readHandshakeFacts(socket, options, env.clock.now());
+        socket.removeAllListeners('_tlsError');
+        socket.off('error', fail);
+        socket.off('end', onClose);
+        settle(new NodeSecureChannel(socket, transport, env.channels, facts));
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const start = (): void => {
+      try {
+        verifyValidity('our own certificate', context.notBefore, context.notAfter, env.clock.now());
+        secured = begin(role, transport, context, options);
+      } catch (error) {
+        fail(error);
+        return;
+      }
+      secured.on('error', fail);
+      secured.on('_tlsError', fail);
+      secured.on('end', onClose);
+      secured.on(
+        role === 'server' ? 'secure' : 'secureConnect',
+        () => secured !== undefined && onSecured(secured),
+      );
+    };
+    transport.on('close', onClose);
+    transport.on('error', ignore);
+    const timer = env.clock.setTimer(options.timeoutMs, () => settle(timedOut(options.timeoutMs, peer)));
+    if (!env.limiter.enter(start)) {
+      settled = true;
+      timer.cancel();
+      discard(undefined, transport);
+      reject(tooMany(peer));
+    }
+  });
+}
+
+function begin(
+  role: 'client' | 'server',
+  transport: Socket,
+  context: NodeTlsContext,
+  options: TlsOptions,
+): TLSSocket {
+  const common = {
+    secureContext: context.secureContext,
+    ALPNProtocols: [...options.alpn],
+    rejectUnauthorized: options.verifyPeer,
+    highWaterMark: READABLE_HIGH_WATER_BYTES,
+  };
+  if (role === 'server')
+    return new TLSSocket(transport, { ...common, isServer: true, requestCert: options.verifyPeer });
+  // The peer is known by its SPIFFE id, which the caller compares; there is no DNS name to check and no SNI to send.
+  return connect({ ...common, socket: transport, checkServerIdentity: () => undefined });
+}
+
+function discard(secured: TLSSocket | undefined, transport: Socket): void {
+  secured?.on('error', ignore);
+  secured?.destroy();
+  transport.destroy();
+}
+
+function handshakeError(error: unknown, role: string, peer: SocketEndpoint): ChannelError {
+  const text = error instanceof Error ? error.message : String(error);
+  const code = error instanceof ChannelError ? '' : systemCodeOf(error);
+  const with_ = role === 'server' ? 'TLS handshake from' : 'TLS handshake with';
+  return new ChannelError(
+    'tls_handshake',
+    `${with_} ${formatEndpoint(peer)} failed: ${text}${code === '' ? '' : ` (${code})`}`,
+    { cause: error },
+  );
+}
+
+function timedOut(timeoutMs: number, peer: SocketEndpoint): ChannelError {
+  return new ChannelError(
+    'timeout',
+    `TLS handshake with ${formatEndpoint(peer)} not finished within ${timeoutMs} ms`,
+  );
+}
+
+function tooMany(peer: SocketEndpoint): ChannelError {
+  return new ChannelError(
+    'resource_exhausted',
+    `TLS handshake with ${formatEndpoint(peer)} refused: too many handshakes are waiting`,
+  );
+}
+
+function ignore(): void {}
