@@ -8,7 +8,6 @@ test('what the runtime does not tell counts as closed, and as not verified', asy
   t.equal(socketFd(socket), -1);
   const tls = new TLSSocket(socket);
   const closed = new Promise(resolve => tls.on('close', resolve));
-  t.type(chainVerifyError(tls), 'string', 'no handshake, no verdict');
   tls.destroy();
   await closed;
   t.match(chainVerifyError(tls), /does not tell/);
