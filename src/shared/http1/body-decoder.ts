@@ -175,6 +175,9 @@ export class BodyDecoder implements FieldReceiver {
   }
 
   onField(name: string, value: string): void {
+    if (name === 'content-length' || name === 'transfer-encoding') {
+      throw new BadMessage(400, `${name} in the trailers`);
+    }
     if (isForbiddenInTrailers(name)) return;
     if (this.trailers === NO_FIELDS) this.trailers = [];
     this.trailers.push(name, value);

@@ -42,7 +42,7 @@ const ROWS: readonly Row[] = [
   {
     sentence: 'a chunked body with extensions and trailers is put together, forbidden trailers dropped',
     input:
-      'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b;c="d e"\r\nabc\r\n0A\r\n0123456789\r\n0\r\nX-Sum: 1\r\nContent-Length: 9\r\n\r\n',
+      'POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b;c="d e"\r\nabc\r\n0A\r\n0123456789\r\n0\r\nX-Sum: 1\r\nHost: 9\r\nSet-Cookie: a\r\n\r\n',
     output: OK,
     request: { body: 'abc0123456789', trailers: ['x-sum', '1'], headers: [] },
   },

@@ -215,6 +215,8 @@ export const MALFORMED_REQUESTS: readonly (readonly [sentence: string, bytes: st
   ['a trailer with a bare LF', chunked('0\r\nx: 1\n\r\n'), 400],
   ['a trailer with a blank before the colon', chunked('0\r\nx : 1\r\n\r\n'), 400],
   ['a folded trailer', chunked('0\r\nx: 1\r\n 2\r\n\r\n'), 400],
+  ['Content-Length in the trailers', chunked('0\r\nContent-Length: 5\r\n\r\n'), 400],
+  ['Transfer-Encoding in the trailers', chunked('0\r\nTransfer-Encoding: chunked\r\n\r\n'), 400],
   ['trailers above the limit', chunked(`0\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`), 431],
   // Sizes.
   ['a request line above the limit', `GET /${'a'.repeat(40_000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
