@@ -1,0 +1,25 @@
+import type { ChannelErrorCode } from '#shared/engine/channel.ts';
+import { TCP_RESPONSE_FLAGS, type TcpResponseFlag } from '#shared/observability/response-flags.ts';
+
+/** Why a connection did not come about (or was cut), as the label `response_flags`. */
+export function responseFlag(code: ChannelErrorCode): TcpResponseFlag {
+  switch (code) {
+    case 'policy':
+      return TCP_RESPONSE_FLAGS.denied;
+    case 'tls_handshake':
+    case 'tls_alert':
+      return TCP_RESPONSE_FLAGS.tlsFailure;
+    case 'protocol':
+      return TCP_RESPONSE_FLAGS.http2Handshake;
+    case 'connect_refused':
+    case 'connect_timeout':
+    case 'unreachable':
+    case 'reset':
+    case 'timeout':
+    case 'drain':
+    case 'aborted':
+    case 'resource_exhausted':
+    case 'io':
+      return TCP_RESPONSE_FLAGS.connect;
+  }
+}

@@ -1,0 +1,84 @@
+import { ChannelError } from '#shared/engine/channel.ts';
+import type { TcpChannel } from '#shared/engine/engine.ts';
+import { serveHbone, type HboneServerSession } from '#shared/hbone/server.ts';
+import { formatHostPort } from '#shared/workload/ip.ts';
+import { connectionError } from '../connections/carry.ts';
+import type { PodContext } from '../pod/pod-context.ts';
+import { serveConnect } from './serve-connect.ts';
+
+const ALPN = ['h2'];
+
+/** The HBONE connections that other proxies hold open to one local workload. */
+export class HboneListener {
+  readonly #pod: PodContext;
+  readonly #sessions = new Set<HboneServerSession>();
+  #draining = false;
+
+  constructor(pod: PodContext) {
+    this.#pod = pod;
+  }
+
+  get openSessions(): number {
+    return this.#sessions.size;
+  }
+
+  accept(channel: TcpChannel): void {
+    void this.#serve(channel);
+  }
+
+  /** GOAWAY to every peer; open tunnels live on. */
+  drain(): void {
+    this.#draining = true;
+    for (const session of this.#sessions) session.drain();
+  }
+
+  close(reason: ChannelError): void {
+    this.#draining = true;
+    for (const session of this.#sessions) session.close(reason);
+  }
+
+  /** Never rejects: a peer that fails the handshake is logged and forgotten. */
+  async #serve(channel: TcpChannel): Promise<void> {
+    const { certificates, engine, settings, clock } = this.#pod.traffic;
+    const { remoteAddress } = channel;
+    try {
+      const context = this.#contextOr(channel, () => certificates.get(this.#pod.identity));
+      const secure = await engine.secureServer(channel, context, {
+        alpn: ALPN,
+        timeoutMs: settings.handshakeTimeoutMs,
+        verifyPeer: true,
+      });
+      const session = serveHbone(secure, {
+        clock,
+        http2: settings.http2,
+        onConnect: connect => void serveConnect(this.#pod, connect),
+        onBadRequest: (status, reason) =>
+          this.#warn('bad HBONE request', remoteAddress, `${status}: ${reason}`),
+        onClose: () => this.#sessions.delete(session),
+      });
+      this.#sessions.add(session);
+      if (this.#draining) session.drain();
+    } catch (error) {
+      this.#warn('HBONE handshake failed', remoteAddress, connectionError(error).message);
+    }
+  }
+
+  /** A channel nobody took over is closed here; one in a handshake is the engine's. */
+  #contextOr<T>(channel: TcpChannel, get: () => T): T {
+    try {
+      return get();
+    } catch (error) {
+      channel.abort(connectionError(error));
+      throw error;
+    }
+  }
+
+  #warn(message: string, remote: { ip: string; port: number }, error: string): void {
+    const { uid } = this.#pod.current().workload;
+    this.#pod.traffic.logger.warn(message, {
+      'src.addr': formatHostPort(remote.ip, remote.port),
+      dst: uid,
+      error,
+    });
+  }
+}

@@ -1,0 +1,112 @@
+import { ChannelError, type ByteChannel, type SocketEndpoint } from '#shared/engine/channel.ts';
+import { ConnectRefusedError, type HboneTunnel } from '#shared/hbone/session-pool.ts';
+import { formatHostPort } from '#shared/workload/ip.ts';
+import type { Workload } from '#shared/workload/workload.ts';
+import type { TrackedConnection } from '../connections/tracked-connection.ts';
+import type { PodContext } from '../pod/pod-context.ts';
+import { baggageOf } from './baggage.ts';
+import { buildRequest, type OutboundRequest } from './build-request.ts';
+
+/** Endpoints tried for one connection before it fails. */
+const MAX_ATTEMPTS = 3;
+const NONE_EXCLUDED: ReadonlySet<string> = new Set();
+
+export interface OutboundTarget {
+  /** Canonical IP text, or (SOCKS5) a host name. */
+  readonly host: string;
+  readonly port: number;
+  readonly source: SocketEndpoint;
+}
+
+/**
+ * Decides where the connection goes and connects there; an endpoint of a service that cannot be reached is replaced by
+ * another one. Describes what it does on `connection`. Rejects with `ChannelError`; no byte of the application has been
+ * sent then.
+ */
+export async function connectOutbound(
+  pod: PodContext,
+  target: OutboundTarget,
+  connection: TrackedConnection,
+): Promise<ByteChannel> {
+  const { view, settings, random, clock, logger } = pod.traffic;
+  const source = pod.current().workload;
+  const deadline = clock.monotonic() + settings.connectTimeoutMs;
+  let excluded = NONE_EXCLUDED;
+  for (let attempt = 1; ; attempt++) {
+    const { host, port } = target;
+    const request = buildRequest(view, { source, host, port, excluded, settings }, random);
+    describe(connection, request, source, pod.identity);
+    if (request.kind === 'refuse') throw new ChannelError('unreachable', request.reason);
+    if (request.reason !== '') logger.warn('waypoint bypassed', { src: source.uid, reason: request.reason });
+    try {
+      return await open(pod, target, request, source, connection);
+    } catch (error) {
+      const tried = triedUid(request);
+      const givesUp =
+        attempt === MAX_ATTEMPTS || clock.monotonic() >= deadline || connection.aborted !== undefined;
+      if (givesUp || tried === '' || !isRetriable(request, error)) throw error;
+      excluded = new Set([...excluded, tried]);
+    }
+  }
+}
+
+/** Whether another endpoint may do better: the application's bytes have gone nowhere yet. */
+function isRetriable(request: OutboundRequest, error: unknown): boolean {
+  if (!request.retriable || !(error instanceof ChannelError)) return false;
+  // A waypoint has tried other endpoints itself; asking another waypoint would multiply the attempts.
+  if (error instanceof ConnectRefusedError) return request.kind === 'hbone' && error.status === 503;
+  return error.code !== 'policy' && error.code !== 'aborted' && error.code !== 'resource_exhausted';
+}
+
+function triedUid(request: OutboundRequest): string {
+  return request.peerUid === '' ? (request.workload?.uid ?? '') : request.peerUid;
+}
+
+async function open(
+  pod: PodContext,
+  target: OutboundTarget,
+  request: OutboundRequest,
+  source: Workload,
+  connection: TrackedConnection,
+): Promise<ByteChannel> {
+  if (request.kind === 'plaintext') return pod.dialer.dial(request.nextHop);
+  // Nobody waits for a handshake that cannot be: the reason is ours, and known.
+  pod.traffic.certificates.get(pod.identity);
+  const tunnel: HboneTunnel = await pod.pool.connect({
+    sourceIdentity: pod.identity,
+    destinationIdentities: request.expectedIdentities,
+    remote: request.nextHop,
+    workloadUid: request.peerUid,
+    request: {
+      host: request.authority.host,
+      port: request.authority.port,
+      baggage: baggageOf(source),
+      forwarded: { source: target.source, host: request.service?.hostname ?? '' },
+    },
+  });
+  if (tunnel.peerIdentity !== connection.peers.destinationIdentity) {
+    connection.peers = { ...connection.peers, destinationIdentity: tunnel.peerIdentity };
+  }
+  return tunnel;
+}
+
+function describe(
+  connection: TrackedConnection,
+  request: OutboundRequest,
+  source: Workload,
+  identity: string,
+): void {
+  const secure = request.kind === 'hbone' || request.kind === 'waypoint';
+  connection.peers = {
+    reporter: 'source',
+    source,
+    sourceIdentity: identity,
+    destination: request.workload,
+    destinationIdentity: secure ? request.expectedIdentities[0] : undefined,
+    service: request.service,
+    security: secure ? 'mutual_tls' : 'unknown',
+  };
+  const { nextHop, authority } = request;
+  connection.destinationAddress = nextHop.ip === '' ? '' : formatHostPort(nextHop.ip, nextHop.port);
+  connection.hboneAddress = secure ? formatHostPort(authority.host, authority.port) : '';
+}

@@ -1,0 +1,64 @@
+import { ChannelError, type SocketEndpoint } from '#shared/engine/channel.ts';
+import type { Engine, TcpChannel } from '#shared/engine/engine.ts';
+import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
+import { SystemCallError } from '#shared/native/system-error.ts';
+import { isIpv6 } from '#shared/workload/ip.ts';
+
+/** Makes the TCP connections of one local workload. Rejects with `ChannelError`. */
+export interface Dialer {
+  /** To another proxy, or outside the mesh. */
+  dial(remote: SocketEndpoint, signal?: AbortSignal): Promise<TcpChannel>;
+  /** To the workload's own application, which sees `sourceIp` as its client where that can be done. */
+  dialApplication(target: SocketEndpoint, sourceIp: string, signal?: AbortSignal): Promise<TcpChannel>;
+}
+
+export interface DialerOptions {
+  readonly engine: Engine;
+  readonly connectTimeoutMs: number;
+}
+
+/**
+ * For a captured pod: sockets of its own network namespace, marked so that its capture rules let them pass.
+ * `originalSource` false (`ENABLE_ORIG_SRC`): the application sees the pod's own address.
+ */
+export function netnsDialer(options: DialerOptions & { netnsFd: number; originalSource: boolean }): Dialer {
+  const { engine, connectTimeoutMs: timeoutMs, netnsFd, originalSource } = options;
+  const connect = (
+    remote: SocketEndpoint,
+    source: SocketEndpoint | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<TcpChannel> => {
+    try {
+      const fd = openOutgoingSocket({ netnsFd, remoteIp: remote.ip, source });
+      return engine.connect({ remote, timeoutMs, fd }, signal);
+    } catch (cause) {
+      return Promise.reject(socketError(remote, cause));
+    }
+  };
+  return {
+    dial: (remote, signal) => connect(remote, undefined, signal),
+    dialApplication(target, sourceIp, signal) {
+      const spoof = originalSource && sourceIp !== target.ip && isIpv6(sourceIp) === isIpv6(target.ip);
+      return connect(target, spoof ? { ip: sourceIp, port: 0 } : undefined, signal);
+    },
+  };
+}
+
+/** For a single workload outside a cluster: ordinary sockets, from its own address so that peers know who it is. */
+export function plainDialer(options: DialerOptions & { localIps: readonly string[] }): Dialer {
+  const { engine, connectTimeoutMs: timeoutMs, localIps } = options;
+  const dial = (remote: SocketEndpoint, signal?: AbortSignal): Promise<TcpChannel> => {
+    const ip = localIps.find(own => isIpv6(own) === isIpv6(remote.ip));
+    const target = { remote, timeoutMs };
+    return engine.connect(ip === undefined ? target : { ...target, local: { ip, port: 0 } }, signal);
+  };
+  return { dial, dialApplication: (target, _sourceIp, signal) => dial(target, signal) };
+}
+
+function socketError(remote: SocketEndpoint, cause: unknown): ChannelError {
+  const exhausted = cause instanceof SystemCallError && (cause.code === 'EMFILE' || cause.code === 'ENFILE');
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new ChannelError(exhausted ? 'resource_exhausted' : 'io', `no socket to ${remote.ip}: ${why}`, {
+    cause,
+  });
+}

@@ -1,0 +1,65 @@
+import { ChannelError } from '#shared/engine/channel.ts';
+import type { Listener, ListenTarget, TcpChannel } from '#shared/engine/engine.ts';
+import { HboneListener } from '../inbound/hbone-listener.ts';
+import { acceptPlaintext } from '../inbound/plaintext-listener.ts';
+import { acceptOutbound } from '../outbound/listener.ts';
+import { acceptSocks5 } from '../socks5/listener.ts';
+import type { PodContext } from './pod-context.ts';
+
+/** What one thread listens on for one local workload. */
+export interface PodListeners {
+  readonly outbound: readonly ListenTarget[];
+  readonly inboundPlaintext: readonly ListenTarget[];
+  readonly inboundHbone: readonly ListenTarget[];
+  readonly socks5: readonly ListenTarget[];
+}
+
+/** One local workload's share of a thread: its listeners, its sessions to others and from others. */
+export class PodProxy {
+  readonly pod: PodContext;
+  readonly #hbone: HboneListener;
+  #listeners: Listener[] = [];
+
+  constructor(pod: PodContext) {
+    this.pod = pod;
+    this.#hbone = new HboneListener(pod);
+  }
+
+  /** Rejects when any of them cannot listen; none is left behind then. */
+  async listen(targets: PodListeners): Promise<void> {
+    const { pod } = this;
+    const accepts: [readonly ListenTarget[], (channel: TcpChannel) => void][] = [
+      [targets.outbound, channel => acceptOutbound(pod, channel)],
+      [targets.inboundPlaintext, channel => acceptPlaintext(pod, channel)],
+      [targets.inboundHbone, channel => this.#hbone.accept(channel)],
+      [targets.socks5, channel => acceptSocks5(pod, channel)],
+    ];
+    try {
+      for (const [list, accept] of accepts) {
+        for (const target of list) this.#listeners.push(await pod.traffic.engine.listen(target, accept));
+      }
+    } catch (error) {
+      await this.stopAccepting();
+      throw error;
+    }
+  }
+
+  async stopAccepting(): Promise<void> {
+    await Promise.all(this.#listeners.splice(0).map(listener => listener.close()));
+  }
+
+  /** Stops accepting and tells peers; what is open goes on. Resolves when the listeners are closed. */
+  async drain(): Promise<void> {
+    await this.stopAccepting();
+    this.#hbone.drain();
+    void this.pod.pool.drain();
+  }
+
+  /** Cuts everything at once. */
+  async close(reason: ChannelError): Promise<void> {
+    this.pod.traffic.connections.abortPod(this.pod.info.uid, reason);
+    this.#hbone.close(reason);
+    this.pod.pool.close(reason);
+    await this.stopAccepting();
+  }
+}

@@ -1,0 +1,39 @@
+import type { TcpChannel } from '#shared/engine/engine.ts';
+import type { Engine } from '#shared/engine/engine.ts';
+import type { Http2Options } from '#shared/http2/options.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { Logger } from '#shared/observability/logger.ts';
+import type { MeshView } from '#shared/workload/mesh-view.ts';
+import type { ConnectionManager } from '../connections/connection-manager.ts';
+import type { OutboundSettings } from '../outbound/build-request.ts';
+import type { OriginalDestination } from '../redirect/original-dst.ts';
+import type { CertificateStore } from './certificate-store.ts';
+import type { LocalWorkloadSettings } from './local-workload.ts';
+import type { PolicyCache } from './policy-cache.ts';
+
+/** Plain data, handed to worker threads. */
+export interface TrafficSettings extends LocalWorkloadSettings, OutboundSettings {
+  readonly connectTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly halfClosedTimeoutMs: number;
+  readonly poolIdleTimeoutMs: number;
+  /** ENABLE_ORIG_SRC */
+  readonly originalSource: boolean;
+  readonly http2: Partial<Http2Options>;
+}
+
+/** What every connection of one thread shares. */
+export interface TrafficContext {
+  readonly clock: Clock;
+  readonly engine: Engine;
+  readonly view: MeshView;
+  readonly certificates: CertificateStore;
+  readonly policies: PolicyCache;
+  readonly connections: ConnectionManager;
+  readonly settings: TrafficSettings;
+  readonly logger: Logger;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** Of a redirected connection. Throws when connection tracking has lost it. */
+  readonly originalDestination: (channel: TcpChannel) => OriginalDestination;
+}
