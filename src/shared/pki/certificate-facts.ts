@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
-import { CHAIN_LIMITS, decodePem, encodePem, type PemLimits } from './pem.ts';
+import { CHAIN_LIMITS, decodePem, decodeSinglePem, encodePem, type PemLimits } from './pem.ts';
 import { PkiError } from './pki-error.ts';
 
 /** What this mesh needs to know of a certificate, read once. */
@@ -46,6 +46,11 @@ export function readCertificates(pem: string, limits: PemLimits = CHAIN_LIMITS):
     }
     return readCertificate(block.der);
   });
+}
+
+/** The certificate of a PEM text that must hold one. Throws `PkiError`. */
+export function readSingleCertificate(pem: string): CertificateFacts {
+  return readCertificate(decodeSinglePem(pem, ['CERTIFICATE'], { ...CHAIN_LIMITS, maxBlocks: 1 }).der);
 }
 
 /** True when exactly this URI, and nothing else, is the subject alternative name. */

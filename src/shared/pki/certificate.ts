@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
-import type { KeyHandle } from './crypto-provider.ts';
+import type { CertificateFacts } from './certificate-facts.ts';
+import { exportPublicKey, type KeyHandle } from './crypto-provider.ts';
 import { encodePem } from './pem.ts';
+import { PkiError } from './pki-error.ts';
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -9,6 +11,8 @@ import {
   type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  type Name,
+  PeculiarCertificate,
   PublicKey,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
@@ -23,12 +27,29 @@ export interface Validity {
 
 /** Who signs: a key and the subject name of its certificate, e.g. `CN=Root, O=cluster.local`. */
 export interface CertificateIssuer {
-  readonly subject: string;
+  readonly subject: string | Name;
   readonly key: KeyHandle;
+  /** Subject key identifier of the issuer's certificate, hexadecimal; by default derived from its key. */
+  readonly keyId?: string;
 }
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+
+/**
+ * The issuer of an existing CA certificate. Name and key identifier are taken from the certificate as they are: a CA
+ * made by other software may encode or compute them in another way, and chains are matched by both.
+ * Throws `PkiError` when `key` is not the certificate's key.
+ */
+export async function issuerOf(certificate: CertificateFacts, key: KeyHandle): Promise<CertificateIssuer> {
+  const spki = certificate.x509.publicKey.export({ type: 'spki', format: 'der' });
+  if (!spki.equals(await exportPublicKey(key))) {
+    throw new PkiError('bad_key', `the private key is not the key of certificate ${certificate.serial}`);
+  }
+  const parsed = new PeculiarCertificate(certificate.x509.raw);
+  const keyId = parsed.getExtension(SubjectKeyIdentifierExtension)?.keyId;
+  return { subject: parsed.subjectName, key, ...(keyId === undefined ? {} : { keyId }) };
+}
 
 /** A self-signed CA certificate, PEM. */
 export async function issueRoot(issuer: CertificateIssuer, validity: Validity): Promise<string> {
@@ -71,7 +92,7 @@ export async function issueLeaf(
 
 async function issue(
   issuer: CertificateIssuer,
-  subject: string,
+  subject: string | Name,
   publicKey: CryptoKey | PublicKey,
   validity: Validity,
   extensions: Extension[],
@@ -90,7 +111,9 @@ async function issue(
       extensions: [
         ...extensions,
         await SubjectKeyIdentifierExtension.create(publicKey, false, crypto),
-        await AuthorityKeyIdentifierExtension.create(issuer.key.publicKey, false, crypto),
+        issuer.keyId === undefined
+          ? await AuthorityKeyIdentifierExtension.create(issuer.key.publicKey, false, crypto)
+          : new AuthorityKeyIdentifierExtension(issuer.keyId, false),
       ],
     },
     crypto,

@@ -11,10 +11,12 @@ export {
   type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  type Name,
   Pkcs10CertificateRequest,
   Pkcs10CertificateRequestGenerator,
   PublicKey,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
+  X509Certificate as PeculiarCertificate,
   X509CertificateGenerator,
 } from '@peculiar/x509';

@@ -70,6 +70,6 @@ export async function createTestCa(name = 'test', nowMs = Date.now()): Promise<T
   };
 }
 
-async function newIssuer(subject: string): Promise<CertificateIssuer> {
+async function newIssuer(subject: string): Promise<CertificateIssuer & { readonly subject: string }> {
   return { subject, key: await generateKey(softwareProvider, false) };
 }

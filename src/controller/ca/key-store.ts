@@ -1,0 +1,60 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type CryptoProvider,
+  exportPrivateKey,
+  generateKey,
+  importPrivateKey,
+  type KeyHandle,
+} from '#shared/pki/crypto-provider.ts';
+import { CaError } from './ca-error.ts';
+import { writeFileAtomically } from './write-file.ts';
+
+/**
+ * Where the CA's keys live, by name (`root-…`, `intermediate-…`, `join-token`). An HSM implements it with labels of
+ * objects that cannot be exported; nothing above this interface sees key material.
+ */
+export interface KeyStore {
+  create(name: string): Promise<KeyHandle>;
+  /** Rejects with `CaError` when there is no such key. */
+  load(name: string): Promise<KeyHandle>;
+  list(): Promise<readonly string[]>;
+  remove(name: string): Promise<void>;
+}
+
+const SUFFIX = '-key.pem';
+const NAME = /^[a-z0-9-]{1,64}$/;
+
+/** Keys as PKCS#8 PEM files, mode 0600, in a directory of mode 0700. */
+export function directoryKeyStore(directory: string, provider: CryptoProvider): KeyStore {
+  const fileOf = (name: string): string => {
+    if (!NAME.test(name))
+      throw new CaError('FAILED_PRECONDITION', `${JSON.stringify(name)} is no name of a CA key`);
+    return join(directory, name + SUFFIX);
+  };
+  return {
+    async create(name) {
+      const key = await generateKey(provider, true);
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await writeFileAtomically(fileOf(name), await exportPrivateKey(key));
+      return key;
+    },
+    async load(name) {
+      const file = fileOf(name);
+      try {
+        return await importPrivateKey(provider, await readFile(file, 'utf8'));
+      } catch (cause) {
+        throw new CaError('FAILED_PRECONDITION', `CA key ${file} cannot be read: restore it from a backup`, {
+          cause,
+        });
+      }
+    },
+    async list() {
+      const files = await readdir(directory);
+      return files.filter(file => file.endsWith(SUFFIX)).map(file => file.slice(0, -SUFFIX.length));
+    },
+    async remove(name) {
+      await rm(fileOf(name), { force: true });
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import type { Validity } from '#shared/pki/certificate.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** How long leaves live. */
+export interface LeafPolicy {
+  /** For a request that names no lifetime. */
+  readonly defaultTtlMs: number;
+  readonly minTtlMs: number;
+  /** A longer request is cut to this: the answer's `notAfter` tells the client. */
+  readonly maxTtlMs: number;
+  /** How far back `notBefore` lies, for peers whose clock is behind. */
+  readonly backdateMs: number;
+}
+
+export const DEFAULT_LEAF_POLICY: LeafPolicy = {
+  defaultTtlMs: 24 * HOUR_MS,
+  minTtlMs: MINUTE_MS,
+  maxTtlMs: 90 * 24 * HOUR_MS,
+  backdateMs: 2 * MINUTE_MS,
+};
+
+export type LeafValidity =
+  | { readonly ok: true; readonly validity: Validity }
+  | { readonly ok: false; readonly code: 'INVALID_ARGUMENT' | 'UNAVAILABLE'; readonly reason: string };
+
+/** Validity of a leaf: `requestedTtlMs` (0: the default) within the policy, never beyond the issuer's own end. */
+export function leafValidity(
+  policy: LeafPolicy,
+  requestedTtlMs: number,
+  issuerNotAfterMs: number,
+  nowMs: number,
+): LeafValidity {
+  const wantedMs = requestedTtlMs === 0 ? policy.defaultTtlMs : requestedTtlMs;
+  if (!Number.isFinite(wantedMs) || wantedMs < policy.minTtlMs) {
+    const reason = `a lifetime of ${wantedMs / 1000} s was asked for, the shortest is ${policy.minTtlMs / 1000} s`;
+    return { ok: false, code: 'INVALID_ARGUMENT', reason };
+  }
+  const notAfterMs = Math.min(nowMs + Math.min(wantedMs, policy.maxTtlMs), issuerNotAfterMs);
+  if (notAfterMs - nowMs < policy.minTtlMs) {
+    const end = new Date(issuerNotAfterMs).toISOString();
+    return { ok: false, code: 'UNAVAILABLE', reason: `the CA’s own certificate ends at ${end}: renew it` };
+  }
+  return { ok: true, validity: { notBeforeMs: nowMs - policy.backdateMs, notAfterMs } };
+}

@@ -1,0 +1,228 @@
+import { join } from 'node:path';
+import { readCertificates } from '#shared/pki/certificate-facts.ts';
+import { type CryptoProvider, softwareProvider } from '#shared/pki/crypto-provider.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
+import { createTrustBundle } from '#shared/spiffe/trust-bundle.ts';
+import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
+import { CaError } from './ca-error.ts';
+import { readCaState, writeCaState } from './ca-state-file.ts';
+import { type CertificateAuthority, createTrustState, type TrustState } from './certificate-authority.ts';
+import { directoryKeyStore, type KeyStore } from './key-store.ts';
+import { DEFAULT_LEAF_POLICY, type LeafPolicy } from './leaf-policy.ts';
+import {
+  type CaState,
+  finish,
+  prepare,
+  switchOver,
+  type Transition,
+  trustedAuthorities,
+  withLeavesUntil,
+} from './root-rotation.ts';
+import {
+  createAuthority,
+  type IssuedLeaf,
+  loadAuthority,
+  renewIntermediate,
+  type SigningAuthority,
+  signLeaf,
+} from './signing-authority.ts';
+
+export interface ManagedCaOptions {
+  readonly clock: Clock;
+  readonly trustDomain: TrustDomain;
+  /** Holds `ca-state.json` and, unless `keys` is given, the key files. */
+  readonly directory: string;
+  readonly keys?: KeyStore;
+  readonly provider?: CryptoProvider;
+  readonly leafPolicy?: LeafPolicy;
+  /** Something an operator should know that does not stop the CA, e.g. a failed renewal of the intermediate. */
+  readonly onWarning?: (message: string, cause: unknown) => void;
+}
+
+export interface RotationRequest {
+  readonly force?: boolean;
+  /** Proxies that have not confirmed the present trust version; see `TransitionInput`. */
+  readonly unconfirmed?: readonly string[];
+}
+
+/** An intermediate is replaced when less than this share of its life is left: longer than any leaf lives. */
+const RENEW_INTERMEDIATE_SHARE = 1 / 3;
+/** After a failed renewal, and between writes of `leavesUntilMs` for the shortest leaves. */
+const MINUTE_MS = 60_000;
+/** `leavesUntilMs` is rounded up by this share of a leaf's life, so that it is not written for each leaf. */
+const HORIZON_SLACK_SHARE = 1 / 8;
+
+/** A CA whose root this controller made and keeps. One process owns the directory. */
+export class ManagedCa implements CertificateAuthority {
+  readonly trustDomain: TrustDomain;
+  readonly #clock: Clock;
+  readonly #keys: KeyStore;
+  readonly #statePath: string;
+  readonly #leafPolicy: LeafPolicy;
+  readonly #onWarning: (message: string, cause: unknown) => void;
+  readonly #listeners = new Set<(trust: TrustState) => void>();
+  #state: CaState;
+  #authority: SigningAuthority;
+  #trust: TrustState;
+  #lastChange: Promise<void> = Promise.resolve();
+  #horizonWritten: Promise<void> = Promise.resolve();
+  #nextRenewalMs = 0;
+
+  private constructor(
+    options: ManagedCaOptions,
+    keys: KeyStore,
+    statePath: string,
+    state: CaState,
+    authority: SigningAuthority,
+  ) {
+    this.trustDomain = options.trustDomain;
+    this.#clock = options.clock;
+    this.#keys = keys;
+    this.#statePath = statePath;
+    this.#leafPolicy = options.leafPolicy ?? DEFAULT_LEAF_POLICY;
+    this.#onWarning = options.onWarning ?? (() => undefined);
+    this.#state = state;
+    this.#authority = authority;
+    this.#trust = trustOf(state, authority);
+  }
+
+  /** Loads the CA of the directory, whatever phase a crash left it in, or makes a new one. Rejects with `CaError`. */
+  static async open(options: ManagedCaOptions): Promise<ManagedCa> {
+    const keys = options.keys ?? directoryKeyStore(options.directory, options.provider ?? softwareProvider);
+    const statePath = join(options.directory, 'ca-state.json');
+    let state = await readCaState(statePath);
+    if (state === undefined) {
+      const active = await createAuthority(keys, options.trustDomain, options.clock.now());
+      state = { phase: 'stable', active, leavesUntilMs: 0 };
+      await writeCaState(statePath, state);
+    }
+    const ca = new ManagedCa(options, keys, statePath, state, await loadAuthority(keys, state.active));
+    await ca.#removeUnusedKeys();
+    return ca;
+  }
+
+  get trust(): TrustState {
+    return this.#trust;
+  }
+
+  get phase(): CaState['phase'] {
+    return this.#state.phase;
+  }
+
+  get state(): CaState {
+    return this.#state;
+  }
+
+  onTrustChange(listener: (trust: TrustState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  async issue(identity: SpiffeId, publicKeySpki: Buffer, ttlMs: number): Promise<IssuedLeaf> {
+    const nowMs = this.#clock.now();
+    this.#renewIntermediateIfDue(nowMs);
+    // Authority and horizon are taken in one turn: a rotation step that follows already counts this leaf.
+    const authority = this.#authority;
+    const trust = this.#trust;
+    await this.#coverLeaf(nowMs, ttlMs);
+    return signLeaf(authority, trust.bundle, this.#leafPolicy, { identity, publicKeySpki, ttlMs }, nowMs);
+  }
+
+  /** Step 1: a new root is made and trusted; the old one still signs. Rejects with `CaError` in another phase. */
+  prepareRotation(): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#state.phase !== 'stable') throw refused(prepare(this.#state, this.#state.active));
+      const next = await createAuthority(this.#keys, this.trustDomain, this.#clock.now());
+      await this.#commit(prepare(this.#state, next));
+    });
+  }
+
+  /** Step 2: the new root's intermediate signs. Rejects with `CaError` while a proxy may not know the new root. */
+  switchRotation(request: RotationRequest = {}): Promise<void> {
+    return this.#exclusive(() => this.#commit(switchOver(this.#state, this.#transitionInput(request))));
+  }
+
+  /** Step 3: the old root is no longer trusted and its keys go. Rejects with `CaError` while its leaves may live. */
+  finishRotation(request: RotationRequest = {}): Promise<void> {
+    return this.#exclusive(async () => {
+      await this.#commit(finish(this.#state, this.#transitionInput(request)));
+      await this.#removeUnusedKeys();
+    });
+  }
+
+  #transitionInput(request: RotationRequest): Parameters<typeof switchOver>[1] {
+    const { force = false, unconfirmed } = request;
+    return { nowMs: this.#clock.now(), force, ...(unconfirmed === undefined ? {} : { unconfirmed }) };
+  }
+
+  async #commit(transition: Transition): Promise<void> {
+    if (!transition.ok) throw refused(transition);
+    const authority = await loadAuthority(this.#keys, transition.state.active);
+    await writeCaState(this.#statePath, transition.state);
+    this.#state = withLeavesUntil(this.#state, transition.state);
+    this.#authority = authority;
+    const trust = trustOf(this.#state, authority);
+    if (trust.version === this.#trust.version) return;
+    this.#trust = trust;
+    for (const listener of this.#listeners) listener(trust);
+  }
+
+  /** Makes sure that `leavesUntilMs` on disk covers a leaf before it is handed out. */
+  #coverLeaf(nowMs: number, ttlMs: number): Promise<void> {
+    const { defaultTtlMs, maxTtlMs } = this.#leafPolicy;
+    const lifeMs = Math.min(ttlMs === 0 ? defaultTtlMs : ttlMs, maxTtlMs);
+    if (nowMs + lifeMs > this.#state.leavesUntilMs) {
+      const leavesUntilMs = nowMs + lifeMs + Math.max(MINUTE_MS, lifeMs * HORIZON_SLACK_SHARE);
+      this.#state = { ...this.#state, leavesUntilMs };
+      // A full disk must not stop the mesh's certificates: memory knows the time, only a restart would forget it.
+      this.#horizonWritten = this.#exclusive(() => writeCaState(this.#statePath, this.#state)).catch(
+        (error: unknown) => this.#onWarning('the CA’s state could not be written', error),
+      );
+    }
+    return this.#horizonWritten;
+  }
+
+  #renewIntermediateIfDue(nowMs: number): void {
+    const { notBeforeMs, notAfterMs } = this.#authority.certificate;
+    const isDue = notAfterMs - nowMs < (notAfterMs - notBeforeMs) * RENEW_INTERMEDIATE_SHARE;
+    if (!isDue || nowMs < this.#nextRenewalMs) return;
+    this.#nextRenewalMs = nowMs + MINUTE_MS;
+    void this.#exclusive(async () => {
+      const active = await renewIntermediate(this.#keys, this.#state.active, this.trustDomain, nowMs);
+      await this.#commit({ ok: true, state: { ...this.#state, active } });
+      await this.#removeUnusedKeys();
+    }).catch((error: unknown) =>
+      this.#onWarning('the CA’s intermediate certificate could not be renewed', error),
+    );
+  }
+
+  /** Removes keys that a crash between two steps, or a finished rotation, left without a certificate. */
+  async #removeUnusedKeys(): Promise<void> {
+    const used = new Set(
+      trustedAuthorities(this.#state).flatMap(record => [record.rootKey, record.intermediateKey]),
+    );
+    for (const name of await this.#keys.list()) {
+      if (/^(root|intermediate)-/.test(name) && !used.has(name)) await this.#keys.remove(name);
+    }
+  }
+
+  /** Changes of the state run one after another; one that fails does not stop the next. */
+  #exclusive(change: () => Promise<void>): Promise<void> {
+    const result = this.#lastChange.then(change);
+    this.#lastChange = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function trustOf(state: CaState, authority: SigningAuthority): TrustState {
+  const roots = trustedAuthorities(state).flatMap(record => readCertificates(record.rootPem));
+  return createTrustState(createTrustBundle(roots), authority.certificate.fingerprint);
+}
+
+function refused(transition: Transition): CaError {
+  return new CaError(
+    'FAILED_PRECONDITION',
+    `root rotation: ${transition.ok ? 'not possible' : transition.reason}`,
+  );
+}

@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { type CertificateFacts, readSingleCertificate } from '#shared/pki/certificate-facts.ts';
+import {
+  type CertificateIssuer,
+  issueIntermediate,
+  issueLeaf,
+  issueRoot,
+  issuerOf,
+} from '#shared/pki/certificate.ts';
+import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
+import type { TrustBundle } from '#shared/spiffe/trust-bundle.ts';
+import { CaError } from './ca-error.ts';
+import type { KeyStore } from './key-store.ts';
+import { type LeafPolicy, leafValidity } from './leaf-policy.ts';
+import type { AuthorityRecord } from './root-rotation.ts';
+
+/** What signs leaves now. */
+export interface SigningAuthority {
+  readonly issuer: CertificateIssuer;
+  /** The certificate of `issuer`. */
+  readonly certificate: CertificateFacts;
+  /** From the issuer up to, not including, the root. */
+  readonly intermediates: readonly CertificateFacts[];
+}
+
+export interface IssuedLeaf {
+  /** Leaf, intermediates, and last one PEM text with every trusted root, the one that signs first. */
+  readonly certChain: readonly string[];
+  readonly notAfterMs: number;
+}
+
+const DAY_MS = 86_400_000;
+const ROOT_TTL_MS = 3650 * DAY_MS;
+const INTERMEDIATE_TTL_MS = 365 * DAY_MS;
+/** A CA certificate is backdated more than a leaf: nobody may see a leaf before its issuer is valid. */
+const CA_BACKDATE_MS = 3_600_000;
+
+/** A new root with its intermediate. Keys are stored first: a record that exists can always sign. */
+export async function createAuthority(
+  keys: KeyStore,
+  trustDomain: string,
+  nowMs: number,
+): Promise<AuthorityRecord> {
+  const id = randomBytes(4).toString('hex');
+  const rootKey = `root-${id}`;
+  // The id keeps the names of two roots apart: during a rotation chains are also matched by name.
+  const root: CertificateIssuer = {
+    subject: `O=${trustDomain}, CN=Root CA ${id}`,
+    key: await keys.create(rootKey),
+  };
+  const rootPem = await issueRoot(root, {
+    notBeforeMs: nowMs - CA_BACKDATE_MS,
+    notAfterMs: nowMs + ROOT_TTL_MS,
+  });
+  return { id, rootPem, rootKey, ...(await createIntermediate(keys, root, rootPem, trustDomain, nowMs)) };
+}
+
+/** The same root with a new intermediate. */
+export async function renewIntermediate(
+  keys: KeyStore,
+  record: AuthorityRecord,
+  trustDomain: string,
+  nowMs: number,
+): Promise<AuthorityRecord> {
+  const root = await issuerOf(readSingleCertificate(record.rootPem), await keys.load(record.rootKey));
+  return { ...record, ...(await createIntermediate(keys, root, record.rootPem, trustDomain, nowMs)) };
+}
+
+export async function loadAuthority(keys: KeyStore, record: AuthorityRecord): Promise<SigningAuthority> {
+  const certificate = readSingleCertificate(record.intermediatePem);
+  const issuer = await issuerOf(certificate, await keys.load(record.intermediateKey));
+  return { issuer, certificate, intermediates: [certificate] };
+}
+
+/** Rejects with `CaError` when the lifetime is not acceptable or the authority itself has ended. */
+export async function signLeaf(
+  authority: SigningAuthority,
+  bundle: TrustBundle,
+  policy: LeafPolicy,
+  leaf: { readonly identity: SpiffeId; readonly publicKeySpki: Buffer; readonly ttlMs: number },
+  nowMs: number,
+): Promise<IssuedLeaf> {
+  const allowed = leafValidity(policy, leaf.ttlMs, authority.certificate.notAfterMs, nowMs);
+  if (!allowed.ok) throw new CaError(allowed.code, `${leaf.identity}: ${allowed.reason}`);
+  const leafPem = await issueLeaf(authority.issuer, leaf.identity, leaf.publicKeySpki, allowed.validity);
+  return {
+    certChain: [leafPem, ...authority.intermediates.map(certificate => certificate.pem), bundle.pem],
+    notAfterMs: allowed.validity.notAfterMs,
+  };
+}
+
+async function createIntermediate(
+  keys: KeyStore,
+  root: CertificateIssuer,
+  rootPem: string,
+  trustDomain: string,
+  nowMs: number,
+): Promise<Pick<AuthorityRecord, 'intermediatePem' | 'intermediateKey'>> {
+  const id = randomBytes(4).toString('hex');
+  const intermediateKey = `intermediate-${id}`;
+  const key = await keys.create(intermediateKey);
+  const intermediatePem = await issueIntermediate(
+    root,
+    `O=${trustDomain}, CN=Intermediate CA ${id}`,
+    key.publicKey,
+    {
+      notBeforeMs: nowMs - CA_BACKDATE_MS,
+      notAfterMs: Math.min(nowMs + INTERMEDIATE_TTL_MS, readSingleCertificate(rootPem).notAfterMs),
+    },
+  );
+  return { intermediatePem, intermediateKey };
+}
