@@ -7,8 +7,16 @@ import type { IssuedLeaf } from './signing-authority.ts';
 export interface CertificateAuthority {
   readonly trustDomain: TrustDomain;
   readonly trust: TrustState;
-  /** `ttlMs` 0 is the default lifetime. Rejects with `CaError`. */
-  issue(identity: SpiffeId, publicKeySpki: Buffer, ttlMs: number): Promise<IssuedLeaf>;
+  /**
+   * `ttlMs` 0 is the default lifetime; `serverNames` (DNS names, IP addresses) are for the controller's own certificate.
+   * Rejects with `CaError`.
+   */
+  issue(
+    identity: SpiffeId,
+    publicKeySpki: Buffer,
+    ttlMs: number,
+    serverNames?: readonly string[],
+  ): Promise<IssuedLeaf>;
   /** Called after a change has been persisted. Returns the function that ends the subscription. */
   onTrustChange(listener: (trust: TrustState) => void): () => void;
 }

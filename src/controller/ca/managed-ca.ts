@@ -119,14 +119,25 @@ export class ManagedCa implements CertificateAuthority {
     return () => void this.#listeners.delete(listener);
   }
 
-  async issue(identity: SpiffeId, publicKeySpki: Buffer, ttlMs: number): Promise<IssuedLeaf> {
+  async issue(
+    identity: SpiffeId,
+    publicKeySpki: Buffer,
+    ttlMs: number,
+    serverNames: readonly string[] = [],
+  ): Promise<IssuedLeaf> {
     const nowMs = this.#clock.now();
     this.#renewIntermediateIfDue(nowMs);
     // Authority and horizon are taken in one turn: a rotation step that follows already counts this leaf.
     const authority = this.#authority;
     const trust = this.#trust;
     await this.#coverLeaf(nowMs, ttlMs);
-    return signLeaf(authority, trust.bundle, this.#leafPolicy, { identity, publicKeySpki, ttlMs }, nowMs);
+    return signLeaf(
+      authority,
+      trust.bundle,
+      this.#leafPolicy,
+      { identity, publicKeySpki, ttlMs, serverNames },
+      nowMs,
+    );
   }
 
   /** Step 1: a new root is made and trusted; the old one still signs. Rejects with `CaError` in another phase. */

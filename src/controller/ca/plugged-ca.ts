@@ -60,9 +60,14 @@ export class PluggedCa implements CertificateAuthority {
     return () => void this.#listeners.delete(listener);
   }
 
-  async issue(identity: SpiffeId, publicKeySpki: Buffer, ttlMs: number): Promise<IssuedLeaf> {
+  async issue(
+    identity: SpiffeId,
+    publicKeySpki: Buffer,
+    ttlMs: number,
+    serverNames: readonly string[] = [],
+  ): Promise<IssuedLeaf> {
     const { authority, trust } = this.#loaded;
-    const leaf = { identity, publicKeySpki, ttlMs };
+    const leaf = { identity, publicKeySpki, ttlMs, serverNames };
     const issued = await signLeaf(
       authority,
       trust.bundle,

@@ -29,6 +29,13 @@ export interface IssuedLeaf {
   readonly notAfterMs: number;
 }
 
+export interface LeafRequest {
+  readonly identity: SpiffeId;
+  readonly publicKeySpki: Buffer;
+  readonly ttlMs: number;
+  readonly serverNames: readonly string[];
+}
+
 const DAY_MS = 86_400_000;
 const ROOT_TTL_MS = 3650 * DAY_MS;
 const INTERMEDIATE_TTL_MS = 365 * DAY_MS;
@@ -77,12 +84,13 @@ export async function signLeaf(
   authority: SigningAuthority,
   bundle: TrustBundle,
   policy: LeafPolicy,
-  leaf: { readonly identity: SpiffeId; readonly publicKeySpki: Buffer; readonly ttlMs: number },
+  leaf: LeafRequest,
   nowMs: number,
 ): Promise<IssuedLeaf> {
   const allowed = leafValidity(policy, leaf.ttlMs, authority.certificate.notAfterMs, nowMs);
   if (!allowed.ok) throw new CaError(allowed.code, `${leaf.identity}: ${allowed.reason}`);
-  const leafPem = await issueLeaf(authority.issuer, leaf.identity, leaf.publicKeySpki, allowed.validity);
+  const { identity, publicKeySpki, serverNames } = leaf;
+  const leafPem = await issueLeaf(authority.issuer, identity, publicKeySpki, allowed.validity, serverNames);
   return {
     certChain: [leafPem, ...authority.intermediates.map(certificate => certificate.pem), bundle.pem],
     notAfterMs: allowed.validity.notAfterMs,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { CertificateFacts } from './certificate-facts.ts';
 import { exportPublicKey, type KeyHandle } from './crypto-provider.ts';
@@ -74,19 +75,25 @@ export async function issueIntermediate(
 
 /**
  * A workload's certificate (X.509-SVID), PEM. The identity is the one URI SAN and the subject is empty, so the SAN is
- * critical (RFC 5280 §4.2.1.6). Both extended key usages: the same workload is client and server.
+ * critical (RFC 5280 §4.2.1.6). Both extended key usages: the same workload is client and server. `serverNames` (DNS
+ * names and IP addresses) are added for the controller alone, whose clients know it by host.
  */
 export async function issueLeaf(
   issuer: CertificateIssuer,
   identity: SpiffeId,
   publicKeySpki: Uint8Array,
   validity: Validity,
+  serverNames: readonly string[] = [],
 ): Promise<string> {
+  const hosts = serverNames.map(value => ({
+    type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const),
+    value,
+  }));
   return issue(issuer, '', new PublicKey(publicKeySpki), validity, [
     new BasicConstraintsExtension(false, undefined, true),
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
     new ExtendedKeyUsageExtension([SERVER_AUTH, CLIENT_AUTH]),
-    new SubjectAlternativeNameExtension([{ type: 'url', value: identity }], true),
+    new SubjectAlternativeNameExtension([{ type: 'url', value: identity }, ...hosts], true),
   ]);
 }
 
