@@ -20,7 +20,7 @@ export interface LogSetup {
   readonly scopes: Readonly<Record<string, LogLevel>>;
 }
 
-/** A local workload to carry traffic for. The descriptors in `listeners` are the receiving thread's own from here on. */
+/** A local workload to carry traffic for. All descriptors belong to the main thread. */
 export interface PodAssignment {
   readonly info: LocalWorkloadInfo;
   /** Undefined: the process's own namespace (`PROXY_MODE=dedicated`). Belongs to the main thread. */

@@ -1,10 +1,12 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { ListenTarget } from '#shared/engine/engine.ts';
 import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
+import { dupFd } from '#shared/native/socket.ts';
 import { LineSink } from '#shared/observability/line-sink.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { originalDestination } from '../redirect/original-dst.ts';
-import type { FromWorker, ToWorker, WorkerInit } from './messages.ts';
+import type { FromWorker, PodAssignment, ToWorker, WorkerInit } from './messages.ts';
 import { TrafficThread } from './traffic-thread.ts';
 
 /** Runs a traffic thread behind a message port, until the port closes or a drain has ended. */
@@ -54,7 +56,7 @@ function obey(thread: TrafficThread, message: ToWorker, reply: (message: FromWor
       thread.removeCertificate(message.identity);
       return;
     case 'enrol':
-      void answer(message.id, thread.enrol(message.pod), reply);
+      void answer(message.id, enrol(thread, message.pod), reply);
       return;
     case 'update':
       thread.update(message.info);
@@ -74,6 +76,22 @@ function obey(thread: TrafficThread, message: ToWorker, reply: (message: FromWor
     case 'log_level':
       return;
   }
+}
+
+/** The descriptors that come in belong to the main thread: this thread listens on its own. */
+async function enrol(thread: TrafficThread, pod: PodAssignment): Promise<void> {
+  const { outbound, inboundPlaintext, inboundHbone, socks5 } = pod.listeners;
+  const listeners = {
+    outbound: ownTargets(outbound),
+    inboundPlaintext: ownTargets(inboundPlaintext),
+    inboundHbone: ownTargets(inboundHbone),
+    socks5: ownTargets(socks5),
+  };
+  await thread.enrol({ ...pod, listeners });
+}
+
+function ownTargets(targets: readonly ListenTarget[]): ListenTarget[] {
+  return targets.map(target => ('fd' in target ? { fd: dupFd(target.fd) } : target));
 }
 
 async function answer(

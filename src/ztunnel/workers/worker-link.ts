@@ -1,0 +1,53 @@
+import { Worker } from 'node:worker_threads';
+import type { FromWorker, ToWorker, WorkerInit } from './messages.ts';
+
+/** A running worker thread, as its supervisor sees it. */
+export interface WorkerLink {
+  post(message: ToWorker): void;
+  /** Ends the thread whatever it does. Its descriptors are closed when this resolves. */
+  terminate(): Promise<void>;
+}
+
+export interface WorkerEvents {
+  onMessage(message: FromWorker): void;
+  /** Once: the thread is gone. */
+  onExit(reason: string): void;
+}
+
+export type SpawnWorker = (init: WorkerInit, events: WorkerEvents) => WorkerLink;
+
+export interface WorkerThreadOptions {
+  /** Of `worker-main`. */
+  readonly entry: URL;
+  /** Old generation, MiB: a thread that needs more is ended and started again rather than taking the node's memory. */
+  readonly maxHeapMb: number;
+}
+
+/** A semi-space of this size keeps short-lived objects of a busy thread from being promoted, and little memory. */
+const YOUNG_GENERATION_MB = 12;
+
+/** Spawns real threads. */
+export function workerThreads(options: WorkerThreadOptions): SpawnWorker {
+  return (init, events) => {
+    const worker = new Worker(options.entry, {
+      name: `traffic-${init.index}`,
+      workerData: init,
+      resourceLimits: {
+        maxOldGenerationSizeMb: options.maxHeapMb,
+        maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
+      },
+    });
+    let failure: string | undefined;
+    worker.on('message', (message: FromWorker) => events.onMessage(message));
+    worker.on('error', error => {
+      failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    });
+    worker.on('exit', code => events.onExit(failure ?? `exit code ${code}`));
+    return {
+      post: message => worker.postMessage(message),
+      async terminate() {
+        await worker.terminate();
+      },
+    };
+  };
+}
