@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import type { ExchangeErrorCode } from '#shared/http/exchange.ts';
 import type { RetryCondition, RetryPolicy } from '#shared/route/model.ts';
-import { DEFAULT_RETRY_POLICY, shouldRetry, type RetryFacts, type TryOutcome } from './policy.ts';
+import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
+import { shouldRetry, type RetryFacts, type TryOutcome } from './policy.ts';
 
 const FACTS: RetryFacts = { method: 'POST', replayable: true, responseStarted: false, retries: 0 };
 const GET: RetryFacts = { ...FACTS, method: 'GET' };

@@ -2,16 +2,6 @@ import type { ExchangeErrorCode } from '#shared/http/exchange.ts';
 import type { RetryCondition, RetryPolicy } from '#shared/route/model.ts';
 import { isIdempotent } from './idempotent.ts';
 
-/** For routes that say nothing: Istio's defaults, without 503, which a service may mean. */
-export const DEFAULT_RETRY_POLICY: RetryPolicy = Object.freeze<RetryPolicy>({
-  attempts: 2,
-  on: ['connect_failure', 'refused_stream', 'grpc_unavailable', 'grpc_cancelled', 'retriable_status_codes'],
-  statusCodes: [],
-  perTryTimeoutMs: undefined,
-  backoffBaseMs: 25,
-  backoffMaxMs: 250,
-});
-
 /** How one try ended, as far as it matters for another. */
 export type TryOutcome =
   | {

@@ -1,0 +1,16 @@
+/** A service a route may lead to or be attached to. */
+export interface KnownService {
+  /** `<namespace>/<hostname>`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly hostname: string;
+  readonly ports: readonly number[];
+}
+
+/** What translations ask about other objects: pure reads of the index as it is. */
+export interface ServiceLookup {
+  /** The Kubernetes Service of that name. */
+  service(namespace: string, name: string): KnownService | undefined;
+  /** By fully qualified host name. */
+  serviceByHostname(hostname: string, preferredNamespace: string): KnownService | undefined;
+}
