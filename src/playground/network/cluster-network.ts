@@ -1,0 +1,213 @@
+import { writeFileSync } from 'node:fs';
+import { type Netns, openNetns, runInNetns } from '#shared/native/netns.ts';
+import {
+  type Addresses,
+  CONTROL_PLANE,
+  nodeAddresses,
+  POD_GATEWAY,
+  podAddresses,
+  podSubnets,
+  SERVICE_SUBNETS,
+} from './address-plan.ts';
+import { ipBatch, runProgram } from './run-program.ts';
+
+export interface NodeNetwork {
+  readonly name: string;
+  readonly number: number;
+  readonly addresses: Addresses;
+  readonly netns: Netns;
+}
+
+export interface PodNetwork {
+  readonly node: string;
+  readonly addresses: Addresses;
+  readonly netns: Netns;
+}
+
+/**
+ * The playground's wires: one namespace that is the switch between nodes, one for the control plane, one for each node,
+ * one for each pod. Pods are routed, not bridged: all their traffic passes their node, as kube-proxy's rules need.
+ *
+ *     pod ── node-a ── switch ── node-b ── pod
+ *                        └── control plane
+ */
+export class ClusterNetwork {
+  readonly #prefix: string;
+  readonly #nodes = new Map<string, NodeNetwork>();
+  readonly #pods = new Map<PodNetwork, { name: string; link: string }>();
+  readonly #podsStarted = new Map<string, number>();
+  #switch: Netns | undefined;
+  #controlPlane: Netns | undefined;
+  #links = 0;
+
+  /** `prefix` names every namespace made here; at most 8 letters. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  get controlPlane(): Netns {
+    if (this.#controlPlane === undefined) throw new Error('the network is not up');
+    return this.#controlPlane;
+  }
+
+  /** Throws when a namespace cannot be made; `close` removes what was. */
+  up(nodeNames: readonly string[]): void {
+    this.#switch = this.#makeNetns('switch');
+    ipBatch(['link add bridge0 type bridge', 'link set bridge0 up'], this.#switch.fd);
+    this.#controlPlane = this.#makeNetns('control');
+    this.#plug(this.#controlPlane, 'control', CONTROL_PLANE);
+    nodeNames.forEach((name, i) => {
+      const node = {
+        name,
+        number: i + 1,
+        addresses: nodeAddresses(i + 1),
+        netns: this.#makeNetns(`node-${i + 1}`),
+      };
+      this.#nodes.set(name, node);
+      this.#plug(node.netns, `node${i + 1}`, node.addresses);
+      // A packet to a service without endpoints must have a way, or it never meets the rule that refuses it.
+      ipBatch(
+        [`route add ${SERVICE_SUBNETS.ipv4} dev eth0`, `route add ${SERVICE_SUBNETS.ipv6} dev eth0`],
+        node.netns.fd,
+      );
+      setSysctl(node.netns, 'ipv4/ip_forward', '1');
+      setSysctl(node.netns, 'ipv6/conf/all/forwarding', '1');
+    });
+    this.#routeBetweenNodes();
+  }
+
+  get nodes(): readonly NodeNetwork[] {
+    return [...this.#nodes.values()];
+  }
+
+  node(name: string): NodeNetwork {
+    const node = this.#nodes.get(name);
+    if (node === undefined) throw new Error(`no node ${name}; nodes: ${[...this.#nodes.keys()].join(', ')}`);
+    return node;
+  }
+
+  /** Port of the switch that a node is plugged into: every packet between that node and another one passes it. */
+  switchPort(node: string): { netns: Netns; link: string } {
+    if (this.#switch === undefined) throw new Error('the network is not up');
+    return { netns: this.#switch, link: `node${this.node(node).number}` };
+  }
+
+  addPod(nodeName: string): PodNetwork {
+    const node = this.node(nodeName);
+    const index = this.#podsStarted.get(nodeName) ?? 0;
+    this.#podsStarted.set(nodeName, index + 1);
+    const name = `pod-${node.number}-${index}`;
+    const addresses = podAddresses(node.number, index);
+    const pod = { node: nodeName, addresses, netns: this.#makeNetns(name) };
+    const link = `pod${this.#links++}`;
+    this.#pods.set(pod, { name, link });
+    ipBatch(
+      [
+        `link add ${link} type veth peer eth0 netns ${this.#name(name)}`,
+        `addr add ${POD_GATEWAY.ipv4}/32 dev ${link}`,
+        `addr add ${POD_GATEWAY.ipv6}/64 dev ${link} nodad`,
+        `link set ${link} up`,
+        `route add ${addresses.ipv4}/32 dev ${link}`,
+        `route add ${addresses.ipv6}/128 dev ${link}`,
+      ],
+      node.netns.fd,
+    );
+    ipBatch(
+      [
+        'link set lo up',
+        `addr add ${addresses.ipv4}/32 dev eth0`,
+        `addr add ${addresses.ipv6}/128 dev eth0 nodad`,
+        'link set eth0 up',
+        `route add ${POD_GATEWAY.ipv4}/32 dev eth0`,
+        `route add default via ${POD_GATEWAY.ipv4} dev eth0`,
+        `route add default via ${POD_GATEWAY.ipv6} dev eth0`,
+      ],
+      pod.netns.fd,
+    );
+    return pod;
+  }
+
+  /** The namespace itself goes when the last process in it has ended. */
+  removePod(pod: PodNetwork): void {
+    const made = this.#pods.get(pod);
+    if (made === undefined) return;
+    this.#pods.delete(pod);
+    // First the link: a namespace that somebody still holds open would keep its side, and the address with it.
+    ipBatch([`link del ${made.link}`], this.node(pod.node).netns.fd);
+    pod.netns.close();
+    ipBatch([`netns del ${this.#name(made.name)}`]);
+  }
+
+  /** Path of a pod's namespace, as a container runtime tells it. */
+  netnsPath(pod: PodNetwork): string {
+    return pod.netns.path;
+  }
+
+  close(): void {
+    for (const pod of this.#pods.keys()) pod.netns.close();
+    for (const node of this.#nodes.values()) node.netns.close();
+    this.#switch?.close();
+    this.#controlPlane?.close();
+    removeNamespaces(this.#prefix);
+  }
+
+  #plug(netns: Netns, port: string, addresses: Addresses): void {
+    if (this.#switch === undefined) throw new Error('the switch is made first');
+    const inside = netns.path.split('/').at(-1) ?? '';
+    ipBatch(
+      [
+        `link add ${port} type veth peer eth0 netns ${inside}`,
+        `link set ${port} master bridge0`,
+        `link set ${port} up`,
+      ],
+      this.#switch.fd,
+    );
+    ipBatch(
+      [
+        'link set lo up',
+        `addr add ${addresses.ipv4}/24 dev eth0`,
+        `addr add ${addresses.ipv6}/64 dev eth0 nodad`,
+        'link set eth0 up',
+      ],
+      netns.fd,
+    );
+  }
+
+  #routeBetweenNodes(): void {
+    for (const { number, addresses } of this.#nodes.values()) {
+      const subnets = podSubnets(number);
+      const routes = [
+        `route add ${subnets.ipv4} via ${addresses.ipv4}`,
+        `route add ${subnets.ipv6} via ${addresses.ipv6}`,
+      ];
+      ipBatch(routes, this.controlPlane.fd);
+      for (const other of this.#nodes.values()) if (other.number !== number) ipBatch(routes, other.netns.fd);
+    }
+  }
+
+  #makeNetns(name: string): Netns {
+    ipBatch([`netns add ${this.#name(name)}`]);
+    const netns = openNetns(`/run/netns/${this.#name(name)}`);
+    // Duplicate address detection would hold up the first IPv6 packets for a second.
+    setSysctl(netns, 'ipv6/conf/default/accept_dad', '0');
+    return netns;
+  }
+
+  #name(part: string): string {
+    return `${this.#prefix}-${part}`;
+  }
+}
+
+/** Removes every namespace of a playground that is gone, or is going. Idempotent. */
+export function removeNamespaces(prefix: string): void {
+  const names = runProgram('ip', ['netns', 'list'])
+    .split('\n')
+    .map(line => line.split(' ', 1)[0] ?? '')
+    .filter(name => name.startsWith(`${prefix}-`));
+  if (names.length > 0) ipBatch(names.map(name => `netns del ${name}`));
+}
+
+/** `/proc/sys/net` shows the namespace of the thread that opens it. */
+function setSysctl(netns: Netns, name: string, value: string): void {
+  runInNetns(netns.fd, () => writeFileSync(`/proc/sys/net/${name}`, value));
+}
