@@ -1,4 +1,12 @@
-import type { SocketEndpoint } from '../engine/channel.ts';
+import { getHeader, type HeaderList, joinHeader } from '../http/headers.ts';
+import { formatHostPort } from '../workload/ip.ts';
+import { parseAuthority } from './authority.ts';
+import { type Baggage, formatBaggage, parseBaggage } from './baggage.ts';
+import { type Forwarded, formatForwarded, parseForwarded } from './forwarded.ts';
+import { isTraceparent } from './traceparent.ts';
+
+export type { Baggage } from './baggage.ts';
+export type { Forwarded } from './forwarded.ts';
 
 /** An HBONE CONNECT request as the server hands it on: every field parsed, bounded and in canonical form. */
 export interface ConnectRequest {
@@ -15,27 +23,6 @@ export interface ConnectRequest {
   readonly traceparent: string | undefined;
 }
 
-/** What the client says of the source workload. Missing members are empty strings. */
-export interface Baggage {
-  readonly clusterId: string;
-  readonly namespace: string;
-  /** `deployment`, `pod`, `job`, `cronjob`, … : the `<type>` of `k8s.<type>.name`. */
-  readonly workloadType: string;
-  readonly workloadName: string;
-  readonly serviceName: string;
-  readonly serviceVersion: string;
-  readonly region: string;
-  readonly zone: string;
-}
-
-/** RFC 7239, first element only. */
-export interface Forwarded {
-  /** Address of the original source; undefined when it is obfuscated (`_hidden`, `unknown`) or has no address form. */
-  readonly source: SocketEndpoint | undefined;
-  /** The destination's name where the client knew it; empty otherwise. */
-  readonly host: string;
-}
-
 /** What a client asks for: the same fields before they are written as headers. */
 export interface ConnectRequestInit {
   /** IP text (brackets are added for IPv6) or host name. */
@@ -44,4 +31,51 @@ export interface ConnectRequestInit {
   readonly baggage?: Baggage | undefined;
   readonly forwarded?: Forwarded | undefined;
   readonly traceparent?: string | undefined;
+}
+
+export type ParsedConnect =
+  | { readonly ok: true; readonly request: ConnectRequest }
+  | { readonly ok: false; readonly reason: string };
+
+/** From header fields that the HTTP/2 layer has checked (RFC 9113 §8.3, §8.5). Unknown fields are ignored. */
+export function parseConnectRequest(fields: HeaderList): ParsedConnect {
+  const method = getHeader(fields, ':method');
+  if (method !== 'CONNECT') return { ok: false, reason: `the method is ${method}: HBONE takes CONNECT only` };
+  if (getHeader(fields, ':protocol') !== undefined)
+    return { ok: false, reason: 'extended CONNECT is not a tunnel' };
+  const authority = getHeader(fields, ':authority') ?? '';
+  const parsed = parseAuthority(authority);
+  if (typeof parsed === 'string') return { ok: false, reason: parsed };
+  const { host, hostKind, port } = parsed;
+  const baggage = optional(joinHeader(fields, 'baggage'), parseBaggage);
+  const forwarded = optional(joinHeader(fields, 'forwarded'), parseForwarded);
+  const traceparent = joinHeader(fields, 'traceparent');
+  const isTraced = traceparent !== undefined && isTraceparent(traceparent);
+  return {
+    ok: true,
+    request: {
+      authority,
+      host,
+      hostKind,
+      port,
+      baggage,
+      forwarded,
+      traceparent: isTraced ? traceparent : undefined,
+    },
+  };
+}
+
+/** Header fields of the request, pseudo-header fields first (RFC 9113 §8.5: no `:scheme`, no `:path`). */
+export function connectRequestFields(init: ConnectRequestInit): HeaderList {
+  const fields = [':method', 'CONNECT', ':authority', formatHostPort(init.host, init.port)];
+  const baggage = init.baggage === undefined ? '' : formatBaggage(init.baggage);
+  if (baggage !== '') fields.push('baggage', baggage);
+  const forwarded = init.forwarded === undefined ? '' : formatForwarded(init.forwarded);
+  if (forwarded !== '') fields.push('forwarded', forwarded);
+  if (init.traceparent !== undefined) fields.push('traceparent', init.traceparent);
+  return fields;
+}
+
+function optional<T>(text: string | undefined, parse: (text: string) => T | undefined): T | undefined {
+  return text === undefined ? undefined : parse(text);
 }

@@ -1,8 +1,15 @@
-import type { ChannelError } from '../engine/channel.ts';
+import { ChannelError } from '../engine/channel.ts';
 import type { SecureChannel } from '../engine/engine.ts';
+import type { HeaderList } from '../http/headers.ts';
+import { Http2Connection } from '../http2/connection.ts';
+import { ErrorCode } from '../http2/error-code.ts';
 import type { Http2Options } from '../http2/options.ts';
+import type { Http2Stream, Http2StreamHandler } from '../http2/stream.ts';
 import type { Clock } from '../lifecycle/clock.ts';
+import { peerIdentity } from '../spiffe/svid.ts';
+import { parseConnectRequest } from './connect-request.ts';
 import type { InboundConnect } from './inbound-connect.ts';
+import { PendingConnect } from './pending-connect.ts';
 
 export interface HboneServerOptions {
   readonly clock: Clock;
@@ -24,11 +31,76 @@ export interface HboneServerSession {
   close(reason: ChannelError): void;
 }
 
+/** A tunnel waits for the application behind it for as long as that takes: the stream's window bounds the cost. */
+const TUNNEL_HTTP2: Partial<Http2Options> = { sendStallTimeoutMs: 0 };
+
 /**
- * Serves HBONE on a channel whose handshake is done. Throws `ChannelError` `tls_handshake` when the peer's
- * certificate carries no single SPIFFE id or the ALPN is not h2.
+ * Serves HBONE on a channel whose handshake is done. Throws `ChannelError` `tls_handshake` (and aborts the channel) when
+ * the peer's certificate carries no single SPIFFE id or the ALPN is not h2.
  */
 export function serveHbone(channel: SecureChannel, options: HboneServerOptions): HboneServerSession {
-  void [channel, options];
-  throw new Error('not built yet');
+  const peer = requirePeer(channel);
+  const connection = new Http2Connection(
+    'server',
+    channel,
+    options.clock,
+    { ...TUNNEL_HTTP2, ...options.http2 },
+    {
+      onStream: (stream, fields) => onStream(stream, fields, channel, peer, options),
+      onGoaway() {},
+      onCapacity() {},
+      onClose: error => options.onClose?.(error),
+    },
+  );
+  return {
+    peerIdentity: peer,
+    get openStreams() {
+      return connection.openStreams;
+    },
+    drain: () => connection.drain(),
+    close: reason => connection.close(closeCodeFor(reason), reason.message),
+  };
 }
+
+function requirePeer(channel: SecureChannel): string {
+  const identity = peerIdentity(channel.peerUris);
+  const fault =
+    channel.alpn === 'h2' ? (identity.ok ? undefined : identity.reason) : 'the connection is not h2 (ALPN)';
+  if (identity.ok && fault === undefined) return identity.id;
+  const { ip } = channel.remoteAddress;
+  const error = new ChannelError('tls_handshake', `HBONE connection from ${ip} refused: ${fault}`);
+  channel.abort(error);
+  throw error;
+}
+
+function onStream(
+  stream: Http2Stream,
+  fields: HeaderList,
+  channel: SecureChannel,
+  peer: string,
+  options: HboneServerOptions,
+): Http2StreamHandler {
+  const parsed = parseConnectRequest(fields);
+  if (!parsed.ok) {
+    stream.sendHeaders([':status', '400'], true);
+    // The client may still be sending; it need not go on (RFC 9113 §8.1).
+    stream.reset(ErrorCode.NO_ERROR);
+    options.onBadRequest?.(400, parsed.reason);
+    return IGNORE;
+  }
+  const connect = new PendingConnect(stream, parsed.request, channel, peer);
+  options.onConnect(connect);
+  return connect.tunnel;
+}
+
+function closeCodeFor(reason: ChannelError): number {
+  return reason.code === 'drain' || reason.code === 'aborted' ? ErrorCode.NO_ERROR : ErrorCode.CANCEL;
+}
+
+const IGNORE: Http2StreamHandler = {
+  onHeaders() {},
+  onData() {},
+  onEnd() {},
+  onReset() {},
+  onDrain() {},
+};

@@ -1,73 +1,16 @@
-import type { BackoffOptions } from '../lifecycle/backoff.ts';
-import type { Clock } from '../lifecycle/clock.ts';
-import type { ByteChannel, SocketEndpoint } from '../engine/channel.ts';
 import { ChannelError } from '../engine/channel.ts';
-import type { Engine, TcpChannel, TlsContext } from '../engine/engine.ts';
-import type { Http2Options } from '../http2/options.ts';
-import type { ConnectRequestInit } from './connect-request.ts';
+import type { BackoffOptions } from '../lifecycle/backoff.ts';
+import type { HboneTarget, HboneTunnel } from './hbone-target.ts';
+import type { HbonePoolOptions, HboneSessionInfo } from './pool-options.ts';
+import { SessionGroup } from './session-group.ts';
+import type { SessionLimits } from './session.ts';
+import { TunnelRequest } from './tunnel-request.ts';
 
-/** Where a tunnel goes and who must be there. */
-export interface HboneTarget {
-  /** SPIFFE id we present. */
-  readonly sourceIdentity: string;
-  /** SPIFFE ids of which the peer must prove one; never empty. */
-  readonly destinationIdentities: readonly string[];
-  /** Address that is dialled: the destination's, port 15008. */
-  readonly remote: SocketEndpoint;
-  /** Uid of the workload (or waypoint) expected there: a recycled pod IP never gets an old session. */
-  readonly workloadUid: string;
-  readonly request: ConnectRequestInit;
-}
+export { ConnectRefusedError, type HboneTarget, type HboneTunnel } from './hbone-target.ts';
+export type { HbonePoolOptions, HboneSessionInfo } from './pool-options.ts';
 
-/** An open tunnel (the 200 has arrived). */
-export interface HboneTunnel extends ByteChannel {
-  /** The id the peer proved. */
-  readonly peerIdentity: string;
-}
-
-/** The peer answered the CONNECT with something other than 200. Code `policy` for 401, `unreachable` for the rest. */
-export class ConnectRefusedError extends ChannelError {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(status === 401 || status === 403 ? 'policy' : 'unreachable', message);
-    this.name = 'ConnectRefusedError';
-    this.status = status;
-  }
-}
-
-export interface HbonePoolOptions {
-  readonly engine: Engine;
-  readonly clock: Clock;
-  /** In [0, 1); for backoff jitter. */
-  readonly random: () => number;
-  /** Makes the TCP connection (in the source pod's network namespace, marked). Must honour the signal. */
-  readonly dial: (remote: SocketEndpoint, signal: AbortSignal) => Promise<TcpChannel>;
-  /** The certificate of a source identity as it is now; called for every handshake. */
-  readonly tlsContext: (sourceIdentity: string, signal: AbortSignal) => Promise<TlsContext> | TlsContext;
-  /** Default 100. */
-  readonly maxStreamsPerConnection?: number;
-  /** A session with no stream is closed after this. Default 5 min. */
-  readonly idleTimeoutMs?: number;
-  /** From the call of `connect` to the 200. Default 10 s. */
-  readonly connectTimeoutMs?: number;
-  /** Callers that wait for a session, over all keys. Default 10,000; above it `connect` rejects `resource_exhausted`. */
-  readonly maxWaiters?: number;
-  /** After a failed handshake or dial, per key. Default 100 ms doubling to 5 s, ±20 %. */
-  readonly backoff?: BackoffOptions;
-  readonly http2?: Partial<Http2Options>;
-}
-
-/** One live session, for `config_dump` and tests. */
-export interface HboneSessionInfo {
-  readonly sourceIdentity: string;
-  readonly peerIdentity: string;
-  readonly remote: SocketEndpoint;
-  readonly workloadUid: string;
-  readonly state: 'connecting' | 'ready' | 'draining';
-  readonly openStreams: number;
-  readonly openedTotal: number;
-}
+const DEFAULT_BACKOFF: BackoffOptions = { initialMs: 100, maxMs: 5_000, factor: 2, jitter: 0.2 };
+const DEFAULT_MAX_WAITERS = 10_000;
 
 /**
  * HBONE client sessions of one local workload (its sockets are made in its own network namespace, so pods do not share
@@ -75,42 +18,110 @@ export interface HboneSessionInfo {
  */
 export class HbonePool {
   readonly #options: HbonePoolOptions;
+  readonly #limits: SessionLimits;
+  readonly #groups = new Map<string, SessionGroup>();
+  #waiting = 0;
+  #refusal: ChannelError | undefined;
+  #onDrained: (() => void)[] = [];
 
   constructor(options: HbonePoolOptions) {
     this.#options = options;
+    this.#limits = {
+      maxStreams: options.maxStreamsPerConnection ?? 100,
+      idleTimeoutMs: options.idleTimeoutMs ?? 300_000,
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    };
   }
 
   /**
    * Opens a tunnel, over a ready session where there is one. Resolves when the peer has answered 200.
    * Rejects with `ConnectRefusedError` (the peer's answer) or another `ChannelError` (`connect_refused`,
-   * `connect_timeout`, `unreachable`, `tls_handshake`, `timeout`, `resource_exhausted`, `aborted`, `drain`).
+   * `connect_timeout`, `unreachable`, `tls_handshake`, `timeout`, `reset`, `resource_exhausted`, `aborted`, `drain`).
    */
   connect(target: HboneTarget, signal?: AbortSignal): Promise<HboneTunnel> {
-    void [target, signal, this.#options];
-    return Promise.reject(new ChannelError('io', 'not built yet'));
+    const refusal = this.#refusal ?? this.#refusalOf(target, signal);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const request = new TunnelRequest(target, this.#options.clock, this.#limits.connectTimeoutMs, signal);
+    this.#group(target).place(request);
+    return request.promise;
   }
 
   /** The workload is gone (pod deleted, IP recycled): no session to it is used again; open tunnels end in their time. */
   evictWorkload(workloadUid: string): void {
-    void workloadUid;
+    const reason = new ChannelError('unreachable', `workload ${workloadUid} is gone from the mesh`);
+    for (const group of this.#groups.values())
+      if (group.target.workloadUid === workloadUid) group.retire(reason, true);
   }
 
   /** A source identity's certificate changed: new tunnels get a new handshake, old sessions drain. */
   evictIdentity(sourceIdentity: string): void {
-    void sourceIdentity;
+    const reason = new ChannelError('drain', `the certificate of ${sourceIdentity} was renewed`);
+    for (const group of this.#groups.values())
+      if (group.target.sourceIdentity === sourceIdentity) group.retire(reason, false);
   }
 
   sessions(): readonly HboneSessionInfo[] {
-    return [];
+    return [...this.#groups.values()].flatMap(group => group.infos());
+  }
+
+  /** Requests that wait for a session now. */
+  get waiting(): number {
+    return this.#waiting;
   }
 
   /** Refuses new tunnels and lets open ones end; resolves when the last session is closed. `close` ends the wait. */
   drain(): Promise<void> {
-    return Promise.resolve();
+    this.#refusal ??= new ChannelError('drain', 'the proxy is shutting down');
+    for (const group of this.#groups.values()) group.retire(this.#refusal, true);
+    if (this.#groups.size === 0) return Promise.resolve();
+    return new Promise(resolve => this.#onDrained.push(resolve));
   }
 
   /** Aborts every session and waiter at once. Idempotent. */
   close(reason: ChannelError): void {
-    void reason;
+    this.#refusal ??= reason;
+    for (const group of this.#groups.values()) group.close(reason);
   }
+
+  #refusalOf(target: HboneTarget, signal: AbortSignal | undefined): ChannelError | undefined {
+    if (signal?.aborted === true) return new ChannelError('aborted', 'given up by the caller');
+    // Nobody could be verified: whoever answers would be believed.
+    if (target.destinationIdentities.length === 0)
+      return new ChannelError('tls_handshake', `no identity is expected of ${target.remote.ip}: not dialled`);
+    const maxWaiters = this.#options.maxWaiters ?? DEFAULT_MAX_WAITERS;
+    if (this.#waiting < maxWaiters) return undefined;
+    return new ChannelError('resource_exhausted', `${this.#waiting} tunnels wait for a session already`);
+  }
+
+  #group(target: HboneTarget): SessionGroup {
+    const key = keyOf(target);
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    const group = new SessionGroup(
+      target,
+      this.#options,
+      this.#limits,
+      this.#options.backoff ?? DEFAULT_BACKOFF,
+      {
+        onWaiting: by => void (this.#waiting += by),
+        onEmpty: () => this.#forget(key),
+      },
+    );
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #forget(key: string): void {
+    this.#groups.delete(key);
+    if (this.#groups.size > 0) return;
+    const resolvers = this.#onDrained;
+    this.#onDrained = [];
+    for (const resolve of resolvers) resolve();
+  }
+}
+
+/** No part can hold a space. */
+function keyOf(target: HboneTarget): string {
+  const { sourceIdentity, destinationIdentities, remote, workloadUid } = target;
+  return `${sourceIdentity} ${destinationIdentities.join(' ')} ${remote.ip} ${remote.port} ${workloadUid}`;
 }

@@ -1,0 +1,173 @@
+import { ChannelError } from '../engine/channel.ts';
+import { backoffDelay, type BackoffOptions } from '../lifecycle/backoff.ts';
+import type { Timer } from '../lifecycle/clock.ts';
+import { HboneSession, type SessionEvents, type SessionLimits } from './session.ts';
+import type { HboneTarget } from './hbone-target.ts';
+import type { HbonePoolOptions, HboneSessionInfo } from './pool-options.ts';
+import type { TunnelRequest } from './tunnel-request.ts';
+
+export interface GroupEvents {
+  /** Number of waiting requests changed by `by`. */
+  onWaiting(by: number): void;
+  /** Neither sessions nor waiters nor a backoff are left: the group can be forgotten. */
+  onEmpty(group: SessionGroup): void;
+}
+
+/** The sessions of one pool key, and who waits for one. */
+export class SessionGroup implements SessionEvents {
+  readonly target: HboneTarget;
+  readonly #options: HbonePoolOptions;
+  readonly #limits: SessionLimits;
+  readonly #backoff: BackoffOptions;
+  readonly #events: GroupEvents;
+  readonly #sessions = new Set<HboneSession>();
+  readonly #waiting = new Set<TunnelRequest>();
+  #connecting = 0;
+  #failures = 0;
+  #backoffTimer: Timer | undefined;
+
+  constructor(
+    target: HboneTarget,
+    options: HbonePoolOptions,
+    limits: SessionLimits,
+    backoff: BackoffOptions,
+    events: GroupEvents,
+  ) {
+    this.target = target;
+    this.#options = options;
+    this.#limits = limits;
+    this.#backoff = backoff;
+    this.#events = events;
+  }
+
+  /** Opens the tunnel on a session with room, or lets the request wait for one. */
+  place(request: TunnelRequest): void {
+    for (const session of this.#sessions) if (session.open(request)) return;
+    this.#waiting.add(request);
+    this.#events.onWaiting(1);
+    request.onCancel = () => {
+      this.#stopWaiting(request);
+      this.#forgetIfEmpty();
+    };
+    this.#connectIfNeeded();
+  }
+
+  /** Ready sessions take no new streams; connecting ones are given up. Waiters are served anew, or end with `error`. */
+  retire(reason: ChannelError, waitersEnd: boolean): void {
+    if (waitersEnd) this.#rejectWaiting(reason);
+    for (const session of Array.from(this.#sessions)) {
+      // Given up by us: neither its waiters nor the backoff count it as a failure of the peer.
+      if (session.isConnecting) this.#forget(session);
+      session.retire(reason);
+    }
+    this.#connectIfNeeded();
+    this.#forgetIfEmpty();
+  }
+
+  close(reason: ChannelError): void {
+    this.#rejectWaiting(reason);
+    for (const session of Array.from(this.#sessions)) {
+      if (session.isConnecting) this.#forget(session);
+      session.close(reason);
+    }
+    this.#backoffTimer?.cancel();
+    this.#backoffTimer = undefined;
+    this.#forgetIfEmpty();
+  }
+
+  infos(): HboneSessionInfo[] {
+    return [...this.#sessions].map(s => s.info).filter(info => info !== undefined);
+  }
+
+  // === events of sessions ===
+
+  onCapacity(session: HboneSession): void {
+    this.#settleConnecting(session);
+    for (const request of this.#waiting) {
+      if (!session.hasCapacity) break;
+      this.#stopWaiting(request);
+      if (!session.open(request)) this.place(request);
+    }
+    this.#connectIfNeeded();
+  }
+
+  onClose(session: HboneSession, error: ChannelError | undefined, wasReady: boolean): void {
+    if (!this.#sessions.has(session)) return;
+    this.#settleConnecting(session, false);
+    this.#sessions.delete(session);
+    if (!wasReady) this.#onFailure(error ?? new ChannelError('io', 'the session closed while connecting'));
+    this.#connectIfNeeded();
+    this.#forgetIfEmpty();
+  }
+
+  onUnsent(request: TunnelRequest, error: ChannelError): void {
+    if (request.wasRetried) {
+      request.reject(error);
+      return;
+    }
+    request.wasRetried = true;
+    // In a later turn: the session that ends its streams is not yet marked as closed.
+    queueMicrotask(() => {
+      if (!request.isSettled) this.place(request);
+    });
+  }
+
+  // === connecting ===
+
+  /** One handshake serves as many waiters as a connection takes streams. */
+  #connectIfNeeded(): void {
+    if (this.#backoffTimer !== undefined) return;
+    while (this.#waiting.size > this.#connecting * this.#limits.maxStreams) {
+      this.#connecting++;
+      this.#sessions.add(new HboneSession(this.target, this.#options, this.#limits, this));
+    }
+  }
+
+  readonly #started = new WeakSet<HboneSession>();
+
+  /** A session leaves `#connecting` once, by success or failure. */
+  #settleConnecting(session: HboneSession, succeeded = true): void {
+    if (this.#started.has(session)) return;
+    this.#started.add(session);
+    this.#connecting--;
+    if (succeeded) this.#failures = 0;
+  }
+
+  #forget(session: HboneSession): void {
+    this.#settleConnecting(session, false);
+    this.#sessions.delete(session);
+  }
+
+  /** Everyone who waits shares the outcome; the next attempt waits, so that a dead peer is not hammered. */
+  #onFailure(error: ChannelError): void {
+    if (this.#connecting > 0) return;
+    this.#rejectWaiting(error);
+    const delayMs = backoffDelay(this.#backoff, this.#failures++, this.#options.random());
+    this.#backoffTimer?.cancel();
+    this.#backoffTimer = this.#options.clock.setTimer(delayMs, () => {
+      this.#backoffTimer = undefined;
+      this.#connectIfNeeded();
+      this.#forgetIfEmpty();
+    });
+  }
+
+  // === waiting ===
+
+  #stopWaiting(request: TunnelRequest): void {
+    if (!this.#waiting.delete(request)) return;
+    request.onCancel = undefined;
+    this.#events.onWaiting(-1);
+  }
+
+  #rejectWaiting(error: ChannelError): void {
+    for (const request of this.#waiting) {
+      this.#stopWaiting(request);
+      request.reject(error);
+    }
+  }
+
+  #forgetIfEmpty(): void {
+    if (this.#sessions.size > 0 || this.#waiting.size > 0 || this.#backoffTimer !== undefined) return;
+    this.#events.onEmpty(this);
+  }
+}
