@@ -1,0 +1,117 @@
+import {
+  type ClientExchange,
+  type ClientExchangeSink,
+  ExchangeError,
+  type RequestHead,
+} from '../http/exchange.ts';
+import type { HeaderList } from '../http/headers.ts';
+import { BodyReceiver } from './body-receiver.ts';
+import type { Http2Connection } from './connection.ts';
+import { ErrorCode } from './error-code.ts';
+import { toExchangeError } from './exchange-error.ts';
+import { readResponseHead, writeFields, writeRequestHead } from './message-head.ts';
+import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Sends a request on a new stream of `connection`.
+ * @throws ExchangeError, with nothing sent: `refused_before_sending` when the connection takes no stream now (see
+ *   `canOpenStream`), `protocol_error` for an upgrade when the peer has not offered extended CONNECT
+ */
+export function openExchange(
+  connection: Http2Connection,
+  head: RequestHead,
+  endStream: boolean,
+  sink: ClientExchangeSink,
+): ClientExchange {
+  if (head.upgrade !== undefined && !connection.peerConnectProtocol) {
+    throw new ExchangeError(
+      'protocol_error',
+      `the HTTP/2 upstream does not take upgrades (to ${head.upgrade})`,
+    );
+  }
+  const exchange = new Http2ClientExchange(head, sink);
+  const stream = connection.openStream(writeRequestHead(head, endStream), endStream, exchange);
+  if (stream === undefined) {
+    throw new ExchangeError('refused_before_sending', `the HTTP/2 connection is ${connection.state} or full`);
+  }
+  exchange.start(stream);
+  return exchange;
+}
+
+class Http2ClientExchange implements ClientExchange, Http2StreamHandler {
+  readonly #isHead: boolean;
+  /** The downstream speaks HTTP/1.1 and waits for 101. */
+  readonly #switchesProtocol: boolean;
+  readonly #sink: ClientExchangeSink;
+  #stream: Http2Stream | undefined;
+  #body: BodyReceiver | undefined;
+  /** The whole response has come, or the exchange failed or was aborted. */
+  #isOver = false;
+
+  constructor(head: RequestHead, sink: ClientExchangeSink) {
+    this.#isHead = head.method === 'HEAD';
+    this.#switchesProtocol = head.upgrade !== undefined && head.method !== 'CONNECT';
+    this.#sink = sink;
+  }
+
+  start(stream: Http2Stream): void {
+    this.#stream = stream;
+    this.#body = new BodyReceiver(stream, this.#sink);
+  }
+
+  sendBody(slice: Uint8Array): boolean {
+    return this.#stream === undefined || this.#stream.sendData(slice, false);
+  }
+
+  endBody(trailers?: HeaderList): void {
+    if (trailers === undefined || trailers.length === 0) {
+      this.#stream?.sendData(EMPTY, true);
+      return;
+    }
+    const fields: HeaderList = [];
+    writeFields(trailers, fields);
+    this.#stream?.sendTrailers(fields);
+  }
+
+  abort(_error: ExchangeError): void {
+    this.#isOver = true;
+    this.#body?.stop();
+    this.#stream?.reset(ErrorCode.CANCEL);
+  }
+
+  resumeBody(): void {
+    this.#body?.resume();
+  }
+
+  // === from the stream ===
+
+  onHeaders(fields: HeaderList, endStream: boolean): void {
+    const head = readResponseHead(fields, endStream, this.#isHead);
+    if (head.status < 200) return this.#sink.onInformational(head);
+    if (this.#switchesProtocol && head.status < 300) head.status = 101;
+    this.#sink.onResponse(head, endStream);
+  }
+
+  onData(slice: Buffer): void {
+    this.#body?.data(slice);
+  }
+
+  onEnd(trailers: HeaderList): void {
+    this.#isOver = true;
+    this.#body?.end(trailers);
+  }
+
+  /** After the whole response a reset only says that the rest of the request is not wanted (RFC 9113 §8.1). */
+  onReset(reset: StreamReset): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#body?.stop();
+    this.#sink.onAbort(toExchangeError(reset));
+  }
+
+  onDrain(): void {
+    this.#sink.onWritable();
+  }
+}

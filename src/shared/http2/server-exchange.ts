@@ -1,0 +1,129 @@
+import type {
+  ExchangeError,
+  RequestHead,
+  ResponseHead,
+  ServerExchange,
+  ServerExchangeSink,
+} from '../http/exchange.ts';
+import type { HeaderList } from '../http/headers.ts';
+import { BodyReceiver } from './body-receiver.ts';
+import { ErrorCode } from './error-code.ts';
+import { toExchangeError, toResetCode } from './exchange-error.ts';
+import { readRequestHead, writeFields, writeResponseHead } from './message-head.ts';
+import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
+
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * Makes an exchange of a request stream, for `Http2ConnectionHandler.onStream` to return. `onExchange` is called at once
+ * and must set the sink. As with HTTP/1.1, a response of 1xx other than 101 is an interim one, and once the response has
+ * ended the sink hears nothing more.
+ */
+export function serveExchange(
+  stream: Http2Stream,
+  fields: HeaderList,
+  endStream: boolean,
+  onExchange: (exchange: ServerExchange) => void,
+): Http2StreamHandler {
+  const exchange = new Http2ServerExchange(stream, readRequestHead(fields, endStream));
+  onExchange(exchange);
+  return exchange;
+}
+
+class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
+  readonly request: RequestHead;
+  readonly #stream: Http2Stream;
+  #sink: ServerExchangeSink | undefined;
+  #body: BodyReceiver | undefined;
+  #responseStarted = false;
+  #continueSent = false;
+  /** The response has been handed over in full, or the exchange was aborted. */
+  #isOver = false;
+
+  constructor(stream: Http2Stream, request: RequestHead) {
+    this.#stream = stream;
+    this.request = request;
+  }
+
+  setSink(sink: ServerExchangeSink): void {
+    this.#sink = sink;
+    this.#body = new BodyReceiver(this.#stream, sink);
+  }
+
+  sendContinue(): void {
+    if (this.#responseStarted || this.#continueSent) return;
+    this.#continueSent = true;
+    this.#stream.sendHeaders([':status', '100'], false);
+  }
+
+  sendResponse(head: ResponseHead, endStream: boolean): void {
+    if (this.#responseStarted || this.#isOver) return;
+    // RFC 8441 §5: the server agrees to another protocol by 200 where HTTP/1.1 says 101.
+    const status = head.status === 101 ? 200 : head.status;
+    const isInterim = status < 200;
+    this.#responseStarted = !isInterim;
+    this.#stream.sendHeaders(writeResponseHead(status, head), endStream && !isInterim);
+    if (endStream && !isInterim) this.#finish(true);
+  }
+
+  sendBody(slice: Uint8Array): boolean {
+    return this.#isOver || this.#stream.sendData(slice, false);
+  }
+
+  endBody(trailers?: HeaderList): void {
+    if (this.#isOver) return;
+    if (trailers === undefined || trailers.length === 0)
+      return this.#finish(this.#stream.sendData(EMPTY, true));
+    const fields: HeaderList = [];
+    writeFields(trailers, fields);
+    this.#stream.sendTrailers(fields);
+    this.#finish(this.#stream.pendingBytes === 0);
+  }
+
+  abort(error: ExchangeError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#body?.stop();
+    this.#stream.reset(toResetCode(error.code));
+  }
+
+  resumeBody(): void {
+    this.#body?.resume();
+  }
+
+  // === from the stream ===
+
+  onHeaders(): void {}
+
+  onData(slice: Buffer): void {
+    if (this.#body === undefined) this.#stream.consume(slice.length);
+    else this.#body.data(slice);
+  }
+
+  onEnd(trailers: HeaderList): void {
+    this.#body?.end(trailers);
+  }
+
+  onReset(reset: StreamReset): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#body?.stop();
+    this.#sink?.onAbort(toExchangeError(reset));
+  }
+
+  onDrain(): void {
+    if (this.#isOver) this.#stopRequest();
+    else this.#sink?.onWritable();
+  }
+
+  #finish(isSent: boolean): void {
+    this.#isOver = true;
+    this.#body?.stop();
+    if (isSent) this.#stopRequest();
+  }
+
+  /** Answered before the request was read: the client need not send the rest (RFC 9113 §8.1). */
+  #stopRequest(): void {
+    if (!this.#stream.remoteEnded) this.#stream.reset(ErrorCode.NO_ERROR);
+  }
+}
