@@ -1,0 +1,17 @@
+import type { TrafficSettings } from '../pod/traffic-context.ts';
+
+/** Settings of a traffic thread for tests. */
+export const testSettings: TrafficSettings = {
+  trustDomain: 'cluster.local',
+  clusterId: 'Kubernetes',
+  network: '',
+  nodeName: 'node-a',
+  waypointUnavailable: 'refuse',
+  clusterDomain: 'cluster.local',
+  connectTimeoutMs: 10_000,
+  handshakeTimeoutMs: 10_000,
+  halfClosedTimeoutMs: 3_600_000,
+  poolIdleTimeoutMs: 300_000,
+  originalSource: false,
+  http2: {},
+};

@@ -1,0 +1,188 @@
+import { test } from 'tap';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { MetricSet } from '#shared/observability/metric-set.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { delta, mesh, workload } from '#shared/testing/topology.ts';
+import type { FromWorker, PodAssignment, ToWorker } from './messages.ts';
+import { testSettings } from './test-settings.ts';
+import type { WorkerEvents } from './worker-link.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+const noListeners = { outbound: [], inboundPlaintext: [], inboundHbone: [], socks5: [] };
+const pod: PodAssignment = {
+  info: { uid: 'u-1', name: 'p', namespace: 'default', serviceAccount: 'p', ips: ['10.0.0.1'] },
+  netnsFd: undefined,
+  listeners: noListeners,
+};
+const material = { certChainPem: 'c', privateKeyPem: 'k', trustBundlePem: 't' };
+
+/** Threads that do what the test says. */
+function setup(count = 2) {
+  const clock = new FakeClock();
+  const metrics = new MetricSet();
+  const threads: {
+    received: ToWorker[];
+    events: WorkerEvents;
+    say(message: FromWorker): void;
+    terminated: boolean;
+  }[] = [];
+  const pool = new WorkerPool({
+    count,
+    spawn: (_init, events) => {
+      const thread = {
+        received: [] as ToWorker[],
+        events,
+        say: (m: FromWorker) => events.onMessage(m),
+        terminated: false,
+      };
+      threads.push(thread);
+      return {
+        post: message => void thread.received.push(message),
+        terminate: () => {
+          thread.terminated = true;
+          return Promise.resolve();
+        },
+      };
+    },
+    init: { settings: testSettings, log: { format: 'text', level: 'info', scopes: {} } },
+    wholeMesh: () => mesh({ workloads: [workload('known')] }).toDelta(),
+    clock,
+    random: () => 0.5,
+    logger: createLogger({
+      scope: 't',
+      levels: new LogLevels('error'),
+      format: 'text',
+      writer: { writeLine: () => undefined },
+      now: () => 0,
+    }),
+    metrics,
+  });
+  const thread = (i: number) => {
+    const found = threads[i];
+    if (found === undefined) throw new Error(`no thread ${i}`);
+    return found;
+  };
+  const kinds = (i: number): string[] => thread(i).received.map(m => m.kind);
+  /** Answers the last request of that kind. */
+  const answer = (i: number, kind: ToWorker['kind'], error?: string): void => {
+    const request = thread(i).received.findLast(m => m.kind === kind);
+    if (request === undefined || !('id' in request)) throw new Error(`thread ${i} was not asked to ${kind}`);
+    thread(i).say({ kind: 'done', id: request.id, error });
+  };
+  const start = async (): Promise<void> => {
+    const started = pool.start();
+    for (const t of threads) t.say({ kind: 'ready' });
+    await started;
+  };
+  const restarts = (): number => metrics.snapshot()[0]?.series[0]?.value ?? 0;
+  return { clock, pool, threads, thread, kinds, answer, start, restarts };
+}
+
+test('a worker that is ready is told the whole mesh, and then each change', async t => {
+  const { pool, start, thread, kinds } = setup();
+  await start();
+  t.strictSame(kinds(0), ['delta']);
+  pool.sendDelta(delta({ workloads: [workload('new')] }));
+  pool.setCertificate('spiffe://cluster.local/ns/default/sa/p', material);
+  t.strictSame(kinds(1), ['delta', 'delta', 'certificate']);
+  t.match(thread(0).received[0], { delta: { workloads: [{ name: 'known' }] } });
+});
+
+test('a worker that does not keep up has its deltas merged: the queue is bounded', async t => {
+  const { pool, start, thread, kinds } = setup(1);
+  await start();
+  for (let i = 0; i < 1_000; i++) pool.sendDelta(delta({ workloads: [workload('busy', { capacity: i })] }));
+  t.equal(kinds(0).length, 4);
+  thread(0).say({ kind: 'applied' });
+  t.match(thread(0).received[4], { delta: { workloads: [{ name: 'busy', capacity: 999 }] } });
+  thread(0).say({ kind: 'applied' });
+  t.equal(kinds(0).length, 5, 'nothing more to say');
+});
+
+test('a workload is enrolled when every worker accepts for it', async t => {
+  const { pool, start, answer } = setup();
+  await start();
+  let enrolled = false;
+  const done = pool.enrol(pod).then(() => (enrolled = true));
+  answer(0, 'enrol');
+  await Promise.resolve();
+  t.notOk(enrolled);
+  answer(1, 'enrol');
+  await done;
+  t.ok(enrolled);
+});
+
+test('one worker that cannot accept is not the end; none is', async t => {
+  const { pool, start, answer } = setup();
+  await start();
+  const some = pool.enrol(pod);
+  answer(0, 'enrol', 'EBADF');
+  answer(1, 'enrol');
+  await some;
+  const none = pool.enrol(pod);
+  answer(0, 'enrol', 'EBADF');
+  answer(1, 'enrol', 'EBADF');
+  await t.rejects(none, { message: /no worker can accept for default\/p: .*EBADF/ });
+});
+
+test('a worker that crashes is started again with backoff, told everything, and counted', async t => {
+  const { pool, start, threads, thread, kinds, answer, clock, restarts } = setup();
+  await start();
+  const enrolled = pool.enrol(pod);
+  answer(0, 'enrol');
+  answer(1, 'enrol');
+  await enrolled;
+  pool.setCertificate('spiffe://cluster.local/ns/default/sa/p', material);
+  pool.setLogLevel('debug', undefined);
+  thread(0).events.onExit('out of memory');
+  t.equal(restarts(), 1);
+  t.equal(pool.readyWorkers, 1);
+  t.equal(threads.length, 2, 'not at once');
+  clock.advance(50);
+  t.equal(threads.length, 3);
+  t.strictSame(kinds(2), [], 'nothing before it is ready');
+  thread(2).say({ kind: 'ready' });
+  t.strictSame(kinds(2), ['log_level', 'delta', 'certificate', 'enrol']);
+  t.equal(pool.readyWorkers, 2);
+  thread(2).events.onExit('again');
+  clock.advance(50);
+  t.equal(threads.length, 3, 'the second time it takes longer');
+  clock.advance(50);
+  t.equal(threads.length, 4);
+});
+
+test('a request to a worker that crashes or hangs fails, and does not hold up the others', async t => {
+  const { pool, start, thread, clock } = setup();
+  await start();
+  const metrics = pool.metrics();
+  thread(0).events.onExit('crash');
+  const request = thread(1).received.at(-1);
+  if (request?.kind === 'metrics') thread(1).say({ kind: 'metrics', id: request.id, families: [] });
+  t.equal((await metrics).length, 1);
+  const connections = pool.connections();
+  clock.advance(2_000);
+  t.strictSame(await connections, []);
+});
+
+test('leaving does not hang on a worker that hangs', async t => {
+  const { pool, start, clock } = setup(1);
+  await start();
+  const left = pool.leave('u-1', 1_000);
+  clock.advance(3_000);
+  await left;
+  t.pass();
+});
+
+test('a drain ends the restarts', async t => {
+  const { pool, start, answer, thread, threads, clock } = setup(1);
+  await start();
+  const drained = pool.drain(1_000);
+  answer(0, 'drain');
+  await drained;
+  thread(0).events.onExit('done');
+  clock.advance(60_000);
+  t.equal(threads.length, 1);
+  await pool.stop();
+  t.ok(thread(0).terminated);
+  t.equal(clock.pendingTimers, 0);
+});
