@@ -54,8 +54,8 @@ export class Http2Connection {
   #state: 'open' | 'draining' | 'closed' = 'open';
   /** Why the connection ended, when it did not end in order. */
   #error: ChannelError | undefined;
-  /** Server: the second GOAWAY of the drain has been sent. */
-  #drainAnnounced = false;
+  /** No stream will be added: the channel ends with the last one. */
+  #endsWhenIdle = false;
   #isClosing = false;
   #closeReported = false;
   #settingsTimer: Timer | undefined;
@@ -127,7 +127,7 @@ export class Http2Connection {
    * streams. Open streams live on, then the channel ends. Force it with `close` at the caller's deadline.
    */
   drain(): void {
-    if (this.#state === 'closed' || this.#drainAnnounced || this.#drainTimer !== undefined) return;
+    if (this.#state === 'closed' || this.#endsWhenIdle || this.#drainTimer !== undefined) return;
     this.#state = 'draining';
     if (this.role === 'client') {
       this.#announceDrain();
@@ -263,7 +263,7 @@ export class Http2Connection {
       unprocessed: false,
       message,
     });
-    if (this.#streams.count === 0) this.#endChannel();
+    this.#endWhenIdle();
   }
 
   #onChannelClose(error: ChannelError | undefined): void {
@@ -278,7 +278,7 @@ export class Http2Connection {
 
   #onStreamEnd(): void {
     if (this.#isClosing) return;
-    if (this.#drainAnnounced && this.#streams.count === 0) this.#endChannel();
+    if (this.#endsWhenIdle && this.#streams.count === 0) this.#endChannel();
     else this.#handler.onCapacity();
   }
 
@@ -292,19 +292,21 @@ export class Http2Connection {
     this.#state = 'draining';
     this.#streams.refuseLocalAbove(lastStreamId);
     this.#handler.onGoaway(code, debugText);
-    if (this.#isClosing) return;
-    this.#drainAnnounced ||= this.role === 'client';
-    if (this.#drainAnnounced && this.#streams.count === 0) this.#endChannel();
+    if (this.role === 'client') this.#endWhenIdle();
+  }
+
+  #endWhenIdle(): void {
+    this.#endsWhenIdle = true;
+    if (this.#streams.count === 0) this.#endChannel();
   }
 
   /** From here on new streams of the peer are refused; those it opened before it read this are answered. */
   #announceDrain(): void {
     this.#drainTimer?.cancel();
     this.#drainTimer = undefined;
-    this.#drainAnnounced = true;
     this.#streams.refuseAbove(this.#streams.lastPeerId);
     this.#writer.goaway(this.#streams.lastPeerId, ErrorCode.NO_ERROR, 'draining');
-    if (this.#streams.count === 0) this.#endChannel();
+    this.#endWhenIdle();
   }
 
   #onDead(): void {
