@@ -1,4 +1,5 @@
-import { createSecureContext } from 'node:tls';
+import { isIP } from 'node:net';
+import { checkServerIdentity, createSecureContext } from 'node:tls';
 import { ChannelCredentials, Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { systemClock } from '../lifecycle/clock.ts';
 import {
@@ -29,6 +30,9 @@ export const DELTA_ADS_PATH =
 /** A dead controller is noticed after one interval and one timeout. */
 const KEEPALIVE_INTERVAL_MS = 10_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
+
+/** Only a name for the handshake: the certificate is checked against the address that was dialled. */
+const SERVER_NAME_FOR_ADDRESS = 'istiod.istio-system.svc';
 
 /** Delta discovery over gRPC. Each stream has a connection of its own, so that a reconnect takes new credentials. */
 export function createDeltaTransport(endpoint: ControllerEndpoint): DeltaTransport {
@@ -79,7 +83,11 @@ export function callController<Q, R>(
 
 function openClient(endpoint: ControllerEndpoint): Client {
   const context = createSecureContext({ ca: endpoint.trustBundle(), minVersion: 'TLSv1.3' });
-  return new Client(endpoint.address, ChannelCredentials.createFromSecureContext(context, {}), {
+  const expected = endpoint.serverName ?? hostOf(endpoint.address);
+  const credentials = ChannelCredentials.createFromSecureContext(context, {
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(expected, certificate),
+  });
+  return new Client(endpoint.address, credentials, {
     'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.keepalive_permit_without_calls': 0,
@@ -89,8 +97,13 @@ function openClient(endpoint: ControllerEndpoint): Client {
     // A proxy meant for the workloads' traffic must not carry the control plane's.
     'grpc.enable_http_proxy': 0,
     'grpc.enable_retries': 0,
-    ...(endpoint.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': endpoint.serverName }),
+    // RFC 6066 §3 allows no address as SNI, and grpc-js would send it.
+    'grpc.ssl_target_name_override': isIP(expected) === 0 ? expected : SERVER_NAME_FOR_ADDRESS,
   });
+}
+
+function hostOf(address: string): string {
+  return address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1');
 }
 
 function callMetadata(endpoint: ControllerEndpoint): Metadata {

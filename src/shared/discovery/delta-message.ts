@@ -4,6 +4,7 @@ import {
   InvalidField,
   readBytes,
   readEntries,
+  readFlag,
   readMessage,
   readMessages,
   readNumber,
@@ -39,6 +40,8 @@ export interface DeltaResponse {
   readonly systemVersion: string;
   readonly resources: readonly DeltaResource[];
   readonly removed: readonly string[];
+  /** The rest of the same state comes in the next response: what is held until then is not the whole. */
+  readonly moreFollows: boolean;
 }
 
 /** A resource still encoded: who subscribed to its type decodes it (`mesh-resource.ts`). */
@@ -97,6 +100,7 @@ export function encodeDeltaResponse(response: DeltaResponse): Buffer {
     type_url: response.typeUrl,
     nonce: response.nonce,
     removed_resources: response.removed,
+    more_follows: response.moreFollows,
   });
 }
 
@@ -109,6 +113,7 @@ export function decodeDeltaResponse(bytes: Uint8Array): DeltaResponse {
     systemVersion: readText(wire, 'system_version_info'),
     resources: readMessages(wire, 'resources').map(resourceFromWire),
     removed: readTexts(wire, 'removed_resources'),
+    moreFollows: readFlag(wire, 'more_follows'),
   };
 }
 

@@ -10,6 +10,7 @@ import type {
   RouteRule,
   ValueMatch,
 } from '../route/model.ts';
+import { compileRegex } from '../route/regex/regex.ts';
 import { retryFromWire, retryToWire } from './retry-wire.ts';
 import {
   checkPort,
@@ -119,11 +120,8 @@ function valueMatchToWire(match: ValueMatch): object {
 
 /** A waypoint compiles it later: an expression that does not compile must not get that far. */
 function checkRegex(expression: string): void {
-  try {
-    RegExp(expression);
-  } catch {
-    throw new InvalidField('value', `${JSON.stringify(expression)} is not a regular expression`);
-  }
+  const compiled = compileRegex(expression);
+  if (!compiled.ok) throw new InvalidField('value', `${JSON.stringify(expression)}: ${compiled.reason}`);
 }
 
 function filtersFromWire(wire: WireFields): readonly RouteFilter[] {

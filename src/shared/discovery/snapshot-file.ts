@@ -102,6 +102,7 @@ export function formatSnapshot(held: Iterable<HeldResource>): Buffer {
       systemVersion: '',
       resources,
       removed: [],
+      moreFollows: false,
     });
     return Buffer.concat([uint32(message.length), message]);
   });

@@ -35,7 +35,7 @@ export class DeltaSubscription {
     return this.#streamOpen;
   }
 
-  /** A response has been received since the process started. */
+  /** The whole state has been received since the process started. */
   get synced(): boolean {
     return this.#synced;
   }
@@ -107,7 +107,7 @@ export class DeltaSubscription {
       this.#known.delete(name);
       this.#rejected.delete(name);
     }
-    this.#synced = true;
+    if (!response.moreFollows) this.#synced = true;
     return {
       reply: { ...this.#request(), nonce: response.nonce, error: nackError(rejected) },
       accepted,
