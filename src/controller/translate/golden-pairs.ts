@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { parseAllDocuments, stringify } from 'yaml';
+import type { KubeObject } from '../source/kube-object.ts';
+import type { KnownService, ServiceLookup } from './service-lookup.ts';
+
+/**
+ * Tests of translations by pairs of files: `testdata/x-in.yaml` holds objects, `testdata/x.yaml` what comes of them.
+ * With UPDATE_GOLDENS=1 the outputs are written anew, to be read in the diff.
+ */
+export interface GoldenPair {
+  readonly name: string;
+  readonly objects: readonly KubeObject[];
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/** @param folder URL of the `testdata` folder, with a slash at the end. */
+export function goldenPairs(
+  folder: URL,
+  translate: (objects: readonly KubeObject[]) => unknown,
+): GoldenPair[] {
+  const inputs = readdirSync(folder).filter(file => file.endsWith('-in.yaml'));
+  return inputs.sort().map(file => {
+    const name = file.replace(/-in\.yaml$/, '');
+    const objects = readObjects(readFileSync(new URL(file, folder), 'utf8'));
+    const actual = stringify(plain(translate(objects)), { lineWidth: 120, aliasDuplicateObjects: false });
+    const output = new URL(`${name}.yaml`, folder);
+    if (process.env['UPDATE_GOLDENS'] === '1') writeFileSync(output, actual);
+    return { name, objects, expected: readFileSync(output, 'utf8'), actual };
+  });
+}
+
+/** Test input is trusted as far as the metadata goes. */
+export function readObjects(yaml: string): KubeObject[] {
+  return parseAllDocuments(yaml).map(document => {
+    const object: unknown = document.toJS();
+    const metadata = at(object, 'metadata');
+    return {
+      apiVersion: text(at(object, 'apiVersion')),
+      kind: text(at(object, 'kind')),
+      metadata: {
+        name: text(at(metadata, 'name')),
+        namespace: text(at(metadata, 'namespace')),
+        labels: texts(at(metadata, 'labels')),
+        annotations: texts(at(metadata, 'annotations')),
+        creationTimestamp: text(at(metadata, 'creationTimestamp')),
+        generation: 1,
+      },
+      spec: at(object, 'spec'),
+    };
+  });
+}
+
+/** An object for a table test. */
+export function kubeObject(
+  kind: string,
+  spec: unknown,
+  over: Partial<KubeObject['metadata']> = {},
+): KubeObject {
+  const metadata = {
+    name: 'it',
+    namespace: 'shop',
+    labels: {},
+    annotations: {},
+    creationTimestamp: '2026-01-01T00:00:00Z',
+    generation: 1,
+    ...over,
+  };
+  return { apiVersion: 'v1', kind, metadata, spec };
+}
+
+/** Services `<namespace>/<name>` with their ports, of cluster domain `cluster.local`. */
+export function servicesOf(ports: Readonly<Record<string, readonly number[]>>): ServiceLookup {
+  const known = new Map<string, KnownService>();
+  for (const [key, list] of Object.entries(ports)) {
+    const [namespace = '', name = ''] = key.split('/');
+    const hostname = `${name}.${namespace}.svc.cluster.local`;
+    known.set(key, { key: `${namespace}/${hostname}`, namespace, hostname, ports: list });
+  }
+  return {
+    service: (namespace, name) => known.get(`${namespace}/${name}`),
+    serviceByHostname: hostname => [...known.values()].find(service => service.hostname === hostname),
+  };
+}
+
+function at(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? new Map(Object.entries(value)).get(key) : undefined;
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function texts(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, text(item)]));
+}
+
+/** Without undefined fields, and maps as objects: what YAML can say. */
+function plain(value: unknown): unknown {
+  const json = JSON.stringify(value, (_key, item: unknown): unknown =>
+    item instanceof Map ? Object.fromEntries(item) : item,
+  );
+  const parsed: unknown = JSON.parse(json);
+  return parsed;
+}

@@ -1,0 +1,174 @@
+import type {
+  HeaderChange,
+  PathModifier,
+  Redirect,
+  Rewrite,
+  RouteFilter,
+  RouteMatch,
+} from '#shared/route/model.ts';
+import type { Fields } from '../decode.ts';
+import { headerChange } from '../http-headers.ts';
+
+const TYPES = [
+  'RequestHeaderModifier',
+  'ResponseHeaderModifier',
+  'RequestRedirect',
+  'URLRewrite',
+  'RequestMirror',
+  'CORS',
+  'ExternalAuth',
+  'ExtensionRef',
+] as const;
+
+type FilterType = (typeof TYPES)[number];
+
+/** Filters of a rule. One that is not supported rejects the route: leaving it out would do less than was asked for. */
+export function readFilters(rule: Fields, matches: readonly RouteMatch[]): readonly RouteFilter[] {
+  const seen = new Set<FilterType>();
+  const filters = rule.objects('filters', fields => readFilter(fields, matches, seen));
+  if (seen.has('RequestRedirect') && seen.has('URLRewrite')) {
+    rule.reject('filters', 'cannot hold both a RequestRedirect and a URLRewrite', 'remove one of the two');
+  }
+  return filters.filter(filter => filter !== undefined);
+}
+
+/** Filters of a backend: only those that change headers (Gateway API core). */
+export function readBackendFilters(backend: Fields): readonly RouteFilter[] {
+  const filters = readFilters(backend, []);
+  if (filters.some(filter => filter.kind !== 'request_headers' && filter.kind !== 'response_headers')) {
+    backend.reject('filters', 'can only change headers here', 'move other filters to the rule');
+  }
+  return filters;
+}
+
+function readFilter(
+  fields: Fields,
+  matches: readonly RouteMatch[],
+  seen: Set<FilterType>,
+): RouteFilter | undefined {
+  const type = fields.oneOf('type', TYPES);
+  if (type === undefined) {
+    fields.requiredString('type');
+    return undefined;
+  }
+  if (seen.has(type)) fields.reject('type', 'comes twice in one list of filters', 'put both into one filter');
+  seen.add(type);
+  switch (type) {
+    case 'RequestHeaderModifier':
+      return {
+        kind: 'request_headers',
+        change: readBody(fields, 'requestHeaderModifier', readHeaderChange, NO_CHANGE),
+      };
+    case 'ResponseHeaderModifier':
+      return {
+        kind: 'response_headers',
+        change: readBody(fields, 'responseHeaderModifier', readHeaderChange, NO_CHANGE),
+      };
+    case 'RequestRedirect':
+      return {
+        kind: 'redirect',
+        redirect: readBody(
+          fields,
+          'requestRedirect',
+          redirect => readRedirect(redirect, matches),
+          NO_REDIRECT,
+        ),
+      };
+    case 'URLRewrite':
+      return {
+        kind: 'rewrite',
+        rewrite: readBody(fields, 'urlRewrite', rewrite => readRewrite(rewrite, matches), NO_REWRITE),
+      };
+    case 'RequestMirror':
+    case 'CORS':
+    case 'ExternalAuth':
+    case 'ExtensionRef':
+      fields.reject('type', `filters of type ${type} are not supported`, 'remove the filter');
+      fields.has(bodyName(type));
+      return undefined;
+  }
+}
+
+const NO_CHANGE: HeaderChange = { set: [], add: [], remove: [] };
+const NO_REDIRECT: Redirect = {
+  scheme: undefined,
+  hostname: undefined,
+  port: undefined,
+  path: undefined,
+  status: 302,
+};
+const NO_REWRITE: Rewrite = { hostname: undefined, path: undefined };
+
+function bodyName(type: FilterType): string {
+  return type === 'CORS' ? 'cors' : type.charAt(0).toLowerCase() + type.slice(1);
+}
+
+function readBody<T>(fields: Fields, key: string, read: (body: Fields) => T, missing: T): T {
+  const body = fields.object(key, read);
+  if (body === undefined && !fields.has(key))
+    fields.reject(key, 'is required for this type of filter', `set ${fields.at(key)}`);
+  return body ?? missing;
+}
+
+function readHeaderChange(fields: Fields): HeaderChange {
+  const pair = (item: Fields) => ({ name: item.requiredString('name'), value: item.string('value') ?? '' });
+  const set = fields.objects('set', pair);
+  const add = fields.objects('add', pair);
+  return headerChange(fields, 'set', { set, add, remove: fields.strings('remove') });
+}
+
+function readRedirect(fields: Fields, matches: readonly RouteMatch[]): Redirect {
+  return {
+    scheme: fields.oneOf('scheme', ['http', 'https']),
+    hostname: fields.string('hostname'),
+    port: fields.port('port'),
+    path: fields.object('path', path => readPathModifier(path, matches)),
+    status: readStatus(fields),
+  };
+}
+
+const REDIRECT_STATUS = [301, 302, 303, 307, 308];
+
+function readStatus(fields: Fields): number {
+  const status = fields.integer('statusCode', 300, 399) ?? 302;
+  if (!REDIRECT_STATUS.includes(status)) {
+    fields.reject(
+      'statusCode',
+      'is no status a redirect can have',
+      `use one of ${REDIRECT_STATUS.join(', ')}`,
+    );
+  }
+  return status;
+}
+
+function readRewrite(fields: Fields, matches: readonly RouteMatch[]): Rewrite {
+  return {
+    hostname: fields.string('hostname'),
+    path: fields.object('path', path => readPathModifier(path, matches)),
+  };
+}
+
+function readPathModifier(fields: Fields, matches: readonly RouteMatch[]): PathModifier | undefined {
+  const type = fields.oneOf('type', ['ReplaceFullPath', 'ReplacePrefixMatch']);
+  const full = fields.string('replaceFullPath');
+  const prefix = fields.string('replacePrefixMatch');
+  if (type === undefined) fields.requiredString('type');
+  const value = type === 'ReplacePrefixMatch' ? prefix : full;
+  const other = type === 'ReplacePrefixMatch' ? full : prefix;
+  if (value === undefined || other !== undefined) {
+    fields.reject(
+      'type',
+      'does not go with the value that is set',
+      'set replaceFullPath or replacePrefixMatch accordingly',
+    );
+    return undefined;
+  }
+  if (type === 'ReplacePrefixMatch' && matches.some(match => match.path?.kind !== 'prefix')) {
+    fields.reject(
+      'replacePrefixMatch',
+      'needs matches of type PathPrefix only',
+      'use ReplaceFullPath or change the matches',
+    );
+  }
+  return { kind: type === 'ReplacePrefixMatch' ? 'prefix' : 'full', value };
+}

@@ -1,0 +1,272 @@
+import { test } from 'tap';
+import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import { translateHttpRoute } from './http-route.ts';
+
+const SERVICES = servicesOf({
+  'shop/payments': [80, 8080],
+  'shop/payments-v1': [80],
+  'shop/payments-v2': [80],
+  'bank/ledger': [80],
+});
+
+test('translations by example', async t => {
+  const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
+    objects.map(object => translateHttpRoute(object, SERVICES)),
+  );
+  for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
+});
+
+const PARENT = { group: '', kind: 'Service', name: 'payments' };
+const rule = (fields: object): object => ({ parentRefs: [PARENT], rules: [fields] });
+const filter = (fields: object): object => rule({ filters: [fields] });
+
+const REJECTED: readonly [string, object, string, RegExp][] = [
+  ['a misspelt field', { parentRefs: [PARENT], rulez: [] }, 'spec.rulez', /no field of this object/],
+  ['a field of the wrong type', rule({ matches: 'all' }), 'spec.rules[0].matches', /must be a list/],
+  ['an item of the wrong type', rule({ matches: ['all'] }), 'spec.rules[0].matches[0]', /must be an object/],
+  [
+    'a parent without a name',
+    { parentRefs: [{ kind: 'Service', group: '' }] },
+    'spec.parentRefs[0].name',
+    /is required/,
+  ],
+  [
+    'a section of a Service',
+    { parentRefs: [{ ...PARENT, sectionName: 'http' }] },
+    'spec.parentRefs[0].sectionName',
+    /no meaning for a Service/,
+  ],
+  [
+    'a path that is not absolute',
+    rule({ matches: [{ path: { value: 'orders' } }] }),
+    'spec.rules[0].matches[0].path.value',
+    /no absolute path/,
+  ],
+  [
+    'a path no request can have',
+    rule({ matches: [{ path: { type: 'Exact', value: '/a/../b' } }] }),
+    'spec.rules[0].matches[0].path.value',
+    /can never match/,
+  ],
+  [
+    'a pattern with lookahead',
+    rule({ matches: [{ path: { type: 'RegularExpression', value: '/a(?=b)' } }] }),
+    'spec.rules[0].matches[0].path.value',
+    /lookahead is no part of RE2/,
+  ],
+  [
+    'an unknown path type',
+    rule({ matches: [{ path: { type: 'Glob' } }] }),
+    'spec.rules[0].matches[0].path.type',
+    /not one of/,
+  ],
+  [
+    'an unknown method',
+    rule({ matches: [{ method: 'get' }] }),
+    'spec.rules[0].matches[0].method',
+    /not one of/,
+  ],
+  [
+    'a header that is no header name',
+    rule({ matches: [{ headers: [{ name: 'a b', value: 'c' }] }] }),
+    'spec.rules[0].matches[0].headers[0].name',
+    /no header name/,
+  ],
+  [
+    'a filter of an unknown type',
+    filter({ type: 'Compress' }),
+    'spec.rules[0].filters[0].type',
+    /not one of/,
+  ],
+  [
+    'a filter that is not supported',
+    filter({ type: 'RequestMirror', requestMirror: {} }),
+    'spec.rules[0].filters[0].type',
+    /not supported/,
+  ],
+  [
+    'a filter without its body',
+    filter({ type: 'URLRewrite' }),
+    'spec.rules[0].filters[0].urlRewrite',
+    /is required for this type/,
+  ],
+  [
+    'a filter that changes framing',
+    filter({
+      type: 'RequestHeaderModifier',
+      requestHeaderModifier: { set: [{ name: 'Content-Length', value: '1' }] },
+    }),
+    'spec.rules[0].filters[0].requestHeaderModifier.set',
+    /belongs to the proxy/,
+  ],
+  [
+    'a header value that splits the message',
+    filter({
+      type: 'RequestHeaderModifier',
+      requestHeaderModifier: { set: [{ name: 'x', value: 'a\r\nb: c' }] },
+    }),
+    'spec.rules[0].filters[0].requestHeaderModifier.set',
+    /control characters/,
+  ],
+  [
+    'the same filter twice',
+    rule({
+      filters: [
+        { type: 'URLRewrite', urlRewrite: {} },
+        { type: 'URLRewrite', urlRewrite: {} },
+      ],
+    }),
+    'spec.rules[0].filters[1].type',
+    /comes twice/,
+  ],
+  [
+    'a redirect with a rewrite',
+    rule({
+      filters: [
+        { type: 'URLRewrite', urlRewrite: {} },
+        { type: 'RequestRedirect', requestRedirect: {} },
+      ],
+    }),
+    'spec.rules[0].filters',
+    /both a RequestRedirect and a URLRewrite/,
+  ],
+  [
+    'a redirect with backends',
+    rule({
+      filters: [{ type: 'RequestRedirect', requestRedirect: {} }],
+      backendRefs: [{ name: 'payments-v1', port: 80 }],
+    }),
+    'spec.rules[0].backendRefs',
+    /cannot be together/,
+  ],
+  [
+    'a redirect of a strange status',
+    filter({ type: 'RequestRedirect', requestRedirect: { statusCode: 304 } }),
+    'spec.rules[0].filters[0].requestRedirect.statusCode',
+    /no status a redirect/,
+  ],
+  [
+    'a prefix replaced where none is matched',
+    rule({
+      matches: [{ path: { type: 'Exact', value: '/a' } }],
+      filters: [
+        {
+          type: 'URLRewrite',
+          urlRewrite: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/b' } },
+        },
+      ],
+    }),
+    'spec.rules[0].filters[0].urlRewrite.path.replacePrefixMatch',
+    /PathPrefix only/,
+  ],
+  [
+    'a path change without its value',
+    filter({ type: 'URLRewrite', urlRewrite: { path: { type: 'ReplaceFullPath' } } }),
+    'spec.rules[0].filters[0].urlRewrite.path.type',
+    /does not go with/,
+  ],
+  [
+    'a backend filter that is none',
+    rule({
+      backendRefs: [{ name: 'payments-v1', port: 80, filters: [{ type: 'URLRewrite', urlRewrite: {} }] }],
+    }),
+    'spec.rules[0].backendRefs[0].filters',
+    /only change headers/,
+  ],
+  [
+    'a negative weight',
+    rule({ backendRefs: [{ name: 'payments-v1', port: 80, weight: -1 }] }),
+    'spec.rules[0].backendRefs[0].weight',
+    /whole number/,
+  ],
+  [
+    'a port out of range',
+    rule({ backendRefs: [{ name: 'payments-v1', port: 65536 }] }),
+    'spec.rules[0].backendRefs[0].port',
+    /whole number from 1 to 65535/,
+  ],
+  [
+    'a malformed duration',
+    rule({ timeouts: { request: '10 seconds' } }),
+    'spec.rules[0].timeouts.request',
+    /no.* duration/,
+  ],
+  [
+    'a try longer than the request',
+    rule({ timeouts: { request: '1s', backendRequest: '2s' } }),
+    'spec.rules[0].timeouts.backendRequest',
+    /longer than request/,
+  ],
+  [
+    'a retry code that is none',
+    rule({ retry: { codes: [200] } }),
+    'spec.rules[0].retry.codes',
+    /from 400 to 599/,
+  ],
+];
+
+test('a wrong HTTPRoute is rejected with the field that is wrong', async t => {
+  for (const [name, spec, field, message] of REJECTED) {
+    const result = translateHttpRoute(kubeObject('HTTPRoute', spec), SERVICES);
+    t.equal(result.ok, false, name);
+    t.match(
+      result.diagnostics[0],
+      { object: 'HTTPRoute shop/it', field, message, severity: 'rejected', fix: /./ },
+      name,
+    );
+  }
+});
+
+const IGNORED: readonly [string, object, string, RegExp][] = [
+  [
+    'a parent that does not exist',
+    { parentRefs: [{ ...PARENT, name: 'nope' }] },
+    'spec.parentRefs[0].name',
+    /there is no Service/,
+  ],
+  [
+    'a parent port that does not exist',
+    { parentRefs: [{ ...PARENT, port: 81 }] },
+    'spec.parentRefs[0].port',
+    /no such port/,
+  ],
+  [
+    'a parent in another namespace',
+    { parentRefs: [{ ...PARENT, namespace: 'bank' }] },
+    'spec.parentRefs[0].namespace',
+    /consumer route/,
+  ],
+  [
+    'host names',
+    { parentRefs: [PARENT], hostnames: ['a'] },
+    'spec.hostnames',
+    /no meaning for a route attached to a Service/,
+  ],
+  ['session persistence', rule({ sessionPersistence: {} }), 'spec.rules[0].sessionPersistence', /no effect/],
+  [
+    'a backend of another kind',
+    rule({ backendRefs: [{ kind: 'Bucket', name: 'b' }] }),
+    'spec.rules[0].backendRefs[0].kind',
+    /answered with 500/,
+  ],
+  [
+    'a backend in another namespace',
+    rule({ backendRefs: [{ name: 'ledger', namespace: 'bank', port: 80 }] }),
+    'spec.rules[0].backendRefs[0].namespace',
+    /ReferenceGrant/,
+  ],
+  [
+    'a backend without a port',
+    rule({ backendRefs: [{ name: 'payments-v1' }] }),
+    'spec.rules[0].backendRefs[0].port',
+    /needs a port/,
+  ],
+];
+
+test('what is ignored is said', async t => {
+  for (const [name, spec, field, message] of IGNORED) {
+    const result = translateHttpRoute(kubeObject('HTTPRoute', spec), SERVICES);
+    t.equal(result.ok, true, name);
+    t.match(result.diagnostics[0], { field, message, severity: 'ignored', fix: /./ }, name);
+  }
+});

@@ -1,0 +1,43 @@
+import type { Fields } from './decode.ts';
+import type { KnownService, ServiceLookup } from './service-lookup.ts';
+
+/** What Istio's kinds mean by a host, and where. */
+export interface HostContext {
+  /** Of the object that names the host. */
+  readonly namespace: string;
+  readonly clusterDomain: string;
+  readonly services: ServiceLookup;
+}
+
+/** As Istio: a name without a dot is a Service of the object's own namespace, any other is fully qualified. */
+export function qualifyHost(host: string, context: HostContext): string {
+  const lower = host.toLowerCase();
+  return lower.includes('.') ? lower : `${lower}.${context.namespace}.svc.${context.clusterDomain}`;
+}
+
+/** The service of a host, or undefined with the reason reported as `consequence` says. */
+export function lookUpHost(
+  fields: Fields,
+  key: string,
+  host: string,
+  context: HostContext,
+  consequence: string,
+): KnownService | undefined {
+  if (host.includes('*')) {
+    fields.ignore(key, `wildcard hosts are not supported: ${consequence}`, 'name each service');
+    return undefined;
+  }
+  const hostname = qualifyHost(host, context);
+  const service = context.services.serviceByHostname(hostname, context.namespace);
+  if (service === undefined) {
+    fields.ignore(key, `there is no service ${hostname}: ${consequence}`, fixFor(host, context));
+  }
+  return service;
+}
+
+/** `payments.shop` is what people write for `payments.shop.svc.cluster.local`. */
+function fixFor(host: string, context: HostContext): string {
+  const [name = '', namespace = ''] = host.split('.');
+  const meant = context.services.service(namespace, name);
+  return meant === undefined ? 'create it or correct the name' : `write ${meant.hostname}`;
+}

@@ -1,0 +1,45 @@
+import type { HeaderChange, RouteFilter } from '#shared/route/model.ts';
+import type { Fields } from '../decode.ts';
+import { headerChange } from '../http-headers.ts';
+
+/** Istio's `headers: {request: {set, add, remove}, response: …}`. */
+export function readHeaders(fields: Fields): readonly RouteFilter[] {
+  return (
+    fields.object('headers', headers => [
+      ...(headers.object('request', readRequestChange) ?? []),
+      ...(headers.object('response', readResponseChange) ?? []),
+    ]) ?? []
+  );
+}
+
+/** Setting `host` is Istio's other way to rewrite the authority. */
+function readRequestChange(fields: Fields): readonly RouteFilter[] {
+  const change = readChange(fields);
+  const isHost = ({ name }: { readonly name: string }): boolean => name === 'host';
+  const hostname = change.set.find(isHost)?.value;
+  if (change.add.some(isHost) || change.remove.includes('host')) {
+    fields.reject('add', 'a request has exactly one host', 'use set to change it');
+  }
+  const rest = { ...change, set: change.set.filter(header => !isHost(header)) };
+  const filters: RouteFilter[] = isEmpty(rest) ? [] : [{ kind: 'request_headers', change: rest }];
+  if (hostname !== undefined) filters.push({ kind: 'rewrite', rewrite: { hostname, path: undefined } });
+  return filters;
+}
+
+function readResponseChange(fields: Fields): readonly RouteFilter[] {
+  const change = readChange(fields);
+  return isEmpty(change) ? [] : [{ kind: 'response_headers', change }];
+}
+
+function readChange(fields: Fields): HeaderChange {
+  const pairs = (key: string) => [...fields.stringMap(key)].map(([name, value]) => ({ name, value }));
+  return headerChange(fields, 'set', {
+    set: pairs('set'),
+    add: pairs('add'),
+    remove: fields.strings('remove'),
+  });
+}
+
+function isEmpty(change: HeaderChange): boolean {
+  return change.set.length + change.add.length + change.remove.length === 0;
+}

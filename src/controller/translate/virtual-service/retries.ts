@@ -1,0 +1,73 @@
+import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
+import type { RetryCondition, RetryPolicy } from '#shared/route/model.ts';
+import type { Fields } from '../decode.ts';
+
+const MAX_ATTEMPTS = 100;
+
+const CONDITIONS: ReadonlyMap<string, RetryCondition> = new Map([
+  ['connect-failure', 'connect_failure'],
+  ['refused-stream', 'refused_stream'],
+  ['reset', 'reset'],
+  ['reset-before-request', 'reset_before_request'],
+  ['gateway-error', 'gateway_error'],
+  ['5xx', '5xx'],
+  ['retriable-4xx', 'retriable_4xx'],
+  ['retriable-status-codes', 'retriable_status_codes'],
+  ['cancelled', 'grpc_cancelled'],
+  ['deadline-exceeded', 'grpc_deadline_exceeded'],
+  ['internal', 'grpc_internal'],
+  ['resource-exhausted', 'grpc_resource_exhausted'],
+  ['unavailable', 'grpc_unavailable'],
+]);
+
+/** `attempts` counts tries after the first; 0 turns retries off. */
+export function readRetries(fields: Fields): RetryPolicy {
+  const { on, statusCodes } = readRetryOn(fields);
+  const backoff = fields.durationMs('backoff', '25ms') ?? DEFAULT_RETRY_POLICY.backoffBaseMs;
+  const perTryTimeoutMs = fields.durationMs('perTryTimeout', '2s');
+  fields.unsupported(
+    'retryRemoteLocalities',
+    'remove it; a retry goes to any endpoint that has not been tried',
+  );
+  if (fields.boolean('retryIgnorePreviousHosts') === false) {
+    fields.ignore(
+      'retryIgnorePreviousHosts',
+      'has no effect',
+      'remove it; endpoints already tried are always passed over',
+    );
+  }
+  return {
+    attempts: fields.integer('attempts', 0, MAX_ATTEMPTS) ?? DEFAULT_RETRY_POLICY.attempts,
+    on,
+    statusCodes,
+    perTryTimeoutMs: perTryTimeoutMs === 0 ? undefined : perTryTimeoutMs,
+    backoffBaseMs: backoff,
+    backoffMaxMs: Math.max(DEFAULT_RETRY_POLICY.backoffMaxMs, backoff * 10),
+  };
+}
+
+/** A comma-separated list of conditions and status codes. */
+function readRetryOn(fields: Fields): Pick<RetryPolicy, 'on' | 'statusCodes'> {
+  const names = (fields.string('retryOn') ?? '')
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '');
+  if (names.length === 0) return { on: DEFAULT_RETRY_POLICY.on, statusCodes: [] };
+  const on = new Set<RetryCondition>();
+  const statusCodes: number[] = [];
+  for (const name of names) {
+    const condition = CONDITIONS.get(name);
+    if (condition !== undefined) on.add(condition);
+    else if (/^[45]\d\d$/.test(name)) {
+      on.add('retriable_status_codes');
+      statusCodes.push(Number(name));
+    } else {
+      fields.reject(
+        'retryOn',
+        `holds "${name}", which is no condition`,
+        `use status codes or ${[...CONDITIONS.keys()].join(', ')}`,
+      );
+    }
+  }
+  return { on: [...on], statusCodes };
+}
