@@ -67,7 +67,7 @@ export class ConnectionManager {
       metrics.socketsOpen.value -= 2;
     }
     if (cause !== undefined && (cells === undefined || cause.code === 'policy')) {
-      metrics.countFailure(connection.peers, responseFlag(cause.code));
+      metrics.countFailure(connection.peers, responseFlag(cause));
     }
     if (this.#options.logsConnections()) this.#log(connection, cause);
     if (this.#live.length === 0) this.#becomeEmpty();

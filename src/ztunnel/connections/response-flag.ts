@@ -1,9 +1,11 @@
-import type { ChannelErrorCode } from '#shared/engine/channel.ts';
+import type { ChannelError } from '#shared/engine/channel.ts';
 import { TCP_RESPONSE_FLAGS, type TcpResponseFlag } from '#shared/observability/response-flags.ts';
+import { NoCertificateError } from '../pod/certificate-store.ts';
 
 /** Why a connection did not come about (or was cut), as the label `response_flags`. */
-export function responseFlag(code: ChannelErrorCode): TcpResponseFlag {
-  switch (code) {
+export function responseFlag(error: ChannelError): TcpResponseFlag {
+  if (error instanceof NoCertificateError) return TCP_RESPONSE_FLAGS.identity;
+  switch (error.code) {
     case 'policy':
       return TCP_RESPONSE_FLAGS.denied;
     case 'tls_handshake':

@@ -2,7 +2,9 @@ import { ChannelError, type ByteChannel, type SocketEndpoint } from '#shared/eng
 import { ConnectRefusedError, type HboneTunnel } from '#shared/hbone/session-pool.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Workload } from '#shared/workload/workload.ts';
+import { connectionError } from '../connections/carry.ts';
 import type { TrackedConnection } from '../connections/tracked-connection.ts';
+import { NoCertificateError } from '../pod/certificate-store.ts';
 import type { PodContext } from '../pod/pod-context.ts';
 import { baggageOf } from './baggage.ts';
 import { buildRequest, type OutboundRequest } from './build-request.ts';
@@ -32,9 +34,12 @@ export async function connectOutbound(
   const source = pod.current().workload;
   const deadline = clock.monotonic() + settings.connectTimeoutMs;
   let excluded = NONE_EXCLUDED;
+  let failure: ChannelError | undefined;
   for (let attempt = 1; ; attempt++) {
     const { host, port } = target;
     const request = buildRequest(view, { source, host, port, excluded, settings }, random);
+    // That nothing is left to try says less than why the last one failed.
+    if (request.kind === 'refuse' && failure !== undefined) throw failure;
     describe(connection, request, source, pod.identity);
     if (request.kind === 'refuse') throw new ChannelError('unreachable', request.reason);
     if (request.reason !== '') logger.warn('waypoint bypassed', { src: source.uid, reason: request.reason });
@@ -45,6 +50,7 @@ export async function connectOutbound(
       const givesUp =
         attempt === MAX_ATTEMPTS || clock.monotonic() >= deadline || connection.aborted !== undefined;
       if (givesUp || tried === '' || !isRetriable(request, error)) throw error;
+      failure = connectionError(error);
       excluded = new Set([...excluded, tried]);
     }
   }
@@ -54,6 +60,7 @@ export async function connectOutbound(
 function isRetriable(request: OutboundRequest, error: unknown): boolean {
   if (!request.retriable || !(error instanceof ChannelError)) return false;
   // A waypoint has tried other endpoints itself; asking another waypoint would multiply the attempts.
+  if (error instanceof NoCertificateError) return false;
   if (error instanceof ConnectRefusedError) return request.kind === 'hbone' && error.status === 503;
   return error.code !== 'policy' && error.code !== 'aborted' && error.code !== 'resource_exhausted';
 }

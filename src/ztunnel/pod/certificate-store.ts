@@ -2,6 +2,14 @@ import { ChannelError } from '#shared/engine/channel.ts';
 import type { Engine, TlsContext, TlsMaterial } from '#shared/engine/engine.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 
+/** Our side cannot prove who it is: no other endpoint will do better. */
+export class NoCertificateError extends ChannelError {
+  constructor(message: string) {
+    super('tls_handshake', message);
+    this.name = 'NoCertificateError';
+  }
+}
+
 /** The certificates of this thread's local identities, ready for handshakes. The main thread renews them. */
 export class CertificateStore {
   readonly #engine: Engine;
@@ -22,12 +30,11 @@ export class CertificateStore {
     this.#contexts.delete(identity);
   }
 
-  /** The current certificate; throws `ChannelError` `tls_handshake` when there is none that is valid now. */
+  /** The current certificate; throws `NoCertificateError` when there is none that is valid now. */
   get(identity: string): TlsContext {
     const context = this.#contexts.get(identity);
     if (context === undefined) {
-      throw new ChannelError(
-        'tls_handshake',
+      throw new NoCertificateError(
         `no certificate for ${identity} yet: is the CA reachable, and may this node ask for that identity?`,
       );
     }

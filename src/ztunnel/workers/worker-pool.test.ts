@@ -4,7 +4,7 @@ import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { delta, mesh, workload } from '#shared/testing/topology.ts';
 import type { FromWorker, PodAssignment, ToWorker } from './messages.ts';
-import { testSettings } from './test-settings.ts';
+import { testSettings } from '../testing/settings.ts';
 import type { WorkerEvents } from './worker-link.ts';
 import { WorkerPool } from './worker-pool.ts';
 
