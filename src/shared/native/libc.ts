@@ -20,7 +20,7 @@ const DEFINITIONS = {
   close: { arguments: ['i32'], return: 'i32' },
   send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
   recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
-  prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' },
+  if_nametoindex: { arguments: ['string'], return: 'u32' },
 } as const;
 
 function load() {

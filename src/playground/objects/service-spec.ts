@@ -1,0 +1,74 @@
+import { serviceAddresses } from '../network/address-plan.ts';
+import { child, children, type KubeObject, text, textMap, texts } from './kube-object.ts';
+
+export interface ServicePort {
+  readonly name: string;
+  readonly port: number;
+  readonly targetPort: number;
+  readonly protocol: string;
+  readonly appProtocol: string | undefined;
+}
+
+export interface ServiceSpec {
+  readonly name: string;
+  readonly namespace: string;
+  readonly selector: Readonly<Record<string, string>>;
+  /** Empty: headless, or none given yet. */
+  readonly clusterIps: readonly string[];
+  readonly ports: readonly ServicePort[];
+}
+
+export function serviceSpec(service: KubeObject): ServiceSpec {
+  const spec = child(service.body, 'spec');
+  return {
+    name: service.name,
+    namespace: service.namespace,
+    selector: textMap(spec, 'selector'),
+    clusterIps: clusterIps(service).filter(ip => ip !== 'None'),
+    ports: children(spec, 'ports').map(port => ({
+      name: text(port, 'name') ?? '',
+      port: number(port['port']),
+      targetPort: number(port['targetPort'] ?? port['port']),
+      protocol: text(port, 'protocol') ?? 'TCP',
+      appProtocol: text(port, 'appProtocol'),
+    })),
+  };
+}
+
+function number(value: unknown): number {
+  return typeof value === 'number' ? value : 0;
+}
+
+function clusterIps(service: KubeObject): string[] {
+  const spec = child(service.body, 'spec');
+  const one = text(spec, 'clusterIP');
+  const all = texts(spec, 'clusterIPs');
+  return all.length > 0 || one === undefined ? all : [one];
+}
+
+/**
+ * Gives a cluster IP to each service that has none, of the families it asks for (IPv4 when it asks for nothing).
+ * @returns the services that changed.
+ */
+export function allocateClusterIps(services: readonly KubeObject[]): KubeObject[] {
+  const taken = new Set(services.flatMap(clusterIps));
+  let index = 0;
+  const changed: KubeObject[] = [];
+  for (const service of services) {
+    if (clusterIps(service).length > 0) continue;
+    while (taken.has(serviceAddresses(index).ipv4) || taken.has(serviceAddresses(index).ipv6)) index++;
+    const { ipv4, ipv6 } = serviceAddresses(index++);
+    const spec = child(service.body, 'spec');
+    const families = texts(spec, 'ipFamilies');
+    const wanted = families.length > 0 ? families : ['IPv4'];
+    const addresses = wanted.map(family => (family === 'IPv6' ? ipv6 : ipv4));
+    changed.push({
+      ...service,
+      body: {
+        ...service.body,
+        spec: { ...spec, clusterIP: addresses[0], clusterIPs: addresses, ipFamilies: wanted },
+      },
+    });
+  }
+  return changed;
+}
