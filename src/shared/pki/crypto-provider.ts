@@ -76,6 +76,11 @@ export async function exportPublicKey(key: KeyHandle): Promise<Buffer> {
   return Buffer.from(await key.provider.crypto.subtle.exportKey('spki', key.publicKey));
 }
 
+/** SubjectPublicKeyInfo (DER) of a PEM private key. Throws `PkiError` `bad_key`. */
+export function publicKeyOf(privateKeyPem: string): Buffer {
+  return createPublicKey(parsePrivateKey(privateKeyPem)).export({ type: 'spki', format: 'der' });
+}
+
 /** The algorithm a key signs with; throws `PkiError` `weak_key` for a key this mesh does not accept. */
 export function algorithmOf(key: KeyObject): SigningAlgorithm {
   const details = key.asymmetricKeyDetails;
