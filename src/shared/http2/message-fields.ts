@@ -36,7 +36,7 @@ export function checkRequest(fields: readonly string[], allowProtocol: boolean):
   const pseudo: Record<string, string | undefined> = {};
   const regular = readPseudo(fields, allowProtocol ? EXTENDED_REQUEST_PSEUDO : REQUEST_PSEUDO, pseudo);
   if (typeof regular === 'string') return malformed(regular);
-  const problem = checkTarget(pseudo) ?? checkRegular(fields, regular) ?? checkHost(fields, regular, pseudo);
+  const problem = checkRegular(fields, regular) ?? checkTarget(pseudo) ?? checkHost(fields, regular, pseudo);
   if (problem !== undefined) return malformed(problem);
   const contentLength = readContentLength(fields, regular);
   if (contentLength === undefined) return malformed('content-length is not one whole number');

@@ -1,0 +1,112 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { test } from 'tap';
+import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
+import type { TcpChannel } from '#shared/engine/engine.ts';
+import { Http2Connection } from '#shared/http2/connection.ts';
+import type { Http2Options } from '#shared/http2/options.ts';
+import type { Http2Stream } from '#shared/http2/stream.ts';
+import { systemClock } from '#shared/lifecycle/clock.ts';
+
+/** Runs h2spec, the conformance suite for HTTP/2 servers, against ours, strict cases included. */
+
+const MODULE = 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible';
+const CACHE = join(import.meta.dirname, '../../.cache/h2spec');
+const run = promisify(execFile);
+
+/** Cases of the run with our default options that need not pass, and why. All others must. */
+const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
+  [
+    'Sends a large size HEADERS frame that exceeds the SETTINGS_MAX_FRAME_SIZE',
+    'it sends 20 KB on the assumption that 16 KiB are accepted; we announce 1 MiB. Run below with 16 KiB announced.',
+  ],
+]);
+
+/** @returns the path of the binary, or why there is none. */
+async function installH2spec(): Promise<{ path: string } | { reason: string }> {
+  const path = join(CACHE, 'h2spec');
+  if (existsSync(path)) return { path };
+  mkdirSync(CACHE, { recursive: true });
+  try {
+    await run('go', ['install', MODULE], { env: { ...process.env, GOBIN: CACHE }, timeout: 110_000 });
+    return { path };
+  } catch (error) {
+    return { reason: `h2spec cannot be installed (needs Go): ${String(error).slice(0, 200)}` };
+  }
+}
+
+function answer(stream: Http2Stream) {
+  return {
+    onHeaders() {},
+    onData: (slice: Buffer) => stream.consume(slice.length),
+    onEnd() {
+      stream.sendHeaders([':status', '200', 'content-type', 'text/plain'], false);
+      stream.sendData(Buffer.from('hello world'), true);
+    },
+    onReset() {},
+    onDrain() {},
+  };
+}
+
+interface Outcome {
+  readonly failed: readonly string[];
+  readonly passed: number;
+  readonly output: string;
+}
+
+async function runH2spec(
+  path: string,
+  options: Partial<Http2Options>,
+  args: readonly string[],
+): Promise<Outcome> {
+  const engine = createNodeEngine({ clock: systemClock });
+  const open = new Set<Http2Connection>();
+  const serve = (channel: TcpChannel): void => {
+    const connection = new Http2Connection('server', channel, systemClock, options, {
+      onStream: answer,
+      onGoaway() {},
+      onCapacity() {},
+      onClose: () => open.delete(connection),
+    });
+    open.add(connection);
+  };
+  const listener = await engine.listen({ ip: '127.0.0.1', port: 0 }, serve);
+  try {
+    const address = ['-h', listener.address.ip, '-p', String(listener.address.port)];
+    const output = await outputOf(path, [...address, '-S', '-o', '2', ...args]);
+    const failures = output.split('\nFailures:')[1] ?? '';
+    const failed = Array.from(failures.matchAll(/× \d+: (.+)/g), match => match[1] ?? '');
+    return { failed, passed: Number(/(\d+) passed/.exec(output)?.[1] ?? 0), output };
+  } finally {
+    for (const connection of open) connection.close(0, 'test over');
+    await listener.close();
+  }
+}
+
+/** h2spec says by its exit status that a case failed; the output says which. */
+async function outputOf(path: string, args: readonly string[]): Promise<string> {
+  try {
+    return (await run(path, args, { timeout: 100_000 })).stdout;
+  } catch (error) {
+    if (error instanceof Error && 'stdout' in error && typeof error.stdout === 'string') return error.stdout;
+    throw error;
+  }
+}
+
+const installed = await installH2spec();
+const path = 'path' in installed ? installed.path : '';
+const skip = 'reason' in installed ? installed.reason : false;
+
+test('h2spec: every case passes but for the named exceptions', { skip }, async t => {
+  const all = await runH2spec(path, {}, []);
+  t.same(
+    all.failed.filter(name => !EXCEPTIONS.has(name)),
+    [],
+    'no other case fails',
+  );
+  t.ok(all.passed >= 145, `${all.passed} passed`);
+  const small = await runH2spec(path, { maxFrameBytes: 16_384 }, ['http2/4.2']);
+  t.same([small.failed, small.passed], [[], 3], 'frame sizes, with 16 KiB announced');
+});
