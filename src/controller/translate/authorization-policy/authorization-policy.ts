@@ -1,0 +1,104 @@
+import type { AuthorizationPolicy, PolicyScope, Rule } from '#shared/authz/policy.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import { readSpec, type Fields } from '../decode.ts';
+import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { l4Rules } from './l4-part.ts';
+import { readRule } from './rule.ts';
+import { readTargets, type PolicyTarget } from './target.ts';
+
+/** One AuthorizationPolicy, for each tier that enforces it. */
+export interface AuthorizationTranslation {
+  /** For waypoints: all of it. */
+  readonly full: AuthorizationPolicy;
+  /** For ztunnels; undefined when only waypoints enforce it (targetRefs), or nothing of it can be enforced at L4. */
+  readonly l4: AuthorizationPolicy | undefined;
+  /** Labels of the workloads it is for; undefined: all of its scope. */
+  readonly selects: ReadonlyMap<string, string> | undefined;
+  /** The selector reaches every namespace (a policy of the root namespace), not just the policy's own. */
+  readonly selectsEveryNamespace: boolean;
+  /** What it is attached to at waypoints; empty without targetRefs. */
+  readonly targets: readonly PolicyTarget[];
+}
+
+export interface AuthorizationOptions {
+  /** Policies in this namespace hold for the whole mesh; `istio-system` by default. */
+  readonly rootNamespace: string;
+}
+
+/** Istio AuthorizationPolicy of action ALLOW or DENY. */
+export function translateAuthorizationPolicy(
+  object: KubeObject,
+  options: AuthorizationOptions,
+): Translated<AuthorizationTranslation> {
+  const diagnostics = new Diagnostics(object);
+  const translation = readSpec(object, diagnostics, spec => readPolicy(object, spec, options));
+  return diagnostics.conclude(translation ?? nothing(object));
+}
+
+function readPolicy(
+  object: KubeObject,
+  spec: Fields,
+  options: AuthorizationOptions,
+): AuthorizationTranslation {
+  const { namespace } = object.metadata;
+  const action = readAction(spec);
+  spec.refused('provider', 'remove it; action CUSTOM is not supported');
+  const selects = spec.object('selector', selector => selector.stringMap('matchLabels'));
+  const targets = readTargets(spec);
+  if (selects !== undefined && targets.length > 0) {
+    spec.reject('selector', 'cannot be together with targetRefs', 'keep the one you mean');
+  }
+  const rules = spec
+    .objects('rules', fields => readRule(fields, action, namespace))
+    .filter(rule => rule !== undefined);
+  const isRoot = namespace === options.rootNamespace;
+  const hasSelector = selects !== undefined && selects.size > 0;
+  const scope: PolicyScope = hasSelector ? 'workload_selector' : isRoot ? 'global' : 'namespace';
+  const full: AuthorizationPolicy = { ...identityOf(object), scope, action, rules };
+  return {
+    full,
+    l4: targets.length > 0 ? undefined : l4Policy(spec, full),
+    selects: hasSelector ? selects : undefined,
+    selectsEveryNamespace: hasSelector && isRoot,
+    targets,
+  };
+}
+
+function readAction(spec: Fields): 'allow' | 'deny' {
+  const action = spec.oneOf('action', ['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']);
+  if (action === 'AUDIT' || action === 'CUSTOM') {
+    spec.reject(
+      'action',
+      `action ${action} is not supported`,
+      'use ALLOW or DENY; to try one out, annotate istio.io/dry-run: "true"',
+    );
+  }
+  return action === 'DENY' ? 'deny' : 'allow';
+}
+
+/** What a ztunnel can hold against a connection, and what is said about the rest. */
+function l4Policy(spec: Fields, full: AuthorizationPolicy): AuthorizationPolicy | undefined {
+  const { rules, changed } = l4Rules(full.action, full.rules);
+  if (changed.length > 0) {
+    const list = changed.map(index => `rules[${index}]`).join(', ');
+    const effect =
+      full.action === 'allow'
+        ? `${list} ask for HTTP attributes and allow nothing at the ztunnel`
+        : `${list} ask for HTTP attributes; the ztunnel enforces them without those, or not at all where nothing is left`;
+    spec.ignore('rules', effect, 'attach the policy to a waypoint with targetRefs');
+  }
+  // A DENY of which nothing is left would not deny; an ALLOW without rules is a default deny, and stays.
+  const lostAll = full.action === 'deny' && rules.length === 0 && full.rules.length > 0;
+  return lostAll ? undefined : { ...full, rules };
+}
+
+function identityOf(object: KubeObject): Pick<AuthorizationPolicy, 'name' | 'namespace' | 'dryRun'> {
+  const { name, namespace, annotations } = object.metadata;
+  return { name, namespace, dryRun: annotations['istio.io/dry-run'] === 'true' };
+}
+
+function nothing(object: KubeObject): AuthorizationTranslation {
+  const rules: readonly Rule[] = [];
+  const full: AuthorizationPolicy = { ...identityOf(object), scope: 'namespace', action: 'allow', rules };
+  return { full, l4: undefined, selects: undefined, selectsEveryNamespace: false, targets: [] };
+}

@@ -1,0 +1,78 @@
+import type { HeaderValueMatch, Match } from '#shared/authz/policy.ts';
+import { EMPTY_MATCH } from '#shared/authz/policy.ts';
+import type { Fields } from '../decode.ts';
+import { headerName } from '../http-headers.ts';
+import { NO_HTTP_MATCH, unchecked, type RuleReading } from './rule.ts';
+import { cidrs, ports, serviceAccounts, stringMatches } from './values.ts';
+
+/** `when[]`. Undefined for a condition that is left out (and reported). */
+export function readCondition(fields: Fields, context: RuleReading): Match | undefined {
+  const key = fields.requiredString('key');
+  if (!fields.has('values') && !fields.has('notValues'))
+    fields.reject('values', 'is required, or notValues', 'set one of them');
+  const [, header] = /^request\.headers\[(.+)\]$/.exec(key) ?? [];
+  if (header !== undefined) return readHeader(fields, header);
+  switch (key) {
+    case 'source.ip':
+      return { ...EMPTY_MATCH, sourceIps: cidrs(fields, 'values'), notSourceIps: cidrs(fields, 'notValues') };
+    case 'source.namespace':
+      return {
+        ...EMPTY_MATCH,
+        namespaces: stringMatches(fields, 'values'),
+        notNamespaces: stringMatches(fields, 'notValues'),
+      };
+    case 'source.principal':
+      return {
+        ...EMPTY_MATCH,
+        principals: stringMatches(fields, 'values'),
+        notPrincipals: stringMatches(fields, 'notValues'),
+      };
+    case 'source.serviceAccount':
+      return {
+        ...EMPTY_MATCH,
+        serviceAccounts: serviceAccounts(fields, 'values', context.namespace),
+        notServiceAccounts: serviceAccounts(fields, 'notValues', context.namespace),
+      };
+    case 'destination.ip':
+      return {
+        ...EMPTY_MATCH,
+        destinationIps: cidrs(fields, 'values'),
+        notDestinationIps: cidrs(fields, 'notValues'),
+      };
+    case 'destination.port':
+      return {
+        ...EMPTY_MATCH,
+        destinationPorts: ports(fields, 'values'),
+        notDestinationPorts: ports(fields, 'notValues'),
+      };
+    default:
+      return readUnchecked(fields, key, context);
+  }
+}
+
+function readHeader(fields: Fields, name: string): Match {
+  if (name.startsWith(':')) {
+    fields.reject('key', 'names a pseudo-header', 'use hosts, methods or paths of an operation');
+  }
+  const header: HeaderValueMatch = {
+    name: name.startsWith(':') ? name : headerName(fields, 'key', name),
+    values: stringMatches(fields, 'values'),
+    notValues: stringMatches(fields, 'notValues'),
+  };
+  return { ...EMPTY_MATCH, http: { ...NO_HTTP_MATCH, headers: [header] } };
+}
+
+const NOT_CHECKED = /^(?:request\.auth\.|remote\.ip$|connection\.sni$|experimental\.)/;
+
+function readUnchecked(fields: Fields, key: string, context: RuleReading): undefined {
+  fields.strings('values');
+  fields.strings('notValues');
+  if (NOT_CHECKED.test(key)) unchecked(fields, 'key', context, 'this attribute is not known to the mesh yet');
+  else if (key !== '') {
+    fields.reject(
+      'key',
+      'is no attribute a policy can ask for',
+      'use source.*, destination.* or request.headers[name]',
+    );
+  }
+}

@@ -1,0 +1,29 @@
+import type { HttpMatch, Match, StringMatch } from '#shared/authz/policy.ts';
+import { EMPTY_MATCH } from '#shared/authz/policy.ts';
+import type { Fields } from '../decode.ts';
+import type { RuleReading } from './rule.ts';
+import { ports, stringMatches } from './values.ts';
+
+/** `to[].operation`. */
+export function readOperation(fields: Fields, _context: RuleReading): Match {
+  const destinationPorts = ports(fields, 'ports');
+  const notDestinationPorts = ports(fields, 'notPorts');
+  const http: HttpMatch = {
+    hosts: stringMatches(fields, 'hosts'),
+    notHosts: stringMatches(fields, 'notHosts'),
+    methods: stringMatches(fields, 'methods'),
+    notMethods: stringMatches(fields, 'notMethods'),
+    paths: readPaths(fields, 'paths'),
+    notPaths: readPaths(fields, 'notPaths'),
+    headers: [],
+  };
+  const asksHttp = Object.values(http).some(list => list.length > 0);
+  return { ...EMPTY_MATCH, destinationPorts, notDestinationPorts, http: asksHttp ? http : undefined };
+}
+
+function readPaths(fields: Fields, key: string): readonly StringMatch[] {
+  if (fields.strings(key).some(path => path.includes('{*'))) {
+    fields.reject(key, 'path templates ({*}, {**}) are not supported', 'write a prefix such as /items/*');
+  }
+  return stringMatches(fields, key);
+}

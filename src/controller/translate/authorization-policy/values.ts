@@ -1,0 +1,64 @@
+import type { CidrMatch, ServiceAccountMatch, StringMatch } from '#shared/authz/policy.ts';
+import { parseCidr } from '#shared/workload/cidr.ts';
+import { ipFromBytes } from '#shared/workload/ip.ts';
+import type { Fields } from '../decode.ts';
+
+/** Istio's notation: `*` is presence, `*x` a suffix, `x*` a prefix, anything else exact. */
+export function stringMatches(fields: Fields, key: string): readonly StringMatch[] {
+  return fields.strings(key).map(text => stringMatch(fields, key, text));
+}
+
+function stringMatch(fields: Fields, key: string, text: string): StringMatch {
+  if (text === '*') return { kind: 'presence' };
+  const kind = text.startsWith('*') ? 'suffix' : text.endsWith('*') ? 'prefix' : 'exact';
+  const value = kind === 'suffix' ? text.slice(1) : kind === 'prefix' ? text.slice(0, -1) : text;
+  if (value === '')
+    fields.reject(key, 'holds an empty value, which matches nothing', 'write a value, or "*" for any');
+  if (value.includes('*')) {
+    fields.reject(key, `"${text}" has a "*" that is not at one end`, 'write x*, *x, * or the whole value');
+  }
+  return { kind, value };
+}
+
+/** Addresses and ranges, IPv4 or IPv6. */
+export function cidrs(fields: Fields, key: string): readonly CidrMatch[] {
+  return fields.strings(key).flatMap(text => {
+    const cidr = parseCidr(text);
+    const ip = cidr === undefined ? undefined : ipFromBytes(cidr.bytes);
+    if (cidr === undefined || ip === undefined) {
+      fields.reject(
+        key,
+        `"${text}" is no IP address or range`,
+        'write an address or a range such as 10.0.0.0/8',
+      );
+      return [];
+    }
+    return [{ ip, prefixLength: cidr.prefixLength }];
+  });
+}
+
+export function ports(fields: Fields, key: string): readonly number[] {
+  return fields.strings(key).map(text => {
+    const port = /^[1-9]\d{0,4}$/.test(text) ? Number(text) : 0;
+    if (port < 1 || port > 65535)
+      fields.reject(key, `"${text}" is no port`, 'write a number from 1 to 65535 in quotes');
+    return port;
+  });
+}
+
+/** `<service account>`, of the policy's namespace, or `<namespace>/<service account>`. */
+export function serviceAccounts(
+  fields: Fields,
+  key: string,
+  namespace: string,
+): readonly ServiceAccountMatch[] {
+  return fields.strings(key).map(text => {
+    const [first = '', second, ...more] = text.split('/');
+    if (more.length > 0 || first === '' || second === '' || text.includes('*')) {
+      fields.reject(key, `"${text}" is no service account`, 'write name or namespace/name');
+    }
+    return second === undefined
+      ? { namespace, serviceAccount: first }
+      : { namespace: first, serviceAccount: second };
+  });
+}
