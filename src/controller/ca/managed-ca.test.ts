@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { readCertificateAnswer, verifyAnswer } from '#shared/pki/cert-chain.ts';
@@ -7,7 +7,6 @@ import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { directoryKeyStore, type KeyStore } from './key-store.ts';
-import { DEFAULT_LEAF_POLICY } from './leaf-policy.ts';
 import { ManagedCa, type ManagedCaOptions } from './managed-ca.ts';
 
 const ID = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/orders');
@@ -199,19 +198,13 @@ test('the intermediate is renewed by its root in good time, and leaves never out
   t.equal((await ca.issue(ID, key, 90 * DAY_MS)).notAfterMs, clock.now() + 90 * DAY_MS);
 });
 
-test('a state that cannot be written is warned of and does not stop certificates', {
-  skip: process.getuid?.() === 0 ? 'root writes everywhere' : false,
-}, async t => {
+test('a state that cannot be written is warned of and does not stop certificates', async t => {
   const directory = t.testdir();
   const warnings: string[] = [];
-  const ca = await ManagedCa.open(
-    await optionsFor(directory, {
-      onWarning: message => void warnings.push(message),
-      leafPolicy: DEFAULT_LEAF_POLICY,
-    }),
-  );
-  await chmod(directory, 0o500);
-  t.teardown(() => chmod(directory, 0o700));
+  const onWarning = (message: string): void => void warnings.push(message);
+  const ca = await ManagedCa.open(await optionsFor(directory, { onWarning }));
+  // A directory in the way of the temporary file: works as root too, whom no mode stops.
+  await mkdir(join(directory, 'ca-state.json.tmp'));
   t.ok(await ca.issue(ID, await publicKey(), 0));
   t.match(warnings, [/could not be written/]);
 });

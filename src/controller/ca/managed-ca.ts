@@ -48,10 +48,10 @@ export interface RotationRequest {
 
 /** An intermediate is replaced when less than this share of its life is left: longer than any leaf lives. */
 const RENEW_INTERMEDIATE_SHARE = 1 / 3;
-/** After a failed renewal, and between writes of `leavesUntilMs` for the shortest leaves. */
-const MINUTE_MS = 60_000;
+const RENEWAL_RETRY_MS = 60_000;
 /** `leavesUntilMs` is rounded up by this share of a leaf's life, so that it is not written for each leaf. */
 const HORIZON_SLACK_SHARE = 1 / 8;
+const MIN_HORIZON_SLACK_MS = 10_000;
 
 /** A CA whose root this controller made and keeps. One process owns the directory. */
 export class ManagedCa implements CertificateAuthority {
@@ -184,7 +184,7 @@ export class ManagedCa implements CertificateAuthority {
     const { defaultTtlMs, maxTtlMs } = this.#leafPolicy;
     const lifeMs = Math.min(ttlMs === 0 ? defaultTtlMs : ttlMs, maxTtlMs);
     if (nowMs + lifeMs > this.#state.leavesUntilMs) {
-      const leavesUntilMs = nowMs + lifeMs + Math.max(MINUTE_MS, lifeMs * HORIZON_SLACK_SHARE);
+      const leavesUntilMs = nowMs + lifeMs + Math.max(MIN_HORIZON_SLACK_MS, lifeMs * HORIZON_SLACK_SHARE);
       this.#state = { ...this.#state, leavesUntilMs };
       // A full disk must not stop the mesh's certificates: memory knows the time, only a restart would forget it.
       this.#horizonWritten = this.#exclusive(() => writeCaState(this.#statePath, this.#state)).catch(
@@ -198,7 +198,7 @@ export class ManagedCa implements CertificateAuthority {
     const { notBeforeMs, notAfterMs } = this.#authority.certificate;
     const isDue = notAfterMs - nowMs < (notAfterMs - notBeforeMs) * RENEW_INTERMEDIATE_SHARE;
     if (!isDue || nowMs < this.#nextRenewalMs) return;
-    this.#nextRenewalMs = nowMs + MINUTE_MS;
+    this.#nextRenewalMs = nowMs + RENEWAL_RETRY_MS;
     void this.#exclusive(async () => {
       const active = await renewIntermediate(this.#keys, this.#state.active, this.trustDomain, nowMs);
       await this.#commit({ ok: true, state: { ...this.#state, active } });
