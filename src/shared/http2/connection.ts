@@ -1,41 +1,26 @@
 import { type ByteChannel, ChannelError } from '../engine/channel.ts';
-import type { HeaderList } from '../http/headers.ts';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
+import type { Http2ConnectionHandler, Http2Role } from './connection-handler.ts';
 import { ErrorCode, errorCodeName, Http2ConnectionError } from './error-code.ts';
 import { FloodGuard, type FloodName } from './flood-guard.ts';
 import { MAX_STREAM_ID } from './frame.ts';
-import { FrameHandler } from './frame-handler.ts';
+import { type FrameEvents, FrameHandler } from './frame-handler.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { Keepalive } from './keepalive.ts';
 import { type Http2Options, resolveHttp2Options } from './options.ts';
 import { encodeSettings, initialPeerSettings, type PeerSettings } from './settings.ts';
 import type { Http2Stream, Http2StreamHandler } from './stream.ts';
+import { type OnStream, StreamReceiver } from './stream-receiver.ts';
 import { Streams } from './streams.ts';
+import { StallWatch } from './stall-watch.ts';
 
-export type Http2Role = 'client' | 'server';
-
-/** Events of the connection itself. */
-export interface Http2ConnectionHandler {
-  /**
-   * Server: a request arrived, its fields checked (RFC 9113 §8.2, §8.3), pseudo-header fields first. `endStream`: no
-   * body follows (`onEnd` is called all the same). The handler returned receives the stream's events.
-   */
-  onStream(stream: Http2Stream, fields: HeaderList, endStream: boolean): Http2StreamHandler;
-  /** The peer takes no new streams (GOAWAY). Streams it will not process have been reset as `unprocessed` already. */
-  onGoaway(code: number, debugText: string): void;
-  /** A stream ended or the peer raised its limit: `canOpenStream` may have become true. */
-  onCapacity(): void;
-  /** Exactly once, and last; every stream has had its `onReset` before. Undefined when the connection ended in order. */
-  onClose(error: ChannelError | undefined): void;
-}
+export type { Http2ConnectionHandler, Http2Role } from './connection-handler.ts';
 
 const KEEPALIVE_PING = Buffer.from('keepaliv', 'latin1');
 const DRAIN_PING = Buffer.from('draining', 'latin1');
 /** For the last frames to be read by the peer, once there is nothing else to do. */
 const LINGER_MS = 1_000;
-/** Rhythm of the checks that need no precision. */
-const HOUSEKEEPING_MS = 10_000;
 
 /** One HTTP/2 connection over a byte channel, either role (RFC 9113, h2 or h2c with prior knowledge). */
 export class Http2Connection {
@@ -51,6 +36,7 @@ export class Http2Connection {
   readonly #reader: FrameReader;
   readonly #frames: FrameHandler;
   readonly #keepalive: Keepalive;
+  readonly #stallWatch: StallWatch;
   #state: 'open' | 'draining' | 'closed' = 'open';
   /** Why the connection ended, when it did not end in order. */
   #error: ChannelError | undefined;
@@ -59,10 +45,8 @@ export class Http2Connection {
   #isClosing = false;
   #closeReported = false;
   #settingsTimer: Timer | undefined;
-  #housekeepingTimer: Timer | undefined;
   #drainTimer: Timer | undefined;
   #lingerTimer: Timer | undefined;
-  #blockedSinceMs = -1;
 
   /** Sends the preface and SETTINGS at once and takes over the channel's events. Throws RangeError for bad options. */
   constructor(
@@ -89,27 +73,33 @@ export class Http2Connection {
           `${bytes} bytes of headers and control frames wait: the peer does not read`,
         ),
     );
-    this.#streams = new Streams(role === 'server', clock, this.#options, this.#writer, this.#flood, {
-      onStream: (stream, fields, endStream) => this.#handler.onStream(stream, fields, endStream),
-      onStreamEnd: () => this.#onStreamEnd(),
-    });
-    this.#frames = new FrameHandler(
-      role,
+    const isServer = role === 'server';
+    this.#streams = new Streams(isServer, clock, this.#options, this.#writer, this.#flood, () =>
+      this.#onStreamEnd(),
+    );
+    const onStream: OnStream = (stream, fields, endStream) =>
+      this.#handler.onStream(stream, fields, endStream);
+    const receiver = new StreamReceiver(
+      isServer,
       this.#options,
-      this.#peer,
       this.#streams,
       this.#writer,
       this.#flood,
-      {
-        onSettings: () => this.#handler.onCapacity(),
-        onSettingsAck: () => this.#settingsTimer?.cancel(),
-        onPong: (buffer, start) => this.#onPong(buffer, start),
-        onGoaway: (lastStreamId, code, debugText) => this.#onGoaway(lastStreamId, code, debugText),
-      },
+      onStream,
+    );
+    const parts = { role, options: this.#options, peer: this.#peer, streams: this.#streams, receiver };
+    this.#frames = new FrameHandler(
+      { ...parts, writer: this.#writer, flood: this.#flood },
+      this.#frameEvents(),
     );
     this.#reader = new FrameReader(this.#frames, this.#options.maxFrameBytes, role === 'server');
     const ping = (): void => this.#writer.ping(KEEPALIVE_PING, 0, false);
     this.#keepalive = new Keepalive(clock, this.#options, ping, () => this.#onDead());
+    this.#stallWatch = new StallWatch(clock, this.#options.sendStallTimeoutMs, {
+      isBlocked: () => this.#writer.isBlocked,
+      onCheck: nowMs => this.#streams.resetStalled(nowMs),
+      onStall: () => this.#onStall(),
+    });
     this.#start();
   }
 
@@ -203,6 +193,15 @@ export class Http2Connection {
     return this.#flood.total(name);
   }
 
+  #frameEvents(): FrameEvents {
+    return {
+      onSettings: () => this.#handler.onCapacity(),
+      onSettingsAck: () => this.#settingsTimer?.cancel(),
+      onPong: (buffer, start) => this.#onPong(buffer, start),
+      onGoaway: (lastStreamId, code, debugText) => this.#onGoaway(lastStreamId, code, debugText),
+    };
+  }
+
   #start(): void {
     if (this.role === 'client') this.#writer.preface();
     this.#writer.settings(encodeSettings(this.role, this.#options));
@@ -214,7 +213,7 @@ export class Http2Connection {
       ),
     );
     this.#keepalive.start();
-    this.#keepHouse();
+    this.#stallWatch.start();
     this.#channel.setHandler({
       onData: slice => this.#onChannelData(slice),
       onEnd: () => this.#onChannelEnd(),
@@ -233,7 +232,7 @@ export class Http2Connection {
   }
 
   #onChannelDrain(): void {
-    this.#blockedSinceMs = -1;
+    this.#stallWatch.drained();
     this.#writer.unblock();
     try {
       this.#streams.outbound.pump();
@@ -314,6 +313,11 @@ export class Http2Connection {
     this.#abort(new ChannelError('timeout', `HTTP/2 connection is dead: ${text}`));
   }
 
+  #onStall(): void {
+    const text = `the peer has read nothing for ${this.#options.sendStallTimeoutMs} ms`;
+    this.#abort(new ChannelError('timeout', text));
+  }
+
   /** Nobody reads on the other side: a goodbye would only wait in the send buffer. */
   #abort(error: ChannelError): void {
     this.#error ??= error;
@@ -326,24 +330,6 @@ export class Http2Connection {
       unprocessed: false,
       message: error.message,
     });
-  }
-
-  #keepHouse(): void {
-    this.#housekeepingTimer = this.#clock.setTimer(HOUSEKEEPING_MS, () => {
-      this.#keepHouse();
-      const nowMs = this.#clock.monotonic();
-      this.#checkChannelStall(nowMs);
-      this.#streams.resetStalled(nowMs);
-    });
-  }
-
-  /** A peer that opens its windows and then does not read holds our send buffer just the same. */
-  #checkChannelStall(nowMs: number): void {
-    const { sendStallTimeoutMs } = this.#options;
-    if (!this.#writer.isBlocked || sendStallTimeoutMs === 0) return;
-    if (this.#blockedSinceMs < 0) this.#blockedSinceMs = nowMs;
-    if (nowMs - this.#blockedSinceMs < sendStallTimeoutMs) return;
-    this.#abort(new ChannelError('timeout', `the peer has read nothing for ${sendStallTimeoutMs} ms`));
   }
 
   /** What is written goes out, nothing more is read, and the peer has a moment to close its side. */
@@ -362,7 +348,7 @@ export class Http2Connection {
     this.#reader.stop();
     this.#keepalive.stop();
     this.#settingsTimer?.cancel();
-    this.#housekeepingTimer?.cancel();
+    this.#stallWatch.stop();
     this.#drainTimer?.cancel();
     this.#lingerTimer?.cancel();
   }

@@ -1,4 +1,5 @@
 import type { HeaderList } from '../http/headers.ts';
+import type { Http2Role } from './connection-handler.ts';
 import { ErrorCode, Http2ConnectionError } from './error-code.ts';
 import type { FloodGuard } from './flood-guard.ts';
 import { Flag, FrameType, readUint31, readUint32 } from './frame.ts';
@@ -9,6 +10,7 @@ import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack-decoder.ts';
 import type { Http2Options } from './options.ts';
 import { applySettings, type PeerSettings } from './settings.ts';
+import type { StreamReceiver } from './stream-receiver.ts';
 import type { Streams } from './streams.ts';
 
 export interface FrameEvents {
@@ -20,12 +22,23 @@ export interface FrameEvents {
   onGoaway(lastStreamId: number, code: number, debugText: string): void;
 }
 
+export interface FrameHandlerParts {
+  readonly role: Http2Role;
+  readonly options: Http2Options;
+  readonly peer: PeerSettings;
+  readonly streams: Streams;
+  readonly receiver: StreamReceiver;
+  readonly writer: FrameWriter;
+  readonly flood: FloodGuard;
+}
+
 /** Gives each frame its meaning. Methods throw Http2ConnectionError when the connection cannot go on. */
 export class FrameHandler implements FrameSink {
-  readonly #role: 'client' | 'server';
+  readonly #role: Http2Role;
   readonly #options: Http2Options;
   readonly #peer: PeerSettings;
   readonly #streams: Streams;
+  readonly #receiver: StreamReceiver;
   readonly #writer: FrameWriter;
   readonly #flood: FloodGuard;
   readonly #events: FrameEvents;
@@ -34,40 +47,33 @@ export class FrameHandler implements FrameSink {
   #dataIsEmpty = true;
   settingsReceived = false;
 
-  constructor(
-    role: 'client' | 'server',
-    options: Http2Options,
-    peer: PeerSettings,
-    streams: Streams,
-    writer: FrameWriter,
-    flood: FloodGuard,
-    events: FrameEvents,
-  ) {
-    this.#role = role;
-    this.#options = options;
-    this.#peer = peer;
-    this.#streams = streams;
-    this.#writer = writer;
-    this.#flood = flood;
+  constructor(parts: FrameHandlerParts, events: FrameEvents) {
+    this.#role = parts.role;
+    this.#options = parts.options;
+    this.#peer = parts.peer;
+    this.#streams = parts.streams;
+    this.#receiver = parts.receiver;
+    this.#writer = parts.writer;
+    this.#flood = parts.flood;
     this.#events = events;
-    this.#decoder = new HpackDecoder(options.maxHeaderListBytes);
-    this.#block = new HeaderBlock(options);
+    this.#decoder = new HpackDecoder(parts.options.maxHeaderListBytes);
+    this.#block = new HeaderBlock(parts.options);
   }
 
   onDataStart(streamId: number, flags: number, length: number): void {
     this.#checkOrder(FrameType.DATA, flags, streamId);
     requireStream('DATA', streamId);
     this.#dataIsEmpty = true;
-    this.#streams.onDataStart(streamId, flags, length);
+    this.#receiver.onDataStart(streamId, flags, length);
   }
 
   onDataChunk(slice: Buffer): void {
     this.#dataIsEmpty = false;
-    this.#streams.onDataChunk(slice);
+    this.#receiver.onDataChunk(slice);
   }
 
   onDataEnd(): void {
-    this.#streams.onDataEnd(this.#dataIsEmpty);
+    this.#receiver.onDataEnd(this.#dataIsEmpty);
   }
 
   onFrameHead(type: number, flags: number, streamId: number, length: number): number {
@@ -100,7 +106,7 @@ export class FrameHandler implements FrameSink {
       case FrameType.WINDOW_UPDATE:
         return this.#onWindowUpdate(streamId, readUint31(buffer, start));
       case FrameType.RST_STREAM:
-        return this.#streams.onReset(streamId, readUint32(buffer, start));
+        return this.#receiver.onReset(streamId, readUint32(buffer, start));
       case FrameType.PRIORITY:
         return this.#onPriority(streamId, buffer, start, end);
       default:
@@ -158,7 +164,7 @@ export class FrameHandler implements FrameSink {
     const fields: HeaderList = [];
     const listBytes = this.#decoder.decode(buffer, start, end, fields);
     this.#block.close();
-    this.#streams.onFields(streamId, fields, listBytes, endStream);
+    this.#receiver.onFields(streamId, fields, listBytes, endStream);
     if (dependsOnItself) this.#selfDependency(streamId);
   }
 
@@ -188,7 +194,7 @@ export class FrameHandler implements FrameSink {
   }
 
   #onWindowUpdate(streamId: number, increment: number): void {
-    if (streamId !== 0) return this.#streams.onWindowUpdate(streamId, increment);
+    if (streamId !== 0) return this.#receiver.onWindowUpdate(streamId, increment);
     this.#flood.count('windowUpdates');
     if (increment === 0) {
       throw new Http2ConnectionError(ErrorCode.PROTOCOL_ERROR, 'WINDOW_UPDATE of 0 on the connection');

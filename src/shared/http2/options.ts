@@ -37,7 +37,10 @@ export interface Http2Options {
   /** 0 switches keepalive off. */
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
-  /** A stream whose queue makes no progress for this long is reset; 0 lets it wait (tunnels: the far application may). */
+  /**
+   * A stream whose queue makes no progress for this long is reset, and a connection whose peer reads nothing is cut off;
+   * 0 lets them wait (tunnels: the far application may).
+   */
   readonly sendStallTimeoutMs: number;
   /** Between the two GOAWAYs of a graceful drain, if the PING between them is not answered sooner. */
   readonly drainGraceMs: number;

@@ -86,7 +86,7 @@ export class Outbound {
   /** Drops what the stream has queued. */
   discard(stream: StreamState): void {
     this.#queue.remove(stream);
-    stream.pending = [];
+    if (stream.pending.length > 0) stream.pending = [];
     stream.pendingBytes = 0;
     stream.pendingTrailers = undefined;
     stream.wantsDrain = false;
