@@ -22,6 +22,11 @@ export interface KeyStore {
   remove(name: string): Promise<void>;
 }
 
+/** The key of this name, made on first use: e.g. `join-token`, the key that join tokens are signed with. */
+export async function loadOrCreateKey(keys: KeyStore, name: string): Promise<KeyHandle> {
+  return (await keys.list()).includes(name) ? keys.load(name) : keys.create(name);
+}
+
 const SUFFIX = '-key.pem';
 const NAME = /^[a-z0-9-]{1,64}$/;
 
@@ -50,6 +55,7 @@ export function directoryKeyStore(directory: string, provider: CryptoProvider): 
       }
     },
     async list() {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
       const files = await readdir(directory);
       return files.filter(file => file.endsWith(SUFFIX)).map(file => file.slice(0, -SUFFIX.length));
     },

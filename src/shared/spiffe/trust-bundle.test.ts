@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { createTestCa } from '../testing/test-ca.ts';
-import { isRootTrusted, mergeTrustBundles, parseTrustBundle, validRoots } from './trust-bundle.ts';
+import { isRootTrusted, mergeTrustBundles, parseTrustBundle } from './trust-bundle.ts';
 
 const NOW = Date.UTC(2026, 5, 1);
 
@@ -20,13 +20,6 @@ test('during an overlap both roots are trusted', async t => {
   for (const root of [...a.roots, ...b.roots]) t.ok(isRootTrusted(both, root));
   for (const root of b.roots) t.notOk(isRootTrusted(a, root));
   t.equal(both.pem, a.pem + b.pem);
-});
-
-test('a root that has expired is no longer one of the valid roots', async t => {
-  const old = parseTrustBundle((await createTestCa('old', NOW - 400 * 86_400_000)).rootPem);
-  const current = parseTrustBundle((await createTestCa('new', NOW)).rootPem);
-  t.equal(validRoots(mergeTrustBundles(old, current), NOW)?.version, current.version);
-  t.equal(validRoots(old, NOW), undefined);
 });
 
 test('an empty bundle, a leaf as a root and text that is no certificate are refused', async t => {

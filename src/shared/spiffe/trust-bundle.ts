@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type CertificateFacts, readCertificates, validityFault } from '../pki/certificate-facts.ts';
+import { type CertificateFacts, readCertificates } from '../pki/certificate-facts.ts';
 import { SpiffeError } from './spiffe-error.ts';
 
 /** The roots that are trusted now: one, or two while a root is being rotated. */
@@ -37,10 +37,4 @@ export function mergeTrustBundles(first: TrustBundle, second: TrustBundle): Trus
 
 export function isRootTrusted(bundle: TrustBundle, root: CertificateFacts): boolean {
   return bundle.roots.some(trusted => trusted.fingerprint === root.fingerprint);
-}
-
-/** Without the roots that are not valid at `nowMs`; `undefined` when none is left. */
-export function validRoots(bundle: TrustBundle, nowMs: number): TrustBundle | undefined {
-  const roots = bundle.roots.filter(root => validityFault(root, nowMs) === undefined);
-  return roots.length === 0 ? undefined : createTrustBundle(roots);
 }
