@@ -1,4 +1,4 @@
-import { child, type KubeObject, textMap } from './kube-object.ts';
+import { child, children, type KubeObject, textMap } from './kube-object.ts';
 
 const REDIRECTION = 'ambient.istio.io/redirection';
 
@@ -36,4 +36,10 @@ export function withPodStatus(pod: KubeObject, facts: PodFacts): KubeObject {
       },
     },
   };
+}
+
+export function isReportedReady(pod: KubeObject): boolean {
+  return children(child(pod.body, 'status'), 'conditions').some(
+    c => c['type'] === 'Ready' && c['status'] === 'True',
+  );
 }

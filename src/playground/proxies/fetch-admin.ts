@@ -1,0 +1,50 @@
+import { request, type RequestOptions } from 'node:http';
+import { Socket } from 'node:net';
+import { runInNetns } from '#shared/native/netns.ts';
+import { openTcpSocket } from '#shared/native/socket.ts';
+import { familyOf } from '#shared/native/socket-address.ts';
+
+const TIMEOUT_MS = 5_000;
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+/** Asks a proxy's admin server over its unix socket. Rejects when it does not answer with 200. */
+export function fetchAdmin(socketPath: string, path: string, method: 'GET' | 'POST'): Promise<string> {
+  return fetchText({ socketPath, path, method }, `${socketPath}${path}`);
+}
+
+/** Asks a server inside a network namespace (undefined: the playground's own). Rejects when it does not answer with 200. */
+export function fetchInNetns(
+  netnsFd: number | undefined,
+  ip: string,
+  port: number,
+  path: string,
+): Promise<string> {
+  if (netnsFd === undefined) return fetchText({ host: ip, port, path }, `${ip}:${port}${path}`);
+  const fd = runInNetns(netnsFd, () => openTcpSocket(familyOf(ip)));
+  const socket = new Socket({ fd });
+  socket.connect({ host: ip, port });
+  return fetchText({ createConnection: () => socket, path }, `${ip}:${port}${path}`);
+}
+
+function fetchText(options: RequestOptions, what: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request({ ...options, agent: false, timeout: TIMEOUT_MS }, response => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        if (size > MAX_BODY_BYTES) call.destroy(new Error('the answer is too large'));
+        else chunks.push(chunk);
+      });
+      response.on('error', reject);
+      response.on('end', () => {
+        const body = Buffer.concat(chunks).toString('utf8');
+        if (response.statusCode === 200) resolve(body);
+        else reject(new Error(`${what} answered ${response.statusCode}: ${body.trim().slice(0, 300)}`));
+      });
+    });
+    call.on('timeout', () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    call.on('error', error => reject(new Error(`${what}: ${error.message}`, { cause: error })));
+    call.end();
+  });
+}

@@ -1,0 +1,20 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import type { StateLayout } from '../state-layout.ts';
+
+export type ProxyKind = 'ztunnel' | 'waypoint' | 'controller';
+
+/** One proxy in the file by which `ambientctl` finds them. */
+export interface ProxyEntry {
+  readonly name: string;
+  readonly kind: ProxyKind;
+  /** Empty for the controller, which is on no node. */
+  readonly node: string;
+  readonly namespace: string;
+  readonly adminSocket: string;
+}
+
+export function writeProxiesFile(layout: StateLayout, proxies: readonly ProxyEntry[]): void {
+  const staged = `${layout.proxiesFile}.tmp`;
+  writeFileSync(staged, `${JSON.stringify({ proxies }, undefined, 2)}\n`);
+  renameSync(staged, layout.proxiesFile);
+}
