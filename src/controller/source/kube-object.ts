@@ -5,6 +5,14 @@ export interface KubeObject {
   readonly metadata: ObjectMeta;
   /** As written; each translation parses its own. */
   readonly spec: unknown;
+  readonly status?: unknown;
+  /** The whole object, for kinds that are not all spec and status (EndpointSlice) and for owner references. */
+  readonly body?: unknown;
+}
+
+/** Identifies an object in maps: `<kind>/<namespace>/<name>`, the namespace empty for cluster-scoped kinds. */
+export function keyOf(object: KubeObject): string {
+  return `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`;
 }
 
 export interface ObjectMeta {

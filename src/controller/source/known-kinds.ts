@@ -1,0 +1,23 @@
+/** A kind this controller reads: its API group and whether its objects live in a namespace. */
+export interface KnownKind {
+  readonly group: string;
+  readonly namespaced: boolean;
+}
+
+/** Anything else is passed over: a directory may also hold Deployments and ConfigMaps. */
+export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
+  ['Namespace', { group: '', namespaced: false }],
+  ['Node', { group: '', namespaced: false }],
+  ['ServiceAccount', { group: '', namespaced: true }],
+  ['Service', { group: '', namespaced: true }],
+  ['Pod', { group: '', namespaced: true }],
+  ['EndpointSlice', { group: 'discovery.k8s.io', namespaced: true }],
+  ['Gateway', { group: 'gateway.networking.k8s.io', namespaced: true }],
+  ['HTTPRoute', { group: 'gateway.networking.k8s.io', namespaced: true }],
+  ['WorkloadEntry', { group: 'networking.istio.io', namespaced: true }],
+  ['VirtualService', { group: 'networking.istio.io', namespaced: true }],
+  ['DestinationRule', { group: 'networking.istio.io', namespaced: true }],
+  ['AuthorizationPolicy', { group: 'security.istio.io', namespaced: true }],
+  ['PeerAuthentication', { group: 'security.istio.io', namespaced: true }],
+  ['ServiceIntentions', { group: 'consul.hashicorp.com', namespaced: true }],
+]);

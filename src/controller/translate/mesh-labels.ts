@@ -1,0 +1,20 @@
+/** Labels and annotations that users of ambient meshes know. */
+export const USE_WAYPOINT = 'istio.io/use-waypoint';
+export const USE_WAYPOINT_NAMESPACE = 'istio.io/use-waypoint-namespace';
+export const WAYPOINT_FOR = 'istio.io/waypoint-for';
+export const INGRESS_USE_WAYPOINT = 'istio.io/ingress-use-waypoint';
+/** On the pods and the Service of a gateway: its Gateway's name. */
+export const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
+/** `http`: the workload speaks HBONE itself. */
+export const TUNNEL = 'networking.istio.io/tunnel';
+/** Written by the node agent: the real state of capture. */
+export const REDIRECTION = 'ambient.istio.io/redirection';
+export const TRAFFIC_DISTRIBUTION = 'networking.istio.io/traffic-distribution';
+export const NETWORK = 'topology.istio.io/network';
+export const SUBZONE = 'topology.istio.io/subzone';
+export const REGION = 'topology.kubernetes.io/region';
+export const ZONE = 'topology.kubernetes.io/zone';
+export const SERVICE_NAME = 'kubernetes.io/service-name';
+export const CANONICAL_NAME = 'service.istio.io/canonical-name';
+export const CANONICAL_REVISION = 'service.istio.io/canonical-revision';
+export const WORKLOAD_NAME = 'service.istio.io/workload-name';

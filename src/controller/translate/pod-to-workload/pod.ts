@@ -1,0 +1,83 @@
+import { canonicalIp } from '#shared/workload/ip.ts';
+import type { JsonObject } from '#shared/config/json.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import type { Cluster } from '../cluster.ts';
+import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { flagAt, numberAt, objectAt, objectsAt, textAt } from '../loose-fields.ts';
+import { NETWORK, REDIRECTION, TUNNEL } from '../mesh-labels.ts';
+import { podOwner } from './pod-owner.ts';
+import type { WorkloadSpec } from './workload-spec.ts';
+
+/** Undefined for a pod that nothing can be sent to: without an address, or finished. */
+export function readPod(pod: KubeObject, cluster: Cluster): Translated<WorkloadSpec | undefined> {
+  const diagnostics = new Diagnostics(pod);
+  const spec = objectAt(pod.spec);
+  const status = objectAt(pod.status);
+  const addresses = podIps(status, diagnostics);
+  const phase = textAt(status, 'phase');
+  if (addresses.length === 0 || phase === 'Succeeded' || phase === 'Failed')
+    return diagnostics.conclude(undefined);
+  const { labels, name, namespace } = pod.metadata;
+  const hostNetwork = flagAt(spec, 'hostNetwork');
+  return diagnostics.conclude({
+    uid: `${cluster.clusterId}//Pod/${namespace}/${name}`,
+    name,
+    namespace,
+    labels,
+    addresses,
+    node: textAt(spec, 'nodeName') ?? '',
+    serviceAccount: textAt(spec, 'serviceAccountName') ?? 'default',
+    hostNetwork,
+    healthy: isReady(status) && textAt(objectAt(pod.body, 'metadata'), 'deletionTimestamp') === undefined,
+    ...tunnel(pod, hostNetwork),
+    ...podOwner(pod),
+    namedPorts: namedPorts(spec),
+    network: labels[NETWORK] ?? '',
+    locality: '',
+    capacity: 1,
+  });
+}
+
+/** What is captured, or speaks HBONE itself. A host-network pod shares its node's address and is neither. */
+export function tunnel(
+  object: KubeObject,
+  hostNetwork: boolean,
+): Pick<WorkloadSpec, 'tunnelProtocol' | 'nativeTunnel'> {
+  const { annotations, labels } = object.metadata;
+  if (hostNetwork) return { tunnelProtocol: 'none', nativeTunnel: false };
+  if (labels[TUNNEL] === 'http') return { tunnelProtocol: 'hbone', nativeTunnel: true };
+  const isCaptured = annotations[REDIRECTION] === 'enabled';
+  return { tunnelProtocol: isCaptured ? 'hbone' : 'none', nativeTunnel: false };
+}
+
+function podIps(status: JsonObject, diagnostics: Diagnostics): readonly string[] {
+  const all = objectsAt(status, 'podIPs').flatMap(item => textAt(item, 'ip') ?? []);
+  const one = textAt(status, 'podIP');
+  const written = all.length > 0 ? all : one === undefined ? [] : [one];
+  return written.flatMap((text, i) => {
+    const ip = canonicalIp(text);
+    if (ip !== undefined) return [ip];
+    diagnostics.reject(`status.podIPs[${i}].ip`, text, 'is no IP address', 'use an IPv4 or IPv6 address');
+    return [];
+  });
+}
+
+/** A pod without conditions has not been looked at yet. */
+function isReady(status: JsonObject): boolean {
+  return objectsAt(status, 'conditions').some(
+    condition => textAt(condition, 'type') === 'Ready' && textAt(condition, 'status') === 'True',
+  );
+}
+
+function namedPorts(spec: JsonObject): ReadonlyMap<string, number> {
+  const ports = new Map<string, number>();
+  for (const container of objectsAt(spec, 'containers')) {
+    for (const port of objectsAt(container, 'ports')) {
+      const name = textAt(port, 'name');
+      const number = numberAt(port, 'containerPort');
+      if (name !== undefined && number !== undefined && number >= 1 && number <= 65_535)
+        ports.set(name, number);
+    }
+  }
+  return ports;
+}

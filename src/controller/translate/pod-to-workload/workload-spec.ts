@@ -1,0 +1,29 @@
+import type { TunnelProtocol, WorkloadType } from '#shared/workload/workload.ts';
+
+/**
+ * Something that runs: a Pod, a WorkloadEntry, or an address of an EndpointSlice. All of it comes from its own object; what
+ * other objects add (services, waypoint, policies, locality) is in `WorkloadContext`.
+ */
+export interface WorkloadSpec {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Canonical text. */
+  readonly addresses: readonly string[];
+  readonly node: string;
+  readonly serviceAccount: string;
+  readonly hostNetwork: boolean;
+  readonly healthy: boolean;
+  readonly tunnelProtocol: TunnelProtocol;
+  readonly nativeTunnel: boolean;
+  readonly workloadName: string;
+  readonly workloadType: WorkloadType;
+  /** Ports by name, for services that refer to them so. */
+  readonly namedPorts: ReadonlyMap<string, number>;
+  /** Empty: the cluster's. */
+  readonly network: string;
+  /** `region/zone/subzone`, where the object says so itself. */
+  readonly locality: string;
+  readonly capacity: number;
+}
