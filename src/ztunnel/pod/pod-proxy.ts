@@ -1,5 +1,6 @@
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { Listener, ListenTarget, TcpChannel } from '#shared/engine/engine.ts';
+import { closeFd } from '#shared/native/socket.ts';
 import { HboneListener } from '../inbound/hbone-listener.ts';
 import { acceptPlaintext } from '../inbound/plaintext-listener.ts';
 import { acceptOutbound } from '../outbound/listener.ts';
@@ -18,10 +19,13 @@ export interface PodListeners {
 export class PodProxy {
   readonly pod: PodContext;
   readonly #hbone: HboneListener;
+  #netnsFd: number | undefined;
   #listeners: Listener[] = [];
 
-  constructor(pod: PodContext) {
+  /** Takes over `netnsFd`. */
+  constructor(pod: PodContext, netnsFd: number | undefined) {
     this.pod = pod;
+    this.#netnsFd = netnsFd;
     this.#hbone = new HboneListener(pod);
   }
 
@@ -55,11 +59,13 @@ export class PodProxy {
     void this.pod.pool.drain();
   }
 
-  /** Cuts everything at once. */
+  /** Cuts everything at once. Idempotent. */
   async close(reason: ChannelError): Promise<void> {
     this.pod.traffic.connections.abortPod(this.pod.info.uid, reason);
     this.#hbone.close(reason);
     this.pod.pool.close(reason);
     await this.stopAccepting();
+    if (this.#netnsFd !== undefined) closeFd(this.#netnsFd);
+    this.#netnsFd = undefined;
   }
 }

@@ -17,6 +17,7 @@ export interface TrafficSettings extends LocalWorkloadSettings, OutboundSettings
   readonly handshakeTimeoutMs: number;
   readonly halfClosedTimeoutMs: number;
   readonly poolIdleTimeoutMs: number;
+  readonly maxStreamsPerConnection: number;
   /** ENABLE_ORIG_SRC */
   readonly originalSource: boolean;
   readonly http2: Partial<Http2Options>;

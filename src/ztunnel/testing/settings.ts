@@ -12,6 +12,7 @@ export const testSettings: TrafficSettings = {
   handshakeTimeoutMs: 10_000,
   halfClosedTimeoutMs: 3_600_000,
   poolIdleTimeoutMs: 300_000,
+  maxStreamsPerConnection: 100,
   originalSource: false,
   http2: {},
 };

@@ -84,20 +84,21 @@ export class TrafficThread {
     this.#certificates.remove(identity);
   }
 
-  /** Rejects when a listener cannot be opened. */
+  /** Takes over the descriptors. Rejects when a listener cannot be opened; nothing stays open then. */
   async enrol(assignment: PodAssignment): Promise<void> {
     const { info, listeners } = assignment;
     await this.#pods
       .get(info.uid)
       ?.close(new ChannelError('aborted', `workload ${info.uid} was enrolled again`));
     const dialer = this.#dialerFor(assignment);
-    const proxy = new PodProxy(new PodContext(this.#context, info, dialer, this.#poolFor(dialer)));
+    const pod = new PodContext(this.#context, info, dialer, this.#poolFor(dialer));
+    const proxy = new PodProxy(pod, assignment.netnsFd);
     this.#pods.set(info.uid, proxy);
     try {
       await proxy.listen(listeners);
     } catch (error) {
       this.#pods.delete(info.uid);
-      proxy.pod.pool.close(new ChannelError('aborted', 'the workload could not be enrolled'));
+      await proxy.close(new ChannelError('aborted', 'the workload could not be enrolled'));
       throw error;
     }
   }
@@ -172,6 +173,7 @@ export class TrafficThread {
       dial: (remote, signal) => dialer.dial(remote, signal),
       tlsContext: identity => this.#certificates.get(identity),
       idleTimeoutMs: settings.poolIdleTimeoutMs,
+      maxStreamsPerConnection: settings.maxStreamsPerConnection,
       connectTimeoutMs: settings.connectTimeoutMs,
       http2: settings.http2,
     });

@@ -78,7 +78,7 @@ function obey(thread: TrafficThread, message: ToWorker, reply: (message: FromWor
   }
 }
 
-/** The descriptors that come in belong to the main thread: this thread listens on its own. */
+/** The descriptors that come in belong to the main thread: this thread has its own of each. */
 async function enrol(thread: TrafficThread, pod: PodAssignment): Promise<void> {
   const { outbound, inboundPlaintext, inboundHbone, socks5 } = pod.listeners;
   const listeners = {
@@ -87,7 +87,9 @@ async function enrol(thread: TrafficThread, pod: PodAssignment): Promise<void> {
     inboundHbone: ownTargets(inboundHbone),
     socks5: ownTargets(socks5),
   };
-  await thread.enrol({ ...pod, listeners });
+  // The agent closes its own when the process drains, while connections here still dial from the pod.
+  const netnsFd = pod.netnsFd === undefined ? undefined : dupFd(pod.netnsFd);
+  await thread.enrol({ ...pod, netnsFd, listeners });
 }
 
 function ownTargets(targets: readonly ListenTarget[]): ListenTarget[] {

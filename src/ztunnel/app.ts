@@ -1,0 +1,234 @@
+import { VERSION } from '#shared/config/version.ts';
+import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
+import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
+import { CertificateManager } from '#shared/identity/certificate-manager.ts';
+import { systemClock } from '#shared/lifecycle/clock.ts';
+import { Readiness } from '#shared/lifecycle/readiness.ts';
+import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
+import { AdminServer } from '#shared/observability/admin-server.ts';
+import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
+import { MetricSet } from '#shared/observability/metric-set.ts';
+import { createMetricsExposition } from '#shared/observability/metrics.ts';
+import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
+import { MeshStore } from '#shared/workload/mesh-store.ts';
+import { stateRoutes } from './admin/routes.ts';
+import type { ZtunnelConfig } from './config.ts';
+import type { Address } from './config/values.ts';
+import type { NodeAgentConfig } from './config/workload-config.ts';
+import { CertificateFeed } from './control/certificate-feed.ts';
+import { createCertificateSource, createDiscovery } from './control/control-plane.ts';
+import { dedicatedWorkload } from './control/dedicated-workload.ts';
+import { PodEnrolment } from './control/pod-enrolment.ts';
+import { DirectoryPodSource } from './node/directory-pod-source.ts';
+import { NodeAgent } from './node/node-agent.ts';
+import { CAPTURE_PORTS, DEFAULT_PROBE_SOURCES } from './redirect/capture-rules.ts';
+import { createNft } from './redirect/nft.ts';
+import { workerThreads } from './workers/worker-link.ts';
+import { WorkerPool } from './workers/worker-pool.ts';
+
+export interface Ztunnel {
+  /** Drains and ends everything. Resolves within the drain deadline and a little. */
+  stop(): Promise<void>;
+  readonly logger: Logger;
+}
+
+/** Beside this file in source and bundle alike. */
+const WORKER_ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? './workers/worker-main.ts' : './workers/worker-main.js',
+  import.meta.url,
+);
+
+/** Starts the proxy. Rejects when something it cannot do without is missing; nothing is left running then. */
+export async function startZtunnel(config: ZtunnelConfig): Promise<Ztunnel> {
+  const app = new App(config);
+  try {
+    await app.start();
+  } catch (error) {
+    await app.stop(0);
+    throw error;
+  }
+  return { logger: app.logger, stop: () => app.stop(config.drainMs) };
+}
+
+class App {
+  readonly logger: Logger;
+  readonly #config: ZtunnelConfig;
+  readonly #levels: LogLevels;
+  readonly #metrics = new MetricSet();
+  readonly #readiness: Readiness;
+  readonly #store = new MeshStore();
+  readonly #workers: WorkerPool;
+  /** In the order in which they are stopped. */
+  readonly #stops: (() => Promise<void> | void)[] = [];
+  readonly #admin: AdminServer[] = [];
+
+  constructor(config: ZtunnelConfig) {
+    this.#config = config;
+    this.#levels = new LogLevels(config.log.level);
+    for (const [scope, level] of Object.entries(config.log.scopes)) this.#levels.set(level, scope);
+    this.logger = createProcessLogger('ztunnel', config.log.format, this.#levels, () => systemClock.now());
+    this.#readiness = new Readiness(() => this.logger.info('ready'));
+    this.#workers = new WorkerPool({
+      count: config.workerThreads,
+      spawn: workerThreads({ entry: WORKER_ENTRY, maxHeapMb: config.workerHeapMb }),
+      init: { settings: config.traffic, log: config.log },
+      wholeMesh: () => this.#store.toDelta(),
+      clock: systemClock,
+      random: Math.random,
+      logger: this.logger,
+      metrics: this.#metrics,
+    });
+    this.#metrics
+      .gauge({ name: 'istio_build', help: 'What this process was built from.', labels: ['component', 'tag'] })
+      .cell(['ztunnel', VERSION]).value = 1;
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config;
+    const stateKnown = this.#readiness.register('state of the mesh');
+    const socketsOpen = this.#readiness.register('workload sockets');
+    await this.#serve(config.readinessAddress, [readinessRoute(this.#readiness)]);
+    await this.#workers.start();
+    const manager = await this.#createCertificates();
+    const discovery = this.#createDiscovery(manager, stateKnown);
+    await this.#serveAdmin(manager, discovery);
+    discovery.start();
+    await this.#enrolWorkloads(manager);
+    socketsOpen();
+  }
+
+  async stop(drainMs: number): Promise<void> {
+    // Originals of the listening sockets go at the same time as the workers' own: nobody waits in a queue that no one serves.
+    const drained = this.#workers.drain(drainMs);
+    for (const stop of this.#stops.toReversed()) await stop();
+    await drained;
+    await this.#workers.stop();
+    await Promise.all(this.#admin.map(server => server.close()));
+  }
+
+  async #createCertificates(): Promise<CertificateManager> {
+    const { certificates, stateDir } = this.#config;
+    const logger = this.logger.child('identity');
+    const manager = new CertificateManager({
+      clock: systemClock,
+      requestCertificate: await createCertificateSource(this.#config, systemClock),
+      ttlMs: certificates.ttlMs,
+      onFailure: ({ identity, message, retryInMs, notAfterMs }) => {
+        const validUntil = notAfterMs === undefined ? undefined : new Date(notAfterMs).toISOString();
+        logger.warn('certificate not renewed', {
+          identity,
+          error: message,
+          retryInMs: Math.round(retryInMs),
+          validUntil,
+        });
+      },
+    });
+    const feed = new CertificateFeed({
+      manager,
+      workers: this.#workers,
+      stateDir,
+      clock: systemClock,
+      logger,
+    });
+    feed.restore();
+    this.#stops.push(async () => {
+      await feed.stop();
+      manager.close();
+    });
+    return manager;
+  }
+
+  #createDiscovery(manager: CertificateManager, stateKnown: () => void): DiscoverySource {
+    const discovery = createDiscovery({
+      config: this.#config,
+      clock: systemClock,
+      random: Math.random,
+      logger: this.logger,
+      metrics: createDiscoveryMetrics(this.#metrics),
+      listener: {
+        onDelta: delta => {
+          this.#store.apply(delta);
+          this.#workers.sendDelta(delta);
+          // Restored from the disk, or come from the controller: either serves.
+          if (delta !== EMPTY_DELTA) stateKnown();
+        },
+        onTrust: trust => manager.trustChanged(trust.version, trust.rootsPem),
+        onSynced: stateKnown,
+      },
+    });
+    this.#stops.push(() => discovery.stop());
+    return discovery;
+  }
+
+  async #enrolWorkloads(manager: CertificateManager): Promise<void> {
+    const { dedicated, nodeAgent, traffic, drainMs } = this.#config;
+    const enrolment = new PodEnrolment({
+      manager,
+      workers: this.#workers,
+      trustDomain: traffic.trustDomain,
+      drainMs,
+    });
+    if (dedicated !== undefined) {
+      const { assignment, close } = dedicatedWorkload(dedicated);
+      this.#stops.push(close);
+      await enrolment.assign(assignment);
+    }
+    if (nodeAgent !== undefined) await this.#startNodeAgent(nodeAgent, enrolment);
+  }
+
+  async #startNodeAgent(config: NodeAgentConfig, workers: PodEnrolment): Promise<void> {
+    const agent = new NodeAgent({
+      source: new DirectoryPodSource(config.podSourceDir, systemClock, this.logger),
+      workers,
+      capture: {
+        ports: CAPTURE_PORTS,
+        probeSources: config.probeSources ?? DEFAULT_PROBE_SOURCES,
+        captureDns: config.captureDns,
+      },
+      rules: { excludedNamespaces: config.excludedNamespaces },
+      nft: createNft(systemClock),
+      clock: systemClock,
+      logger: this.logger,
+      random: Math.random,
+    });
+    this.#stops.push(() => agent.stop());
+    await agent.start();
+  }
+
+  async #serveAdmin(manager: CertificateManager, discovery: DiscoverySource): Promise<void> {
+    const { adminAddress, adminSocket, instance, statsAddress } = this.#config;
+    const exposition = createMetricsExposition();
+    const render = async (): Promise<string> =>
+      exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
+    const metrics = metricsRoutes(render, exposition.contentType);
+    const routes = [
+      ...stateRoutes({
+        store: this.#store,
+        nodeName: instance.nodeName,
+        certificates: () => manager.status(),
+        discovery: () => discovery.status(),
+        connections: () => this.#workers.connections(),
+        config: this.#config,
+      }),
+      ...loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope)),
+      ...metrics,
+      readinessRoute(this.#readiness),
+    ];
+    await this.#serve(adminAddress, routes);
+    if (adminSocket !== undefined) await this.#newServer(routes).listen({ unixSocket: adminSocket });
+    await this.#serve(statsAddress, metrics);
+  }
+
+  async #serve(
+    address: Address | undefined,
+    routes: ConstructorParameters<typeof AdminServer>[0],
+  ): Promise<void> {
+    if (address !== undefined) await this.#newServer(routes).listen(address);
+  }
+
+  #newServer(routes: ConstructorParameters<typeof AdminServer>[0]): AdminServer {
+    const server = new AdminServer(routes, this.logger);
+    this.#admin.push(server);
+    return server;
+  }
+}

@@ -1,0 +1,116 @@
+import { availableParallelism } from 'node:os';
+import { EnvReader, type Environment } from '#shared/config/env-reader.ts';
+import {
+  type CertificateConfig,
+  type DiscoveryConfig,
+  readCertificates,
+  readDiscovery,
+} from './config/control-plane-config.ts';
+import { type LogConfig, readLog } from './config/log-config.ts';
+import { readDrain, readTraffic } from './config/traffic-config.ts';
+import { type Address, readAddress, readIp } from './config/values.ts';
+import {
+  type DedicatedConfig,
+  type InstanceConfig,
+  type NodeAgentConfig,
+  readDedicated,
+  readInstance,
+  readNodeAgent,
+} from './config/workload-config.ts';
+import type { TrafficSettings } from './pod/traffic-context.ts';
+
+export interface ZtunnelConfig {
+  /** Undefined: one workload, without capture. */
+  readonly nodeAgent: NodeAgentConfig | undefined;
+  /** Undefined: the pods of a node. */
+  readonly dedicated: DedicatedConfig | undefined;
+  readonly instance: InstanceConfig;
+  readonly discovery: DiscoveryConfig;
+  readonly certificates: CertificateConfig;
+  readonly traffic: TrafficSettings;
+  readonly workerThreads: number;
+  readonly workerHeapMb: number;
+  readonly drainMs: number;
+  readonly stateDir: string | undefined;
+  readonly log: LogConfig;
+  /** Undefined: off. */
+  readonly adminAddress: Address | undefined;
+  readonly adminSocket: string | undefined;
+  readonly statsAddress: Address | undefined;
+  readonly readinessAddress: Address | undefined;
+}
+
+/**
+ * The whole configuration, from the environment alone. Where the incumbent ztunnel has a variable for the same thing, its
+ * name and meaning are used. @throws ConfigError naming every variable that is wrong.
+ */
+export function readConfig(environment: Environment): ZtunnelConfig {
+  const env = new EnvReader(environment);
+  const config = readAll(env);
+  env.finish();
+  return config;
+}
+
+/** For the table in docs/environment.md. */
+export function declareConfig(env: EnvReader): void {
+  readAll(env);
+}
+
+function readAll(env: EnvReader): ZtunnelConfig {
+  const mode = env.oneOf(
+    'PROXY_MODE',
+    ['shared', 'dedicated'],
+    'shared',
+    'shared: the pods of a node, captured; dedicated: one workload, by SOCKS5',
+  );
+  const instance = readInstance(env);
+  const listenIp = readIp(
+    env,
+    'LISTEN_IP',
+    instance.ip,
+    'address of the workload in dedicated mode: HBONE, SOCKS5, metrics and readiness listen there',
+  );
+  const dedicated = readDedicated(env, mode === 'dedicated', listenIp);
+  const anyIp = mode === 'dedicated' ? listenIp : '0.0.0.0';
+  const discovery = readDiscovery(env);
+  return {
+    nodeAgent: readNodeAgent(env, mode === 'shared'),
+    dedicated,
+    instance,
+    discovery,
+    certificates: readCertificates(env, discovery),
+    traffic: readTraffic(env, instance, mode === 'shared'),
+    workerThreads: env.integer(
+      'ZTUNNEL_WORKER_THREADS',
+      availableParallelism(),
+      { min: 1, max: 256 },
+      'threads that carry traffic; default: the cores',
+    ),
+    workerHeapMb: env.integer(
+      'ZTUNNEL_WORKER_HEAP_MB',
+      512,
+      { min: 32, max: 65_536 },
+      'heap of a traffic thread; one that needs more is ended and started again',
+    ),
+    drainMs: readDrain(env),
+    stateDir: env.optional(
+      'STATE_DIR',
+      'directory for the state a restart without the controller is served from; private keys are written there only if it is memory-backed',
+    ),
+    log: readLog(env),
+    adminAddress: readAddress(
+      env,
+      'ADMIN_ADDR',
+      '127.0.0.1:15000',
+      'admin address (config_dump, connections, logging), or off; must be a loopback address',
+    ),
+    adminSocket: env.optional('ADMIN_UNIX_SOCKET', 'path of a unix socket for the same'),
+    statsAddress: readAddress(env, 'STATS_ADDR', `${anyIp}:15020`, 'address of the metrics, or off'),
+    readinessAddress: readAddress(
+      env,
+      'READINESS_ADDR',
+      `${anyIp}:15021`,
+      'address of the readiness probe, or off',
+    ),
+  };
+}

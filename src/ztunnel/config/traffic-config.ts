@@ -1,0 +1,114 @@
+import type { EnvReader } from '#shared/config/env-reader.ts';
+import { trustDomainFault } from '#shared/spiffe/trust-domain.ts';
+import type { TrafficSettings } from '../pod/traffic-context.ts';
+import type { InstanceConfig } from './workload-config.ts';
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+export function readTraffic(env: EnvReader, instance: InstanceConfig, shared: boolean): TrafficSettings {
+  const originalSource = env.boolean(
+    'ENABLE_ORIG_SRC',
+    shared,
+    "applications see the client's own address; default: true in shared mode",
+  );
+  if (originalSource && !shared)
+    env.reject(
+      'ENABLE_ORIG_SRC',
+      'true needs PROXY_MODE=shared: outside a captured pod no answer would find its way back',
+    );
+  const second = { minMs: 1, maxMs: 10 * MINUTE_MS };
+  const [kib, mib] = [1024, 1024 * 1024];
+  return {
+    trustDomain: readTrustDomain(env),
+    clusterId: instance.clusterId,
+    network: env.string('NETWORK', '', "network of this node's pods"),
+    nodeName: instance.nodeName,
+    clusterDomain: instance.clusterDomain,
+    waypointUnavailable: env.oneOf(
+      'WAYPOINT_UNAVAILABLE',
+      ['refuse', 'bypass'],
+      'refuse',
+      'connections to a service whose waypoint is not ready; bypass skips its L7 policy',
+    ),
+    connectTimeoutMs: env.durationMs(
+      'CONNECT_TIMEOUT',
+      '10s',
+      second,
+      'for one connection to another proxy or application, handshake included',
+    ),
+    handshakeTimeoutMs: env.durationMs(
+      'HANDSHAKE_TIMEOUT',
+      '10s',
+      second,
+      'for the TLS handshake of an incoming HBONE connection',
+    ),
+    halfClosedTimeoutMs: env.durationMs(
+      'HALF_CLOSED_TIMEOUT',
+      '1h',
+      { minMs: 1_000, maxMs: 30 * DAY_MS },
+      'one direction has ended and nothing moves the other way: the connection is cut',
+    ),
+    poolIdleTimeoutMs: env.durationMs(
+      'POOL_UNUSED_RELEASE_TIMEOUT',
+      '5m',
+      { minMs: 100, maxMs: DAY_MS },
+      'HBONE connections without a stream are closed after this',
+    ),
+    maxStreamsPerConnection: env.integer(
+      'POOL_MAX_STREAMS_PER_CONNECTION',
+      100,
+      { min: 1, max: 10_000 },
+      'connections that share one HBONE connection',
+    ),
+    originalSource,
+    http2: {
+      streamWindowBytes: env.integer(
+        'HTTP2_STREAM_WINDOW_SIZE',
+        4 * mib,
+        { min: 64 * kib, max: 2 ** 31 - 1 },
+        'receive window of each HBONE stream, bytes',
+      ),
+      connectionWindowBytes: env.integer(
+        'HTTP2_CONNECTION_WINDOW_SIZE',
+        16 * mib,
+        { min: 64 * kib, max: 2 ** 31 - 1 },
+        "receive window of each HBONE connection, bytes; larger than the stream's",
+      ),
+      maxFrameBytes: env.integer(
+        'HTTP2_FRAME_SIZE',
+        mib,
+        { min: 16 * kib, max: 2 ** 24 - 1 },
+        'largest HTTP/2 frame accepted, bytes',
+      ),
+    },
+  };
+}
+
+function readTrustDomain(env: EnvReader): string {
+  const trustDomain = env.string(
+    'TRUST_DOMAIN',
+    'cluster.local',
+    'trust domain of the identities of local workloads',
+  );
+  const fault = trustDomainFault(trustDomain);
+  if (fault !== undefined) env.reject('TRUST_DOMAIN', `${JSON.stringify(trustDomain)}: ${fault}`);
+  return trustDomain;
+}
+
+/** A second is kept for the last words before the kubelet kills. */
+export function readDrain(env: EnvReader): number {
+  const graceSeconds = env.integer(
+    'TERMINATION_GRACE_PERIOD_SECONDS',
+    30,
+    { min: 1, max: 86_400 },
+    'seconds between SIGTERM and SIGKILL',
+  );
+  const defaultText = `${Math.max(1, graceSeconds - 1)}s`;
+  return env.durationMs(
+    'CONNECTION_TERMINATION_DEADLINE',
+    defaultText,
+    { minMs: 0, maxMs: DAY_MS },
+    'after SIGTERM connections may end by themselves for this long; default: one second less than the grace period',
+  );
+}

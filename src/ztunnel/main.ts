@@ -1,0 +1,16 @@
+import { VERSION } from '#shared/config/version.ts';
+import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
+import { startZtunnel } from './app.ts';
+import { readConfig } from './config.ts';
+
+if (process.argv.includes('--version')) {
+  process.stdout.write(`ztunnel ${VERSION}\n`);
+} else {
+  try {
+    const ztunnel = await startZtunnel(readConfig(process.env));
+    onShutdownSignal(ztunnel.logger, () => ztunnel.stop());
+  } catch (error) {
+    process.stderr.write(`ztunnel: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}
