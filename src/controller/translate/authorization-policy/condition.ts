@@ -2,7 +2,8 @@ import type { HeaderValueMatch, Match } from '#shared/authz/policy.ts';
 import { EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
-import { NO_HTTP_MATCH, unchecked, type RuleReading } from './rule.ts';
+import { NO_HTTP_MATCH } from './no-http-match.ts';
+import { unchecked, type RuleReading } from './unchecked.ts';
 import { cidrs, ports, serviceAccounts, stringMatches } from './values.ts';
 
 /** `when[]`. Undefined for a condition that is left out (and reported). */

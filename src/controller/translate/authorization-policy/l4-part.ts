@@ -32,15 +32,25 @@ function asksHttp(clause: Clause): boolean {
 
 /** Undefined when some alternative asked for HTTP attributes alone: without them it always matches, and so the clause. */
 function withoutHttp(clause: Clause): Clause | undefined {
-  const matches = clause.matches.map(match =>
-    match.http === undefined ? match : { ...match, http: undefined },
-  );
-  const lost = clause.matches.some((match, i) => match.http !== undefined && isEmpty(matches[i]));
-  return lost ? undefined : { matches };
+  if (clause.matches.some(match => match.http !== undefined && isEmpty(match))) return undefined;
+  return { matches: clause.matches.map(match => ({ ...match, http: undefined })) };
 }
 
-function isEmpty(match: Match | undefined): boolean {
-  return (
-    match !== undefined && Object.values(match).every(field => field === undefined || field.length === 0)
-  );
+const L4_FIELDS = [
+  'namespaces',
+  'notNamespaces',
+  'serviceAccounts',
+  'notServiceAccounts',
+  'principals',
+  'notPrincipals',
+  'sourceIps',
+  'notSourceIps',
+  'destinationIps',
+  'notDestinationIps',
+  'destinationPorts',
+  'notDestinationPorts',
+] as const;
+
+function isEmpty(match: Match): boolean {
+  return L4_FIELDS.every(field => match[field].length === 0);
 }

@@ -1,11 +1,12 @@
 import type { HttpMatch, Match, StringMatch } from '#shared/authz/policy.ts';
 import { EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
-import type { RuleReading } from './rule.ts';
 import { ports, stringMatches } from './values.ts';
 
+const HTTP_FIELDS = ['hosts', 'notHosts', 'methods', 'notMethods', 'paths', 'notPaths'] as const;
+
 /** `to[].operation`. */
-export function readOperation(fields: Fields, _context: RuleReading): Match {
+export function readOperation(fields: Fields): Match {
   const destinationPorts = ports(fields, 'ports');
   const notDestinationPorts = ports(fields, 'notPorts');
   const http: HttpMatch = {
@@ -17,7 +18,7 @@ export function readOperation(fields: Fields, _context: RuleReading): Match {
     notPaths: readPaths(fields, 'notPaths'),
     headers: [],
   };
-  const asksHttp = Object.values(http).some(list => list.length > 0);
+  const asksHttp = HTTP_FIELDS.some(field => http[field].length > 0);
   return { ...EMPTY_MATCH, destinationPorts, notDestinationPorts, http: asksHttp ? http : undefined };
 }
 

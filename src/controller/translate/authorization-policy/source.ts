@@ -1,7 +1,7 @@
 import type { Match } from '#shared/authz/policy.ts';
 import { EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
-import { unchecked, type RuleReading } from './rule.ts';
+import { unchecked, type RuleReading } from './unchecked.ts';
 import { cidrs, serviceAccounts, stringMatches } from './values.ts';
 
 /** `from[].source`. */

@@ -1,0 +1,178 @@
+import { test } from 'tap';
+import { compile } from '#shared/authz/compile.ts';
+import { authzConnection } from '#shared/authz/connection.ts';
+import { evaluate } from '#shared/authz/evaluate.ts';
+import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { translateAuthorizationPolicy } from './authorization-policy.ts';
+import { exemptWaypoint } from './exempt-waypoint.ts';
+
+const OPTIONS = { rootNamespace: 'istio-system' };
+
+test('translations by example', async t => {
+  const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
+    objects.map(object => translateAuthorizationPolicy(object, OPTIONS)),
+  );
+  for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
+});
+
+const rule = (fields: object): object => ({ rules: [fields] });
+const source = (fields: object): object => rule({ from: [{ source: fields }] });
+const operation = (fields: object): object => rule({ to: [{ operation: fields }] });
+const when = (fields: object): object => rule({ when: [fields] });
+const SOURCE = 'spec.rules[0].from[0].source';
+const OPERATION = 'spec.rules[0].to[0].operation';
+
+const REJECTED: readonly [string, object, string, RegExp][] = [
+  ['a misspelt field', { action: 'DENY', rule: [] }, 'spec.rule', /no field of this object/],
+  [
+    'a misspelt field of a source',
+    source({ principal: ['a'] }),
+    `${SOURCE}.principal`,
+    /no field of this object/,
+  ],
+  ['an unknown action', { action: 'BLOCK' }, 'spec.action', /not one of/],
+  ['the action AUDIT', { action: 'AUDIT' }, 'spec.action', /not supported/],
+  ['the action CUSTOM', { action: 'CUSTOM', provider: {} }, 'spec.action', /not supported/],
+  [
+    'a selector with targetRefs',
+    { selector: {}, targetRefs: [{ kind: 'Service', group: '', name: 'a' }] },
+    'spec.selector',
+    /cannot be together/,
+  ],
+  [
+    'a target of an unknown kind',
+    { targetRefs: [{ kind: 'Pod', name: 'a' }] },
+    'spec.targetRefs[0].kind',
+    /not one of/,
+  ],
+  [
+    'a target of the wrong group',
+    { targetRefs: [{ kind: 'Gateway', name: 'a' }] },
+    'spec.targetRefs[0].group',
+    /not the group of kind Gateway/,
+  ],
+  [
+    'a target in another namespace',
+    { targetRefs: [{ kind: 'Service', name: 'a', namespace: 'b' }] },
+    'spec.targetRefs[0].namespace',
+    /own namespace/,
+  ],
+  ['a from without a source', rule({ from: [{}] }), 'spec.rules[0].from[0].source', /is required/],
+  ['a star in the middle', source({ principals: ['a*b'] }), `${SOURCE}.principals`, /"a\*b" has a "\*"/],
+  ['an empty value', source({ namespaces: [''] }), `${SOURCE}.namespaces`, /empty value/],
+  [
+    'a range that is none',
+    source({ ipBlocks: ['10.0.0.0/33'] }),
+    `${SOURCE}.ipBlocks`,
+    /"10.0.0.0\/33" is no IP address/,
+  ],
+  [
+    'a service account that is none',
+    source({ serviceAccounts: ['a/b/c'] }),
+    `${SOURCE}.serviceAccounts`,
+    /no service account/,
+  ],
+  ['a port that is none', operation({ ports: ['http'] }), `${OPERATION}.ports`, /"http" is no port/],
+  ['a port as a number', operation({ ports: [80] }), `${OPERATION}.ports`, /list of strings/],
+  ['a path template', operation({ paths: ['/a/{*}/b'] }), `${OPERATION}.paths`, /templates/],
+  ['a condition without values', when({ key: 'source.ip' }), 'spec.rules[0].when[0].values', /is required/],
+  [
+    'a condition on nothing known',
+    when({ key: 'source.color', values: ['red'] }),
+    'spec.rules[0].when[0].key',
+    /no attribute/,
+  ],
+  [
+    'a condition on a pseudo-header',
+    when({ key: 'request.headers[:path]', values: ['/'] }),
+    'spec.rules[0].when[0].key',
+    /pseudo-header/,
+  ],
+];
+
+test('a wrong AuthorizationPolicy is rejected with the field that is wrong', async t => {
+  for (const [name, spec, field, message] of REJECTED) {
+    const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', spec), OPTIONS);
+    t.equal(result.ok, false, name);
+    t.match(result.diagnostics[0], { object: 'AuthorizationPolicy shop/it', field, message, fix: /./ }, name);
+  }
+});
+
+test('what cannot be checked makes a policy stricter, and is said', async t => {
+  const jwt = { from: [{ source: { requestPrincipals: ['a'], namespaces: ['shop'] } }] };
+  const allow = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', { rules: [jwt] }), OPTIONS);
+  t.match(allow, { ok: true, value: { full: { rules: [] } } }, 'an ALLOW rule allows nothing');
+  t.match(allow.diagnostics[0], { severity: 'ignored', message: /the rule allows nothing/ });
+  const deny = translateAuthorizationPolicy(
+    kubeObject('AuthorizationPolicy', { action: 'DENY', rules: [jwt] }),
+    OPTIONS,
+  );
+  t.match(
+    deny,
+    {
+      ok: true,
+      value: { full: { rules: [{ clauses: [{ matches: [{ namespaces: [{ value: 'shop' }] }] }] }] } },
+    },
+    'a DENY rule denies without that part',
+  );
+  t.match(deny.diagnostics[0], { severity: 'ignored', message: /denies without regard to it/ });
+  const condition = { key: 'request.auth.claims[iss]', values: ['a'] };
+  const claims = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', when(condition)), OPTIONS);
+  t.match(claims, { ok: true, value: { full: { rules: [] } } }, 'conditions likewise');
+});
+
+test('scopes', async t => {
+  const scope = (spec: object, namespace: string): object | false => {
+    const result = translateAuthorizationPolicy(
+      kubeObject('AuthorizationPolicy', spec, { namespace }),
+      OPTIONS,
+    );
+    if (!result.ok) return false;
+    const { full, selectsEveryNamespace, selects } = result.value;
+    return {
+      scope: full.scope,
+      selectsEveryNamespace,
+      selects: selects === undefined ? undefined : [...selects],
+    };
+  };
+  const none = { selectsEveryNamespace: false, selects: undefined };
+  const selector = { selector: { matchLabels: { app: 'a' } } };
+  t.same(scope({}, 'shop'), { scope: 'namespace', ...none }, 'without a selector: its namespace');
+  t.same(scope({}, 'istio-system'), { scope: 'global', ...none }, 'in the root namespace: the mesh');
+  t.same(scope({ selector: {} }, 'shop'), { scope: 'namespace', ...none }, 'an empty selector is none');
+  t.same(
+    scope(selector, 'shop'),
+    { scope: 'workload_selector', selectsEveryNamespace: false, selects: [['app', 'a']] },
+    'with a selector: the workloads of its namespace',
+  );
+  t.same(
+    scope(selector, 'istio-system'),
+    { scope: 'workload_selector', selectsEveryNamespace: true, selects: [['app', 'a']] },
+    'in the root namespace: those of every namespace',
+  );
+});
+
+test('exemptWaypoint', async t => {
+  const waypoint = 'cluster.local/ns/shop/sa/waypoint';
+  const decide = (spec: object, source: string, exempt: readonly string[]): boolean | undefined => {
+    const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', spec), OPTIONS);
+    if (!result.ok || result.value.l4 === undefined) return undefined;
+    const connection = authzConnection({
+      sourceIdentity: `spiffe://${source}`,
+      sourceIp: '10.0.0.1',
+      destinationIp: '10.0.0.2',
+      destinationPort: 80,
+    });
+    return evaluate(compile([exemptWaypoint(result.value.l4, exempt)]), connection).allowed;
+  };
+  const other = 'cluster.local/ns/shop/sa/other';
+  const allowOrders = source({ principals: ['*/sa/orders'] });
+  t.equal(decide(allowOrders, waypoint, []), false, 'without it an ALLOW refuses the waypoint');
+  t.equal(decide(allowOrders, waypoint, [waypoint]), true, 'with it the waypoint passes');
+  t.equal(decide(allowOrders, other, [waypoint]), false, 'and nobody else');
+  t.equal(decide({}, waypoint, [waypoint]), true, 'a default deny lets the waypoint pass too');
+  const denyOthers = { action: 'DENY', ...source({ notPrincipals: ['*/sa/orders'] }) };
+  t.equal(decide(denyOthers, waypoint, []), false, 'without it a DENY refuses the waypoint');
+  t.equal(decide(denyOthers, waypoint, [waypoint]), true, 'with it the waypoint passes');
+  t.equal(decide(denyOthers, other, [waypoint]), false, 'and nobody else');
+});

@@ -1,0 +1,150 @@
+import { EMPTY_MATCH } from '#shared/authz/policy.ts';
+import type { AuthorizationPolicy, Rule, ServiceAccountMatch } from '#shared/authz/policy.ts';
+import type { Diagnostic } from '../diagnostic.ts';
+import type { IntentionSource, ServiceIntentions } from './service-intentions.ts';
+
+export interface IntentionOptions {
+  /** Where the policies live; `istio-system` by default. */
+  readonly rootNamespace: string;
+  /** What holds where no intention says anything; Consul's ACL default policy. */
+  readonly defaultAction: 'allow' | 'deny';
+  /**
+   * Service accounts of the workloads behind a Consul service: of the pods of the Service of that name, or of that name
+   * itself. Empty when nothing of that name is known.
+   */
+  accountsOf(serviceName: string): readonly ServiceAccountMatch[];
+}
+
+/** One policy and the workloads it is to be named for in `authorizationPolicies`. */
+export interface IntentionPolicy {
+  readonly policy: AuthorizationPolicy;
+  /** `others`: every workload whose service account no other of these policies is for. */
+  readonly selects: readonly ServiceAccountMatch[] | 'others';
+}
+
+export interface CompiledIntentions {
+  readonly policies: readonly IntentionPolicy[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * Policies with the meaning of all intentions together. For a source and a destination the most exact intention counts:
+ * exact to exact, any to exact, exact to any, any to any.
+ */
+export function compileIntentions(
+  all: readonly ServiceIntentions[],
+  options: IntentionOptions,
+): CompiledIntentions {
+  const diagnostics: Diagnostic[] = [];
+  const byDestination = oneForEachDestination(all, diagnostics);
+  const wildcard = byDestination.get('*');
+  const policies: IntentionPolicy[] = [];
+  for (const [destination, intentions] of byDestination) {
+    if (destination === '*') continue;
+    const selects = accounts(intentions, destination, options, diagnostics);
+    const verdicts = verdictsFor(intentions, wildcard, options.defaultAction);
+    policies.push({ policy: policyOf(destination, verdicts, intentions, options, diagnostics), selects });
+  }
+  if (wildcard !== undefined) {
+    const verdicts = verdictsFor(undefined, wildcard, options.defaultAction);
+    policies.push({ policy: policyOf('*', verdicts, wildcard, options, diagnostics), selects: 'others' });
+  }
+  return { policies, diagnostics };
+}
+
+/** Consul holds one set of intentions for a destination: the oldest counts. */
+function oneForEachDestination(
+  all: readonly ServiceIntentions[],
+  diagnostics: Diagnostic[],
+): Map<string, ServiceIntentions> {
+  const found = new Map<string, ServiceIntentions>();
+  const key = (one: ServiceIntentions): string => `${one.creationTimestamp} ${one.namespace}/${one.name}`;
+  for (const one of all.toSorted((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0))) {
+    const first = found.get(one.destination);
+    if (first === undefined) found.set(one.destination, one);
+    else {
+      const message = `ServiceIntentions ${first.namespace}/${first.name} is for the same destination and older`;
+      report(
+        diagnostics,
+        one,
+        'spec.destination.name',
+        one.destination,
+        message,
+        'put all sources into one object',
+        'rejected',
+      );
+    }
+  }
+  return found;
+}
+
+interface Verdicts {
+  readonly named: ReadonlyMap<string, IntentionSource['action']>;
+  readonly others: IntentionSource['action'];
+}
+
+/** What holds for each source of one destination. */
+function verdictsFor(
+  exact: ServiceIntentions | undefined,
+  wildcard: ServiceIntentions | undefined,
+  defaultAction: 'allow' | 'deny',
+): Verdicts {
+  const named = new Map<string, IntentionSource['action']>();
+  for (const level of [exact, wildcard]) {
+    let others: IntentionSource['action'] | undefined;
+    for (const { name, action } of level?.sources ?? []) {
+      if (name === '*') others = action;
+      else if (!named.has(name)) named.set(name, action);
+    }
+    // Any source to this destination counts more than a named source to any destination.
+    if (others !== undefined) return { named, others };
+  }
+  return { named, others: defaultAction };
+}
+
+/** Where others are denied, an ALLOW for the allowed; where they are allowed, a DENY for the denied. */
+function policyOf(
+  destination: string,
+  verdicts: Verdicts,
+  intentions: ServiceIntentions,
+  options: IntentionOptions,
+  diagnostics: Diagnostic[],
+): AuthorizationPolicy {
+  const action = verdicts.others === 'deny' ? 'allow' : 'deny';
+  const rules: Rule[] = [];
+  for (const [source, verdict] of verdicts.named) {
+    if (verdict === verdicts.others) continue;
+    const serviceAccounts = accounts(intentions, source, options, diagnostics);
+    if (serviceAccounts.length > 0)
+      rules.push({ clauses: [{ matches: [{ ...EMPTY_MATCH, serviceAccounts }] }] });
+  }
+  const name = `consul_intentions_${destination === '*' ? 'any' : destination}`;
+  return { name, namespace: options.rootNamespace, scope: 'workload_selector', action, rules, dryRun: false };
+}
+
+function accounts(
+  intentions: ServiceIntentions,
+  service: string,
+  options: IntentionOptions,
+  diagnostics: Diagnostic[],
+): readonly ServiceAccountMatch[] {
+  const found = options.accountsOf(service);
+  if (found.length === 0) {
+    const message = 'there is no Service or service account of this name: the intention has no effect for it';
+    report(diagnostics, intentions, 'spec', service, message, 'create it or correct the name', 'ignored');
+  }
+  return found;
+}
+
+function report(
+  diagnostics: Diagnostic[],
+  intentions: ServiceIntentions,
+  field: string,
+  value: string,
+  message: string,
+  fix: string,
+  severity: Diagnostic['severity'],
+): void {
+  const object = `ServiceIntentions ${intentions.namespace}/${intentions.name}`;
+  diagnostics.push({ object, field, value: JSON.stringify(value), message, fix, severity });
+}

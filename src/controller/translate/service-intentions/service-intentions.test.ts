@@ -1,0 +1,183 @@
+import { test } from 'tap';
+import { compile } from '#shared/authz/compile.ts';
+import { authzConnection } from '#shared/authz/connection.ts';
+import { evaluate } from '#shared/authz/evaluate.ts';
+import type { ServiceAccountMatch } from '#shared/authz/policy.ts';
+import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { compileIntentions, type IntentionOptions } from './compile-intentions.ts';
+import { translateServiceIntentions, type ServiceIntentions } from './service-intentions.ts';
+
+const KNOWN = ['frontend', 'orders', 'payments', 'fraud'];
+
+const OPTIONS: IntentionOptions = {
+  rootNamespace: 'istio-system',
+  defaultAction: 'allow',
+  accountsOf: name => (KNOWN.includes(name) ? [{ namespace: 'shop', serviceAccount: name }] : []),
+};
+
+test('translations by example', async t => {
+  const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects => {
+    const results = objects.map(translateServiceIntentions);
+    return {
+      results,
+      compiled: compileIntentions(
+        results.flatMap(r => (r.ok ? [r.value] : [])),
+        OPTIONS,
+      ),
+    };
+  });
+  for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
+});
+
+/** `orders>payments allow` */
+function intentions(...lines: readonly string[]): ServiceIntentions[] {
+  const byDestination = new Map<string, ServiceIntentions['sources'][number][]>();
+  for (const line of lines) {
+    const [source = '', destination = '', action = ''] = line.split(/[> ]/);
+    const list = byDestination.get(destination) ?? [];
+    list.push({ name: source, action: action === 'allow' ? 'allow' : 'deny' });
+    byDestination.set(destination, list);
+  }
+  return [...byDestination].map(([destination, sources]) => ({
+    name: destination,
+    namespace: 'shop',
+    creationTimestamp: '',
+    destination,
+    sources,
+  }));
+}
+
+/** Asks as the data plane does: the policies selected for the destination, against the source's identity. */
+function allowed(
+  all: readonly ServiceIntentions[],
+  source: string,
+  destination: string,
+  options = OPTIONS,
+): boolean {
+  const { policies } = compileIntentions(all, options);
+  const isHere = (account: ServiceAccountMatch): boolean => account.serviceAccount === destination;
+  const named = policies.filter(({ selects }) => selects !== 'others' && selects.some(isHere));
+  const holding = named.length > 0 ? named : policies.filter(({ selects }) => selects === 'others');
+  const connection = authzConnection({
+    sourceIdentity: source === '' ? undefined : `spiffe://cluster.local/ns/shop/sa/${source}`,
+    sourceIp: '10.0.0.1',
+    destinationIp: '10.0.0.2',
+    destinationPort: 80,
+  });
+  return evaluate(compile(holding.map(({ policy }) => policy)), connection).allowed;
+}
+
+const ROWS: readonly [string, readonly string[], string, string, boolean][] = [
+  ['without intentions the default holds', [], 'orders', 'payments', true],
+  ['an exact deny denies', ['orders>payments deny'], 'orders', 'payments', false],
+  ['it denies nobody else', ['orders>payments deny'], 'frontend', 'payments', true],
+  ['and nowhere else', ['orders>payments deny'], 'orders', 'fraud', true],
+  ['any to any denies', ['*>* deny'], 'orders', 'payments', false],
+  ['any to any denies plaintext', ['*>* deny'], '', 'payments', false],
+  ['exact to exact wins over any to any', ['*>* deny', 'orders>payments allow'], 'orders', 'payments', true],
+  ['others stay denied', ['*>* deny', 'orders>payments allow'], 'frontend', 'payments', false],
+  ['other destinations stay denied', ['*>* deny', 'orders>payments allow'], 'orders', 'fraud', false],
+  ['any to exact wins over any to any', ['*>* deny', '*>payments allow'], 'frontend', 'payments', true],
+  ['exact to any wins over any to any', ['*>* deny', 'orders>* allow'], 'orders', 'fraud', true],
+  ['any to exact wins over exact to any', ['orders>* allow', '*>payments deny'], 'orders', 'payments', false],
+  [
+    'exact to any holds where there is no other',
+    ['*>* deny', 'orders>* allow', 'frontend>payments allow'],
+    'orders',
+    'payments',
+    true,
+  ],
+  [
+    'exact to exact wins over exact to any',
+    ['orders>* allow', '*>* deny', 'orders>payments deny'],
+    'orders',
+    'payments',
+    false,
+  ],
+  [
+    'a deny beside an allow of all',
+    ['*>payments allow', 'frontend>payments deny'],
+    'frontend',
+    'payments',
+    false,
+  ],
+  [
+    'an allow beside a deny of all',
+    ['*>payments deny', 'frontend>payments allow'],
+    'frontend',
+    'payments',
+    true,
+  ],
+];
+
+test('precedence: the most exact intention counts', async t => {
+  for (const [name, lines, source, destination, expected] of ROWS) {
+    t.equal(allowed(intentions(...lines), source, destination), expected, name);
+  }
+  const denyByDefault: IntentionOptions = { ...OPTIONS, defaultAction: 'deny' };
+  t.equal(
+    allowed(intentions('orders>payments allow'), 'frontend', 'payments', denyByDefault),
+    false,
+    'the default may be to deny',
+  );
+});
+
+test('what is wrong among intentions is said', async t => {
+  const [one] = intentions('orders>payments allow');
+  if (one === undefined) throw new Error('no intention');
+  const twice = compileIntentions([one, { ...one, name: 'second', creationTimestamp: '2026' }], OPTIONS);
+  t.equal(twice.policies.length, 1, 'a second object for a destination is not used');
+  t.match(twice.diagnostics[0], {
+    object: 'ServiceIntentions shop/second',
+    severity: 'rejected',
+    message: /older/,
+  });
+  const unknown = compileIntentions(intentions('nobody>payments allow'), {
+    ...OPTIONS,
+    defaultAction: 'deny',
+  });
+  t.match(unknown.diagnostics[0], {
+    value: '"nobody"',
+    severity: 'ignored',
+    message: /no Service or service account/,
+  });
+});
+
+const spec = (over: object): object => ({
+  destination: { name: 'a' },
+  sources: [{ name: 'b', action: 'allow' }],
+  ...over,
+});
+const sources = (...list: object[]): object => spec({ sources: list });
+
+const REJECTED: readonly [string, object, string, RegExp][] = [
+  ['no destination', { sources: [{ name: 'b', action: 'allow' }] }, 'spec.destination', /is required/],
+  ['no sources', spec({ sources: [] }), 'spec.sources', /is empty/],
+  ['a misspelt field', spec({ source: [] }), 'spec.source', /no field of this object/],
+  ['a source without a name', sources({ action: 'allow' }), 'spec.sources[0].name', /is required/],
+  ['a source without an action', sources({ name: 'b' }), 'spec.sources[0].action', /is required/],
+  ['an unknown action', sources({ name: 'b', action: 'ALLOW' }), 'spec.sources[0].action', /not one of/],
+  [
+    'a pattern for a name',
+    sources({ name: 'b*', action: 'allow' }),
+    'spec.sources[0].name',
+    /no name of a service/,
+  ],
+  [
+    'a source twice',
+    sources({ name: 'b', action: 'allow' }, { name: 'b', action: 'deny' }),
+    'spec.sources',
+    /"b" twice/,
+  ],
+  ['permissions', sources({ name: 'b', permissions: [] }), 'spec.sources[0].permissions', /not supported/],
+  ['a peer', sources({ name: 'b', action: 'allow', peer: 'c' }), 'spec.sources[0].peer', /not supported/],
+  ['a token', spec({ jwt: {} }), 'spec.jwt', /not supported/],
+];
+
+test('wrong ServiceIntentions are rejected with the field that is wrong', async t => {
+  for (const [name, body, field, message] of REJECTED) {
+    const result = translateServiceIntentions(kubeObject('ServiceIntentions', body));
+    t.equal(result.ok, false, name);
+    t.match(result.diagnostics[0], { object: 'ServiceIntentions shop/it', field, message, fix: /./ }, name);
+  }
+});

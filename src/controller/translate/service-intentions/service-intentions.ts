@@ -1,0 +1,70 @@
+import type { KubeObject } from '../../source/kube-object.ts';
+import { readSpec, type Fields } from '../decode.ts';
+import { Diagnostics, type Translated } from '../diagnostic.ts';
+
+/** Consul ServiceIntentions for one destination, as written; policies come of all of them (`compileIntentions`). */
+export interface ServiceIntentions {
+  readonly name: string;
+  readonly namespace: string;
+  readonly creationTimestamp: string;
+  /** Name of a service, or `*`. */
+  readonly destination: string;
+  readonly sources: readonly IntentionSource[];
+}
+
+export interface IntentionSource {
+  /** Name of a service, or `*`. */
+  readonly name: string;
+  readonly action: 'allow' | 'deny';
+}
+
+export function translateServiceIntentions(object: KubeObject): Translated<ServiceIntentions> {
+  const diagnostics = new Diagnostics(object);
+  const { name, namespace, creationTimestamp } = object.metadata;
+  const read = readSpec(object, diagnostics, readIntentions);
+  return diagnostics.conclude({
+    name,
+    namespace,
+    creationTimestamp,
+    ...(read ?? { destination: '', sources: [] }),
+  });
+}
+
+function readIntentions(spec: Fields): Pick<ServiceIntentions, 'destination' | 'sources'> {
+  const destination = spec.object('destination', readName) ?? '';
+  if (destination === '' && !spec.has('destination')) {
+    spec.reject('destination', 'is required', 'set destination.name to a service, or "*"');
+  }
+  spec.refused('jwt', 'remove it; tokens are not checked yet');
+  const sources = spec.objects('sources', readSource);
+  if (sources.length === 0) spec.reject('sources', 'is empty', 'name at least one source, or "*"');
+  const names = sources.map(source => source.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) spec.reject('sources', `names the source "${twice}" twice`, 'keep one of them');
+  return { destination, sources };
+}
+
+function readSource(fields: Fields): IntentionSource {
+  fields.string('description');
+  fields.refused('permissions', 'use action here, and an AuthorizationPolicy for HTTP attributes');
+  for (const key of ['peer', 'samenessGroup'])
+    fields.refused(key, 'remove it; other clusters are not known yet');
+  const action = fields.oneOf('action', ['allow', 'deny']);
+  if (action === undefined && !fields.has('permissions')) fields.requiredString('action');
+  return { name: readName(fields), action: action ?? 'deny' };
+}
+
+/** Consul's namespaces and partitions do not exist here; `default` is what is written where there are none. */
+function readName(fields: Fields): string {
+  const name = fields.requiredString('name');
+  if (name !== '*' && name.includes('*')) {
+    fields.reject('name', 'is no name of a service', 'write the name of a service, or "*" alone');
+  }
+  for (const key of ['namespace', 'partition']) {
+    const value = fields.string(key);
+    if (value !== undefined && value !== 'default' && value !== '*') {
+      fields.ignore(key, 'has no effect: services are found by name in every namespace', 'remove it');
+    }
+  }
+  return name;
+}
