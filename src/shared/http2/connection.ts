@@ -10,17 +10,19 @@ import { FrameWriter } from './frame-writer.ts';
 import { Keepalive } from './keepalive.ts';
 import { type Http2Options, resolveHttp2Options } from './options.ts';
 import { encodeSettings, initialPeerSettings, type PeerSettings } from './settings.ts';
-import type { Http2Stream, Http2StreamHandler } from './stream.ts';
+import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
 import { type OnStream, StreamReceiver } from './stream-receiver.ts';
-import { Streams } from './streams.ts';
 import { StallWatch } from './stall-watch.ts';
+import { Streams } from './streams.ts';
 
 export type { Http2ConnectionHandler, Http2Role } from './connection-handler.ts';
 
 const KEEPALIVE_PING = Buffer.from('keepaliv', 'latin1');
 const DRAIN_PING = Buffer.from('draining', 'latin1');
-/** For the last frames to be read by the peer, once there is nothing else to do. */
-const LINGER_MS = 1_000;
+/** For a last GOAWAY to be read by a peer we give up. */
+const FORCED_LINGER_MS = 1_000;
+/** For the last answers to be read by a peer that we part from in order. */
+const ORDERLY_LINGER_MS = 10_000;
 
 /** One HTTP/2 connection over a byte channel, either role (RFC 9113, h2 or h2c with prior knowledge). */
 export class Http2Connection {
@@ -43,7 +45,6 @@ export class Http2Connection {
   /** No stream will be added: the channel ends with the last one. */
   #endsWhenIdle = false;
   #isClosing = false;
-  #closeReported = false;
   #settingsTimer: Timer | undefined;
   #drainTimer: Timer | undefined;
   #lingerTimer: Timer | undefined;
@@ -131,15 +132,14 @@ export class Http2Connection {
   /** GOAWAY with `code` (`ErrorCode`) and debug text, streams are reset, and the channel is closed. Idempotent. */
   close(code: number, debugText: string): void {
     if (this.#isClosing) return;
-    const orderly = code === ErrorCode.NO_ERROR;
-    if (!orderly) {
+    if (code !== ErrorCode.NO_ERROR) {
       this.#error ??= new ChannelError(
         'protocol',
         `HTTP/2 connection closed with ${errorCodeName(code)}: ${debugText}`,
       );
     }
     this.#writer.goaway(this.#streams.lastPeerId, code, debugText);
-    this.#endChannel();
+    this.#endChannel(FORCED_LINGER_MS);
     this.#streams.endAll({ code, origin: 'connection', unprocessed: false, message: debugText });
   }
 
@@ -255,29 +255,27 @@ export class Http2Connection {
   #onChannelEnd(): void {
     if (this.#isClosing) return;
     if (this.#state === 'open') this.#state = 'draining';
-    const message = 'the peer closed the connection';
-    this.#streams.endUnfinished({
-      code: ErrorCode.CANCEL,
-      origin: 'connection',
-      unprocessed: false,
-      message,
-    });
-    this.#endWhenIdle();
+    try {
+      this.#streams.endUnfinished(connectionLost('the peer closed the connection'));
+      this.#endWhenIdle();
+    } catch (error) {
+      this.#onFault(error);
+    }
   }
 
   #onChannelClose(error: ChannelError | undefined): void {
     this.#isClosing = true;
     this.#stop();
-    const message = error?.message ?? 'the connection was closed';
-    this.#streams.endAll({ code: ErrorCode.CANCEL, origin: 'connection', unprocessed: false, message });
-    if (this.#closeReported) return;
-    this.#closeReported = true;
-    this.#handler.onClose(this.#error ?? error);
+    try {
+      this.#streams.endAll(connectionLost(error?.message ?? 'the connection was closed'));
+    } finally {
+      this.#handler.onClose(this.#error ?? error);
+    }
   }
 
   #onStreamEnd(): void {
     if (this.#isClosing) return;
-    if (this.#endsWhenIdle && this.#streams.count === 0) this.#endChannel();
+    if (this.#endsWhenIdle && this.#streams.count === 0) this.#endChannel(ORDERLY_LINGER_MS);
     else this.#handler.onCapacity();
   }
 
@@ -296,7 +294,7 @@ export class Http2Connection {
 
   #endWhenIdle(): void {
     this.#endsWhenIdle = true;
-    if (this.#streams.count === 0) this.#endChannel();
+    if (this.#streams.count === 0) this.#endChannel(ORDERLY_LINGER_MS);
   }
 
   /** From here on new streams of the peer are refused; those it opened before it read this are answered. */
@@ -324,23 +322,27 @@ export class Http2Connection {
     this.#isClosing = true;
     this.#stop();
     this.#channel.abort(error);
-    this.#streams.endAll({
-      code: ErrorCode.CANCEL,
-      origin: 'connection',
-      unprocessed: false,
-      message: error.message,
-    });
+    this.#streams.endAll(connectionLost(error.message));
   }
 
   /** What is written goes out, nothing more is read, and the peer has a moment to close its side. */
-  #endChannel(): void {
+  #endChannel(lingerMs: number): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#stop();
     this.#channel.end();
-    const error =
-      this.#error ?? new ChannelError('drain', 'the peer did not close its side of an ended connection');
-    this.#lingerTimer = this.#clock.setTimer(LINGER_MS, () => this.#channel.abort(error));
+    this.#linger(lingerMs, Number.POSITIVE_INFINITY);
+  }
+
+  /** A slow peer is left to read its last answers for as long as each round takes some of them. */
+  #linger(lingerMs: number, bufferedBefore: number): void {
+    this.#lingerTimer = this.#clock.setTimer(lingerMs, () => {
+      const { bufferedBytes } = this.#channel;
+      const makesProgress = bufferedBytes > 0 && bufferedBytes < bufferedBefore;
+      if (makesProgress && lingerMs === ORDERLY_LINGER_MS) return this.#linger(lingerMs, bufferedBytes);
+      const text = 'the peer did not close its side of an ended connection';
+      this.#channel.abort(this.#error ?? new ChannelError('drain', text));
+    });
   }
 
   #stop(): void {
@@ -352,4 +354,9 @@ export class Http2Connection {
     this.#drainTimer?.cancel();
     this.#lingerTimer?.cancel();
   }
+}
+
+/** Whether the peer has processed the stream cannot be known. */
+function connectionLost(message: string): StreamReset {
+  return { code: ErrorCode.CANCEL, origin: 'connection', unprocessed: false, message };
 }

@@ -369,3 +369,45 @@ test('DATA frames of one stream are not a flood', t => {
   t.equal(b.connection.state, 'open');
   t.end();
 });
+
+test('a drained connection lets a slow peer read its last answer', t => {
+  const b = bench('server', { channel: { fragment: () => 1_000 } });
+  b.peer.headers(1, GET, true);
+  b.pair.flush();
+  b.connection.drain();
+  b.clock.advance(1_000);
+  b.pair.right.pause();
+  b.requests[0]?.stream.sendHeaders([':status', '200'], false);
+  b.requests[0]?.stream.sendData(Buffer.alloc(50_000), true);
+  for (let second = 0; second < 45; second++) {
+    b.clock.advance(1_000);
+    b.pair.right.resume();
+    b.pair.step();
+    b.pair.right.pause();
+  }
+  b.pair.right.resume();
+  b.pair.right.end();
+  b.pair.flush();
+  t.same(b.closes, [undefined]);
+  t.equal(b.clock.pendingTimers, 0);
+  t.end();
+});
+
+test('a handler that throws while the connection ends keeps no other from being told', t => {
+  const b = bench('client');
+  const events: string[] = [];
+  const thrower = {
+    ...recordingHandler([]),
+    onReset: () => {
+      throw new Error('bug');
+    },
+  };
+  b.connection.openStream(GET, true, thrower);
+  b.connection.openStream(GET, true, recordingHandler(events));
+  t.throws(() => b.connection.close(ErrorCode.NO_ERROR, 'bye'), { name: 'AggregateError' });
+  t.same(events, ['reset 0 connection']);
+  b.clock.advance(1_000);
+  b.pair.flush();
+  t.equal(b.closes.length, 1);
+  t.end();
+});

@@ -11,6 +11,7 @@ const SCHEME = /^[A-Za-z][A-Za-z0-9+\-.]*$/;
 /** No user information (RFC 9113 §8.3.1), nothing that could end the authority or begin another part. */
 const AUTHORITY = /^[^\s/?#@\\]+$/;
 const PATH = /^(?:\/[^\s#]*|\*)$/;
+const COLON = 0x3a;
 const DIGITS = /^[0-9]{1,15}$/;
 
 /** Pseudo-header fields and the declared length of one message. */
@@ -33,22 +34,22 @@ interface Malformed {
 
 /** `allowProtocol`: extended CONNECT (RFC 8441) was announced. */
 export function checkRequest(fields: readonly string[], allowProtocol: boolean): RequestCheck {
-  const pseudo: Record<string, string | undefined> = {};
+  const pseudo = new Pseudo();
   const regular = readPseudo(fields, allowProtocol ? EXTENDED_REQUEST_PSEUDO : REQUEST_PSEUDO, pseudo);
   if (typeof regular === 'string') return malformed(regular);
   const problem = checkRegular(fields, regular) ?? checkTarget(pseudo) ?? checkHost(fields, regular, pseudo);
   if (problem !== undefined) return malformed(problem);
   const contentLength = readContentLength(fields, regular);
   if (contentLength === undefined) return malformed('content-length is not one whole number');
-  const method = pseudo[':method'] ?? '';
+  const method = pseudo.method ?? '';
   return { ok: true, request: { method, isConnect: method === 'CONNECT', contentLength } };
 }
 
 export function checkResponse(fields: readonly string[]): ResponseCheck {
-  const pseudo: Record<string, string | undefined> = {};
+  const pseudo = new Pseudo();
   const regular = readPseudo(fields, RESPONSE_PSEUDO, pseudo);
   if (typeof regular === 'string') return malformed(regular);
-  const status = pseudo[':status'];
+  const { status } = pseudo;
   if (status === undefined || !/^[1-9][0-9]{2}$/.test(status))
     return malformed(':status is not three digits');
   if (status === '101') return malformed('101 has no meaning in HTTP/2');
@@ -67,35 +68,56 @@ export function checkTrailers(fields: readonly string[]): string | undefined {
   return checkRegular(fields, 0);
 }
 
-const REQUEST_PSEUDO: readonly string[] = [':method', ':scheme', ':authority', ':path'];
-const EXTENDED_REQUEST_PSEUDO: readonly string[] = [...REQUEST_PSEUDO, ':protocol'];
-const RESPONSE_PSEUDO: readonly string[] = [':status'];
+/** Pseudo-header fields, each undefined until it comes. */
+class Pseudo {
+  method: string | undefined = undefined;
+  scheme: string | undefined = undefined;
+  authority: string | undefined = undefined;
+  path: string | undefined = undefined;
+  protocol: string | undefined = undefined;
+  status: string | undefined = undefined;
+}
+
+type PseudoName = keyof Pseudo;
+
+const REQUEST_PSEUDO: ReadonlyMap<string, PseudoName> = new Map([
+  [':method', 'method'],
+  [':scheme', 'scheme'],
+  [':authority', 'authority'],
+  [':path', 'path'],
+]);
+const EXTENDED_REQUEST_PSEUDO: ReadonlyMap<string, PseudoName> = new Map([
+  ...REQUEST_PSEUDO,
+  [':protocol', 'protocol'],
+]);
+const RESPONSE_PSEUDO: ReadonlyMap<string, PseudoName> = new Map([[':status', 'status']]);
 
 /** @returns the index of the first regular field, or what is wrong. */
 function readPseudo(
   fields: readonly string[],
-  known: readonly string[],
-  pseudo: Record<string, string | undefined>,
+  known: ReadonlyMap<string, PseudoName>,
+  pseudo: Pseudo,
 ): number | string {
   let i = 0;
   for (; i < fields.length; i += 2) {
     const name = fields[i] ?? '';
-    if (!name.startsWith(':')) break;
-    if (!known.includes(name)) return `unknown pseudo-header field ${JSON.stringify(name)}`;
-    if (pseudo[name] !== undefined) return `${name} comes twice`;
+    if (name.charCodeAt(0) !== COLON) break;
+    const key = known.get(name);
+    if (key === undefined) return `unknown pseudo-header field ${JSON.stringify(name)}`;
+    if (pseudo[key] !== undefined) return `${name} comes twice`;
     const value = fields[i + 1] ?? '';
     if (BAD_VALUE.test(value)) return `${name} holds a forbidden character`;
-    pseudo[name] = value;
+    pseudo[key] = value;
   }
   return i;
 }
 
-function checkTarget(pseudo: Readonly<Record<string, string | undefined>>): string | undefined {
-  const { ':method': method, ':scheme': scheme, ':path': path, ':authority': authority } = pseudo;
+function checkTarget(pseudo: Readonly<Pseudo>): string | undefined {
+  const { method, scheme, path, authority } = pseudo;
   if (method === undefined || !METHOD.test(method)) return ':method is missing or not a token';
   if (authority !== undefined && authority !== '' && !AUTHORITY.test(authority))
     return ':authority is not a host';
-  const isExtended = pseudo[':protocol'] !== undefined;
+  const isExtended = pseudo.protocol !== undefined;
   if (isExtended && method !== 'CONNECT') return ':protocol without CONNECT';
   if (method === 'CONNECT' && !isExtended) {
     if (scheme !== undefined || path !== undefined) return 'CONNECT with :scheme or :path';
@@ -111,7 +133,7 @@ function checkRegular(fields: readonly string[], from: number): string | undefin
   for (let i = from; i < fields.length; i += 2) {
     const name = fields[i] ?? '';
     const value = fields[i + 1] ?? '';
-    if (name.startsWith(':')) return `${JSON.stringify(name)} behind a regular field`;
+    if (name.charCodeAt(0) === COLON) return `${JSON.stringify(name)} behind a regular field`;
     if (!NAME.test(name)) return `field name ${JSON.stringify(name.slice(0, 40))} is not a lower-case token`;
     if (BAD_VALUE.test(value)) return `the value of ${name} holds a forbidden character`;
     if (isConnectionSpecific(name, value)) return `connection-specific field ${name}`;
@@ -136,11 +158,7 @@ function isConnectionSpecific(name: string, value: string): boolean {
 }
 
 /** Two names for one target are the classic way past a router (RFC 9113 §8.3.1). */
-function checkHost(
-  fields: readonly string[],
-  from: number,
-  pseudo: Readonly<Record<string, string | undefined>>,
-): string | undefined {
+function checkHost(fields: readonly string[], from: number, pseudo: Readonly<Pseudo>): string | undefined {
   let host: string | undefined;
   for (let i = from; i < fields.length; i += 2) {
     if (fields[i] !== 'host') continue;
@@ -149,7 +167,7 @@ function checkHost(
   }
   if (host === undefined) return undefined;
   if (host !== '' && !AUTHORITY.test(host)) return 'host is not a host';
-  const authority = pseudo[':authority'];
+  const { authority } = pseudo;
   if (authority !== undefined && authority.toLowerCase() !== host.toLowerCase())
     return 'host differs from :authority';
   return undefined;

@@ -243,12 +243,20 @@ export class Streams implements StreamOwner {
     this.#onStreamEnd();
   }
 
+  /** All are told, also when a handler throws: it is thrown again behind the last. */
   #endEach(isMeant: (stream: StreamState) => boolean, reset: StreamReset): void {
+    const errors: unknown[] = [];
     for (const stream of [...this.#open.values()].filter(isMeant)) {
       if (stream.isOver) continue;
-      this.finish(stream);
-      stream.handler.onReset(reset);
+      try {
+        this.finish(stream);
+        stream.handler.onReset(reset);
+      } catch (error) {
+        errors.push(error);
+      }
     }
+    if (errors.length > 0)
+      throw new AggregateError(errors, 'stream handlers failed while the connection ended');
   }
 
   isLocal(streamId: number): boolean {
