@@ -27,7 +27,13 @@ export interface Engine {
 
 export type ListenTarget =
   | { readonly fd: number }
-  | { readonly ip: string; readonly port: number; readonly backlog?: number };
+  | {
+      readonly ip: string;
+      readonly port: number;
+      readonly backlog?: number;
+      /** SO_REUSEPORT: several threads listen on one address, each with a socket of its own. */
+      readonly reusePort?: boolean;
+    };
 
 export interface ConnectTarget {
   readonly remote: SocketEndpoint;

@@ -1,6 +1,10 @@
-import type { RequestHead } from '../http/exchange.ts';
+import { ExchangeError, type RequestHead } from '../http/exchange.ts';
 import type { BodyEncoder } from './body-encoder.ts';
 import { beginHead, endHead, putField, putFields, putText, putWord } from './head-writer.ts';
+import { isAuthority } from './request-target.ts';
+
+/** The last authority that was found well-formed: most requests of a thread repeat it. */
+let checkedAuthority = '';
 
 /**
  * Renders a request head and starts the encoder for its body.
@@ -10,6 +14,11 @@ import { beginHead, endHead, putField, putFields, putText, putWord } from './hea
 export function renderRequest(head: RequestHead, endStream: boolean, encoder: BodyEncoder): Buffer {
   const { method } = head;
   const connect = method === 'CONNECT';
+  if (head.authority !== checkedAuthority) {
+    // HTTP/2 and route filters allow more in an authority than Host may hold.
+    if (!isAuthority(head.authority)) throw new ExchangeError('protocol_error', 'authority is not fit for Host');
+    checkedAuthority = head.authority;
+  }
   beginHead();
   putWord(method);
   putText(' ');

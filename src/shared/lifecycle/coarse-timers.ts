@@ -33,7 +33,12 @@ export class CoarseTimers {
     return this.#clock;
   }
 
-  /** The deadline `delayMs` from now. Cheap: no clock is read. */
+  /** Monotonic time of the last tick, in ms. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** The deadline `delayMs` from now, to be asked for while something is added (the time stands still otherwise). Cheap: no clock is read. */
   after(delayMs: number): number {
     return this.#now + this.#tickMs + delayMs;
   }

@@ -59,7 +59,8 @@ function startListening(server: Server, target: ListenTarget): Promise<void> {
     if ('fd' in target) server.listen({ fd: target.fd }, onListening);
     else {
       const backlog = target.backlog ?? DEFAULT_BACKLOG;
-      server.listen({ host: target.ip, port: target.port, backlog }, onListening);
+      const reusePort = target.reusePort ?? false;
+      server.listen({ host: target.ip, port: target.port, backlog, reusePort }, onListening);
     }
   });
 }

@@ -1,0 +1,135 @@
+import { type ByteChannel, ChannelError } from '#shared/engine/channel.ts';
+import { Http1ServerConnection } from '#shared/http1/server-connection.ts';
+import type { Http1ServerHandler, Http1ServerOptions } from '#shared/http1/server-options.ts';
+import { Http2Connection } from '#shared/http2/connection.ts';
+import { ErrorCode } from '#shared/http2/error-code.ts';
+import { serveExchange } from '#shared/http2/server-exchange.ts';
+import type { Timer } from '#shared/lifecycle/clock.ts';
+import type { Logger } from '#shared/observability/logger.ts';
+import type { Downstream, RequestEnvironment } from '../request/environment.ts';
+import { serveRequest } from '../request/request-flow.ts';
+import { PeekedChannel } from './peeked-channel.ts';
+import { TcpProxy } from './tcp-proxy.ts';
+import { type DetectionMode, type DownstreamProtocol, sniffProtocol } from './sniff-protocol.ts';
+
+export interface DownstreamServerOptions {
+  readonly env: RequestEnvironment;
+  readonly http1: Http1ServerOptions;
+  /** A client that has said nothing by then is taken for one that waits for the server to speak: plain TCP. */
+  readonly detectionTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+interface Drainable {
+  drain(): void;
+  cut(): void;
+}
+
+const CUT = new ChannelError('drain', 'the waypoint stops');
+
+/** Serves accepted connections, tunnels or plain, in whatever protocol they speak. */
+export class DownstreamServer {
+  readonly tcp: TcpProxy;
+  readonly #options: DownstreamServerOptions;
+  readonly #connections = new Set<Drainable>();
+  #draining = false;
+
+  constructor(options: DownstreamServerOptions) {
+    this.#options = options;
+    this.tcp = new TcpProxy(options.env);
+  }
+
+  get openConnections(): number {
+    return this.#connections.size;
+  }
+
+  serve(channel: ByteChannel, mode: DetectionMode, downstream: Downstream): void {
+    if (mode === 'tcp') this.tcp.proxy(channel, downstream);
+    else this.#detect(channel, mode, downstream);
+  }
+
+  /** Responses under way are finished; each connection then closes. */
+  drain(): void {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Ends every connection at once. */
+  closeAll(): void {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.cut();
+  }
+
+  #detect(channel: ByteChannel, mode: 'http' | 'any', downstream: Downstream): void {
+    let timer: Timer | undefined;
+    let decided = false;
+    const decide = (protocol: DownstreamProtocol): void => {
+      if (decided) return;
+      decided = true;
+      timer?.cancel();
+      this.#serveAs(protocol, peeked, downstream);
+    };
+    const peeked = new PeekedChannel(channel, (first, ended) => {
+      const protocol = sniffProtocol(first, mode) ?? (ended ? 'tcp' : undefined);
+      if (protocol !== undefined) decide(ended && first.length === 0 ? 'tcp' : protocol);
+    });
+    if (mode === 'any') {
+      const { env, detectionTimeoutMs } = this.#options;
+      timer = env.clock.setTimer(detectionTimeoutMs, () => decide('tcp'));
+      peeked.start();
+    } else peeked.start();
+  }
+
+  #serveAs(protocol: DownstreamProtocol, channel: ByteChannel, downstream: Downstream): void {
+    if (protocol === 'http1') this.#serveHttp1(channel, downstream);
+    else if (protocol === 'http2') this.#serveHttp2(channel, downstream);
+    else this.tcp.proxy(channel, downstream);
+  }
+
+  #serveHttp1(channel: ByteChannel, downstream: Downstream): void {
+    const handler: Http1ServerHandler = {
+      onRequest: exchange => serveRequest(downstream, exchange),
+      onRefused: (status, reason) => this.#refused(downstream, `${status} ${reason}`),
+      onClose: () => this.#connections.delete(entry),
+    };
+    const connection = new Http1ServerConnection(channel, this.#options.http1, handler);
+    const entry = { drain: () => connection.drain(), cut: () => channel.abort(CUT) };
+    this.#add(entry);
+    connection.start();
+  }
+
+  #serveHttp2(channel: ByteChannel, downstream: Downstream): void {
+    downstream.protocol = 'http2';
+    const connection: Http2Connection = new Http2Connection(
+      'server',
+      channel,
+      this.#options.env.clock,
+      { enableConnectProtocol: true },
+      {
+        onStream: (stream, fields, endStream) =>
+          serveExchange(stream, fields, endStream, exchange => serveRequest(downstream, exchange)),
+        onGoaway: (code, text) => {
+          if (code !== ErrorCode.NO_ERROR) this.#refused(downstream, `GOAWAY ${code} ${text}`);
+        },
+        onCapacity: () => {},
+        onClose: () => this.#connections.delete(entry),
+      },
+    );
+    const entry = { drain: () => connection.drain(), cut: () => connection.close(ErrorCode.NO_ERROR, 'cut') };
+    this.#add(entry);
+  }
+
+  #add(connection: Drainable): void {
+    this.#connections.add(connection);
+    if (this.#draining) connection.drain();
+  }
+
+  #refused(downstream: Downstream, reason: string): void {
+    this.#options.logger.debug('downstream broke the protocol', {
+      'src.addr': downstream.sourceAddress,
+      'src.identity': downstream.peers.sourceIdentity,
+      'dst.service': downstream.service.name,
+      reason,
+    });
+  }
+}

@@ -1,0 +1,89 @@
+import type { AuthzConnection } from '#shared/authz/connection.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
+import type { AccessLog } from '#shared/observability/access-log.ts';
+import type { ServiceDirectory } from '../services/service-directory.ts';
+import type { ServiceState } from '../services/service-state.ts';
+import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
+import type { EndpointPools, UpstreamProtocol } from '../upstream/endpoint-pools.ts';
+
+/** What every request of one thread shares. */
+export interface RequestEnvironment {
+  readonly clock: Clock;
+  /** Of a fine tick: timeouts of routes and backoff. */
+  readonly timers: CoarseTimers;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly services: ServiceDirectory;
+  readonly pools: EndpointPools;
+  readonly metrics: RequestMetrics;
+  readonly accessLog: AccessLog;
+  readonly accessLogMode: AccessLogMode;
+  readonly inFlight: InFlight;
+}
+
+export type AccessLogMode = 'all' | 'errors' | 'off';
+
+/** Requests and connections that a drain waits for. */
+export class InFlight {
+  #count = 0;
+  #onEmpty: (() => void) | undefined;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  enter(): void {
+    this.#count++;
+  }
+
+  leave(): void {
+    this.#count--;
+    if (this.#count === 0) this.#onEmpty?.();
+  }
+
+  whenEmpty(): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise(resolve => {
+      this.#onEmpty = resolve;
+    });
+  }
+}
+
+/** One downstream connection: what its requests have in common. */
+export class Downstream {
+  readonly env: RequestEnvironment;
+  readonly port: number;
+  readonly peers: RequestPeers;
+  readonly authz: AuthzConnection;
+  /** `ip:port`, of the original source where it is known. */
+  readonly sourceAddress: string;
+  protocol: UpstreamProtocol = 'http1';
+  /** Cells of the last pair of peers: most connections only ever see one. */
+  pair: PairCells | undefined;
+  pairService: object | undefined;
+  pairEndpoint: object | undefined;
+  #service: ServiceState;
+
+  constructor(
+    env: RequestEnvironment,
+    service: ServiceState,
+    port: number,
+    peers: RequestPeers,
+    authz: AuthzConnection,
+    sourceAddress: string,
+  ) {
+    this.env = env;
+    this.#service = service;
+    this.port = port;
+    this.peers = peers;
+    this.authz = authz;
+    this.sourceAddress = sourceAddress;
+  }
+
+  /** As of now; the last one known of a service that is gone. */
+  get service(): ServiceState {
+    if (this.#service.stale) this.#service = this.env.services.get(this.#service.name) ?? this.#service;
+    return this.#service;
+  }
+}

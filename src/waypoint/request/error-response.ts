@@ -1,0 +1,56 @@
+import { RESPONSE_FLAGS, type ResponseFlag } from '#shared/observability/response-flags.ts';
+
+/** Every way in which the waypoint itself ends a request. */
+export type RequestFailure =
+  | 'bad_path'
+  | 'unsupported'
+  | 'denied'
+  | 'no_route'
+  | 'no_backend'
+  | 'unknown_service'
+  | 'no_endpoint'
+  | 'connect_failure'
+  | 'overflow'
+  | 'upstream_closed'
+  | 'upstream_reset'
+  | 'upstream_protocol'
+  | 'request_timeout'
+  | 'try_timeout'
+  | 'retries_exhausted';
+
+export interface FailureResponse {
+  readonly status: number;
+  readonly flag: ResponseFlag;
+  /** For gRPC clients, who get it in a response of status 200. */
+  readonly grpcStatus: number;
+  /** To the client: says what, but nothing of the mesh's inside. */
+  readonly body: string;
+}
+
+/** One table: what the client gets, and what operators see in log and metrics. */
+export const FAILURES: Readonly<Record<RequestFailure, FailureResponse>> = {
+  bad_path: row(400, RESPONSE_FLAGS.downstreamProtocolError, 13, 'malformed path'),
+  unsupported: row(501, RESPONSE_FLAGS.downstreamProtocolError, 12, 'CONNECT is not served here'),
+  denied: row(403, RESPONSE_FLAGS.unauthorized, 7, 'RBAC: access denied'),
+  no_route: row(404, RESPONSE_FLAGS.noRouteFound, 12, 'no route matches'),
+  no_backend: row(500, RESPONSE_FLAGS.noClusterFound, 13, 'route has no valid backend'),
+  unknown_service: row(500, RESPONSE_FLAGS.noClusterFound, 13, 'route has no valid backend'),
+  no_endpoint: row(503, RESPONSE_FLAGS.noHealthyUpstream, 14, 'no healthy upstream'),
+  connect_failure: row(503, RESPONSE_FLAGS.upstreamConnectionFailure, 14, 'upstream connect failure'),
+  overflow: row(503, RESPONSE_FLAGS.upstreamOverflow, 14, 'upstream overflow'),
+  upstream_closed: row(
+    503,
+    RESPONSE_FLAGS.upstreamConnectionTermination,
+    14,
+    'upstream closed the connection',
+  ),
+  upstream_reset: row(503, RESPONSE_FLAGS.upstreamReset, 14, 'upstream reset the request'),
+  upstream_protocol: row(502, RESPONSE_FLAGS.upstreamProtocolError, 14, 'upstream sent no valid response'),
+  request_timeout: row(504, RESPONSE_FLAGS.upstreamRequestTimeout, 4, 'upstream request timeout'),
+  try_timeout: row(504, RESPONSE_FLAGS.upstreamRequestTimeout, 4, 'upstream request timeout'),
+  retries_exhausted: row(503, RESPONSE_FLAGS.upstreamRetryLimitExceeded, 14, 'upstream failed'),
+};
+
+function row(status: number, flag: ResponseFlag, grpcStatus: number, body: string): FailureResponse {
+  return { status, flag, grpcStatus, body };
+}

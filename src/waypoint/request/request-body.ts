@@ -1,0 +1,69 @@
+import type { ClientExchange } from '#shared/http/exchange.ts';
+import type { HeaderList } from '#shared/http/headers.ts';
+import { MAX_REPLAY_BYTES, ReplayBuffer } from '../retry/replay-buffer.ts';
+
+/**
+ * The body of one request on its way to whichever try is under way: straight through while there is one, held while a
+ * connection is being made, and kept for another try as long as it is short enough.
+ */
+export class RequestBody {
+  readonly #replay: ReplayBuffer | undefined;
+  #exchange: ClientExchange | undefined;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  #trailers: HeaderList | undefined;
+  bytes = 0;
+
+  /** @param replayable a retry is possible at all */
+  constructor(replayable: boolean) {
+    this.#replay = replayable ? new ReplayBuffer() : undefined;
+  }
+
+  get ended(): boolean {
+    return this.#trailers !== undefined;
+  }
+
+  /** Everything read so far can be sent again. */
+  get replayable(): boolean {
+    return this.#replay?.replayable ?? this.bytes === 0;
+  }
+
+  /** @returns false to ask for a pause */
+  append(slice: Buffer): boolean {
+    this.bytes += slice.length;
+    this.#replay?.append(slice);
+    if (this.#exchange !== undefined) return this.#exchange.sendBody(slice);
+    this.#held.push(Buffer.from(slice));
+    this.#heldBytes += slice.length;
+    return this.#heldBytes < MAX_REPLAY_BYTES;
+  }
+
+  end(trailers: HeaderList): void {
+    this.#trailers = trailers;
+    this.#replay?.end();
+    this.#exchange?.endBody(trailers);
+  }
+
+  /** A try is ready: it gets everything so far. */
+  attach(exchange: ClientExchange): void {
+    this.#exchange = exchange;
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const slice of held) exchange.sendBody(slice);
+    if (this.#trailers !== undefined) exchange.endBody(this.#trailers);
+  }
+
+  /** The try has failed: what it got is held for the next one. To be called only while `replayable`. */
+  rewind(): void {
+    this.#exchange = undefined;
+    const bytes = Buffer.from(this.#replay?.contents() ?? []);
+    this.#held = bytes.length === 0 ? [] : [bytes];
+    this.#heldBytes = bytes.length;
+  }
+
+  /** The response has begun: there will be no other try. */
+  commit(): void {
+    this.#replay?.discard();
+  }
+}

@@ -1,0 +1,72 @@
+import type { RequestHead, ResponseHead } from '#shared/http/exchange.ts';
+import { getHeader, removeHeader } from '#shared/http/headers.ts';
+import type { RouteFound } from '#shared/route/compiled-match.ts';
+import { applyHeaderChange, modifyPath, redirectLocation } from '#shared/route/filters.ts';
+import type { HeaderChange, RouteFilter } from '#shared/route/model.ts';
+
+/** A response that filters give instead of an upstream. */
+export interface FilterResponse {
+  readonly head: ResponseHead;
+  readonly body: string;
+}
+
+export interface FilterOutcome {
+  /** The waypoint answers by itself. */
+  readonly response: FilterResponse | undefined;
+  /** To be made to the response, in this order. */
+  readonly responseChanges: readonly HeaderChange[];
+}
+
+const NOTHING: FilterOutcome = Object.freeze({ response: undefined, responseChanges: [] });
+
+/** Applies the filters of a rule or a backend to the request, in place, in their order. */
+export function applyFilters(
+  filters: readonly RouteFilter[],
+  request: RequestHead,
+  servicePort: number,
+  match: RouteFound['match'],
+): FilterOutcome {
+  if (filters.length === 0) return NOTHING;
+  const responseChanges: HeaderChange[] = [];
+  let response: FilterResponse | undefined;
+  for (const filter of filters) {
+    switch (filter.kind) {
+      case 'request_headers':
+        changeRequest(filter.change, request);
+        break;
+      case 'response_headers':
+        responseChanges.push(filter.change);
+        break;
+      case 'rewrite':
+        if (filter.rewrite.hostname !== undefined) request.authority = filter.rewrite.hostname;
+        if (filter.rewrite.path !== undefined) {
+          request.path = modifyPath(request.path, filter.rewrite.path, match?.path);
+        }
+        break;
+      case 'redirect': {
+        const location = redirectLocation(filter.redirect, request, servicePort, match?.path);
+        response ??= answer(filter.redirect.status, ['location', location], '');
+        break;
+      }
+      case 'direct_response':
+        response ??= answer(filter.status, ['content-type', 'text/plain'], filter.body);
+        break;
+    }
+  }
+  return { response, responseChanges };
+}
+
+function answer(status: number, headers: string[], body: string): FilterResponse {
+  return { head: { status, headers, contentLength: Buffer.byteLength(body) }, body };
+}
+
+/** `Host` in a change means the authority, which no list holds. */
+function changeRequest(change: HeaderChange, request: RequestHead): void {
+  applyHeaderChange(change, request.headers);
+  for (const name of ['host', ':authority']) {
+    const host = getHeader(request.headers, name);
+    if (host === undefined) continue;
+    request.authority = host;
+    removeHeader(request.headers, name);
+  }
+}

@@ -1,0 +1,177 @@
+import type {
+  CellFamily,
+  Cell,
+  HistogramCell,
+  HistogramFamily,
+  MetricSet,
+} from '#shared/observability/metric-set.ts';
+import { type Service, type Workload, workloadIdentity } from '#shared/workload/workload.ts';
+
+const SIDE_LABELS = [
+  'workload',
+  'workload_namespace',
+  'principal',
+  'app',
+  'version',
+  'canonical_service',
+  'canonical_revision',
+  'cluster',
+] as const;
+
+/** Istio's standard labels, in this order everywhere. */
+export const REQUEST_LABELS: readonly string[] = [
+  'reporter',
+  ...SIDE_LABELS.map(label => `source_${label}`),
+  ...SIDE_LABELS.map(label => `destination_${label}`),
+  'destination_service',
+  'destination_service_name',
+  'destination_service_namespace',
+  'request_protocol',
+  'response_code',
+  'grpc_response_status',
+  'response_flags',
+  'connection_security_policy',
+];
+
+/** Istio's own bounds, in milliseconds and bytes. */
+const DURATION_BUCKETS = [
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000,
+  1_800_000, 3_600_000,
+];
+const BYTE_BUCKETS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
+/** Who talks to whom. The objects are the keys: a changed workload is another object and gets its own labels. */
+export interface RequestPeers {
+  readonly source: Workload | undefined;
+  /** Proved by the client; undefined for plaintext. */
+  readonly sourceIdentity: string | undefined;
+}
+
+export interface RequestCells {
+  readonly requests: Cell;
+  readonly durationMs: HistogramCell;
+  readonly requestBytes: HistogramCell;
+  readonly responseBytes: HistogramCell;
+}
+
+/** The cells between one client, one service and one endpoint, by how requests ended. */
+export class PairCells {
+  readonly #make: (protocol: string, status: number, flags: string, grpcStatus: string) => RequestCells;
+  /** Plain HTTP without anything special: by status alone. */
+  readonly #plain: (RequestCells | undefined)[] = [];
+  readonly #others = new Map<string, RequestCells>();
+
+  constructor(make: (protocol: string, status: number, flags: string, grpcStatus: string) => RequestCells) {
+    this.#make = make;
+  }
+
+  get(grpc: boolean, status: number, flags: string, grpcStatus: string): RequestCells {
+    if (!grpc && flags === '-') {
+      const known = this.#plain[status];
+      return known ?? (this.#plain[status] = this.#make('http', status, flags, ''));
+    }
+    const key = `${grpc}/${status}/${flags}/${grpcStatus}`;
+    let cells = this.#others.get(key);
+    if (cells === undefined) {
+      this.#others.set(key, (cells = this.#make(grpc ? 'grpc' : 'http', status, flags, grpcStatus)));
+    }
+    return cells;
+  }
+}
+
+type ByService = WeakMap<object, WeakMap<object, PairCells>>;
+
+/** Stands for an endpoint that was never chosen. */
+const NO_ENDPOINT = {};
+
+/** `istio_request*` of one thread. */
+export class RequestMetrics {
+  readonly #requests: CellFamily;
+  readonly #durations: HistogramFamily;
+  readonly #requestBytes: HistogramFamily;
+  readonly #responseBytes: HistogramFamily;
+  /** Client → service → endpoint. Weak, so that what the mesh forgets is forgotten here. */
+  readonly #pairs = new WeakMap<object, ByService>();
+
+  constructor(metrics: MetricSet) {
+    const labels = REQUEST_LABELS;
+    this.#requests = metrics.counter({ name: 'istio_requests_total', help: 'Requests handled.', labels });
+    this.#durations = metrics.histogram({
+      name: 'istio_request_duration_milliseconds',
+      help: 'Duration of requests.',
+      labels,
+      buckets: DURATION_BUCKETS,
+    });
+    this.#requestBytes = metrics.histogram({
+      name: 'istio_request_bytes',
+      help: 'Size of request bodies.',
+      labels,
+      buckets: BYTE_BUCKETS,
+    });
+    this.#responseBytes = metrics.histogram({
+      name: 'istio_response_bytes',
+      help: 'Size of response bodies.',
+      labels,
+      buckets: BYTE_BUCKETS,
+    });
+  }
+
+  /** `peers` is an object of the downstream connection: its requests share it. */
+  pair(peers: RequestPeers, service: Service, endpoint: Workload | undefined): PairCells {
+    let byService = this.#pairs.get(peers);
+    if (byService === undefined) this.#pairs.set(peers, (byService = new WeakMap()));
+    let byEndpoint = byService.get(service);
+    if (byEndpoint === undefined) byService.set(service, (byEndpoint = new WeakMap()));
+    const key = endpoint ?? NO_ENDPOINT;
+    let cells = byEndpoint.get(key);
+    if (cells === undefined) byEndpoint.set(key, (cells = this.#makePair(peers, service, endpoint)));
+    return cells;
+  }
+
+  #makePair(peers: RequestPeers, service: Service, endpoint: Workload | undefined): PairCells {
+    const identity = endpoint === undefined ? undefined : workloadIdentity(endpoint);
+    const fixed = [
+      'waypoint',
+      ...sideLabels(peers.source, peers.sourceIdentity),
+      ...sideLabels(endpoint, endpoint?.tunnelProtocol === 'none' ? undefined : identity),
+      service.hostname,
+      service.name,
+      service.namespace,
+    ];
+    const security = peers.sourceIdentity === undefined ? 'none' : 'mutual_tls';
+    return new PairCells((protocol, status, flags, grpcStatus) => {
+      const values = [...fixed, protocol, String(status), grpcStatus, flags, security];
+      return {
+        requests: this.#requests.cell(values),
+        durationMs: this.#durations.cell(values),
+        requestBytes: this.#requestBytes.cell(values),
+        responseBytes: this.#responseBytes.cell(values),
+      };
+    });
+  }
+}
+
+function sideLabels(workload: Workload | undefined, principal: string | undefined): string[] {
+  if (workload === undefined) {
+    return [
+      'unknown',
+      'unknown',
+      principal ?? 'unknown',
+      'unknown',
+      'unknown',
+      'unknown',
+      'unknown',
+      'unknown',
+    ];
+  }
+  return [
+    workload.workloadName,
+    workload.namespace,
+    principal ?? 'unknown',
+    workload.canonicalName,
+    workload.canonicalRevision,
+    workload.canonicalName,
+    workload.canonicalRevision,
+    workload.clusterId,
+  ];
+}

@@ -1,0 +1,39 @@
+import type {
+  ClientExchange,
+  ClientExchangeSink,
+  ExchangeError,
+  RequestHead,
+} from '#shared/http/exchange.ts';
+
+/** One try of a request, as a pool sees it: it wants a connection, and then receives the response. */
+export interface UpstreamAttempt extends ClientExchangeSink {
+  readonly head: RequestHead;
+  readonly endStream: boolean;
+  /** The pool it waits in; undefined once it has its exchange, has failed, or was given up. */
+  waitingIn: object | undefined;
+  /** The head has been sent. `reused`: on a connection that carried a request before. */
+  onExchange(exchange: ClientExchange, reused: boolean): void;
+  /** There will be no exchange: `connect_failure`, `overflow`, or `protocol_error` for a head that cannot be sent. */
+  onNoExchange(error: ExchangeError): void;
+}
+
+/** Bounds of one pool, from the service's traffic policy. */
+export interface PoolLimits {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequestsPerConnection: number;
+}
+
+/** Connections of one protocol to one port of one workload. */
+export interface UpstreamPool {
+  /** May call `onExchange` or `onNoExchange` before it returns. */
+  start(attempt: UpstreamAttempt, limits: PoolLimits): void;
+  /** The attempt no longer waits. Has no effect on one that has its exchange. */
+  cancel(attempt: UpstreamAttempt): void;
+  /** No new requests on any present connection; exchanges under way end in their time. */
+  close(): void;
+  /** Closes what has been idle since before `idleSinceMs` (monotonic). */
+  reap(idleSinceMs: number): void;
+  readonly connections: number;
+  readonly pending: number;
+}

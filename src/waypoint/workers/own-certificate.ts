@@ -1,0 +1,36 @@
+import { ChannelError } from '#shared/engine/channel.ts';
+import type { Engine, TlsContext, TlsMaterial } from '#shared/engine/engine.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+
+/** The waypoint's one certificate in this thread, ready for handshakes. The main thread renews it. */
+export class OwnCertificate {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  #context: TlsContext | undefined;
+
+  constructor(engine: Engine, clock: Clock) {
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  /** Throws `ChannelError` when the material does not parse; the last good certificate stays then. */
+  set(material: TlsMaterial): void {
+    this.#context = this.#engine.createTlsContext(material);
+  }
+
+  /** Throws `ChannelError` `tls_handshake` when there is none that is valid now: a suspended machine's timers are late. */
+  current(): TlsContext {
+    const context = this.#context;
+    if (context === undefined) {
+      throw new ChannelError('tls_handshake', 'the waypoint has no certificate yet: is the CA reachable?');
+    }
+    if (this.#clock.now() >= context.notAfter) {
+      const since = new Date(context.notAfter).toISOString();
+      throw new ChannelError(
+        'tls_handshake',
+        `the waypoint's certificate expired at ${since}: is the CA reachable?`,
+      );
+    }
+    return context;
+  }
+}

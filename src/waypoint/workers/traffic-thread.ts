@@ -1,0 +1,256 @@
+import { authzConnection } from '#shared/authz/connection.ts';
+import { ChannelError, type ByteChannel } from '#shared/engine/channel.ts';
+import type { Engine, Listener, TlsMaterial } from '#shared/engine/engine.ts';
+import type { InboundConnect } from '#shared/hbone/inbound-connect.ts';
+import { HbonePool } from '#shared/hbone/session-pool.ts';
+import { DEFAULT_LIMITS } from '#shared/http1/limits.ts';
+import { serverOptions } from '#shared/http1/server-options.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
+import { AccessLog } from '#shared/observability/access-log.ts';
+import type { LineWriter } from '#shared/observability/line-sink.ts';
+import type { LogFormat, Logger } from '#shared/observability/logger.ts';
+import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
+import { formatHostPort } from '#shared/workload/ip.ts';
+import { MeshStore } from '#shared/workload/mesh-store.ts';
+import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+import { serviceName } from '#shared/workload/workload.ts';
+import type { Place } from '../balance/locality.ts';
+import { findDestination } from '../listener/destination.ts';
+import { DownstreamServer } from '../listener/downstream-server.ts';
+import { HboneListener } from '../listener/hbone-listener.ts';
+import { detectionMode } from '../listener/sniff-protocol.ts';
+import { SourcePeers } from '../listener/source-peers.ts';
+import { Downstream, InFlight, type RequestEnvironment } from '../request/environment.ts';
+import { ServiceDirectory } from '../services/service-directory.ts';
+import { RequestMetrics } from '../telemetry/request-metrics.ts';
+import { EndpointPools } from '../upstream/endpoint-pools.ts';
+import { OwnCertificate } from './own-certificate.ts';
+import type { PlaintextListen, TrafficSettings } from './settings.ts';
+
+export interface TrafficThreadOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly settings: TrafficSettings;
+  readonly logger: Logger;
+  readonly logFormat: LogFormat;
+  readonly logWriter: LineWriter;
+}
+
+/** Timeouts of routes and backoff are met to within two ticks. */
+const REQUEST_TICK_MS = 10;
+const CONNECTION_TICK_MS = 250;
+
+/** Everything of one thread that carries requests. Driven by messages in a worker, or called directly in tests. */
+export class TrafficThread {
+  readonly store = new MeshStore();
+  readonly #options: TrafficThreadOptions;
+  readonly #metrics = new MetricSet();
+  readonly #certificate: OwnCertificate;
+  readonly #env: RequestEnvironment;
+  readonly #hbonePool: HbonePool;
+  readonly #server: DownstreamServer;
+  readonly #hbone: HboneListener;
+  readonly #peers: SourcePeers;
+  readonly #plaintext: Listener[] = [];
+
+  constructor(options: TrafficThreadOptions) {
+    this.#options = options;
+    const { clock, engine, logger, settings } = options;
+    this.#certificate = new OwnCertificate(engine, clock);
+    this.#hbonePool = this.#makeHbonePool();
+    this.#peers = new SourcePeers(this.store, settings.network);
+    this.#env = this.#makeEnvironment();
+    this.#server = new DownstreamServer({
+      env: this.#env,
+      logger,
+      detectionTimeoutMs: settings.detectionTimeoutMs,
+      http1: serverOptions(new CoarseTimers(clock, CONNECTION_TICK_MS), {
+        idleTimeoutMs: settings.downstreamIdleTimeoutMs,
+        headTimeoutMs: settings.requestHeadTimeoutMs,
+        streamIdleTimeoutMs: settings.streamIdleTimeoutMs,
+        limits: { ...DEFAULT_LIMITS, maxBodyBytes: settings.maxRequestBytes },
+      }),
+    });
+    this.#hbone = new HboneListener({
+      engine,
+      clock,
+      logger,
+      http2: {},
+      handshakeTimeoutMs: settings.handshakeTimeoutMs,
+      tlsContext: () => this.#certificate.current(),
+      onConnect: connect => this.#onConnect(connect),
+    });
+  }
+
+  /** Opens the listeners of the settings. Rejects when an address is taken. @returns the addresses bound */
+  async listen(): Promise<{
+    hbone: Listener['address'] | undefined;
+    plaintext: Listener['address'] | undefined;
+  }> {
+    const { listen, plaintext } = this.#options.settings;
+    const hbone = listen === undefined ? undefined : await this.#hbone.listen({ ...listen, reusePort: true });
+    const plain = plaintext === undefined ? undefined : await this.#listenPlaintext(plaintext);
+    return { hbone, plaintext: plain };
+  }
+
+  apply(delta: MeshDelta): void {
+    const change = this.store.apply(delta);
+    this.#env.services.onChange(change);
+    for (const uid of change.evictedWorkloads) {
+      this.#env.pools.evict(uid);
+      this.#hbonePool.evictWorkload(uid);
+    }
+    const cut = change.changedServices.size > 0 ? this.#server.tcp.recheck() : 0;
+    if (cut > 0) this.#options.logger.info('policy changed: connections cut', { connections: cut });
+  }
+
+  /** A certificate that does not parse leaves the last good one in place. */
+  setCertificate(material: TlsMaterial): void {
+    this.#certificate.set(material);
+    this.#hbonePool.evictIdentity(this.#options.settings.identity);
+  }
+
+  /** @returns how many requests and connections had to be cut at the deadline. */
+  async drain(deadlineMs: number): Promise<number> {
+    const { clock } = this.#options;
+    const deadline = new Promise<void>(resolve => clock.setTimer(deadlineMs, resolve));
+    await this.#hbone.drain();
+    await Promise.all(this.#plaintext.splice(0).map(listener => listener.close()));
+    this.#server.drain();
+    await Promise.race([this.#env.inFlight.whenEmpty(), deadline]);
+    const left = this.#env.inFlight.count;
+    this.close(new ChannelError('drain', `cut at the end of the drain of ${deadlineMs} ms`));
+    return left;
+  }
+
+  /** Cuts everything. */
+  close(reason: ChannelError): void {
+    for (const listener of this.#plaintext.splice(0)) void listener.close();
+    this.#hbone.close(reason);
+    this.#server.tcp.closeAll(reason);
+    this.#server.closeAll();
+    this.#env.pools.close();
+    this.#hbonePool.close(reason);
+  }
+
+  metrics(): FamilySnapshot[] {
+    return this.#metrics.snapshot();
+  }
+
+  dump(): object {
+    return {
+      inFlight: this.#env.inFlight.count,
+      hboneSessions: this.#hbone.openSessions,
+      httpConnections: this.#server.openConnections,
+      tcpConnections: this.#server.tcp.openConnections,
+      upstream: this.#env.pools.dump(),
+      upstreamSessions: this.#hbonePool.sessions(),
+    };
+  }
+
+  #onConnect(connect: InboundConnect): void {
+    const { request, peerIdentity, remote } = connect;
+    const { settings, logger } = this.#options;
+    const found = findDestination(this.store, request, settings);
+    if (!found.ok) {
+      logger.warn('CONNECT refused', {
+        'src.addr': formatHostPort(remote.ip, remote.port),
+        'src.identity': peerIdentity,
+        authority: request.authority,
+        error: found.reason,
+      });
+      connect.refuse(400, found.reason);
+      return;
+    }
+    const source = request.forwarded?.source ?? remote;
+    const mode = detectionMode(found.port.appProtocol);
+    const downstream = this.#downstream(serviceName(found.service), request.port, peerIdentity, source);
+    if (downstream === undefined) connect.refuse(503, 'the service is gone');
+    else this.#server.serve(connect.accept(), mode, downstream);
+  }
+
+  async #listenPlaintext(plaintext: PlaintextListen): Promise<Listener['address']> {
+    const { ip, port } = plaintext;
+    const accept = (channel: ByteChannel): void => this.#acceptPlaintext(channel, plaintext);
+    const listener = await this.#options.engine.listen({ ip, port, reusePort: true }, accept);
+    this.#plaintext.push(listener);
+    return listener.address;
+  }
+
+  #acceptPlaintext(channel: ByteChannel, { service, servicePort }: PlaintextListen): void {
+    const downstream = this.#downstream(service, servicePort, undefined, channel.remoteAddress);
+    const port = downstream?.service.port(servicePort);
+    if (downstream === undefined || port === undefined) {
+      channel.abort(
+        new ChannelError('unreachable', `service ${service} has no port ${servicePort}, or is not known`),
+      );
+    } else this.#server.serve(channel, detectionMode(port.appProtocol), downstream);
+  }
+
+  #downstream(
+    service: string,
+    port: number,
+    identity: string | undefined,
+    source: { readonly ip: string; readonly port: number },
+  ): Downstream | undefined {
+    const state = this.#env.services.get(service);
+    if (state === undefined) return undefined;
+    const authz = authzConnection({
+      sourceIdentity: identity,
+      sourceIp: source.ip,
+      destinationIp: state.service.addresses[0]?.ip ?? '',
+      destinationPort: port,
+    });
+    const address = formatHostPort(source.ip, source.port);
+    return new Downstream(this.#env, state, port, this.#peers.find(identity, source.ip), authz, address);
+  }
+
+  #makeEnvironment(): RequestEnvironment {
+    const { clock, engine, random, settings, logFormat: format, logWriter: writer } = this.#options;
+    const timers = new CoarseTimers(clock, REQUEST_TICK_MS);
+    return {
+      clock,
+      timers,
+      random,
+      services: new ServiceDirectory(this.store, clock, () => this.#place()),
+      pools: new EndpointPools({
+        engine,
+        clock,
+        timers: new CoarseTimers(clock, CONNECTION_TICK_MS),
+        hbone: this.#hbonePool,
+        identity: settings.identity,
+        connectTimeoutMs: settings.connectTimeoutMs,
+        idleTimeoutMs: settings.poolIdleTimeoutMs,
+      }),
+      metrics: new RequestMetrics(this.#metrics),
+      accessLog: new AccessLog({ format, writer, now: () => clock.now(), subject: 'request' }),
+      accessLogMode: settings.accessLog,
+      inFlight: new InFlight(),
+    };
+  }
+
+  #makeHbonePool(): HbonePool {
+    const { engine, clock, random, settings } = this.#options;
+    return new HbonePool({
+      engine,
+      clock,
+      random,
+      dial: (remote, signal) => engine.connect({ remote, timeoutMs: settings.connectTimeoutMs }, signal),
+      tlsContext: () => this.#certificate.current(),
+      connectTimeoutMs: settings.connectTimeoutMs,
+    });
+  }
+
+  #place(): Place {
+    const { settings } = this.#options;
+    for (const ip of settings.ips) {
+      const own = this.store.workloadByAddress(settings.network, ip);
+      if (own !== undefined) return own;
+    }
+    const { network, locality, nodeName: node, clusterId } = settings;
+    return { network, locality, node, clusterId };
+  }
+}
