@@ -18,7 +18,7 @@ export interface CertificateFeedOptions {
 
 const FILE = 'certificates.json';
 /** Renewals of many pods come together. */
-const SAVE_DELAY_MS = 500;
+const SAVE_DELAY_MS = 100;
 
 /**
  * Brings certificates from the manager to the traffic threads, and keeps them in the state directory for a restart
@@ -89,6 +89,7 @@ export class CertificateFeed {
       try {
         await writeFile(`${path}.tmp`, encodeSnapshot(snapshot), { mode: 0o600 });
         await rename(`${path}.tmp`, path);
+        this.#options.logger.debug('certificates written to the state directory', { path });
       } catch (error) {
         this.#options.logger.error('certificates not written to the state directory', {
           path,

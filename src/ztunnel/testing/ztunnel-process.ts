@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseJson } from '#shared/config/json.ts';
+import {
+  type MeshResource,
+  resourceAliases,
+  resourceName,
+  resourceType,
+} from '#shared/discovery/mesh-resource.ts';
+import { formatSnapshot } from '#shared/discovery/snapshot-file.ts';
+import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+/** A state directory in memory, as an earlier process would have left it. */
+export function stateDirectory(mesh: Partial<MeshDelta>): { path: string; remove: () => void } {
+  const path = mkdtempSync('/dev/shm/ztunnel-test-');
+  const resources: MeshResource[] = [
+    ...(mesh.workloads ?? []).map(workload => ({ kind: 'workload' as const, workload })),
+    ...(mesh.services ?? []).map(service => ({ kind: 'service' as const, service })),
+    ...(mesh.policies ?? []).map(policy => ({ kind: 'policy' as const, policy })),
+  ];
+  const held = resources.map(resource => ({
+    type: resourceType(resource),
+    name: resourceName(resource),
+    version: '1',
+    aliases: resourceAliases(resource),
+    resource,
+  }));
+  writeFileSync(join(path, 'mesh.snapshot'), formatSnapshot(held));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** The real program in a process of its own. */
+export class ZtunnelProcess {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  readonly #socket: string;
+  output = '';
+  #onOutput: (() => void)[] = [];
+
+  constructor(env: Record<string, string>) {
+    this.#socket = env['ADMIN_UNIX_SOCKET'] ?? '';
+    this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
+      env: { PATH: process.env['PATH'] ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on('data', (data: Buffer) => {
+        this.output += data.toString();
+        for (const wake of this.#onOutput.splice(0)) wake();
+      });
+    }
+    this.exited = new Promise(resolve => this.child.once('exit', code => resolve(code)));
+  }
+
+  /** Resolves when the output holds `text`; rejects when the process ends before. */
+  async says(text: string | RegExp): Promise<void> {
+    const found = (): boolean =>
+      typeof text === 'string' ? this.output.includes(text) : text.test(this.output);
+    while (!found()) {
+      const ended = await Promise.race([
+        new Promise<false>(resolve => this.#onOutput.push(() => resolve(false))),
+        this.exited.then(() => true),
+      ]);
+      if (ended && !found()) throw new Error(`ztunnel ended without saying ${String(text)}:\n${this.output}`);
+    }
+  }
+
+  async admin(path: string, method: 'GET' | 'POST' = 'GET'): Promise<unknown> {
+    const text = await this.adminText(path, method);
+    return parseJson(text);
+  }
+
+  adminText(path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const call = request({ socketPath: this.#socket, path, method, agent: false }, response => {
+        let body = '';
+        response.on('data', (data: Buffer) => (body += data.toString()));
+        response.on('end', () => resolve(body));
+      });
+      call.on('error', reject);
+      call.end();
+    });
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    this.child.kill(signal);
+    return this.exited;
+  }
+}

@@ -1,0 +1,101 @@
+import { createConnection, createServer, type Server } from 'node:net';
+import { test } from 'tap';
+import { systemClock } from '#shared/lifecycle/clock.ts';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { MetricSet } from '#shared/observability/metric-set.ts';
+import { delta } from '#shared/testing/topology.ts';
+import { dedicatedWorkload } from '../control/dedicated-workload.ts';
+import { MeshLab } from '../testing/mesh-lab.ts';
+import { testSettings } from '../testing/settings.ts';
+import { type WorkerLink, workerThreads } from './worker-link.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+const ENTRY = new URL('./worker-main.ts', import.meta.url);
+
+/** SOCKS5 to the client itself: through the thread and back to a server here. */
+function roundTrip(ip: string, port: number): Promise<string> {
+  return new Promise(resolve => {
+    const socket = createConnection({ host: ip, port: 15080, localAddress: ip });
+    let text = '';
+    socket.on('data', data => {
+      text += data.toString('latin1');
+      const address = ip.split('.').map(Number);
+      if (text.length === 2) socket.write(Buffer.from([5, 1, 0, 1, ...address, port >> 8, port & 255]));
+      if (text.length === 12) socket.end('hello');
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(text.slice(12)));
+    socket.write(Buffer.from([5, 1, 0]));
+  });
+}
+
+test('real threads share the listening sockets; one that dies is replaced and the others go on', async t => {
+  const lab = await MeshLab.create();
+  const ip = lab.ip(1);
+  const links: WorkerLink[] = [];
+  const spawnThread = workerThreads({ entry: ENTRY, maxHeapMb: 128 });
+  const metrics = new MetricSet();
+  const pool = new WorkerPool({
+    count: 2,
+    spawn: (init, events) => {
+      const link = spawnThread(init, events);
+      links.push(link);
+      return link;
+    },
+    init: { settings: testSettings, log: { format: 'text', level: 'error', scopes: {} } },
+    wholeMesh: () => delta({}),
+    clock: systemClock,
+    random: Math.random,
+    logger: createLogger({
+      scope: 't',
+      levels: new LogLevels('error'),
+      format: 'text',
+      writer: { writeLine: () => undefined },
+      now: () => 0,
+    }),
+    metrics,
+  });
+  await pool.start();
+  const socks5 = { ip, port: 15080 };
+  const { assignment, close } = dedicatedWorkload({
+    namespace: 'default',
+    name: 'p',
+    serviceAccount: 'p',
+    ip,
+    socks5,
+  });
+  await pool.enrol(assignment);
+  const server: Server = createServer(socket => socket.pipe(socket));
+  await new Promise<void>(resolve => server.listen(0, ip, resolve));
+  const address = server.address();
+  const port = address !== null && typeof address === 'object' ? address.port : 0;
+  const answers = await Promise.all(Array.from({ length: 40 }, () => roundTrip(ip, port)));
+  t.ok(answers.every(answer => answer === 'hello'));
+  const opened = (await pool.metrics()).map(
+    families =>
+      families
+        .find(f => f.name === 'istio_tcp_connections_opened_total')
+        ?.series.reduce((n, s) => n + s.value, 0) ?? 0,
+  );
+  t.equal(opened.length, 2);
+  t.equal(
+    opened.reduce((a, b) => a + b),
+    40,
+    'the counters of all threads add up',
+  );
+
+  await links[0]?.terminate();
+  t.equal(await roundTrip(ip, port), 'hello', 'the other thread serves meanwhile');
+  while (pool.readyWorkers < 2) await new Promise(resolve => setImmediate(resolve));
+  t.equal(links.length, 3);
+  t.equal(metrics.snapshot()[0]?.series[0]?.value, 1, 'counted');
+  t.equal(await roundTrip(ip, port), 'hello');
+
+  t.strictSame(await pool.connections(), []);
+  await pool.drain(1_000);
+  close();
+  await pool.stop();
+  t.match(await roundTrip(ip, port), '', 'nobody listens any more');
+  await new Promise<void>(resolve => server.close(() => resolve()));
+  await lab.close();
+});
