@@ -115,8 +115,14 @@ export async function waitUntil(
   culprit: () => string,
 ): Promise<void> {
   const end = clock.monotonic() + deadlineMs;
-  while (!(await holds())) {
-    if (clock.monotonic() >= end) throw new Error(`${culprit()} (waited ${deadlineMs / 1000} s)`);
-    await delay(clock, POLL_MS);
+  // The clock's timers let a process end that waits for nothing else; this one waits for another process.
+  const keepAlive = setInterval(() => undefined, 1_000);
+  try {
+    while (!(await holds())) {
+      if (clock.monotonic() >= end) throw new Error(`${culprit()} (waited ${deadlineMs / 1000} s)`);
+      await delay(clock, POLL_MS);
+    }
+  } finally {
+    clearInterval(keepAlive);
   }
 }

@@ -94,8 +94,9 @@ export function spawnProgram(options: PodExecOptions): PodProcess {
   return {
     async line(test, timeoutMs) {
       const end = options.clock.monotonic() + timeoutMs;
-      for (let next = 0; ; next = lines.length) {
+      for (let next = 0; ; ) {
         const found = lines.slice(next).find(test);
+        next = lines.length;
         if (found !== undefined) return found;
         const context = `${options.argv.join(' ')}: ${lines.slice(-5).join(' | ')} ${stderr().slice(-1_000)}`;
         if (ended !== undefined) throw new Error(`ended (${ended}) without the line waited for; ${context}`);

@@ -1,0 +1,139 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { systemClock } from '#shared/lifecycle/clock.ts';
+import { cannotMakeNetns } from '#shared/testing/netns-lab.ts';
+import { isRunning, newInstance } from '../instance.ts';
+import { parseListening } from './listening-ports.ts';
+import { MeshProcess, waitUntil } from './mesh-process.ts';
+import { execProgram, spawnProgram } from './pod-exec.ts';
+import { Program } from './program.ts';
+
+const skip = cannotMakeNetns();
+
+function options(t: Test, argv: readonly string[]) {
+  const directory = mkdtempSync(join(tmpdir(), 'process-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const logPath = join(directory, 'log');
+  return {
+    name: 'it',
+    argv,
+    env: {},
+    cwd: directory,
+    netnsFd: undefined,
+    hostsPath: undefined,
+    logPath,
+    clock: systemClock,
+  };
+}
+
+test('a process, its end and its last words', async t => {
+  const given = options(t, ['sh', '-c', 'echo one; echo two >&2; exit 3']);
+  const process = new MeshProcess(given);
+  t.equal(await process.ended, 'exit status 3');
+  t.equal(process.tail(), 'one\ntwo');
+  const missing = new MeshProcess({ ...given, argv: ['no-such-program'] });
+  t.match(await missing.ended, /exit status 127/);
+  t.match(missing.tail(), /no-such-program/);
+});
+
+test('a process that ignores SIGTERM is killed, with what it started', async t => {
+  const given = options(t, ['sh', '-c', 'trap "" TERM; sleep 100 & echo $!; wait; sleep 100']);
+  const process = new MeshProcess(given);
+  await waitUntil(
+    systemClock,
+    5_000,
+    () => readFileSync(given.logPath, 'utf8') !== '',
+    () => 'it says nothing',
+  );
+  await process.stop('SIGTERM', 50);
+  t.equal(process.end, 'signal SIGKILL');
+  const child = Number(readFileSync(given.logPath, 'utf8'));
+  await waitUntil(
+    systemClock,
+    2_000,
+    () => !alive(child),
+    () => `process ${child} is still there`,
+  );
+});
+
+test('a program restarts when it ends by itself, and stays down when killed', async t => {
+  const given = options(t, ['sh', '-c', 'echo run; sleep 0.05; exit 1']);
+  let prepared = 0;
+  const program = new Program(given, async () => {
+    if (prepared++ === 0) throw new Error('not yet');
+  });
+  program.start();
+  await waitUntil(
+    systemClock,
+    5_000,
+    () => program.describe().includes('not yet'),
+    () => program.describe(),
+  );
+  const runs = (): number =>
+    (program.pid === undefined ? 0 : 1) && readFileSync(given.logPath, 'utf8').split('run').length - 1;
+  await waitUntil(
+    systemClock,
+    5_000,
+    () => runs() >= 2,
+    () => program.describe(),
+  );
+  await program.kill('SIGKILL', 1_000);
+  t.equal(program.pid, undefined);
+  t.match(program.describe(), /it: (exit status 1|signal SIGKILL); its log .* ends with:\nrun/);
+});
+
+test('commands in pods', async t => {
+  const given = options(t, []);
+  const done = await execProgram({ ...given, argv: ['sh', '-c', 'echo out; echo err >&2; exit 4'] }, 5_000);
+  t.same(done, { status: 4, stdout: 'out\n', stderr: 'err\n' });
+  await t.rejects(execProgram({ ...given, argv: ['sh', '-c', 'echo started; sleep 100'] }, 200), {
+    message: /not done within 0.2 s; it had printed: started/,
+  });
+  const running = spawnProgram({ ...given, argv: ['sh', '-c', 'echo a; echo b; sleep 100'] });
+  t.equal(await running.line(line => line === 'b', 5_000), 'b');
+  t.equal(await running.line(line => line === 'a', 5_000), 'a', 'a line of the past');
+  await t.rejects(
+    running.line(() => false, 50),
+    { message: /no such line within 0.05 s.*a \| b/ },
+  );
+  await running.stop();
+  await t.rejects(
+    running.line(() => false, 50),
+    { message: /ended \(SIGTERM\)/ },
+  );
+});
+
+test('a hosts file of its own', { skip }, async t => {
+  const given = options(t, []);
+  const { stdout } = await execProgram(
+    { ...given, argv: ['cat', '/etc/hosts'], hostsPath: '/etc/hostname' },
+    5_000,
+  );
+  t.equal(stdout, readFileSync('/etc/hostname', 'utf8'));
+  t.not(readFileSync('/etc/hosts', 'utf8'), stdout, 'and nobody else sees it');
+});
+
+test('listening ports', async t => {
+  const table = `  sl  local_address rem_address   st
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000
+   1: 0200000A:0050 0100000A:C000 01 00000000:00000000
+`;
+  t.same(parseListening(table), [8080], 'only what listens');
+});
+
+test('an instance is recognised by its start, not by its number alone', async t => {
+  const instance = newInstance('root');
+  t.ok(isRunning(instance));
+  t.notOk(isRunning({ ...instance, startTicks: '1' }));
+  t.notOk(isRunning({ ...instance, pid: 2 ** 22 + 1 }));
+});
+
+function alive(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
+  }
+}
