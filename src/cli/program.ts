@@ -4,6 +4,7 @@ import { VERSION } from '#shared/config/version.ts';
 import { fetchJson, fetchText } from './admin-client.ts';
 import { CliError } from './cli-error.ts';
 import { authzCheck } from './commands/authz-check.ts';
+import { addPlaygroundCommands } from './commands/playground.ts';
 import { STAT_KINDS, type StatKind, statReport } from './commands/stat.ts';
 import { versionReport } from './commands/version.ts';
 import { waypointList } from './commands/waypoint-list.ts';
@@ -57,6 +58,7 @@ export function buildProgram(io: CliIo): Command {
   common(program.command('version').description('versions of the client and of every proxy')).action(
     async (options: CommonOptions) => print(io, options, await versionReport(reachable(options))),
   );
+  addPlaygroundCommands(program, io);
   return program;
 }
 

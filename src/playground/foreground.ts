@@ -2,8 +2,13 @@ import { spawn } from 'node:child_process';
 import { setInterval } from 'node:timers';
 import { fileURLToPath } from 'node:url';
 import { stateDir } from '#shared/config/state-dir.ts';
+import { systemClock } from '#shared/lifecycle/clock.ts';
+import type { AdminServer } from '#shared/observability/admin-server.ts';
+import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { checkMachine, IN_USER_NAMESPACE, userNamespaceCommand } from './machine.ts';
+import { serveControl } from './control.ts';
 import { Playground } from './playground.ts';
+import { userNamespaceEnvironment } from './user-namespace.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 export const SHOP = 'examples/shop/manifests/00-shop.yaml';
@@ -32,6 +37,7 @@ export async function runForeground(options: ForegroundOptions): Promise<number>
   // Timers of the mesh's clock keep no process alive; a foreground program lives until it is told to end.
   const alive = setInterval(() => undefined, 60_000);
   let playground: Playground | undefined;
+  let control: AdminServer | undefined;
   try {
     playground = await Playground.up({
       stateDir: options.stateDir ?? stateDir(process.env, process.getuid?.() ?? 0),
@@ -42,9 +48,11 @@ export async function runForeground(options: ForegroundOptions): Promise<number>
     options.print('starting the shop');
     await playground.apply(SHOP);
     await playground.settled();
+    control = await serveControl(playground, processLogger());
     return await options.use(playground, stopped.signal);
   } finally {
     clearInterval(alive);
+    await control?.close();
     await playground?.down();
   }
 }
@@ -52,7 +60,7 @@ export async function runForeground(options: ForegroundOptions): Promise<number>
 /** The caller's signals reach the child as well (same process group); its exit status is ours. */
 function runInUserNamespace(): Promise<number> {
   const [program = '', ...args] = userNamespaceCommand([...process.execArgv, ...process.argv.slice(1)]);
-  const env = { ...process.env, [IN_USER_NAMESPACE]: '1' };
+  const env = userNamespaceEnvironment(process.env);
   const child = spawn(program, args, { stdio: 'inherit', env });
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, forward);
@@ -66,4 +74,8 @@ function runInUserNamespace(): Promise<number> {
 export function untilStopped(stopped: AbortSignal): Promise<void> {
   if (stopped.aborted) return Promise.resolve();
   return new Promise(resolve => stopped.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function processLogger(): Logger {
+  return createProcessLogger('playground', 'text', new LogLevels('warn'), () => systemClock.now());
 }
