@@ -1,0 +1,58 @@
+import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
+import type { Address } from '../config/values.ts';
+import { PLAINTEXT_SERVICE } from '../config.ts';
+
+/** The mesh of the plaintext mode: one service with one endpoint outside the mesh. */
+export function plaintextMesh(upstream: Address): MeshDelta {
+  const { namespace, hostname, port } = PLAINTEXT_SERVICE;
+  const ports = [{ servicePort: port, targetPort: upstream.port, appProtocol: 'http11' as const }];
+  return {
+    ...EMPTY_DELTA,
+    services: [
+      {
+        name: 'upstream',
+        namespace,
+        hostname,
+        addresses: [],
+        ports,
+        subjectAltNames: [],
+        waypoint: undefined,
+        loadBalancing: undefined,
+        ipFamilies: 'automatic',
+        canonical: true,
+        ingressUseWaypoint: false,
+        weightedWaypoints: [],
+        visibility: 'public',
+      },
+    ],
+    workloads: [
+      {
+        uid: 'plaintext/upstream',
+        name: 'upstream',
+        namespace,
+        addresses: [upstream.ip],
+        hostname: '',
+        network: '',
+        tunnelProtocol: 'none',
+        trustDomain: '',
+        serviceAccount: '',
+        waypoint: undefined,
+        networkGateway: undefined,
+        node: '',
+        canonicalName: 'upstream',
+        canonicalRevision: 'latest',
+        workloadType: 'pod',
+        workloadName: 'upstream',
+        nativeTunnel: false,
+        applicationTunnel: undefined,
+        services: new Map([[`${namespace}/${hostname}`, ports]]),
+        authorizationPolicies: [],
+        status: 'healthy',
+        clusterId: '',
+        locality: { region: '', zone: '', subzone: '' },
+        networkMode: 'standard',
+        capacity: 1,
+      },
+    ],
+  };
+}
