@@ -371,6 +371,18 @@ test('a request is delivered whatever way its bytes are cut, with padding, prior
   t.end();
 });
 
+test('DATA on a stream that both sides have ended breaks the connection (§5.1)', t => {
+  const b = bench('server');
+  b.peer.headers(1, GET, true);
+  b.pair.flush();
+  b.requests[0]?.stream.sendHeaders([':status', '204'], true);
+  b.peer.data(1, 'late');
+  b.pair.flush();
+  t.equal(goawayOf(b.peer.take())?.code, ErrorCode.STREAM_CLOSED);
+  finish(t, b);
+  t.end();
+});
+
 test('PING is answered with its own data', t => {
   const b = bench('server');
   b.peer.send(PING, 0, 0, Buffer.from('12345678'));

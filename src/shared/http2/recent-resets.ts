@@ -15,7 +15,12 @@ export class RecentResets {
     this.#next = (this.#next + 1) % REMEMBERED;
   }
 
+  /** True also for what may have been forgotten: to tolerate a stray frame is better than to lose a connection. */
   has(streamId: number): boolean {
-    return this.#ids?.includes(streamId) === true;
+    const ids = this.#ids;
+    if (ids === undefined) return false;
+    if (ids.includes(streamId)) return true;
+    // Unused places hold 0, so that nothing is below the smallest before the ring has filled.
+    return streamId < Math.min(...ids);
   }
 }

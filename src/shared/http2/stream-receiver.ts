@@ -209,12 +209,10 @@ export class StreamReceiver {
     if (stream.endSent) this.#streams.finish(stream);
   }
 
-  /** Something for a stream that is not open: an error, unless it crossed with our own reset. */
+  /** Something for a stream that is not open: an error (RFC 9113 §5.1), unless it crossed with our own reset. */
   #onUnexpected(name: string, streamId: number): void {
     if (this.#streams.isIdle(streamId)) throw idleError(name, streamId);
     if (this.#streams.wasReset(streamId)) return;
-    if (name === 'HEADERS')
-      throw new Http2ConnectionError(ErrorCode.STREAM_CLOSED, `HEADERS on closed stream ${streamId}`);
-    this.#streams.failStream(streamId, ErrorCode.STREAM_CLOSED, `${name} on a closed stream`);
+    throw new Http2ConnectionError(ErrorCode.STREAM_CLOSED, `${name} on closed stream ${streamId}`);
   }
 }
