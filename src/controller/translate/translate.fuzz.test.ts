@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+import { test } from 'tap';
+import { compile } from '#shared/authz/compile.ts';
+import { compileRoutes } from '#shared/route/match.ts';
+import { sortByPrecedence } from '#shared/route/precedence.ts';
+import { fuzzRun } from '#shared/testing/fuzz-run.ts';
+import { translateAuthorizationPolicy } from './authorization-policy/authorization-policy.ts';
+import { translateDestinationRule } from './destination-rule/destination-rule.ts';
+import type { Translated } from './diagnostic.ts';
+import { kubeObject, servicesOf } from './golden-pairs.ts';
+import { translateHttpRoute } from './http-route/http-route.ts';
+import { translatePeerAuthentication } from './peer-authentication/peer-authentication.ts';
+import { translateServiceIntentions } from './service-intentions/service-intentions.ts';
+import { translateVirtualService } from './virtual-service/virtual-service.ts';
+
+const SERVICES = servicesOf({ 'shop/a': [80], 'shop/b': [80, 81] });
+const ISTIO = { services: SERVICES, clusterDomain: 'cluster.local' };
+
+/** Names the translations ask for, so that random objects get past the first level. */
+const FIELDS =
+  `parentRefs rules matches path type value filters backendRefs name kind group weight port timeouts request
+  retry codes headers urlRewrite requestRedirect hosts http match uri exact prefix regex route destination host retries
+  retryOn redirect rewrite directResponse status body subsets labels trafficPolicy loadBalancer action from to when source
+  operation principals ipBlocks paths ports key values selector matchLabels mtls mode portLevelMtls 80 sources simple set
+  add remove toString __proto__ constructor`.split(/\s+/);
+const leaf = fc.oneof(
+  fc.constantFrom<unknown>(
+    'a',
+    'b',
+    'Service',
+    '',
+    '*',
+    '/a',
+    '80',
+    'STRICT',
+    'ALLOW',
+    'DENY',
+    'allow',
+    'Exact',
+    '10.0.0.0/8',
+  ),
+  fc.constantFrom<unknown>(
+    '10s',
+    '5xx,503',
+    'URLRewrite',
+    'request.headers[x]',
+    'source.ip',
+    'ROUND_ROBIN',
+    '(',
+    'a.b*',
+  ),
+  fc.constantFrom<unknown>(null, true, 0, 80, -1, 1.5, Number.MAX_SAFE_INTEGER),
+  fc.string({ maxLength: 5 }),
+);
+const { node: spec } = fc.letrec<{ node: unknown }>(tie => ({
+  node: fc.oneof(
+    { maxDepth: 8, depthSize: 'large' },
+    leaf,
+    fc.dictionary(fc.constantFrom(...FIELDS), tie('node'), { maxKeys: 5 }),
+    fc.array(tie('node'), { maxLength: 3 }),
+  ),
+}));
+
+function check<T>(result: Translated<T>, use: (value: T) => void): void {
+  if (result.ok) use(result.value);
+  else if (!result.diagnostics.some(found => found.severity === 'rejected'))
+    throw new Error('rejected without a reason');
+  for (const { field, value, message, fix } of result.diagnostics) {
+    if (field === '' || value === '' || message === '' || fix === '') throw new Error('an empty diagnostic');
+    if (value.length > 100) throw new Error('a value that is too long');
+  }
+}
+
+test('whatever the object, it is translated or rejected with a reason, and what comes of it compiles', t => {
+  fc.assert(
+    fc.property(spec, body => {
+      check(translateHttpRoute(kubeObject('HTTPRoute', body), SERVICES), ({ attachments }) => {
+        for (const { rules } of attachments) compileRoutes({ rules: sortByPrecedence(rules) });
+      });
+      check(translateVirtualService(kubeObject('VirtualService', body), ISTIO), ({ attachments }) => {
+        for (const { rules } of attachments) compileRoutes({ rules });
+      });
+      check(translateDestinationRule(kubeObject('DestinationRule', body), ISTIO), () => undefined);
+      const root = { rootNamespace: 'istio-system' };
+      check(translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', body), root), ({ full, l4 }) => {
+        compile(l4 === undefined ? [full] : [full, l4]);
+      });
+      check(translatePeerAuthentication(kubeObject('PeerAuthentication', body)), () => undefined);
+      check(translateServiceIntentions(kubeObject('ServiceIntentions', body)), () => undefined);
+    }),
+    fuzzRun(1),
+  );
+  t.pass();
+  t.end();
+});
