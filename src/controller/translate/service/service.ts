@@ -47,12 +47,9 @@ export function translateService(
   const diagnostics = new Diagnostics(object);
   const binding = bindWaypoint({ traffic: 'service', namespace, labels, namespaceLabels }, context, cluster);
   if ('message' in binding) {
-    diagnostics.ignore(
-      'metadata.labels.istio.io/use-waypoint',
-      labels['istio.io/use-waypoint'],
-      binding.message,
-      binding.reason,
-    );
+    const message = `${binding.reason}: ${binding.message}`;
+    const fix = 'create the Gateway or change the label';
+    diagnostics.ignore(`metadata.labels.${USE_WAYPOINT}`, labels[USE_WAYPOINT], message, fix);
   }
   const ingress = labels[INGRESS_USE_WAYPOINT] ?? namespaceLabels[INGRESS_USE_WAYPOINT];
   return diagnostics.conclude({

@@ -40,24 +40,20 @@ export function bindWaypoint(
   lookup: WaypointLookup,
   cluster: Cluster,
 ): WaypointBinding {
-  const { labels, namespaceLabels, namespace, traffic } = request;
-  // A waypoint is not behind a waypoint: its traffic would go round in a circle.
-  if (labels[GATEWAY_NAME] !== undefined) return NOT_REQUESTED;
-  const own = labels[USE_WAYPOINT];
-  const source = own === undefined ? namespaceLabels : labels;
-  const name = source[USE_WAYPOINT];
-  if (name === undefined || name === '' || name === 'none') return NOT_REQUESTED;
-  const waypointNamespace = source[USE_WAYPOINT_NAMESPACE] || namespace;
+  const { namespaceLabels, namespace, traffic } = request;
+  const wanted = requestedWaypoint(request);
+  if (wanted === undefined) return NOT_REQUESTED;
+  const { name, namespace: waypointNamespace, isOwn } = wanted;
   const waypoint = lookup.waypoint(waypointNamespace, name);
   const shown = `${waypointNamespace}/${name}`;
   if (waypoint === undefined) {
     // A namespace's label speaks for its services; pods go through a waypoint only if it says that it is for them.
-    if (own === undefined && traffic === 'workload') return NOT_REQUESTED;
+    if (!isOwn && traffic === 'workload') return NOT_REQUESTED;
     const message = `there is no waypoint ${shown}: traffic is refused until there is one`;
     return { address: addressOf(cluster, waypointNamespace, name), reason: 'WaypointIsNotReady', message };
   }
   if (waypoint.waypointFor !== traffic && waypoint.waypointFor !== 'all') {
-    if (own === undefined) return NOT_REQUESTED;
+    if (!isOwn) return NOT_REQUESTED;
     const message = `waypoint ${shown} is for ${waypoint.waypointFor} traffic, this is a ${traffic}`;
     return { address: undefined, reason: 'UnsupportedTrafficType', message };
   }
@@ -71,6 +67,20 @@ export function bindWaypoint(
   }
   const address = addressOf(cluster, waypointNamespace, name, waypoint.hboneMtlsPort);
   return { address, reason: 'WaypointAccepted' };
+}
+
+/** The waypoint that labels ask for; `isOwn` when the object itself does and not just its namespace. */
+export function requestedWaypoint(
+  request: Omit<WaypointRequest, 'traffic'>,
+): { readonly name: string; readonly namespace: string; readonly isOwn: boolean } | undefined {
+  const { labels, namespace, namespaceLabels } = request;
+  // A waypoint is not behind a waypoint: its traffic would go round in a circle.
+  if (labels[GATEWAY_NAME] !== undefined) return undefined;
+  const isOwn = labels[USE_WAYPOINT] !== undefined;
+  const source = isOwn ? labels : namespaceLabels;
+  const name = source[USE_WAYPOINT];
+  if (name === undefined || name === '' || name === 'none') return undefined;
+  return { name, namespace: source[USE_WAYPOINT_NAMESPACE] || namespace, isOwn };
 }
 
 function isAllowed(waypoint: Waypoint, namespaceLabels: Labels): boolean {

@@ -1,0 +1,227 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from '#shared/observability/logger.ts';
+import type { ResourceStore } from '../discovery/resource-store.ts';
+import { keyOf } from '../source/kube-object.ts';
+import type { ObjectChange } from '../source/object-source.ts';
+import { type Diagnostic, formatDiagnostic } from '../translate/diagnostic.ts';
+import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
+import { translateService } from '../translate/service/service.ts';
+import { type ChangedObject, type ChangeScope, scopeOf } from './change-scope.ts';
+import { MeshObjects, type MeshObjectsOptions } from './mesh-objects.ts';
+import { NodeIdentities } from './node-identities.ts';
+import type { ObjectStatus } from './parsed-kind.ts';
+import { PolicySet } from './policy-set.ts';
+import { Published } from './published.ts';
+import { serviceRoutesOf } from './service-routes.ts';
+import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
+
+export interface MeshIndexOptions extends MeshObjectsOptions {
+  readonly store: ResourceStore;
+  readonly logger: Logger;
+}
+
+const POLICIES = 'policies';
+
+/**
+ * The single writer: objects in, resources out. A change makes again what it may have touched (`change-scope.ts`), and what
+ * comes out equal to before is not published. Synchronous: when `apply` returns, the store is up to date.
+ */
+export class MeshIndex {
+  readonly objects: MeshObjects;
+  readonly #store: ResourceStore;
+  readonly #logger: Logger;
+  readonly #published = new Published();
+  readonly #nodeIdentities: NodeIdentities;
+  /** By service: what its translation found beyond its own object. */
+  readonly #serviceDiagnostics = new Map<string, readonly Diagnostic[]>();
+  #policies: PolicySet;
+
+  constructor(options: MeshIndexOptions) {
+    this.objects = new MeshObjects(options);
+    this.#store = options.store;
+    this.#logger = options.logger;
+    this.#nodeIdentities = new NodeIdentities(options.cluster.trustDomain);
+    this.#policies = new PolicySet(this.objects);
+  }
+
+  apply(change: ObjectChange): void {
+    const changed = [
+      ...change.deletes.map(key => this.#delete(key)),
+      ...change.upserts.map(object => {
+        const { name, namespace } = object.metadata;
+        const { kind } = object;
+        this.objects.ofKind(kind)?.upsert(object);
+        if (kind === 'Pod') this.#nodeIdentities.upsert(keyOf(object), object);
+        return { kind, name, namespace, object };
+      }),
+    ];
+    const hasIntentions = !this.objects.intentions.all().next().done;
+    this.#recompute(scopeOf(changed, this.objects.options.rootNamespace, hasIntentions));
+    this.#logRejected(changed);
+  }
+
+  /** Whether a pod with this SPIFFE id runs on the node. */
+  isIdentityOnNode(identity: string, node: string): boolean {
+    return this.#nodeIdentities.isOnNode(identity, node);
+  }
+
+  /** Every object with what is wrong with it, by key. */
+  statuses(): readonly ObjectStatus[] {
+    const statuses: ObjectStatus[] = [];
+    for (const [kind, parsed] of this.objects.kinds()) {
+      for (const status of parsed.statuses()) {
+        const more = kind === 'Service' ? (this.#serviceDiagnostics.get(status.key) ?? []) : [];
+        statuses.push(
+          more.length === 0 ? status : { ...status, diagnostics: [...status.diagnostics, ...more] },
+        );
+      }
+    }
+    for (const diagnostic of this.#policies.diagnostics) attach(statuses, diagnostic);
+    return statuses.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  #delete(key: string): ChangedObject {
+    const [kind = '', namespace = '', name = ''] = key.split('/');
+    const object = this.objects.ofKind(kind)?.get(namespace, name)?.object;
+    this.objects.ofKind(kind)?.remove(namespace, name);
+    this.#nodeIdentities.remove(key);
+    this.#serviceDiagnostics.delete(key);
+    return { kind, namespace, name, object };
+  }
+
+  #recompute(scope: ChangeScope): void {
+    if (scope.lookups) this.objects.refreshRoutes();
+    let { everyRoute, everyWorkload } = scope;
+    if (scope.policies) {
+      const before = this.#policies;
+      this.#policies = new PolicySet(this.objects);
+      // Pods that came or went can change what an intention means for all others.
+      const meansOther = !isDeepStrictEqual(before.intentions, this.#policies.intentions);
+      everyRoute ||= meansOther;
+      // mTLS policies are found by asking for every workload.
+      everyWorkload ||= meansOther || this.#policies.hasMtls;
+    }
+    const mtlsBefore = this.#policies.mtlsCount;
+    this.#recomputeWorkloads(scope, everyWorkload);
+    this.#recomputeServices(scope.everyService ? this.#namespacesOf('services') : scope.services);
+    if (scope.policies || this.#policies.mtlsCount !== mtlsBefore) {
+      const policies = this.#policies.l4().map(policy => ({ kind: 'policy', policy }) as const);
+      this.#published.replaceGroup(POLICIES, policies);
+    }
+    this.#recomputeRoutes(everyRoute ? this.#namespacesOf('routes') : scope.routes);
+    const { removed, upserts } = this.#published.take();
+    this.#store.publish(upserts, removed);
+  }
+
+  #recomputeWorkloads(scope: ChangeScope, every: boolean): void {
+    if (every) for (const namespace of this.#namespacesOf('workloads')) this.#recomputeNamespace(namespace);
+    else {
+      for (const [namespace, names] of scope.workloads) {
+        if (names === 'all') this.#recomputeNamespace(namespace);
+        else for (const name of names) this.#recomputeWorkload(namespace, name);
+      }
+    }
+  }
+
+  #recomputeNamespace(namespace: string): void {
+    const workloads = [...specsIn(this.objects, namespace)].map(spec => this.#resource(spec));
+    this.#published.replaceGroup(`workloads/${namespace}`, workloads);
+  }
+
+  /** `name` is `Pod/<name>` or `WorkloadEntry/<name>`. */
+  #recomputeWorkload(namespace: string, kindAndName: string): void {
+    const [kind, name = ''] = kindAndName.split('/');
+    const { clusterId } = this.objects.options.cluster;
+    const isPod = kind === 'Pod';
+    const spec = (isPod ? this.objects.pods : this.objects.workloadEntries).get(namespace, name)?.value;
+    const group = `workloads/${namespace}`;
+    if (spec !== undefined) this.#published.put(group, this.#resource(spec));
+    else {
+      const type = isPod ? '/Pod' : 'networking.istio.io/WorkloadEntry';
+      this.#published.remove(group, `${clusterId}/${type}/${namespace}/${name}`);
+    }
+  }
+
+  #resource(spec: WorkloadSpec): {
+    readonly kind: 'workload';
+    readonly workload: ReturnType<typeof workloadOf>;
+  } {
+    return { kind: 'workload', workload: workloadOf(this.objects, this.#policies, spec) };
+  }
+
+  #recomputeServices(namespaces: Iterable<string>): void {
+    const { cluster } = this.objects.options;
+    for (const namespace of namespaces) {
+      const context = {
+        cluster,
+        namespace: this.objects.namespaceMeta(namespace),
+        waypoint: (ns: string, name: string) => this.objects.waypoint(ns, name),
+      };
+      const services = [...this.objects.services.inNamespace(namespace)].flatMap(({ object, value }) => {
+        if (value === undefined) return [];
+        const translated = translateService(object, value, context);
+        this.#serviceDiagnostics.set(keyOf(object), translated.diagnostics);
+        return translated.ok ? [{ kind: 'service', service: translated.value } as const] : [];
+      });
+      this.#published.replaceGroup(`services/${namespace}`, services);
+    }
+  }
+
+  #recomputeRoutes(namespaces: Iterable<string>): void {
+    for (const namespace of namespaces) {
+      const endpoints = this.#endpointsByService(namespace);
+      const routes = [...this.objects.services.inNamespace(namespace)].flatMap(({ object, value }) => {
+        if (value === undefined) return [];
+        const ofService = endpoints.get(value.name) ?? [];
+        const made = serviceRoutesOf(this.objects, this.#policies, { object, value }, ofService);
+        return made === undefined ? [] : [{ kind: 'routes', routes: made } as const];
+      });
+      this.#published.replaceGroup(`routes/${namespace}`, routes);
+    }
+  }
+
+  #endpointsByService(namespace: string): ReadonlyMap<string, WorkloadSpec[]> {
+    const endpoints = new Map<string, WorkloadSpec[]>();
+    for (const spec of specsIn(this.objects, namespace)) {
+      for (const { name } of servicesOf(this.objects, spec)) {
+        const found = endpoints.get(name);
+        if (found === undefined) endpoints.set(name, [spec]);
+        else found.push(spec);
+      }
+    }
+    return endpoints;
+  }
+
+  /** Those that have objects, and those that have resources of this group from before. */
+  #namespacesOf(group: 'workloads' | 'services' | 'routes'): ReadonlySet<string> {
+    const { pods, services, slices, workloadEntries } = this.objects;
+    const kinds = group === 'workloads' ? [pods, workloadEntries, slices] : [services];
+    const prefix = `${group}/`;
+    return new Set([
+      ...kinds.flatMap(kind => [...kind.namespaces()]),
+      ...this.#published.groups(prefix).map(name => name.slice(prefix.length)),
+    ]);
+  }
+
+  #logRejected(changed: readonly ChangedObject[]): void {
+    const kinds = new Set(changed.map(({ kind }) => kind));
+    const keys = new Set(changed.map(({ kind, name, namespace }) => `${kind}/${namespace}/${name}`));
+    for (const [kind, parsed] of this.objects.kinds()) {
+      if (!kinds.has(kind)) continue;
+      for (const { diagnostics, key, state } of parsed.statuses()) {
+        if (state === 'accepted' || !keys.has(key)) continue;
+        for (const diagnostic of diagnostics) {
+          this.#logger.warn('object rejected', { object: key, state, reason: formatDiagnostic(diagnostic) });
+        }
+      }
+    }
+  }
+}
+
+/** Found in one object by looking at all of its kind. */
+function attach(statuses: ObjectStatus[], diagnostic: Diagnostic): void {
+  const [kind = '', name = ''] = diagnostic.object.split(' ');
+  const at = statuses.findIndex(status => status.key === `${kind}/${name}`);
+  const status = statuses[at];
+  if (status !== undefined) statuses[at] = { ...status, diagnostics: [...status.diagnostics, diagnostic] };
+}

@@ -1,0 +1,129 @@
+import type { Locality } from '#shared/workload/workload.ts';
+import { translateAuthorizationPolicy } from '../translate/authorization-policy/authorization-policy.ts';
+import { type Cluster, serviceHostname } from '../translate/cluster.ts';
+import { translateDestinationRule } from '../translate/destination-rule/destination-rule.ts';
+import type { Translated } from '../translate/diagnostic.ts';
+import { readEndpointSlice } from '../translate/endpoint-slice/endpoint-slice.ts';
+import { translateHttpRoute } from '../translate/http-route/http-route.ts';
+import { REGION, SUBZONE, ZONE } from '../translate/mesh-labels.ts';
+import { translatePeerAuthentication } from '../translate/peer-authentication/peer-authentication.ts';
+import { readPod } from '../translate/pod-to-workload/pod.ts';
+import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
+import type { KnownService, ServiceLookup } from '../translate/service-lookup.ts';
+import { type NamespaceMeta, readService } from '../translate/service/service.ts';
+import type { ServiceSpec } from '../translate/service/service-spec.ts';
+import { translateVirtualService } from '../translate/virtual-service/virtual-service.ts';
+import type { WaypointLookup } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import type { Waypoint } from '../translate/waypoint-gateway/waypoint.ts';
+import { translateWaypoint } from '../translate/waypoint-gateway/waypoint-gateway.ts';
+import { readWorkloadEntry } from '../translate/workload-entry/workload-entry.ts';
+import { ParsedKind } from './parsed-kind.ts';
+
+export interface MeshObjectsOptions {
+  readonly cluster: Cluster;
+  /** Policies in this namespace hold for the whole mesh. */
+  readonly rootNamespace: string;
+}
+
+const NO_META: NamespaceMeta = Object.freeze({ labels: {}, annotations: {} });
+const NOWHERE: Locality = Object.freeze({ region: '', zone: '', subzone: '' });
+
+/** Every object the mesh is made of, by kind, and what translations ask about them. */
+export class MeshObjects implements ServiceLookup, WaypointLookup {
+  readonly options: MeshObjectsOptions;
+  readonly namespaces = new ParsedKind(asItIs);
+  readonly nodes = new ParsedKind(asItIs);
+  readonly pods;
+  readonly workloadEntries;
+  readonly services = new ParsedKind(readService);
+  readonly slices = new ParsedKind(readEndpointSlice);
+  readonly gateways = new ParsedKind(translateWaypoint);
+  readonly authorizationPolicies;
+  readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
+  readonly intentions = new ParsedKind(translateServiceIntentions);
+  readonly httpRoutes = new ParsedKind(object => translateHttpRoute(object, this));
+  readonly virtualServices;
+  readonly destinationRules;
+  readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
+  readonly #byHostname = new Map<string, KnownService>();
+
+  constructor(options: MeshObjectsOptions) {
+    this.options = options;
+    const { cluster, rootNamespace } = options;
+    const context = { services: this, clusterDomain: cluster.clusterDomain };
+    this.pods = new ParsedKind(object => readPod(object, cluster));
+    this.workloadEntries = new ParsedKind(object => readWorkloadEntry(object, cluster));
+    this.authorizationPolicies = new ParsedKind(o => translateAuthorizationPolicy(o, { rootNamespace }));
+    this.virtualServices = new ParsedKind(object => translateVirtualService(object, context));
+    this.destinationRules = new ParsedKind(object => translateDestinationRule(object, context));
+    this.#kinds = new Map<string, ParsedKind<unknown>>([
+      ['Namespace', this.namespaces],
+      ['Node', this.nodes],
+      ['Pod', this.pods],
+      ['WorkloadEntry', this.workloadEntries],
+      ['Service', this.services],
+      ['EndpointSlice', this.slices],
+      ['Gateway', this.gateways],
+      ['AuthorizationPolicy', this.authorizationPolicies],
+      ['PeerAuthentication', this.peerAuthentications],
+      ['ServiceIntentions', this.intentions],
+      ['HTTPRoute', this.httpRoutes],
+      ['VirtualService', this.virtualServices],
+      ['DestinationRule', this.destinationRules],
+    ]);
+  }
+
+  /** The collection of a kind; undefined for kinds that carry nothing to translate (ServiceAccount). */
+  ofKind(kind: string): ParsedKind<unknown> | undefined {
+    return this.#kinds.get(kind);
+  }
+
+  kinds(): Iterable<readonly [string, ParsedKind<unknown>]> {
+    return this.#kinds;
+  }
+
+  /** After Services changed: routes are translated against the services there are. */
+  refreshRoutes(): void {
+    this.#byHostname.clear();
+    for (const { value } of this.services.all()) {
+      if (value === undefined) continue;
+      const known = this.#known(value);
+      this.#byHostname.set(known.hostname, known);
+    }
+    for (const kind of [this.httpRoutes, this.virtualServices, this.destinationRules]) kind.translateAgain();
+  }
+
+  service(namespace: string, name: string): KnownService | undefined {
+    const spec = this.services.get(namespace, name)?.value;
+    return spec && this.#known(spec);
+  }
+
+  serviceByHostname(hostname: string): KnownService | undefined {
+    return this.#byHostname.get(hostname);
+  }
+
+  waypoint(namespace: string, name: string): Waypoint | undefined {
+    return this.gateways.get(namespace, name)?.value;
+  }
+
+  namespaceMeta(namespace: string): NamespaceMeta {
+    return this.namespaces.get('', namespace)?.object.metadata ?? NO_META;
+  }
+
+  nodeLocality(node: string): Locality {
+    const labels = this.nodes.get('', node)?.object.metadata.labels;
+    if (labels === undefined) return NOWHERE;
+    return { region: labels[REGION] ?? '', zone: labels[ZONE] ?? '', subzone: labels[SUBZONE] ?? '' };
+  }
+
+  #known(spec: ServiceSpec): KnownService {
+    const { name, namespace, ports } = spec;
+    const hostname = serviceHostname(this.options.cluster, namespace, name);
+    return { key: `${namespace}/${hostname}`, namespace, hostname, ports: ports.map(port => port.port) };
+  }
+}
+
+/** Of a Namespace or Node only the metadata matters. */
+function asItIs(): Translated<undefined> {
+  return { ok: true, value: undefined, diagnostics: [] };
+}

@@ -1,0 +1,90 @@
+import { keyOf, type KubeObject } from '../source/kube-object.ts';
+import type { Diagnostic, Translated } from '../translate/diagnostic.ts';
+
+/** An object of a kind and what it means. */
+export interface Parsed<T> {
+  readonly object: KubeObject;
+  readonly value: T;
+}
+
+/** Whether an object is in use, and what is wrong with it. */
+export interface ObjectStatus {
+  readonly key: string;
+  /** `stale`: the present object is rejected, an earlier one is in use. */
+  readonly state: 'accepted' | 'stale' | 'rejected';
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+interface Entry<T> {
+  readonly latest: KubeObject;
+  readonly good: Parsed<T> | undefined;
+  readonly accepted: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * The objects of one kind, translated as far as that goes by the object alone. A rejected object leaves the last good one
+ * in use; one that was never good is not there.
+ */
+export class ParsedKind<T> {
+  readonly #translate: (object: KubeObject) => Translated<T>;
+  readonly #namespaces = new Map<string, Map<string, Entry<T>>>();
+
+  constructor(translate: (object: KubeObject) => Translated<T>) {
+    this.#translate = translate;
+  }
+
+  upsert(object: KubeObject): void {
+    const { name, namespace } = object.metadata;
+    const translated = this.#translate(object);
+    const before = this.#namespaces.get(namespace)?.get(name);
+    const entry: Entry<T> = {
+      latest: object,
+      good: translated.ok ? { object, value: translated.value } : before?.good,
+      accepted: translated.ok,
+      diagnostics: translated.diagnostics,
+    };
+    const ofNamespace = this.#namespaces.get(namespace);
+    if (ofNamespace === undefined) this.#namespaces.set(namespace, new Map([[name, entry]]));
+    else ofNamespace.set(name, entry);
+  }
+
+  remove(namespace: string, name: string): void {
+    const ofNamespace = this.#namespaces.get(namespace);
+    ofNamespace?.delete(name);
+    if (ofNamespace?.size === 0) this.#namespaces.delete(namespace);
+  }
+
+  /** After something changed that the translation asks about. */
+  translateAgain(): void {
+    for (const ofNamespace of this.#namespaces.values()) {
+      for (const entry of ofNamespace.values()) this.upsert(entry.latest);
+    }
+  }
+
+  get(namespace: string, name: string): Parsed<T> | undefined {
+    return this.#namespaces.get(namespace)?.get(name)?.good;
+  }
+
+  *inNamespace(namespace: string): Generator<Parsed<T>> {
+    for (const { good } of this.#namespaces.get(namespace)?.values() ?? [])
+      if (good !== undefined) yield good;
+  }
+
+  *all(): Generator<Parsed<T>> {
+    for (const namespace of this.#namespaces.keys()) yield* this.inNamespace(namespace);
+  }
+
+  namespaces(): Iterable<string> {
+    return this.#namespaces.keys();
+  }
+
+  *statuses(): Generator<ObjectStatus> {
+    for (const ofNamespace of this.#namespaces.values()) {
+      for (const { accepted, diagnostics, good, latest } of ofNamespace.values()) {
+        const state = accepted ? 'accepted' : good === undefined ? 'rejected' : 'stale';
+        yield { key: keyOf(latest), state, diagnostics };
+      }
+    }
+  }
+}

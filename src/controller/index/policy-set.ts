@@ -1,0 +1,206 @@
+import { type AuthorizationPolicy, policyName, type ServiceAccountMatch } from '#shared/authz/policy.ts';
+import type { AuthorizationTranslation } from '../translate/authorization-policy/authorization-policy.ts';
+import { exemptWaypoint } from '../translate/authorization-policy/exempt-waypoint.ts';
+import type { Diagnostic } from '../translate/diagnostic.ts';
+import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
+import { effectiveMtls, mtlsPolicy } from '../translate/peer-authentication/effective-mtls.ts';
+import type { PeerAuthentication } from '../translate/peer-authentication/peer-authentication.ts';
+import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
+import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
+import {
+  type CompiledIntentions,
+  compileIntentions,
+} from '../translate/service-intentions/compile-intentions.ts';
+import type { MeshObjects } from './mesh-objects.ts';
+import { servicesOf, specsIn } from './workload-specs.ts';
+import { waypointPrincipals } from './waypoint-principals.ts';
+
+/**
+ * Every policy of every dialect at one moment, and which workloads each is for. Made anew when policies, or what they
+ * refer to, change.
+ */
+export class PolicySet {
+  readonly #objects: MeshObjects;
+  readonly #authorizations: readonly AuthorizationTranslation[];
+  readonly #peerAuthentications: readonly PeerAuthentication[];
+  readonly #intentions: CompiledIntentions;
+  /** Found while workloads were asked about: one policy serves all workloads of the same mode. */
+  readonly #mtls = new Map<string, AuthorizationPolicy>();
+
+  constructor(objects: MeshObjects) {
+    this.#objects = objects;
+    this.#authorizations = [...objects.authorizationPolicies.all()].map(({ value }) => value);
+    this.#peerAuthentications = [...objects.peerAuthentications.all()].map(({ value }) => value);
+    let accounts: Accounts | undefined;
+    this.#intentions = compileIntentions(
+      [...objects.intentions.all()].map(({ value }) => value),
+      {
+        rootNamespace: objects.options.rootNamespace,
+        defaultAction: 'allow',
+        accountsOf: service => (accounts ??= accountsByService(objects)).get(service) ?? [],
+      },
+    );
+  }
+
+  /** What the translation of intentions found, all of them together. */
+  get diagnostics(): readonly Diagnostic[] {
+    return this.#intentions.diagnostics;
+  }
+
+  get hasMtls(): boolean {
+    return this.#peerAuthentications.length > 0;
+  }
+
+  get mtlsCount(): number {
+    return this.#mtls.size;
+  }
+
+  /** Of the intentions, to see whether pods that came or went changed what they mean. */
+  get intentions(): CompiledIntentions {
+    return this.#intentions;
+  }
+
+  /** Names of the policies that select this workload, sorted. A gateway is not what a policy for workloads is about. */
+  namesFor(spec: WorkloadSpec): readonly string[] {
+    if (spec.labels[GATEWAY_NAME] !== undefined) return [];
+    const names = this.#authorizations
+      .filter(policy => policy.l4 !== undefined && selects(policy, spec))
+      .map(policy => policyName(policy.full));
+    const { rootNamespace } = this.#objects.options;
+    const mtls = mtlsPolicy(effectiveMtls(spec, this.#peerAuthentications, rootNamespace), rootNamespace);
+    if (mtls !== undefined) {
+      this.#mtls.set(policyName(mtls), mtls);
+      names.push(policyName(mtls));
+    }
+    names.push(...this.#intentionsFor(spec).map(policyName));
+    return names.sort();
+  }
+
+  /** The policies that ztunnels get. Ask for every workload's names first: they decide which mTLS policies there are. */
+  l4(): readonly AuthorizationPolicy[] {
+    const { rootNamespace } = this.#objects.options;
+    const authorizations = this.#authorizations.flatMap(({ full, l4, selectsEveryNamespace }) => {
+      if (l4 === undefined) return [];
+      const isMeshWide = selectsEveryNamespace || full.namespace === rootNamespace;
+      return [exemptWaypoint(l4, waypointPrincipals(this.#objects, isMeshWide ? undefined : full.namespace))];
+    });
+    const everywhere = waypointPrincipals(this.#objects, undefined);
+    const intentions = this.#intentions.policies.map(({ policy }) => exemptWaypoint(policy, everywhere));
+    return [...authorizations, ...intentions, ...this.#mtls.values()];
+  }
+
+  /**
+   * The policies a waypoint holds against requests for a service: those attached to it or to the waypoint, and all that
+   * hold for its endpoints, whose ztunnels let the waypoint pass in turn.
+   */
+  forService(
+    service: { readonly namespace: string; readonly name: string },
+    waypoint: { readonly namespace: string; readonly name: string } | undefined,
+    endpoints: readonly WorkloadSpec[],
+  ): readonly AuthorizationPolicy[] {
+    const found = new Map<string, AuthorizationPolicy>();
+    for (const authorization of this.#authorizations) {
+      const { full, targets } = authorization;
+      const applies =
+        targets.length > 0
+          ? targets.some(target => this.#isTarget(target, full.namespace, service, waypoint))
+          : this.#holdsFor(authorization, service.namespace, endpoints);
+      if (applies) found.set(policyName(full), full);
+    }
+    for (const endpoint of endpoints) {
+      for (const policy of this.#intentionsFor(endpoint)) found.set(policyName(policy), policy);
+    }
+    return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, policy]) => policy);
+  }
+
+  #isTarget(
+    target: AuthorizationTranslation['targets'][number],
+    policyNamespace: string,
+    service: { readonly namespace: string; readonly name: string },
+    waypoint: { readonly namespace: string; readonly name: string } | undefined,
+  ): boolean {
+    switch (target.kind) {
+      case 'Service':
+        return target.name === service.name && policyNamespace === service.namespace;
+      case 'Gateway':
+        return target.name === waypoint?.name && policyNamespace === waypoint.namespace;
+      case 'GatewayClass':
+        return (
+          waypoint !== undefined &&
+          policyNamespace === this.#objects.options.rootNamespace &&
+          target.name === this.#classOf(waypoint)
+        );
+      case 'ServiceEntry':
+        return false;
+    }
+  }
+
+  #classOf(waypoint: { readonly namespace: string; readonly name: string }): unknown {
+    const spec = this.#objects.gateways.get(waypoint.namespace, waypoint.name)?.object.spec;
+    return typeof spec === 'object' && spec !== null && 'gatewayClassName' in spec
+      ? spec.gatewayClassName
+      : undefined;
+  }
+
+  #holdsFor(
+    authorization: AuthorizationTranslation,
+    namespace: string,
+    endpoints: readonly WorkloadSpec[],
+  ): boolean {
+    const { full } = authorization;
+    if (full.scope === 'global') return true;
+    if (full.scope === 'namespace') return full.namespace === namespace;
+    return endpoints.some(endpoint => selects(authorization, endpoint));
+  }
+
+  #intentionsFor(spec: WorkloadSpec): readonly AuthorizationPolicy[] {
+    const own = this.#intentions.policies.filter(
+      ({ selects: accounts }) =>
+        accounts !== 'others' && accounts.some(account => isAccountOf(account, spec)),
+    );
+    const chosen = own.length > 0 ? own : this.#intentions.policies.filter(p => p.selects === 'others');
+    return chosen.map(({ policy }) => policy);
+  }
+}
+
+function selects(policy: AuthorizationTranslation, spec: WorkloadSpec): boolean {
+  if (policy.selects === undefined) return false;
+  const inReach = policy.selectsEveryNamespace || policy.full.namespace === spec.namespace;
+  return inReach && isSelected(policy.selects, spec.labels);
+}
+
+function isAccountOf(account: ServiceAccountMatch, spec: WorkloadSpec): boolean {
+  return account.serviceAccount === spec.serviceAccount && account.namespace === spec.namespace;
+}
+
+type Accounts = ReadonlyMap<string, readonly ServiceAccountMatch[]>;
+
+/** Accounts of the workloads behind the Services of each name, in every namespace; else the accounts of that name. */
+function accountsByService(objects: MeshObjects): Accounts {
+  const behind = new Map<string, Map<string, ServiceAccountMatch>>();
+  const named = new Map<string, Map<string, ServiceAccountMatch>>();
+  const namespaces = new Set([...objects.pods.namespaces(), ...objects.workloadEntries.namespaces()]);
+  for (const namespace of namespaces) {
+    for (const spec of specsIn(objects, namespace)) {
+      const account = { namespace, serviceAccount: spec.serviceAccount };
+      addAccount(named, account.serviceAccount, account);
+      for (const { name } of servicesOf(objects, spec)) addAccount(behind, name, account);
+    }
+  }
+  return new Map([...named, ...behind].map(([name, accounts]) => [name, sorted(accounts)]));
+}
+
+function addAccount(
+  to: Map<string, Map<string, ServiceAccountMatch>>,
+  name: string,
+  account: ServiceAccountMatch,
+): void {
+  const key = `${account.namespace}/${account.serviceAccount}`;
+  const found = to.get(name);
+  if (found === undefined) to.set(name, new Map([[key, account]]));
+  else found.set(key, account);
+}
+
+function sorted(accounts: ReadonlyMap<string, ServiceAccountMatch>): readonly ServiceAccountMatch[] {
+  return [...accounts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, account]) => account);
+}

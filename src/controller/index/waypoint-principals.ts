@@ -1,0 +1,34 @@
+import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
+import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import type { MeshObjects } from './mesh-objects.ts';
+
+/**
+ * Identities, without `spiffe://`, of the waypoints that services of a namespace (undefined: of any) are behind, sorted.
+ */
+export function waypointPrincipals(objects: MeshObjects, namespace: string | undefined): readonly string[] {
+  const { trustDomain } = objects.options.cluster;
+  const services = namespace === undefined ? objects.services.all() : objects.services.inNamespace(namespace);
+  const principals = new Set<string>();
+  for (const { object } of services) {
+    const { labels, namespace: own } = object.metadata;
+    const namespaceLabels = objects.namespaceMeta(own).labels;
+    const wanted = requestedWaypoint({ labels, namespace: own, namespaceLabels });
+    if (wanted === undefined || objects.waypoint(wanted.namespace, wanted.name) === undefined) continue;
+    for (const account of waypointAccounts(objects, wanted)) {
+      principals.add(`${trustDomain}/ns/${wanted.namespace}/sa/${account}`);
+    }
+  }
+  return [...principals].sort();
+}
+
+/** Service accounts of its pods; before there are any, the one it will have. */
+function waypointAccounts(
+  objects: MeshObjects,
+  waypoint: { readonly namespace: string; readonly name: string },
+): ReadonlySet<string> {
+  const accounts = new Set<string>();
+  for (const { value } of objects.pods.inNamespace(waypoint.namespace)) {
+    if (value?.labels[GATEWAY_NAME] === waypoint.name) accounts.add(value.serviceAccount);
+  }
+  return accounts.size > 0 ? accounts : new Set([waypoint.name]);
+}

@@ -1,0 +1,93 @@
+import type { Workload } from '#shared/workload/workload.ts';
+import type { SliceEndpoint, SliceSpec } from '../translate/endpoint-slice/endpoint-slice.ts';
+import { isSelected, toWorkload } from '../translate/pod-to-workload/pod-to-workload.ts';
+import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
+import type { ServiceSpec } from '../translate/service/service-spec.ts';
+import type { MeshObjects } from './mesh-objects.ts';
+import type { PolicySet } from './policy-set.ts';
+
+/** Everything that runs in a namespace. */
+export function* specsIn(objects: MeshObjects, namespace: string): Generator<WorkloadSpec> {
+  for (const { value } of objects.pods.inNamespace(namespace)) if (value !== undefined) yield value;
+  for (const { value } of objects.workloadEntries.inNamespace(namespace))
+    if (value !== undefined) yield value;
+  for (const { value } of objects.slices.inNamespace(namespace)) {
+    if (value === undefined || !isManual(objects, value)) continue;
+    for (const endpoint of value.endpoints) {
+      if (endpoint.pod === undefined) yield sliceWorkload(objects, value, endpoint);
+    }
+  }
+}
+
+/** Services of its namespace that a workload is an endpoint of, with the ports of a slice where one says so. */
+export function servicesOf(objects: MeshObjects, spec: WorkloadSpec): readonly ServiceSpec[] {
+  const found: ServiceSpec[] = [];
+  for (const { value } of objects.services.inNamespace(spec.namespace)) {
+    if (value !== undefined && isSelected(value.selector, spec.labels)) found.push(value);
+  }
+  for (const { value } of objects.slices.inNamespace(spec.namespace)) {
+    if (value === undefined || !isManual(objects, value) || !holds(value, spec)) continue;
+    const service = objects.services.get(value.namespace, value.service)?.value;
+    if (service !== undefined) found.push(withSlicePorts(service, value));
+  }
+  return found;
+}
+
+export function workloadOf(objects: MeshObjects, policies: PolicySet, spec: WorkloadSpec): Workload {
+  return toWorkload(spec, {
+    cluster: objects.options.cluster,
+    waypoint: (namespace, name) => objects.waypoint(namespace, name),
+    namespaceLabels: objects.namespaceMeta(spec.namespace).labels,
+    locality: objects.nodeLocality(spec.node),
+    services: servicesOf(objects, spec),
+    policies: policies.namesFor(spec),
+  });
+}
+
+/** With a selector, the pods that it selects say all: slices of such a Service are copies of them. */
+function isManual(objects: MeshObjects, slice: SliceSpec): boolean {
+  return objects.services.get(slice.namespace, slice.service)?.value?.selector.size === 0;
+}
+
+function holds(slice: SliceSpec, spec: WorkloadSpec): boolean {
+  return slice.endpoints.some(endpoint =>
+    endpoint.pod === undefined ? uidOf(slice, endpoint, spec.uid) : endpoint.pod === spec.name,
+  );
+}
+
+function uidOf(slice: SliceSpec, endpoint: SliceEndpoint, uid: string): boolean {
+  return uid.endsWith(`/EndpointSlice/${slice.namespace}/${slice.name}/${endpoint.address}`);
+}
+
+function withSlicePorts(service: ServiceSpec, slice: SliceSpec): ServiceSpec {
+  const ports = service.ports.flatMap(port => {
+    const targetPort = slice.ports.get(port.name);
+    return targetPort === undefined ? [] : [{ ...port, targetPort }];
+  });
+  return { ...service, ports };
+}
+
+/** An address that nobody's pod has: outside the mesh, dialled in plaintext. */
+function sliceWorkload(objects: MeshObjects, slice: SliceSpec, endpoint: SliceEndpoint): WorkloadSpec {
+  const { clusterId } = objects.options.cluster;
+  const { name, namespace } = slice;
+  return {
+    uid: `${clusterId}/discovery.k8s.io/EndpointSlice/${namespace}/${name}/${endpoint.address}`,
+    name: `${name}-${endpoint.address}`,
+    namespace,
+    labels: {},
+    addresses: [endpoint.address],
+    node: endpoint.node,
+    serviceAccount: 'default',
+    hostNetwork: false,
+    healthy: endpoint.ready,
+    tunnelProtocol: 'none',
+    nativeTunnel: false,
+    workloadName: slice.service,
+    workloadType: 'pod',
+    namedPorts: new Map(),
+    network: '',
+    locality: endpoint.zone === '' ? '' : `/${endpoint.zone}/`,
+    capacity: 1,
+  };
+}
