@@ -1,6 +1,4 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { test } from 'tap';
 import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
@@ -9,11 +7,10 @@ import { Http2Connection } from '#shared/http2/connection.ts';
 import type { Http2Options } from '#shared/http2/options.ts';
 import type { Http2Stream } from '#shared/http2/stream.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
+import { installH2spec } from './h2spec-install.ts';
 
 /** Runs h2spec, the conformance suite for HTTP/2 servers, against ours, strict cases included. */
 
-const MODULE = 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible';
-const CACHE = join(import.meta.dirname, '../../.cache/h2spec');
 const run = promisify(execFile);
 
 /** Cases of the run with our default options that need not pass, and why. All others must. */
@@ -23,19 +20,6 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
     'it sends 20 KB on the assumption that 16 KiB are accepted; we announce 1 MiB. Run below with 16 KiB announced.',
   ],
 ]);
-
-/** @returns the path of the binary, or why there is none. */
-async function installH2spec(): Promise<{ path: string } | { reason: string }> {
-  const path = join(CACHE, 'h2spec');
-  if (existsSync(path)) return { path };
-  mkdirSync(CACHE, { recursive: true });
-  try {
-    await run('go', ['install', MODULE], { env: { ...process.env, GOBIN: CACHE }, timeout: 110_000 });
-    return { path };
-  } catch (error) {
-    return { reason: `h2spec cannot be installed (needs Go): ${String(error).slice(0, 200)}` };
-  }
-}
 
 function answer(stream: Http2Stream) {
   return {
@@ -95,7 +79,7 @@ async function outputOf(path: string, args: readonly string[]): Promise<string> 
   }
 }
 
-const installed = await installH2spec();
+const installed = await installH2spec('h2spec');
 const path = 'path' in installed ? installed.path : '';
 const skip = 'reason' in installed ? installed.reason : false;
 
