@@ -112,3 +112,17 @@ test('the first rule that matches is taken, however its path is found', async t 
   const found = compileRoutes({ rules }).find(GET, 80);
   t.equal(found?.match, rules[1]?.matches[0], 'the match that led to the rule comes with it');
 });
+
+test('hasRulesFor tells whether anything is attached to a port', async t => {
+  const matcher = compileRoutes({
+    rules: [routeRule({ ports: [80], matches: [routeMatch({ method: 'POST' })] })],
+  });
+  t.equal(matcher.find(GET, 80), undefined);
+  t.equal(matcher.hasRulesFor(80), true, 'a rule is for the port, whether it matches or not');
+  t.equal(matcher.hasRulesFor(81), false, 'no rule is for another port');
+  t.equal(
+    compileRoutes({ rules: [routeRule({})] }).hasRulesFor(81),
+    true,
+    'a rule without ports is for every port',
+  );
+});

@@ -8,12 +8,17 @@ import { addToTrie, makeTrie, walkTrie, type PathTrie, type TrieKind } from './p
 export interface RouteMatcher {
   /**
    * The first rule, in the order given, that matches. `port` is the service port the request came to. Undefined when
-   * none does: with `routed`, that is a 404.
+   * none does: with `routed` and `hasRulesFor(port)`, that is a 404.
    *
    * The path is compared as it stands: the waypoint normalizes it first (`normalizeTarget`). Allocates nothing for
    * rules without query parameters, host names or repeated headers.
    */
   find(request: RoutedRequest, port: number): RouteFound | undefined;
+  /**
+   * Whether any rule is for this service port. Where none is, nothing is attached to the port: a request that matches no
+   * rule goes to the service itself, although other ports are routed.
+   */
+  hasRulesFor(port: number): boolean;
 }
 
 /** Compile once per version of the routes. Immutable but for scratch space: for use in one thread. */
@@ -21,7 +26,10 @@ export function compileRoutes(routes: Pick<ServiceRoutes, 'rules'>): RouteMatche
   const table = buildTable(routes.rules);
   // One scratch for all calls: `find` is synchronous and does not call itself.
   const search: Search = { table, request: NO_REQUEST, port: 0, best: 0 };
-  return { find: (request, port) => find(search, request, port) };
+  return {
+    find: (request, port) => find(search, request, port),
+    hasRulesFor: port => routes.rules.some(rule => rule.ports.length === 0 || rule.ports.includes(port)),
+  };
 }
 
 interface RouteTable {

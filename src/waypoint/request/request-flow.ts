@@ -104,7 +104,8 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
     const { env, port } = this.#downstream;
     const request = this.#request;
     const found = service.matcher.find(request, port);
-    if (found === undefined && service.routes?.routed === true) return this.#fail('no_route');
+    const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port);
+    if (found === undefined && routed) return this.#fail('no_route');
     const rule = found?.rule ?? service.defaultRule(port);
     this.#found = found;
     this.#rule = rule;

@@ -21,13 +21,24 @@ export function classEscape(scanner: Scanner): CharSet | undefined {
   return property === undefined ? undefined : propertySet(scanner, property);
 }
 
+/** Asking the runtime about every character takes milliseconds, and a pattern may name a class many times. */
+const knownProperties = new Map<string, CharSet>();
+
 /** `\pL`, `\p{Greek}`, `\P{Lu}`, `\p{^Lu}`: the runtime knows which characters these are. */
 function propertySet(scanner: Scanner, text: string): CharSet {
   const caret = text.includes('^');
   const name = text.slice(1).replace(/[{}^]/g, '');
   const negated = text.startsWith('P') !== caret;
+  const set = knownProperties.get(name) ?? listProperty(name);
+  if (set === undefined) throw scanner.error(`"${name}" is no Unicode class`);
+  knownProperties.set(name, set);
+  return negated ? negateSet(set) : set;
+}
+
+/** The names are Unicode's, so what is kept of them is bounded. */
+function listProperty(name: string): CharSet | undefined {
   const expression = unicodeProperty(name) ?? unicodeProperty(`Script=${name}`);
-  if (expression === undefined) throw scanner.error(`"${name}" is no Unicode class`);
+  if (expression === undefined) return undefined;
   const ranges: number[] = [];
   for (let code = 0; code <= MAX_CHAR; code++) {
     if (!expression.test(String.fromCharCode(code))) continue;
@@ -35,7 +46,7 @@ function propertySet(scanner: Scanner, text: string): CharSet {
     if (last >= 0 && ranges[last] === code - 1) ranges[last] = code;
     else ranges.push(code, code);
   }
-  return negated ? negateSet(ranges) : ranges;
+  return ranges;
 }
 
 function unicodeProperty(name: string): RegExp | undefined {
