@@ -67,8 +67,9 @@ export function mtlsPolicy(effective: EffectiveMtls, rootNamespace: string): Aut
       ? { ...strict, notDestinationPorts: exceptions }
       : { ...strict, destinationPorts: exceptions };
   const special = exceptions.length > 0 && decidedBy !== undefined;
+  // No object's name holds an underscore, so these names meet no other.
   return {
-    name: `${STATIC_POLICY_PREFIX}${special ? decidedBy.name : 'strict'}`,
+    name: `${STATIC_POLICY_PREFIX}${special ? `selector_${decidedBy.name}` : 'strict'}`,
     namespace: special ? decidedBy.namespace : rootNamespace,
     scope: 'workload_selector',
     action: 'deny',
