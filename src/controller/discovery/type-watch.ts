@@ -110,7 +110,7 @@ export class TypeWatch {
     const stale = this.#outstanding || this.#dirty.size > 0 || this.#mustAnswer;
     return {
       type: this.type,
-      state: this.#rejected ? 'nack' : stale ? 'stale' : 'synced',
+      state: stale ? 'stale' : this.#rejected ? 'nack' : 'synced',
       pending: this.#dirty.size,
       sentNonce: this.#sentNonce,
       ackedNonce: this.#ackedNonce,

@@ -1,0 +1,65 @@
+import { VERSION } from '#shared/config/version.ts';
+import {
+  ADDRESS_TYPE,
+  AUTHORIZATION_TYPE,
+  type MeshResource,
+  type ResourceType,
+  SERVICE_ROUTES_TYPE,
+} from '#shared/discovery/mesh-resource.ts';
+import { type AdminRoute, json } from '#shared/observability/admin-server.ts';
+import type { DiscoveryServer } from './discovery/discovery-server.ts';
+import type { ResourceStore } from './discovery/resource-store.ts';
+import type { MeshIndex } from './index/mesh-index.ts';
+import type { SourceProblem } from './source/object-source.ts';
+
+export interface AdminState {
+  readonly store: ResourceStore;
+  readonly discovery: DiscoveryServer;
+  readonly index: MeshIndex;
+  readonly problems: () => readonly SourceProblem[];
+  readonly config: Readonly<Record<string, string>>;
+}
+
+/** What the controller knows, and how far its clients are. */
+export function debugRoutes(state: AdminState): AdminRoute[] {
+  return [
+    {
+      method: 'GET',
+      path: '/config_dump',
+      help: 'every resource as it is sent to proxies',
+      handle: () => json(configDump(state)),
+    },
+    {
+      method: 'GET',
+      path: '/debug/syncz',
+      help: 'for each client and type: synced, stale, or the reason of its NACK',
+      handle: () => json({ revision: state.store.revision, clients: state.discovery.clients() }),
+    },
+    {
+      method: 'GET',
+      path: '/debug/objects',
+      help: 'every object: accepted, stale or rejected, and why; ?state=rejected',
+      handle: ({ query }) => {
+        const wanted = query.get('state');
+        const objects = state.index.statuses().filter(o => wanted === null || o.state === wanted);
+        return json({ objects, unreadable: state.problems() });
+      },
+    },
+  ];
+}
+
+function configDump({ config, store }: AdminState): object {
+  const ofKind = <T>(type: ResourceType, pick: (resource: MeshResource) => T | undefined): T[] =>
+    [...store.all(type).values()]
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap(({ resource }) => pick(resource) ?? []);
+  return {
+    version: VERSION,
+    revision: store.revision,
+    workloads: ofKind(ADDRESS_TYPE, r => (r.kind === 'workload' ? r.workload : undefined)),
+    services: ofKind(ADDRESS_TYPE, r => (r.kind === 'service' ? r.service : undefined)),
+    policies: ofKind(AUTHORIZATION_TYPE, r => (r.kind === 'policy' ? r.policy : undefined)),
+    routes: ofKind(SERVICE_ROUTES_TYPE, r => (r.kind === 'routes' ? r.routes : undefined)),
+    config,
+  };
+}

@@ -1,0 +1,170 @@
+import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
+import { Readiness } from '#shared/lifecycle/readiness.ts';
+import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
+import { type AdminAddress, type AdminRoute, AdminServer } from '#shared/observability/admin-server.ts';
+import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
+import { MetricSet } from '#shared/observability/metric-set.ts';
+import { createMetricsExposition } from '#shared/observability/metrics.ts';
+import { isSpiffeId } from '#shared/spiffe/spiffe-id.ts';
+import { debugRoutes } from './admin.ts';
+import { type Authority, announceTrust, openAuthority } from './authority.ts';
+import { caStatusRoute, trustRoutes } from './ca-routes.ts';
+import { createCertificate, type CreateCertificateRequest } from './ca/service.ts';
+import { authenticateBearer } from './ca/token-authenticator.ts';
+import type { ControllerConfig } from './config.ts';
+import { DepartedClients } from './discovery/departed-clients.ts';
+import { DiscoveryServer } from './discovery/discovery-server.ts';
+import { GrpcServer } from './discovery/grpc-server.ts';
+import { ResourceStore } from './discovery/resource-store.ts';
+import { issueServerCertificate, ServerCertificateRenewal } from './discovery/server-certificate.ts';
+import { createServerMetrics } from './discovery/server-metrics.ts';
+import { MeshIndex } from './index/mesh-index.ts';
+import { DirectorySource } from './source/directory.ts';
+import type { SourceProblem } from './source/object-source.ts';
+
+export interface Controller {
+  readonly logger: Logger;
+  readonly index: MeshIndex;
+  /** Port of discovery, for when it was chosen by the system. */
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Starts everything, in the order in which it is needed. Rejects with what cannot be started and why. */
+export async function startController(
+  config: ControllerConfig,
+  clock: Clock = systemClock,
+  levels = new LogLevels(config.logLevel),
+): Promise<Controller> {
+  const logger = createProcessLogger('controller', config.logFormat, levels, () => clock.now());
+  const metrics = new MetricSet();
+  const readiness = new Readiness(() => logger.info('controller ready'));
+  const started = readiness.register('discovery server');
+
+  const authority = await openAuthority(config.ca, clock, logger.child('ca'));
+  const store = new ResourceStore();
+  const index = new MeshIndex({ ...config, store, logger: logger.child('index') });
+  const stopAnnouncing = await announceTrust(authority.ca, config.ca.rootCertPath, store, logger.child('ca'));
+
+  // Before anyone can connect: a client that came too early would be told that everything is gone.
+  let problems: readonly SourceProblem[] = [];
+  const source = new DirectorySource({ path: config.configDir, clock, logger: logger.child('source') });
+  await source.start({
+    onChange: change => index.apply(change),
+    onProblems: found => {
+      problems = found;
+      for (const p of found) logger.warn('object cannot be read, the last good one stays', { ...p });
+    },
+  });
+
+  const serverMetrics = createServerMetrics(metrics);
+  const discoveryLogger = logger.child('discovery');
+  const departed = new DepartedClients(clock);
+  const shared = { clock, logger: discoveryLogger, metrics: serverMetrics };
+  const discovery = new DiscoveryServer({ store, departed, ...shared });
+  const certificateOptions = { ca: authority.ca, identity: config.identity, serverNames: config.serverNames };
+  const issued = await issueServerCertificate(certificateOptions);
+  const server = new GrpcServer({
+    discovery,
+    authenticate: (authorization, signal) => authenticateBearer([authority.tokens], authorization, signal),
+    createCertificate: request => sign(authority, index, request),
+    certificate: issued.certificate,
+    ...shared,
+  });
+  const renewal = new ServerCertificateRenewal(
+    { ...certificateOptions, clock, logger: discoveryLogger },
+    issued.notAfterMs,
+    certificate => server.replaceCertificate(certificate),
+  );
+  const unconfirmed = (): readonly string[] => discovery.unconfirmedTrust();
+  const exposition = createMetricsExposition();
+  const metricsPages = metricsRoutes(() => exposition.render([metrics.snapshot()]), exposition.contentType);
+  const readinessPage = readinessRoute(readiness);
+  const pages: AdminRoute[] = [
+    ...debugRoutes({ store, discovery, index, problems: () => problems, config: config.shown }),
+    caStatusRoute(authority, unconfirmed),
+    ...loggingRoutes(levels, () => undefined),
+    ...metricsPages,
+    readinessPage,
+    { ...readinessPage, path: '/ready' },
+  ];
+  const admins = await openAdmins(config, logger.child('admin'), {
+    pages,
+    trusted: trustRoutes(authority, unconfirmed),
+    metrics: metricsPages,
+    readiness: [readinessPage],
+  });
+  const port = await server.listen(config.discovery.ip, config.discovery.port);
+  started();
+  logger.info('controller started', { ip: config.discovery.ip, port, trustDomain: config.ca.trustDomain });
+
+  return {
+    logger,
+    index,
+    port,
+    stop: async () => {
+      await source.stop();
+      renewal.stop();
+      stopAnnouncing();
+      await server.stop();
+      await Promise.all(admins.map(admin => admin.close()));
+    },
+  };
+}
+
+/** Signs for those who may have it, and keeps note of who has what. */
+async function sign(
+  authority: Authority,
+  index: MeshIndex,
+  request: CreateCertificateRequest,
+): ReturnType<typeof createCertificate> {
+  const { ca, ledger } = authority;
+  const signer = ca.trust.signerFingerprint;
+  const isIdentityOnNode = (identity: string, node: string): boolean =>
+    isSpiffeId(identity) && index.isIdentityOnNode(identity, node);
+  const response = await createCertificate({ ca, isIdentityOnNode }, request);
+  if (response.ok && request.caller.ok) {
+    const { caller } = request.caller;
+    const holder = caller.kind === 'node' ? `${caller.identity}@${caller.node}` : caller.identity;
+    ledger.record(holder, response.identity, { signer, notAfterMs: response.notAfterMs });
+  }
+  return response;
+}
+
+interface AdminPages {
+  readonly pages: readonly AdminRoute[];
+  /** For the unix socket alone. */
+  readonly trusted: readonly AdminRoute[];
+  readonly metrics: readonly AdminRoute[];
+  readonly readiness: readonly AdminRoute[];
+}
+
+/** Rejects when an address is taken; then none is left open. */
+async function openAdmins(
+  config: ControllerConfig,
+  logger: Logger,
+  routes: AdminPages,
+): Promise<readonly AdminServer[]> {
+  const wanted: readonly (readonly [AdminAddress | undefined, readonly AdminRoute[]])[] = [
+    [config.adminAddress, routes.pages],
+    [
+      config.adminSocket === undefined ? undefined : { unixSocket: config.adminSocket },
+      [...routes.pages, ...routes.trusted],
+    ],
+    [config.statsAddress, routes.metrics],
+    [config.readinessAddress, routes.readiness],
+  ];
+  const opened: AdminServer[] = [];
+  try {
+    for (const [address, pages] of wanted) {
+      if (address === undefined) continue;
+      const server = new AdminServer(pages, logger);
+      opened.push(server);
+      await server.listen(address);
+    }
+    return opened;
+  } catch (error) {
+    await Promise.all(opened.map(server => server.close()));
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { Logger } from '#shared/observability/logger.ts';
+import { softwareProvider } from '#shared/pki/crypto-provider.ts';
+import type { CertificateAuthority } from './ca/certificate-authority.ts';
+import { createJoinTokens, type JoinTokens } from './ca/join-token.ts';
+import { directoryKeyStore, loadOrCreateKey } from './ca/key-store.ts';
+import { DEFAULT_LEAF_POLICY } from './ca/leaf-policy.ts';
+import { ManagedCa } from './ca/managed-ca.ts';
+import { PluggedCa } from './ca/plugged-ca.ts';
+import { writeFileAtomically } from './ca/write-file.ts';
+import type { CaConfig } from './config.ts';
+import type { ResourceStore } from './discovery/resource-store.ts';
+import { LeafLedger } from './leaf-ledger.ts';
+
+/** The CA, who may talk to it, and what is known of the leaves it gave. */
+export interface Authority {
+  readonly ca: CertificateAuthority;
+  /** The same CA where its root is ours to rotate. */
+  readonly managed: ManagedCa | undefined;
+  readonly tokens: JoinTokens;
+  readonly ledger: LeafLedger;
+}
+
+/** Rejects with `CaError`. */
+export async function openAuthority(config: CaConfig, clock: Clock, logger: Logger): Promise<Authority> {
+  const { directory, leafTtlMs, maxLeafTtlMs, pluggedDirectory, trustDomain } = config;
+  const leafPolicy = { ...DEFAULT_LEAF_POLICY, defaultTtlMs: leafTtlMs, maxTtlMs: maxLeafTtlMs };
+  const keys = directoryKeyStore(directory, softwareProvider);
+  const tokens = await createJoinTokens({
+    clock,
+    key: await loadOrCreateKey(keys, 'join-token'),
+    trustDomain,
+  });
+  if (pluggedDirectory !== undefined) {
+    const provider = softwareProvider;
+    const ca = await PluggedCa.open({
+      clock,
+      trustDomain,
+      directory: pluggedDirectory,
+      provider,
+      leafPolicy,
+    });
+    const ledger = new LeafLedger(clock, Number.POSITIVE_INFINITY);
+    return { ca, managed: undefined, tokens, ledger };
+  }
+  const onWarning = (message: string, cause: unknown): void => {
+    logger.error(message, { reason: cause instanceof Error ? cause.message : String(cause) });
+  };
+  const managed = await ManagedCa.open({ clock, trustDomain, directory, leafPolicy, onWarning });
+  return { ca: managed, managed, tokens, ledger: new LeafLedger(clock, managed.state.leavesUntilMs) };
+}
+
+/**
+ * Keeps proxies told of the roots: on the discovery stream, and in the file they read before they have one.
+ * @returns the function that ends it.
+ */
+export async function announceTrust(
+  ca: CertificateAuthority,
+  rootCertPath: string,
+  store: ResourceStore,
+  logger: Logger,
+): Promise<() => void> {
+  const publish = async (): Promise<void> => {
+    const { bundle, version } = ca.trust;
+    // The file first: who is told on the stream may have to connect again at once.
+    await writeFileAtomically(rootCertPath, bundle.pem);
+    const trust = { trustDomain: ca.trustDomain, rootsPem: bundle.pem, version };
+    store.publish([{ kind: 'trust', trust }]);
+  };
+  await publish();
+  return ca.onTrustChange(() => {
+    publish().catch((error: unknown) => {
+      logger.error('roots not announced', { reason: error instanceof Error ? error.message : String(error) });
+    });
+  });
+}

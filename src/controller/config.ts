@@ -1,0 +1,206 @@
+import { EnvReader, type Environment } from '#shared/config/env-reader.ts';
+import { LOG_LEVELS, type LogFormat, type LogLevel } from '#shared/observability/logger.ts';
+import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
+import { parseTrustDomain, type TrustDomain, trustDomainFault } from '#shared/spiffe/trust-domain.ts';
+import { canonicalIp, formatHostPort, parseHostPort } from '#shared/workload/ip.ts';
+import type { Cluster } from './translate/cluster.ts';
+
+export interface ControllerConfig {
+  readonly configDir: string;
+  readonly cluster: Cluster;
+  readonly rootNamespace: string;
+  readonly ca: CaConfig;
+  readonly discovery: Address;
+  /** DNS names and IP addresses of the controller's certificate. */
+  readonly serverNames: readonly string[];
+  readonly identity: SpiffeId;
+  /** Undefined: off. */
+  readonly adminAddress: Address | undefined;
+  readonly adminSocket: string | undefined;
+  readonly statsAddress: Address | undefined;
+  readonly readinessAddress: Address | undefined;
+  readonly logFormat: LogFormat;
+  readonly logLevel: LogLevel;
+  /** As an operator wrote it, for `/config_dump`. */
+  readonly shown: Readonly<Record<string, string>>;
+}
+
+export interface CaConfig {
+  readonly trustDomain: TrustDomain;
+  /** Keys and state of our own CA, and the key of join tokens. */
+  readonly directory: string;
+  /** A CA the operator gave; undefined: our own. */
+  readonly pluggedDirectory: string | undefined;
+  /** Where the roots are written for proxies that read them from a file. */
+  readonly rootCertPath: string;
+  readonly leafTtlMs: number;
+  readonly maxLeafTtlMs: number;
+}
+
+export interface Address {
+  readonly ip: string;
+  readonly port: number;
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const DEFAULT_DATA_DIR = '/var/lib/ambient-mesh';
+
+/** The whole configuration, from the environment alone. @throws ConfigError naming every variable that is wrong. */
+export function readConfig(environment: Environment): ControllerConfig {
+  const env = new EnvReader(environment);
+  const config = readAll(env);
+  env.finish();
+  return config;
+}
+
+/** For the table in docs/environment.md. */
+export function declareConfig(env: EnvReader): void {
+  readAll(env);
+}
+
+function readAll(env: EnvReader): ControllerConfig {
+  env.oneOf('SOURCE', ['directory'], 'directory', 'where objects come from');
+  const configDir = env.required('CONFIG_DIR', 'directory of YAML files with Kubernetes objects, watched');
+  const ca = readCa(env);
+  const discovery = requiredAddress(
+    env,
+    'XDS_ADDRESS',
+    '0.0.0.0:15012',
+    'address of discovery and CA: IP:PORT',
+  );
+  const rootNamespace = env.string(
+    'ROOT_NAMESPACE',
+    'istio-system',
+    'namespace whose policies hold for the whole mesh',
+  );
+  const cluster: Cluster = {
+    clusterId: env.string('CLUSTER_ID', 'Kubernetes', 'name of the cluster'),
+    clusterDomain: env.string('CLUSTER_DOMAIN', 'cluster.local', 'DNS domain of the cluster'),
+    trustDomain: ca.trustDomain,
+    network: env.string('NETWORK', '', 'name of the network that pods are on'),
+  };
+  return {
+    configDir,
+    cluster,
+    rootNamespace,
+    ca,
+    discovery,
+    serverNames: serverNames(env, rootNamespace, discovery.ip),
+    identity: controllerIdentity(env, ca.trustDomain, rootNamespace),
+    adminAddress: loopback(
+      env,
+      'ADMIN_ADDR',
+      readAddress(env, 'ADMIN_ADDR', '127.0.0.1:15014', 'admin address, or off; must be a loopback address'),
+    ),
+    adminSocket: env.optional(
+      'ADMIN_UNIX_SOCKET',
+      'path of a unix socket for the same, and for join tokens and root rotation',
+    ),
+    statsAddress: readAddress(env, 'STATS_ADDR', '0.0.0.0:15020', 'address of the metrics, or off'),
+    readinessAddress: readAddress(
+      env,
+      'READINESS_ADDR',
+      '0.0.0.0:15021',
+      'address of the readiness probe, or off',
+    ),
+    logFormat: env.oneOf('LOG_FORMAT', ['text', 'json'], 'text', 'format of the log'),
+    logLevel: env.oneOf('LOG_LEVEL', LOG_LEVELS, 'info', 'level of the log'),
+    shown: {
+      CONFIG_DIR: configDir,
+      XDS_ADDRESS: formatHostPort(discovery.ip, discovery.port),
+      ROOT_NAMESPACE: rootNamespace,
+      CLUSTER_ID: cluster.clusterId,
+      TRUST_DOMAIN: ca.trustDomain,
+    },
+  };
+}
+
+function readCa(env: EnvReader): CaConfig {
+  const dataDir = env.string('DATA_DIR', DEFAULT_DATA_DIR, 'directory for what has to survive a restart');
+  const trustDomainText = env.string('TRUST_DOMAIN', 'cluster.local', 'trust domain of the identities');
+  const fault = trustDomainFault(trustDomainText);
+  if (fault !== undefined)
+    env.reject('TRUST_DOMAIN', `${JSON.stringify(trustDomainText)} is not accepted: ${fault}`);
+  const ttl = { minMs: MINUTE_MS, maxMs: 90 * DAY_MS };
+  const leafTtlMs = env.durationMs(
+    'WORKLOAD_CERT_TTL',
+    '24h',
+    ttl,
+    'life of certificates for which none is asked',
+  );
+  const maxLeafTtlMs = env.durationMs(
+    'MAX_WORKLOAD_CERT_TTL',
+    '90d',
+    ttl,
+    'longest life that may be asked for',
+  );
+  if (maxLeafTtlMs < leafTtlMs) env.reject('MAX_WORKLOAD_CERT_TTL', 'is shorter than WORKLOAD_CERT_TTL');
+  return {
+    trustDomain: parseTrustDomain(fault === undefined ? trustDomainText : 'cluster.local'),
+    directory: env.string('CA_DIR', dataDir, 'directory of the CA and its keys; default: DATA_DIR'),
+    pluggedDirectory: env.optional(
+      'CACERTS_DIR',
+      'directory with ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem: use this CA',
+    ),
+    rootCertPath: env.string(
+      'ROOT_CERT_FILE',
+      `${dataDir}/root-cert.pem`,
+      'file the trusted roots are written to',
+    ),
+    leafTtlMs,
+    maxLeafTtlMs,
+  };
+}
+
+function serverNames(env: EnvReader, rootNamespace: string, listenIp: string): readonly string[] {
+  const defaults = `istiod.${rootNamespace}.svc,istiod.istio-system.svc,localhost,127.0.0.1`;
+  const names = env.string(
+    'SERVER_NAMES',
+    defaults,
+    'names and IP addresses of the controller’s certificate, comma-separated',
+  );
+  const listed = names.split(',').map(name => name.trim());
+  const isAny = listenIp === '0.0.0.0' || listenIp === '::';
+  return [...new Set(isAny ? listed : [...listed, listenIp])].filter(name => name !== '');
+}
+
+function controllerIdentity(env: EnvReader, trustDomain: TrustDomain, rootNamespace: string): SpiffeId {
+  const namespace = env.string('POD_NAMESPACE', rootNamespace, 'namespace the controller runs in');
+  const serviceAccount = env.string('SERVICE_ACCOUNT', 'istiod', 'service account the controller runs as');
+  try {
+    return formatSpiffeId({ trustDomain, namespace, serviceAccount });
+  } catch (error) {
+    env.reject('SERVICE_ACCOUNT', error instanceof Error ? error.message : String(error));
+    return formatSpiffeId({ trustDomain, namespace: 'istio-system', serviceAccount: 'istiod' });
+  }
+}
+
+function requiredAddress(env: EnvReader, name: string, defaultText: string, description: string): Address {
+  const address = readAddress(env, name, defaultText, description);
+  if (address !== undefined) return address;
+  env.reject(name, 'cannot be off');
+  return { ip: '0.0.0.0', port: 0 };
+}
+
+function readAddress(
+  env: EnvReader,
+  name: string,
+  defaultText: string,
+  description: string,
+): Address | undefined {
+  const text = env.string(name, defaultText, description);
+  if (text === 'off') return undefined;
+  const parsed = parseHostPort(text);
+  const ip = parsed === undefined ? undefined : canonicalIp(parsed.host);
+  if (parsed !== undefined && ip !== undefined) return { ip, port: parsed.port };
+  env.reject(name, `${JSON.stringify(text)} is not accepted; use IP:PORT ([IPv6]:PORT) or off`);
+  return undefined;
+}
+
+function loopback(env: EnvReader, name: string, address: Address | undefined): Address | undefined {
+  if (address !== undefined && !address.ip.startsWith('127.') && address.ip !== '::1') {
+    env.reject(name, `${address.ip} is no loopback address; metrics are on STATS_ADDR`);
+  }
+  return address;
+}
