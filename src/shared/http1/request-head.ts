@@ -16,7 +16,8 @@ export function renderRequest(head: RequestHead, endStream: boolean, encoder: Bo
   const connect = method === 'CONNECT';
   if (head.authority !== checkedAuthority) {
     // HTTP/2 and route filters allow more in an authority than Host may hold.
-    if (!isAuthority(head.authority)) throw new ExchangeError('protocol_error', 'authority is not fit for Host');
+    if (!isAuthority(head.authority))
+      throw new ExchangeError('protocol_error', 'authority is not fit for Host');
     checkedAuthority = head.authority;
   }
   beginHead();

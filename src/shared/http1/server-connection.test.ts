@@ -459,7 +459,7 @@ test('a client that does not read stops the response, and later requests', t => 
 test('a response that ends before the request leaves the connection usable when little is left', t => {
   const h = harness();
   h.send('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\na');
-  answerOk(h.exchanges[0] as ServerExchange);
+  h.exchanges.slice(0, 1).forEach(answerOk);
   h.send(`bcd${GET}`);
   t.equal(h.exchanges.length, 2);
   t.end();
@@ -468,7 +468,7 @@ test('a response that ends before the request leaves the connection usable when 
 test('a response that ends before a long request closes the connection', t => {
   const h = harness();
   h.send('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 400000\r\n\r\na');
-  answerOk(h.exchanges[0] as ServerExchange);
+  h.exchanges.slice(0, 1).forEach(answerOk);
   h.send('x'.repeat(100_000));
   t.equal(h.state(), 'ended');
   t.end();

@@ -23,6 +23,11 @@ export class RequestBody {
     return this.#trailers !== undefined;
   }
 
+  /** The upstream has been given all of it. */
+  get delivered(): boolean {
+    return this.#trailers !== undefined && this.#exchange !== undefined;
+  }
+
   /** Everything read so far can be sent again. */
   get replayable(): boolean {
     return this.#replay?.replayable ?? this.bytes === 0;

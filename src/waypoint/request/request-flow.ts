@@ -168,8 +168,13 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
   }
 
   onAttemptReady(attempt: Attempt): void {
-    if (attempt.exchange === undefined || this.#body === undefined) return;
-    this.#body.attach(attempt.exchange);
+    // What a client sends after asking for another protocol belongs to that protocol: it waits for the answer.
+    if (this.#request.upgrade === undefined) this.#attachBody(attempt);
+  }
+
+  #attachBody({ exchange }: Attempt): void {
+    if (exchange === undefined || this.#body === undefined) return;
+    this.#body.attach(exchange);
     this.#exchange.resumeBody();
   }
 
@@ -195,6 +200,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
     }
     if (head.status === 101) adaptSwitch(this.#request, head);
     this.#exchange.sendResponse(head, endStream);
+    if (head.status === 101) this.#attachBody(attempt);
   }
 
   onAttemptBody(slice: Buffer): boolean {
@@ -202,14 +208,19 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
     return this.#exchange.sendBody(slice);
   }
 
-  onAttemptEnd(_attempt: Attempt, trailers: HeaderList): void {
+  onAttemptEnd(attempt: Attempt, trailers: HeaderList): void {
     if (trailers.length > 0) {
       this.#exchange.endBody(trailers);
       if (this.#grpc) this.#grpcStatus = getHeader(trailers, 'grpc-status') ?? this.#grpcStatus;
     } else this.#exchange.endBody();
     // A tunnel ends when both directions have.
-    if (this.#status !== 101 || this.#body?.ended !== false) this.#finish();
-    else this.#upstreamEnded = true;
+    if (this.#status === 101 && this.#body?.ended === false) {
+      this.#upstreamEnded = true;
+      return;
+    }
+    // Answered before the request was sent: nobody is interested in the rest.
+    if (this.#body?.delivered === false) attempt.cancel(new ExchangeError('cancelled', 'answered early'));
+    this.#finish();
   }
 
   onAttemptFailed(attempt: Attempt, error: ExchangeError): void {

@@ -30,8 +30,10 @@ export interface UpstreamPool {
   start(attempt: UpstreamAttempt, limits: PoolLimits): void;
   /** The attempt no longer waits. Has no effect on one that has its exchange. */
   cancel(attempt: UpstreamAttempt): void;
-  /** No new requests on any present connection; exchanges under way end in their time. */
+  /** The endpoint is gone: those who wait are told, exchanges under way end in their time. */
   close(): void;
+  /** Nothing new comes; those who wait are still served, by connections that are closed after it. */
+  retire(): void;
   /** Closes what has been idle since before `idleSinceMs` (monotonic). */
   reap(idleSinceMs: number): void;
   readonly connections: number;

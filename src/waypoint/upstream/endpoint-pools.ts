@@ -83,6 +83,18 @@ export class EndpointPools {
     for (const pair of ports.values()) closePair(pair);
   }
 
+  /** The waypoint has another certificate: connections made with the old one are used up, not used again. */
+  renew(): void {
+    this.#byEndpoint = new WeakMap();
+    for (const ports of this.#byUid.values()) {
+      for (const { http1, http2 } of ports.values()) {
+        http1?.retire();
+        http2?.retire();
+      }
+    }
+    this.#byUid.clear();
+  }
+
   close(): void {
     for (const uid of this.#byUid.keys()) this.evict(uid);
     this.#reaper?.cancel();

@@ -51,9 +51,13 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
     this.#waiting.remove(attempt);
   }
 
-  close(): void {
+  retire(): void {
     this.#closed = true;
     for (const connection of this.#all) connection.close();
+  }
+
+  close(): void {
+    this.retire();
     this.#waiting.failAll(new ExchangeError('connect_failure', 'the endpoint is gone'));
   }
 
@@ -65,13 +69,17 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
   }
 
   onIdle(connection: Http1ClientConnection): void {
-    if (this.#closed || connection.requests >= this.#maxRequestsPerConnection) {
+    if (connection.requests >= this.#maxRequestsPerConnection) {
       connection.close();
       return;
     }
     const next = this.#waiting.next();
     if (next !== undefined) {
       this.#send(connection, next);
+      return;
+    }
+    if (this.#closed) {
+      connection.close();
       return;
     }
     this.#idle.push(connection);
@@ -86,7 +94,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
       this.#idleSince.splice(index, 1);
     }
     // Those who waited for this one to become free need another.
-    if (this.#waiting.size > this.#connecting && !this.#closed) this.#connect();
+    if (this.#waiting.size > this.#connecting) this.#connect();
   }
 
   #send(connection: Http1ClientConnection, attempt: UpstreamAttempt): void {

@@ -2,7 +2,6 @@ import type { ByteChannel } from '#shared/engine/channel.ts';
 import { ExchangeError } from '#shared/http/exchange.ts';
 import { openExchange } from '#shared/http2/client-exchange.ts';
 import { Http2Connection } from '#shared/http2/connection.ts';
-import { ErrorCode } from '#shared/http2/error-code.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from './attempt.ts';
 import type { PoolOptions } from './http1-pool.ts';
@@ -50,9 +49,13 @@ export class Http2Pool implements UpstreamPool {
     this.#waiting.remove(attempt);
   }
 
-  close(): void {
+  retire(): void {
     this.#closed = true;
     for (const session of this.#sessions) session.drain();
+  }
+
+  close(): void {
+    this.retire();
     this.#waiting.failAll(new ExchangeError('connect_failure', 'the endpoint is gone'));
   }
 
@@ -106,12 +109,9 @@ export class Http2Pool implements UpstreamPool {
         onClose: () => this.#lost(session),
       },
     );
-    if (this.#closed) {
-      session.close(ErrorCode.NO_ERROR, 'the endpoint is gone');
-      return;
-    }
     this.#sessions.push(session);
     this.#serveWaiting();
+    if (this.#closed) session.drain();
   }
 
   #serveWaiting(): void {
@@ -126,7 +126,7 @@ export class Http2Pool implements UpstreamPool {
   #lost(session: Http2Connection): void {
     const index = this.#sessions.indexOf(session);
     if (index >= 0) this.#sessions.splice(index, 1);
-    if (this.#waiting.size > 0 && this.connections === 0 && !this.#closed) this.#connect();
+    if (this.#waiting.size > 0 && this.connections === 0) this.#connect();
   }
 
   /** Nothing came of the one connection all were waiting for. */

@@ -111,6 +111,7 @@ export class TrafficThread {
   setCertificate(material: TlsMaterial): void {
     this.#certificate.set(material);
     this.#hbonePool.evictIdentity(this.#options.settings.identity);
+    this.#env.pools.renew();
   }
 
   /** @returns how many requests and connections had to be cut at the deadline. */

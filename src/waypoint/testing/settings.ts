@@ -1,0 +1,24 @@
+import type { TrafficSettings } from '../workers/settings.ts';
+
+/** Settings of a waypoint `default/waypoint` in tests: real times, but short ones. */
+export const testSettings: TrafficSettings = {
+  identity: 'spiffe://cluster.local/ns/default/sa/waypoint',
+  namespace: 'default',
+  hostname: 'waypoint.default.svc.cluster.local',
+  network: '',
+  clusterId: 'Kubernetes',
+  nodeName: 'node-a',
+  ips: [],
+  locality: { region: '', zone: '', subzone: '' },
+  listen: undefined,
+  plaintext: undefined,
+  accessLog: 'all',
+  connectTimeoutMs: 5_000,
+  handshakeTimeoutMs: 5_000,
+  poolIdleTimeoutMs: 60_000,
+  downstreamIdleTimeoutMs: 60_000,
+  requestHeadTimeoutMs: 5_000,
+  streamIdleTimeoutMs: 60_000,
+  detectionTimeoutMs: 50,
+  maxRequestBytes: Number.POSITIVE_INFINITY,
+};

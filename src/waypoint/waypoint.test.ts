@@ -1,0 +1,698 @@
+import { Client as GrpcClient, credentials, type ServiceError } from '@grpc/grpc-js';
+import { createHash } from 'node:crypto';
+import {
+  Agent,
+  createServer,
+  type IncomingMessage,
+  request as httpRequest,
+  type ServerResponse,
+} from 'node:http';
+import {
+  connect as http2Connect,
+  createServer as createHttp2Server,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { createConnection, createServer as createTcpServer } from 'node:net';
+import { test } from 'tap';
+import type { RouteRule, ServiceRoutes } from '#shared/route/model.ts';
+import { routeMatch, routeRule } from '#shared/testing/route.ts';
+import { endpointOf, noRoutes, policy, service, waypointOf, workload } from '#shared/testing/topology.ts';
+import { EMPTY_MATCH } from '#shared/authz/policy.ts';
+import type { AppProtocol, Service, Workload } from '#shared/workload/workload.ts';
+import { type AppServer, WaypointLab } from './testing/waypoint-lab.ts';
+
+const GATEWAY = service('waypoint');
+const WAYPOINT = waypointOf(GATEWAY);
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly trailers: IncomingMessage['trailers'];
+  readonly body: string;
+}
+
+interface Ask {
+  readonly path?: string;
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer;
+  readonly agent?: Agent;
+}
+
+/** One HTTP/1.1 request of Node's own client. */
+function ask(port: number, { path = '/', method, headers = {}, body, agent }: Ask = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const options = {
+      port,
+      path,
+      method: method ?? (body === undefined ? 'GET' : 'POST'),
+      headers,
+      agent: agent ?? false,
+    };
+    const req = httpRequest({ host: '127.0.0.1', ...options }, res => {
+      const chunks: Buffer[] = [];
+      res.on('data', (chunk: Buffer) => chunks.push(chunk));
+      res.on('error', reject);
+      res.on('end', () => {
+        const { statusCode: status = 0, headers: fields, trailers } = res;
+        resolve({ status, headers: fields, trailers, body: Buffer.concat(chunks).toString('latin1') });
+      });
+    });
+    req.on('error', reject);
+    req.end(body);
+  });
+}
+
+type App = (req: IncomingMessage, res: ServerResponse) => void;
+
+interface Deployed {
+  readonly echo: Service;
+  readonly workloads: readonly Workload[];
+  readonly port: number;
+}
+
+const VIP = '10.96.0.10';
+
+/** One service `echo` with an endpoint for each app, behind the waypoint. */
+async function deploy(
+  lab: WaypointLab,
+  apps: readonly (App | AppServer)[],
+  routes: (echo: Service) => Partial<ServiceRoutes> = () => ({}),
+  appProtocol: AppProtocol = 'unknown',
+): Promise<Deployed> {
+  const workloads: Workload[] = [];
+  let echo = service('echo', { vip: VIP, waypoint: WAYPOINT });
+  for (const [i, app] of apps.entries()) {
+    const ip = lab.ip(10 + i);
+    const targetPort = await lab.app(typeof app === 'function' ? createServer(app) : app, ip);
+    const ports = [{ servicePort: 80, targetPort, appProtocol }];
+    echo = { ...echo, ports };
+    const name = `echo-${i + 1}`;
+    const serviceAccount = 'echo';
+    const w = workload(name, {
+      addresses: [ip],
+      services: endpointOf({ ...echo, ports }),
+      serviceAccount,
+      workloadName: name,
+    });
+    workloads.push(w);
+    await lab.enrol(w);
+  }
+  lab.apply({ services: [GATEWAY, echo], workloads, routes: [noRoutes(echo, routes(echo))] });
+  return { echo, workloads, port: await lab.client(VIP, 80) };
+}
+
+function backend(of: Service, subset?: string, weight = 1): RouteRule['backends'][number] {
+  return { weight, service: `${of.namespace}/${of.hostname}`, port: 80, subset, filters: [] };
+}
+
+test('an HTTP/1.1 request goes through with both identities in the log and the labels in the metrics', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const client = workload('client', { addresses: [lab.ip(2)], serviceAccount: 'client' });
+  lab.apply({ workloads: [client] });
+  const { port } = await deploy(lab, [
+    (req, res) => {
+      res.setHeader(
+        'x-seen',
+        JSON.stringify([
+          req.method,
+          req.url,
+          req.headers['host'],
+          req.headers['x-a'],
+          typeof req.headers['traceparent'],
+        ]),
+      );
+      res.end('hello');
+    },
+  ]);
+  const answer = await ask(port, { path: '/a/../b?q=1', headers: { host: 'echo', 'x-a': '1' } });
+  t.equal(answer.status, 200);
+  t.equal(answer.body, 'hello');
+  t.same(JSON.parse(String(answer.headers['x-seen'])), ['GET', '/b?q=1', 'echo', '1', 'string']);
+  const [line = ''] = await lab.access(1);
+  for (const field of [
+    'src.identity="spiffe://cluster.local/ns/default/sa/client"',
+    'src.workload="client"',
+    'dst.identity="spiffe://cluster.local/ns/default/sa/echo"',
+    'dst.workload="echo-1"',
+    'route="default"',
+    'attempts=1',
+    'response_code=200',
+    'response_flags="-"',
+    'bytes_sent=5',
+  ])
+    t.match(line, field);
+  const requests = lab.thread.metrics().find(family => family.name === 'istio_requests_total');
+  const [series] = requests?.series ?? [];
+  const labels = Object.fromEntries(
+    (requests?.labels ?? []).map((name, i) => [name, series?.labelValues[i]]),
+  );
+  t.match(labels, {
+    reporter: 'waypoint',
+    source_workload: 'client',
+    source_principal: 'spiffe://cluster.local/ns/default/sa/client',
+    destination_workload: 'echo-1',
+    destination_principal: 'spiffe://cluster.local/ns/default/sa/echo',
+    destination_service: 'echo.default.svc.cluster.local',
+    destination_service_name: 'echo',
+    destination_service_namespace: 'default',
+    request_protocol: 'http',
+    response_code: '200',
+    response_flags: '-',
+    connection_security_policy: 'mutual_tls',
+  });
+});
+
+test('large bodies go both ways, chunked, with trailers', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const { port } = await deploy(lab, [
+    (req, res) => {
+      res.writeHead(200, { trailer: 'x-sum' });
+      const hash = createHash('sha256');
+      req.on('data', (chunk: Buffer) => {
+        hash.update(chunk);
+        if (!res.write(chunk)) {
+          req.pause();
+          res.once('drain', () => req.resume());
+        }
+      });
+      req.on('end', () => {
+        res.addTrailers({ 'x-sum': hash.digest('hex') });
+        res.end();
+      });
+    },
+  ]);
+  const body = Buffer.alloc(8 * 1024 * 1024, 'abcdefghijklmno');
+  const answer = await ask(port, { body });
+  t.equal(answer.body.length, body.length);
+  t.equal(createHash('sha256').update(answer.body, 'latin1').digest('hex'), answer.trailers['x-sum']);
+});
+
+test('HTTP/2 in and out, streams of one connection beside each other', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const app = createHttp2Server((req, res) => {
+    res.end(`${req.httpVersion} ${req.url}`);
+  });
+  const { port } = await deploy(lab, [app], undefined, 'http2');
+  const session = http2Connect(`http://127.0.0.1:${port}`);
+  t.teardown(() => session.destroy());
+  const get = (path: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({ ':path': path, ':authority': 'echo' });
+      let text = '';
+      stream.setEncoding('utf8');
+      stream.on('data', (part: string) => (text += part));
+      stream.on('end', () => resolve(text));
+      stream.on('error', reject);
+    });
+  const texts = await Promise.all(Array.from({ length: 50 }, (_, i) => get(`/${i}`)));
+  t.same(
+    texts,
+    Array.from({ length: 50 }, (_, i) => `2.0 /${i}`),
+  );
+});
+
+test('an HTTP/2 client reaches an HTTP/1.1 service', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const { port } = await deploy(
+    lab,
+    [(req, res) => res.end(`${req.httpVersion} ${req.headers.host}`)],
+    undefined,
+    'http11',
+  );
+  const session = http2Connect(`http://127.0.0.1:${port}`);
+  t.teardown(() => session.destroy());
+  const text = await new Promise<string>(resolve => {
+    const stream = session.request({ ':path': '/', ':authority': 'echo' });
+    stream.setEncoding('utf8');
+    stream.on('data', (part: string) => resolve(part));
+  });
+  t.equal(text, '1.1 echo');
+});
+
+/** A gRPC server by hand: a status for each call, no protobuf. */
+function grpcServer(status: (path: string) => number): AppServer {
+  const server = createHttp2Server();
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    const code = status(String(headers[':path']));
+    stream.resume();
+    stream.on('end', () => {
+      if (code !== 0) {
+        stream.respond(
+          { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': code },
+          { endStream: true },
+        );
+        return;
+      }
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(Buffer.from([0, 0, 0, 0, 2, 0x6f, 0x6b]));
+    });
+  });
+  return server;
+}
+
+function grpcCall(port: number, path: string): Promise<{ readonly code: number; readonly text: string }> {
+  const client = new GrpcClient(`127.0.0.1:${port}`, credentials.createInsecure());
+  return new Promise(resolve => {
+    const call = (error: ServiceError | null, answer?: string): void => {
+      client.close();
+      resolve({ code: error?.code ?? 0, text: error === null ? (answer ?? '') : error.details });
+    };
+    client.makeUnaryRequest(
+      path,
+      (text: string) => Buffer.from(text),
+      (bytes: Buffer) => bytes.toString(),
+      'hi',
+      call,
+    );
+  });
+}
+
+test('gRPC: messages, trailers, retries of UNAVAILABLE, and refusals it understands', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  let flaky = 0;
+  const server = grpcServer(path => (path === '/s/Flaky' && ++flaky < 3 ? 14 : 0));
+  const deny = policy('no-admin', 'deny', [
+    { http: { ...httpMatch(), paths: [{ kind: 'exact', value: '/s/Admin' }] } },
+  ]);
+  const { port } = await deploy(lab, [server], () => ({ authorizationPolicies: [deny] }), 'grpc');
+  t.same(await grpcCall(port, '/s/Get'), { code: 0, text: 'ok' });
+  t.same(await grpcCall(port, '/s/Flaky'), { code: 0, text: 'ok' });
+  t.equal(flaky, 3);
+  t.same(await grpcCall(port, '/s/Admin'), { code: 7, text: 'RBAC: access denied' });
+  const lines = await lab.access(3);
+  t.match(lines[1], 'attempts=3');
+  t.match(lines[2], 'error="denied by default/no-admin rule 0"');
+});
+
+function httpMatch() {
+  return { hosts: [], notHosts: [], methods: [], notMethods: [], paths: [], notPaths: [], headers: [] };
+}
+
+test('a WebSocket is carried both ways and closes both ways', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const server = createServer((_, res) => res.end('no upgrade'));
+  server.on('upgrade', (req, socket) => {
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${req.headers['sec-websocket-key']}\r\n\r\nhello`,
+    );
+    socket.on('data', part => socket.write(part));
+    socket.on('end', () => socket.end('bye'));
+  });
+  const { port } = await deploy(lab, [server]);
+  const text = await new Promise<string>((resolve, reject) => {
+    const headers = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-key': 'k',
+      'sec-websocket-version': '13',
+    };
+    const req = httpRequest({ host: '127.0.0.1', port, path: '/ws', headers, agent: false });
+    req.on('error', reject);
+    req.on('upgrade', (res, socket, head) => {
+      let all = head.toString();
+      t.equal(res.headers['sec-websocket-accept'], 'k');
+      socket.on('data', (part: Buffer) => (all += part.toString()));
+      socket.on('end', () => {
+        resolve(all);
+        socket.destroy();
+      });
+      socket.end(' echo ');
+    });
+    req.end();
+  });
+  t.equal(text, 'hello echo bye');
+  const [line] = await lab.access(1);
+  t.match(line, 'response_code=101');
+});
+
+test('a WebSocket of HTTP/2 (extended CONNECT) reaches a server that knows upgrades only', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const server = createServer();
+  server.on('upgrade', (req, socket) => {
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n',
+    );
+    socket.write(`${req.method} ${req.headers['sec-websocket-key'] === undefined ? 'no key' : 'key'} `);
+    socket.on('data', part => socket.write(part));
+    socket.on('end', () => socket.end());
+  });
+  const { port } = await deploy(lab, [server]);
+  const session = http2Connect(`http://127.0.0.1:${port}`);
+  t.teardown(() => session.destroy());
+  await new Promise(resolve => session.once('remoteSettings', resolve));
+  const stream = session.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':path': '/ws',
+    ':authority': 'echo',
+    ':scheme': 'http',
+  });
+  stream.end('hi');
+  const seen = await new Promise<string>((resolve, reject) => {
+    let text = '';
+    stream.on('error', reject);
+    stream.on(
+      'response',
+      headers => (text += `${headers[':status']} ${headers['sec-websocket-accept'] ?? 'none'} `),
+    );
+    stream.on('data', (part: Buffer) => (text += part.toString()));
+    stream.on('end', () => resolve(text));
+  });
+  t.equal(seen, '200 none GET key hi');
+});
+
+test('every third request fails and nobody sees it', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  let count = 0;
+  const retry = {
+    attempts: 3,
+    on: ['retriable_status_codes' as const],
+    statusCodes: [503],
+    perTryTimeoutMs: undefined,
+    backoffBaseMs: 1,
+    backoffMaxMs: 2,
+  };
+  const { port } = await deploy(
+    lab,
+    [
+      (req, res) => {
+        let body = '';
+        req.on('data', (part: Buffer) => (body += part.toString()));
+        req.on('end', () => {
+          res.statusCode = ++count % 3 === 0 ? 503 : 200;
+          res.end(body);
+        });
+      },
+    ],
+    echo => ({ routed: true, rules: [routeRule({ backends: [backend(echo)], retry })] }),
+  );
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  for (let i = 0; i < 60; i++) {
+    const answer = await ask(port, { body: `body ${i}`, agent });
+    if (answer.status !== 200 || answer.body !== `body ${i}`)
+      t.fail(`request ${i}: ${answer.status} ${answer.body}`);
+  }
+  t.ok(count >= 89, 'each failure was tried again');
+});
+
+test('the retry budget ends a storm when everything fails', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  let count = 0;
+  const retry = {
+    attempts: 5,
+    on: ['5xx' as const],
+    statusCodes: [],
+    perTryTimeoutMs: undefined,
+    backoffBaseMs: 1,
+    backoffMaxMs: 1,
+  };
+  const { port } = await deploy(
+    lab,
+    [
+      (_, res) => {
+        count++;
+        res.statusCode = 503;
+        res.end();
+      },
+    ],
+    echo => ({
+      rules: [routeRule({ backends: [backend(echo)], retry })],
+      trafficPolicy: {
+        ...noRoutes(echo).trafficPolicy,
+        retryBudget: { ratio: 0.2, minPerSecond: 1, ttlMs: 10_000 },
+      },
+    }),
+  );
+  for (let i = 0; i < 100; i++) t.equal((await ask(port)).status, 503);
+  t.ok(count <= 131, `100 requests made ${count} tries`);
+});
+
+test('an endpoint that cannot be reached is passed over', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const { echo, port, workloads } = await deploy(lab, [(_, res) => res.end('alive')]);
+  const [first] = workloads;
+  const dead = workload('dead', {
+    addresses: [lab.ip(99)],
+    serviceAccount: 'echo',
+    services: first?.services ?? endpointOf(echo),
+  });
+  lab.apply({ workloads: [dead] });
+  for (let i = 0; i < 10; i++) t.equal((await ask(port)).body, 'alive');
+});
+
+test('without an endpoint: 503 UH; without a reachable one: 503 UF', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const echo = service('echo', { vip: VIP, waypoint: WAYPOINT });
+  lab.apply({ services: [GATEWAY, echo] });
+  const port = await lab.client(VIP, 80);
+  t.equal((await ask(port)).status, 503);
+  lab.apply({ workloads: [workload('dead', { addresses: [lab.ip(99)], services: endpointOf(echo) })] });
+  t.equal((await ask(port)).status, 503);
+  const lines = await lab.access(2);
+  t.match(lines[0], 'response_flags="UH"');
+  t.match(lines[1], 'response_flags="UF,URX"');
+});
+
+test('90/10 canary by weight, and by header', async t => {
+  let seed = 7;
+  const random = (): number => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  const lab = await WaypointLab.create({ accessLog: 'errors' }, random);
+  t.teardown(() => lab.close());
+  const { echo, port, workloads } = await deploy(lab, [(_, res) => res.end('v1'), (_, res) => res.end('v2')]);
+  const subsets = workloads.map((w, i) => ({
+    name: `v${i + 1}`,
+    trafficPolicy: undefined,
+    workloads: [w.uid],
+  }));
+  const user = routeMatch({ headers: [{ name: 'x-user', kind: 'exact', value: 'anna' }] });
+  const rules = [
+    routeRule({ name: 'anna', matches: [user], backends: [backend(echo, 'v2')] }),
+    routeRule({ name: 'canary', backends: [backend(echo, 'v1', 90), backend(echo, 'v2', 10)] }),
+  ];
+  lab.apply({ routes: [noRoutes(echo, { routed: true, rules, subsets })] });
+  const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  t.teardown(() => agent.destroy());
+  let v2 = 0;
+  for (let i = 0; i < 20; i++) {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => ask(port, { agent })));
+    v2 += answers.filter(answer => answer.body === 'v2').length;
+  }
+  t.ok(Math.abs(v2 / 20 - 10) <= 2, `${v2 / 20} % went to v2`);
+  t.equal((await ask(port, { headers: { 'x-user': 'anna' } })).body, 'v2');
+});
+
+test('timeouts: of a request, of a try, and a slow body is no reason to wait', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  let tries = 0;
+  const perTry = {
+    attempts: 1,
+    on: ['gateway_error' as const],
+    statusCodes: [],
+    perTryTimeoutMs: 60,
+    backoffBaseMs: 1,
+    backoffMaxMs: 1,
+  };
+  const path = (value: string) => routeMatch({ path: { kind: 'exact', value, ignoreCase: false } });
+  const { port } = await deploy(
+    lab,
+    [
+      (req, res) => {
+        if (req.url === '/try' && ++tries === 2) res.end('second');
+        if (req.url === '/body') res.write('begun');
+      },
+    ],
+    echo => ({
+      rules: [
+        routeRule({ matches: [path('/try')], backends: [backend(echo)], retry: perTry }),
+        routeRule({ backends: [backend(echo)], timeouts: { requestMs: 80, backendRequestMs: undefined } }),
+      ],
+    }),
+  );
+  t.equal((await ask(port, { path: '/slow' })).status, 504);
+  t.equal((await ask(port, { path: '/try' })).body, 'second');
+  await t.rejects(ask(port, { path: '/body' }), 'a response that does not end is broken off');
+  const lines = await lab.access(3);
+  t.match(lines[0], 'response_flags="UT"');
+  t.match(lines[1], 'attempts=2');
+  t.match(lines[2], 'response_flags="UT"');
+});
+
+test('routes: no match, redirect, rewrite, header changes, direct response, denied', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const prefix = (value: string) => routeMatch({ path: { kind: 'prefix', value, ignoreCase: false } });
+  const change = (name: string, value: string) => ({ set: [{ name, value }], add: [], remove: ['x-gone'] });
+  const client = { kind: 'suffix', value: '/sa/somebody' } as const;
+  const deny = policy('only-somebody', 'deny', [
+    {
+      ...EMPTY_MATCH,
+      notPrincipals: [client],
+      http: { ...httpMatch(), paths: [{ kind: 'prefix', value: '/private' }] },
+    },
+  ]);
+  const { port } = await deploy(
+    lab,
+    [
+      (req, res) =>
+        res.setHeader('x-gone', '1').end(`${req.url} ${req.headers.host} ${String(req.headers['x-new'])}`),
+    ],
+    echo => ({
+      routed: true,
+      authorizationPolicies: [deny],
+      rules: [
+        routeRule({
+          matches: [prefix('/old')],
+          filters: [
+            {
+              kind: 'redirect',
+              redirect: {
+                scheme: undefined,
+                hostname: 'new',
+                port: undefined,
+                path: { kind: 'prefix', value: '/new' },
+                status: 301,
+              },
+            },
+          ],
+        }),
+        routeRule({
+          matches: [prefix('/teapot')],
+          filters: [{ kind: 'direct_response', status: 418, body: 'short' }],
+        }),
+        routeRule({ matches: [prefix('/none')] }),
+        routeRule({
+          matches: [prefix('/api'), prefix('/private')],
+          filters: [
+            { kind: 'rewrite', rewrite: { hostname: 'inner', path: { kind: 'prefix', value: '/v2' } } },
+            { kind: 'request_headers', change: change('x-new', 'yes') },
+            { kind: 'response_headers', change: change('x-out', 'yes') },
+          ],
+          backends: [backend(echo)],
+        }),
+      ],
+    }),
+  );
+  const redirected = await ask(port, { path: '/old/a', headers: { host: 'echo' } });
+  t.same([redirected.status, redirected.headers.location], [301, 'http://new/new/a']);
+  const teapot = await ask(port, { path: '/teapot' });
+  t.same([teapot.status, teapot.body], [418, 'short']);
+  t.equal((await ask(port, { path: '/elsewhere' })).status, 404);
+  t.equal((await ask(port, { path: '/none' })).status, 500);
+  t.equal((await ask(port, { path: '/private/x' })).status, 403);
+  const api = await ask(port, { path: '/api/x?y' });
+  t.same([api.body, api.headers['x-out'], api.headers['x-gone']], ['/v2/x?y inner yes', 'yes', undefined]);
+  const lines = await lab.access(6);
+  t.match(lines[2], 'response_flags="NR"');
+  t.match(lines[4], 'response_flags="UAEX"');
+});
+
+test('TCP: a server that speaks first is heard, declared or not; half-close is kept', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  for (const [i, declared] of (['tcp', 'unknown'] as const).entries()) {
+    const greeting = createTcpServer({ allowHalfOpen: true }, socket => {
+      socket.write('220 hello\r\n');
+      socket.on('data', part => socket.write(part));
+      socket.on('end', () => socket.end('bye'));
+    });
+    const ip = lab.ip(20 + i);
+    const targetPort = await lab.app(greeting, ip);
+    const vip = `10.96.0.${20 + i}`;
+    const mail = service(`mail-${declared}`, {
+      vip,
+      waypoint: WAYPOINT,
+      ports: [{ servicePort: 25, targetPort, appProtocol: declared }],
+    });
+    const w = workload(`mail-${declared}`, { addresses: [ip], services: endpointOf(mail) });
+    await lab.enrol(w);
+    lab.apply({ services: [GATEWAY, mail], workloads: [w] });
+    const port = await lab.client(vip, 25);
+    const text = await new Promise<string>((resolve, reject) => {
+      let all = '';
+      const socket = createConnection({ port, host: '127.0.0.1', allowHalfOpen: true });
+      socket.on('error', reject);
+      socket.on('data', (part: Buffer) => {
+        all += part.toString();
+        if (all === '220 hello\r\n') socket.end('EHLO\r\n');
+      });
+      socket.on('end', () => resolve(all));
+    });
+    t.equal(text, '220 hello\r\nEHLO\r\nbye');
+  }
+});
+
+test('a service that does not use this waypoint is not reached through it', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const foreign = service('foreign', { vip: '10.96.0.77', waypoint: waypointOf(service('other')) });
+  lab.apply({ services: [GATEWAY, foreign] });
+  const port = await lab.client('10.96.0.77', 80);
+  await t.rejects(ask(port));
+  t.match(lab.lines.join('\n'), 'does not use this waypoint');
+});
+
+test('a change of policy holds for the next request of a connection', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const { echo, port } = await deploy(lab, [(_, res) => res.end('ok')]);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  t.equal((await ask(port, { agent })).status, 200);
+  lab.apply({ routes: [noRoutes(echo, { authorizationPolicies: [policy('deny-all', 'deny', [{}])] })] });
+  t.equal((await ask(port, { agent })).status, 403);
+  lab.apply({ routes: [noRoutes(echo)] });
+  t.equal((await ask(port, { agent })).status, 200);
+});
+
+test('drain finishes the response under way, says close, and takes no new connection', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  let finish: (() => void) | undefined;
+  const started = new Promise<void>(resolve => {
+    finish = resolve;
+  });
+  let answer: (() => void) | undefined;
+  const { port } = await deploy(lab, [
+    (_, res) => {
+      answer = () => res.end('done');
+      finish?.();
+    },
+  ]);
+  const response = ask(port, { headers: { connection: 'keep-alive' } });
+  await started;
+  const drained = lab.thread.drain(5_000);
+  answer?.();
+  const { body, headers } = await response;
+  t.equal(body, 'done');
+  t.equal(headers.connection, 'close');
+  t.equal(await drained, 0);
+  await t.rejects(ask(port));
+});
+
+test('a renewed certificate does not fail a request', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const { port } = await deploy(lab, [(_, res) => res.end('ok')]);
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  t.teardown(() => agent.destroy());
+  for (let round = 0; round < 5; round++) {
+    const requests = Array.from({ length: 40 }, () => ask(port, { agent }));
+    await lab.renewCertificate();
+    for (const { status } of await Promise.all(requests)) t.equal(status, 200);
+  }
+});
