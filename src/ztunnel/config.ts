@@ -79,7 +79,7 @@ function readAll(env: EnvReader): ZtunnelConfig {
     instance,
     discovery,
     certificates: readCertificates(env, discovery),
-    traffic: readTraffic(env, instance, mode === 'shared'),
+    traffic: readTraffic(env, instance, mode === 'shared', listenIp),
     workerThreads: env.integer(
       'ZTUNNEL_WORKER_THREADS',
       availableParallelism(),

@@ -1,21 +1,27 @@
 import type { EnvReader } from '#shared/config/env-reader.ts';
 import { trustDomainFault } from '#shared/spiffe/trust-domain.ts';
+import { isLoopback } from '#shared/workload/ip.ts';
 import type { TrafficSettings } from '../pod/traffic-context.ts';
 import type { InstanceConfig } from './workload-config.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-export function readTraffic(env: EnvReader, instance: InstanceConfig, shared: boolean): TrafficSettings {
+export function readTraffic(
+  env: EnvReader,
+  instance: InstanceConfig,
+  shared: boolean,
+  listenIp: string,
+): TrafficSettings {
   const originalSource = env.boolean(
     'ENABLE_ORIG_SRC',
     shared,
     "applications see the client's own address; default: true in shared mode",
   );
-  if (originalSource && !shared)
+  if (originalSource && !shared && !isLoopback(listenIp))
     env.reject(
       'ENABLE_ORIG_SRC',
-      'true needs PROXY_MODE=shared: outside a captured pod no answer would find its way back',
+      'true needs PROXY_MODE=shared, or a LISTEN_IP of 127.0.0.0/8: elsewhere no answer would find its way back',
     );
   const second = { minMs: 1, maxMs: 10 * MINUTE_MS };
   const [kib, mib] = [1024, 1024 * 1024];

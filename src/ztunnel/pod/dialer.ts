@@ -2,7 +2,7 @@ import { ChannelError, type SocketEndpoint } from '#shared/engine/channel.ts';
 import type { Engine, TcpChannel } from '#shared/engine/engine.ts';
 import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
 import { SystemCallError } from '#shared/native/system-error.ts';
-import { isIpv6 } from '#shared/workload/ip.ts';
+import { isIpv6, isLoopback } from '#shared/workload/ip.ts';
 
 /** Makes the TCP connections of one local workload. Rejects with `ChannelError`. */
 export interface Dialer {
@@ -44,15 +44,37 @@ export function netnsDialer(options: DialerOptions & { netnsFd: number; original
   };
 }
 
-/** For a single workload outside a cluster: ordinary sockets, from its own address so that peers know who it is. */
-export function plainDialer(options: DialerOptions & { localIps: readonly string[] }): Dialer {
-  const { engine, connectTimeoutMs: timeoutMs, localIps } = options;
-  const dial = (remote: SocketEndpoint, signal?: AbortSignal): Promise<TcpChannel> => {
-    const ip = localIps.find(own => isIpv6(own) === isIpv6(remote.ip));
+/**
+ * For a single workload outside a cluster: ordinary sockets, from its own address so that peers know who it is. With
+ * `originalSource` the application sees the client's own address where both are of the loopback range: any process may
+ * send from any address of that range, and every answer finds its way back.
+ */
+export function plainDialer(
+  options: DialerOptions & { localIps: readonly string[]; originalSource: boolean },
+): Dialer {
+  const { engine, connectTimeoutMs: timeoutMs, localIps, originalSource } = options;
+  const dial = (remote: SocketEndpoint, signal: AbortSignal | undefined, sourceIp?: string) => {
+    const ip =
+      sourceIp ?? localIps.find(own => isIpv6(own) === isIpv6(remote.ip) && canReach(own, remote.ip));
     const target = { remote, timeoutMs };
     return engine.connect(ip === undefined ? target : { ...target, local: { ip, port: 0 } }, signal);
   };
-  return { dial, dialApplication: (target, _sourceIp, signal) => dial(target, signal) };
+  return {
+    dial: (remote, signal) => dial(remote, signal),
+    dialApplication(target, sourceIp, signal) {
+      const spoof = originalSource && canSpoof(sourceIp, target.ip);
+      return dial(target, signal, spoof ? sourceIp : undefined);
+    },
+  };
+}
+
+function canSpoof(sourceIp: string, targetIp: string): boolean {
+  return isLoopback(sourceIp) && isLoopback(targetIp) && isIpv6(sourceIp) === isIpv6(targetIp);
+}
+
+/** What leaves the machine cannot leave with a loopback address; the kernel chooses another one then. */
+function canReach(ownIp: string, remoteIp: string): boolean {
+  return !isLoopback(ownIp) || isLoopback(remoteIp);
 }
 
 function socketError(remote: SocketEndpoint, cause: unknown): ChannelError {

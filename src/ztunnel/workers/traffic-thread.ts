@@ -160,7 +160,7 @@ export class TrafficThread {
     const { engine, settings } = this.#options;
     const { connectTimeoutMs, originalSource } = settings;
     return netnsFd === undefined
-      ? plainDialer({ engine, connectTimeoutMs, localIps: info.ips })
+      ? plainDialer({ engine, connectTimeoutMs, localIps: info.ips, originalSource })
       : netnsDialer({ engine, connectTimeoutMs, netnsFd, originalSource });
   }
 
