@@ -58,7 +58,7 @@ export function controlRoutes(playground: Playground): AdminRoute[] {
 function podStatus(playground: Playground): object[] {
   return [...playground.pods()].map(([name, pod]) => ({
     name,
-    ips: pod.ips,
+    ips: pod.network.ips,
     node: pod.spec.nodeName,
     ...pod.captureState(),
   }));

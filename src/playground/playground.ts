@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { Cluster } from './cluster/cluster.ts';
+import { NodeCapture } from './cluster/node-capture.ts';
+import type { PodCapture } from './cluster/pod-capture.ts';
 import type { RunningPod } from './cluster/running-pod.ts';
 import {
   type Instance,
@@ -12,6 +14,7 @@ import {
 } from './instance.ts';
 import { checkMachine } from './machine.ts';
 import { ClusterNetwork, removeNamespaces } from './network/cluster-network.ts';
+import type { MeshNetwork } from './network/mesh-network.ts';
 import { parseManifest } from './objects/kube-object.ts';
 import { ObjectStore } from './objects/object-store.ts';
 import { captureLink } from './packets/link-capture.ts';
@@ -20,6 +23,9 @@ import { execProgram, type PodExecOptions, spawnProgram } from './process/pod-ex
 import { fetchAdmin } from './proxies/fetch-admin.ts';
 import { Proxies } from './proxies/proxies.ts';
 import type { ExecResult, MeshUnderTest, PacketCapture, PodProcess } from './scenario/mesh-under-test.ts';
+import { NotOnThisMachine } from './scenario/not-on-this-machine.ts';
+import { DedicatedCapture } from './loopback/dedicated-capture.ts';
+import { LoopbackNetwork } from './loopback/loopback-network.ts';
 import { makeDirectories, type StateLayout, stateLayout } from './state-layout.ts';
 
 const READY_MS = 60_000;
@@ -46,7 +52,7 @@ export class Playground implements MeshUnderTest {
   readonly #clock: Clock;
   readonly #layout: StateLayout;
   readonly #instance: Instance;
-  readonly #network: ClusterNetwork;
+  readonly #network: MeshNetwork;
   readonly #store: ObjectStore;
   readonly #proxies: Proxies;
   readonly #cluster: Cluster;
@@ -57,17 +63,31 @@ export class Playground implements MeshUnderTest {
     this.#clock = options.clock ?? systemClock;
     this.#layout = layout;
     this.#instance = instance;
-    this.#network = new ClusterNetwork(instance.prefix);
+    const { network, capture } =
+      instance.mode === 'loopback' ? this.#byLoopback() : this.#byNamespaces(layout);
+    this.#network = network;
     this.#store = new ObjectStore(layout.objects, layout.staging);
-    const { repository, report } = options;
-    const common = { layout, repository, network: this.#network, clock: this.#clock, report };
-    this.#proxies = new Proxies(common);
+    this.#proxies = new Proxies({ layout, repository: options.repository, network, clock: this.#clock });
     this.#cluster = new Cluster({
-      ...common,
+      layout,
       store: this.#store,
+      network,
+      capture,
+      clock: this.#clock,
       podProgram: (pod, place) => this.#proxies.podProgram(pod, place),
-      podGone: name => this.#proxies.podGone(name),
+      podGone: name => void this.#proxies.podGone(name),
+      report: options.report,
     });
+  }
+
+  #byNamespaces(layout: StateLayout): { network: MeshNetwork; capture: PodCapture } {
+    return { network: new ClusterNetwork(this.#instance.prefix), capture: new NodeCapture(layout) };
+  }
+
+  #byLoopback(): { network: MeshNetwork; capture: PodCapture } {
+    const network = new LoopbackNetwork();
+    const capture = new DedicatedCapture(network, pod => this.#proxies.startDedicatedZtunnel(pod));
+    return { network, capture };
   }
 
   /**
@@ -100,7 +120,8 @@ export class Playground implements MeshUnderTest {
 
   async #start(): Promise<void> {
     this.#network.up(this.#options.nodes);
-    await this.#proxies.start();
+    await this.#proxies.startController();
+    if (this.mode !== 'loopback') await this.#proxies.startNodeZtunnels();
     this.#cluster.start();
   }
 
@@ -131,11 +152,13 @@ export class Playground implements MeshUnderTest {
 
   /** Resolves when every pod is ready and every proxy as well; rejects with the culprit and its last words. */
   async settled(deadlineMs: number = READY_MS): Promise<void> {
-    const isSettled = async (): Promise<boolean> =>
-      this.#store.list('Pod').length > 0 &&
-      this.#cluster.unsettled().length === 0 &&
-      (await this.#proxies.allReady());
-    const culprit = (): string => this.#cluster.unsettled().join('\n') || 'a proxy is not ready';
+    let waiting: readonly string[] = [];
+    const isSettled = async (): Promise<boolean> => {
+      const proxies = await this.#proxies.notReady();
+      waiting = [...this.#cluster.unsettled(), ...proxies.map(name => this.#proxies.describe(name))];
+      return this.#store.list('Pod').length > 0 && waiting.length === 0;
+    };
+    const culprit = (): string => waiting.join('\n') || 'no pod was started';
     await waitUntil(this.#clock, deadlineMs, isSettled, culprit);
   }
 
@@ -143,8 +166,11 @@ export class Playground implements MeshUnderTest {
     return this.#cluster.pods();
   }
 
+  /** Throws `NotOnThisMachine` in loopback mode: what is dialled by a pod's address is not captured there. */
   podIp(pod: string): string {
-    return this.#cluster.pod(pod).network.addresses.ipv4;
+    if (this.mode === 'loopback')
+      throw new NotOnThisMachine('SOCKS5 capture does not cover the addresses of pods');
+    return this.#cluster.pod(pod).network.ips[0];
   }
 
   exec(pod: string, argv: readonly string[], timeoutMs: number): Promise<ExecResult> {
@@ -163,18 +189,22 @@ export class Playground implements MeshUnderTest {
     return fetchAdmin(this.#layout.adminSocketOf(this.#proxies.known(proxy)), path, method);
   }
 
-  kill(proxy: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    return this.#proxies.program(proxy).kill(signal, KILL_GRACE_MS);
+  async kill(proxy: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await Promise.all(this.#proxies.programs(proxy).map(program => program.kill(signal, KILL_GRACE_MS)));
   }
 
   async start(proxy: string): Promise<void> {
-    this.#proxies.program(proxy).start();
-    await this.#proxies.waitReady(proxy, READY_MS);
+    const programs = this.#proxies.programs(proxy);
+    for (const program of programs) program.start();
+    for (const { name } of programs) await this.#proxies.waitReady(name, READY_MS);
   }
 
+  /** Throws `NotOnThisMachine` in loopback mode, which has no link between nodes. */
   capture(): PacketCapture {
-    const [first] = this.#options.nodes;
-    const { netns, link } = this.#network.switchPort(first ?? '');
+    if (!(this.#network instanceof ClusterNetwork)) {
+      throw new NotOnThisMachine('packets cannot be looked at without a network namespace');
+    }
+    const { netns, link } = this.#network.switchPort(this.#options.nodes[0] ?? '');
     return captureLink(this.#clock, netns.fd, link, segment => !this.#proxies.isControlPlane(segment));
   }
 
@@ -206,10 +236,10 @@ export class Playground implements MeshUnderTest {
     const { network, spec } = this.#cluster.pod(name);
     return {
       argv,
-      env: { POD_NAME: spec.name, POD_NAMESPACE: spec.namespace, POD_IP: network.addresses.ipv4 },
+      env: this.#proxies.podEnvironment(spec, network),
       cwd: this.#options.repository,
-      netnsFd: network.netns.fd,
-      hostsPath: this.#layout.hostsOf(spec.namespace),
+      netnsFd: network.netnsFd,
+      hostsPath: network.netnsFd === undefined ? undefined : this.#layout.hostsOf(name),
       clock: this.#clock,
     };
   }

@@ -11,7 +11,8 @@ export interface StateLayout {
   readonly proxiesFile: string;
   readonly instanceFile: string;
   podsOf(node: string): string;
-  hostsOf(namespace: string): string;
+  /** Of a pod `<namespace>/<name>`. */
+  hostsOf(pod: string): string;
   logOf(process: string): string;
   adminSocketOf(proxy: string): string;
   /** What a proxy keeps over its restarts. */
@@ -27,7 +28,7 @@ export function stateLayout(root: string): StateLayout {
     proxiesFile: join(root, PROXIES_FILE),
     instanceFile: join(root, 'instance.json'),
     podsOf: node => join(root, 'pods', node),
-    hostsOf: namespace => join(root, 'hosts', namespace),
+    hostsOf: pod => join(root, 'hosts', pod.replace('/', '_')),
     logOf: name => join(root, 'logs', `${name}.log`),
     adminSocketOf: proxy => join(root, 'run', `${proxy}.sock`),
     dataOf: proxy => join(root, 'data', proxy),

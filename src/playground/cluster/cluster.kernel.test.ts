@@ -11,6 +11,7 @@ import { execProgram } from '../process/pod-exec.ts';
 import { Program } from '../process/program.ts';
 import { makeDirectories, stateLayout } from '../state-layout.ts';
 import { Cluster } from './cluster.ts';
+import { NodeCapture } from './node-capture.ts';
 
 const skip = cannotMakeNetns();
 
@@ -69,11 +70,12 @@ function setUp(t: Test, prefix: string) {
     layout,
     store,
     network,
+    capture: new NodeCapture(layout),
     clock,
     podProgram: (pod, place) => {
       const { name, namespace, env } = pod;
       const argv = name === 'waypoint-0' ? ['sleep', '1000'] : pod.command;
-      const hostsPath = layout.hostsOf(namespace);
+      const hostsPath = layout.hostsOf(`${namespace}/${name}`);
       return new Program({
         name,
         argv,
@@ -109,8 +111,8 @@ function setUp(t: Test, prefix: string) {
       argv: ['node', '-e', FETCH, url],
       env: {},
       cwd: '/',
-      netnsFd: pod.network.netns.fd,
-      hostsPath: layout.hostsOf('shop'),
+      netnsFd: pod.network.netnsFd,
+      hostsPath: layout.hostsOf('shop/client-0'),
       clock,
     };
     return execProgram(options, 5_000).then(({ stdout, stderr }) => stdout.trim() + stderr);

@@ -1,8 +1,7 @@
 import { type FSWatcher, mkdirSync, watch, writeFileSync } from 'node:fs';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
-import type { ClusterNetwork } from '../network/cluster-network.ts';
-import { runProgram } from '../network/run-program.ts';
-import { type ServiceRule, serviceRuleset } from '../network/service-rules.ts';
+import type { MeshNetwork, PodNetwork } from '../network/mesh-network.ts';
+import type { ServiceRule } from '../network/service-rules.ts';
 import {
   type EndpointPod,
   endpointSlices,
@@ -17,6 +16,7 @@ import { isReportedReady, withPodStatus } from '../objects/pod-status.ts';
 import { allocateClusterIps, type ServiceSpec, serviceSpec } from '../objects/service-spec.ts';
 import { isWaypointGateway, isWaypointObject, waypointObjects } from '../objects/waypoint-objects.ts';
 import type { StateLayout } from '../state-layout.ts';
+import type { PodCapture } from './pod-capture.ts';
 import { RunningPod } from './running-pod.ts';
 
 /** How long after a change the cluster looks; several changes at once are one. */
@@ -27,20 +27,15 @@ const LOOK_AGAIN_MS = 100;
 export interface ClusterOptions {
   readonly layout: StateLayout;
   readonly store: ObjectStore;
-  readonly network: ClusterNetwork;
+  readonly network: MeshNetwork;
+  readonly capture: PodCapture;
   readonly clock: Clock;
   /** Makes the program of a pod. */
-  readonly podProgram: (pod: PodSpec, place: PodPlace) => RunningPod['program'];
+  readonly podProgram: (pod: PodSpec, place: PodNetwork) => RunningPod['program'];
   /** The pod `<namespace>/<name>` has ended for good. */
   readonly podGone: (name: string) => void;
   /** One line for the operator. */
   readonly report: (line: string) => void;
-}
-
-export interface PodPlace {
-  readonly node: string;
-  readonly netnsFd: number;
-  readonly ips: readonly string[];
 }
 
 /**
@@ -51,7 +46,6 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #pods = new Map<string, RunningPod>();
   readonly #watchers: FSWatcher[] = [];
-  readonly #serviceRules = new Map<string, string>();
   readonly #hosts = new Map<string, string>();
   readonly #problems = new Map<string, string>();
   #services: readonly ServiceSpec[] = [];
@@ -131,11 +125,10 @@ export class Cluster {
     for (const problem of store.refresh()) this.#problem('objects', new Error(problem));
     this.#keepWaypoints();
     for (const service of allocateClusterIps(store.list('Service'))) store.put(service);
-    const services = store.list('Service').map(serviceSpec);
-    this.#keepHosts(services);
+    this.#services = store.list('Service').map(serviceSpec);
     await this.#stopOldPods();
     for (const object of store.list('Pod')) this.#keepPod(object);
-    this.#keepEndpoints(services);
+    this.#keepEndpoints(this.#services);
   }
 
   #keepWaypoints(): void {
@@ -172,6 +165,7 @@ export class Cluster {
       stopping.map(async ([name, pod]) => {
         await pod.remove();
         network.removePod(pod.network);
+        this.#hosts.delete(name);
         podGone(name);
       }),
     );
@@ -188,20 +182,21 @@ export class Cluster {
   }
 
   #keepPod(object: KubeObject): void {
-    const { store, layout } = this.#options;
+    const { store } = this.#options;
     const name = `${object.namespace}/${object.name}`;
     try {
       const spec = podSpec(object);
       const pod = this.#pods.get(name) ?? this.#createPod(name, spec);
       pod.spec = { ...spec, nodeName: pod.network.node };
-      pod.describe(this.#namespaceLabels(spec.namespace), layout.staging);
+      pod.describe(this.#namespaceLabels(spec.namespace));
+      this.#keepHosts(name, pod.network);
       pod.startWhenDecided();
       store.put(
         withPodStatus(object, {
           uid: pod.uid,
           nodeName: pod.network.node,
-          podIps: pod.ips,
-          hostIp: this.#options.network.node(pod.network.node).addresses.ipv4,
+          podIps: pod.network.ips,
+          hostIp: this.#options.network.node(pod.network.node).ip,
           ready: pod.ready(),
           captured: pod.captureState().state === 'enrolled',
         }),
@@ -213,13 +208,11 @@ export class Cluster {
   }
 
   #createPod(name: string, spec: PodSpec): RunningPod {
-    const { network, layout, podProgram } = this.#options;
+    const { network, capture, podProgram } = this.#options;
     const nodeName = spec.nodeName ?? network.nodes[this.#nextNode++ % network.nodes.length]?.name ?? '';
     const place = network.addPod(nodeName);
-    const ips = [place.addresses.ipv4, place.addresses.ipv6];
-    this.#keepHostsOf(spec.namespace);
-    const program = podProgram(spec, { node: nodeName, netnsFd: place.netns.fd, ips });
-    const pod = new RunningPod(spec, place, program, layout.podsOf(nodeName));
+    this.#keepHosts(name, place);
+    const pod = new RunningPod(spec, place, podProgram(spec, place), capture);
     this.#pods.set(name, pod);
     return pod;
   }
@@ -230,17 +223,14 @@ export class Cluster {
     return object === undefined ? {} : labels(object);
   }
 
-  #keepHosts(services: readonly ServiceSpec[]): void {
-    this.#services = services;
-    for (const namespace of this.#hosts.keys()) this.#keepHostsOf(namespace);
-  }
-
-  /** Written in place: the file is mounted in the pods, and a renamed one would not be theirs. */
-  #keepHostsOf(namespace: string): void {
-    const text = hostsFile(namespace, this.#services);
-    if (this.#hosts.get(namespace) === text) return;
-    writeFileSync(this.#options.layout.hostsOf(namespace), text);
-    this.#hosts.set(namespace, text);
+  /** Written in place: the file is mounted in the pod, and a renamed one would not be the pod's. */
+  #keepHosts(pod: string, place: PodNetwork): void {
+    const { layout, network } = this.#options;
+    const [namespace = ''] = pod.split('/');
+    const text = hostsFile(namespace, this.#services, ip => network.serviceAddress(place, ip));
+    if (this.#hosts.get(pod) === text) return;
+    writeFileSync(layout.hostsOf(pod), text);
+    this.#hosts.set(pod, text);
   }
 
   #keepEndpoints(services: readonly ServiceSpec[]): void {
@@ -252,12 +242,7 @@ export class Cluster {
     for (const old of store.list('EndpointSlice')) {
       if (isManagedSlice(old) && !keys.has(refKey(old))) store.remove(old);
     }
-    const ruleset = serviceRuleset(services.flatMap(service => serviceRules(service, pods)));
-    for (const node of network.nodes) {
-      if (this.#serviceRules.get(node.name) === ruleset) continue;
-      runProgram('nft', ['-f', '-'], { input: ruleset, netnsFd: node.netns.fd });
-      this.#serviceRules.set(node.name, ruleset);
-    }
+    network.setServices(services.flatMap(service => serviceRules(service, pods)));
   }
 
   #problem(key: string, error: unknown): void {
@@ -276,7 +261,8 @@ function whyNotReady(pod: RunningPod): string {
 
 function endpointPod(pod: RunningPod): EndpointPod {
   const { name, namespace, labels: own } = pod.spec;
-  return { name, namespace, labels: own, nodeName: pod.network.node, ips: pod.ips, ready: pod.ready() };
+  const { node, ips } = pod.network;
+  return { name, namespace, labels: own, nodeName: node, ips, ready: pod.ready() };
 }
 
 function serviceRules(service: ServiceSpec, pods: readonly EndpointPod[]): ServiceRule[] {

@@ -6,15 +6,15 @@ import { runInNetns } from '#shared/native/netns.ts';
 import { bindSocket, listenSocket, openTcpSocket } from '#shared/native/socket.ts';
 import { familyOf } from '#shared/native/socket-address.ts';
 import { cannotMakeNetns } from '#shared/testing/netns-lab.ts';
-import { ClusterNetwork, type PodNetwork } from './cluster-network.ts';
+import { ClusterNetwork } from './cluster-network.ts';
+import type { PodNetwork } from './mesh-network.ts';
 import { runProgram } from './run-program.ts';
-import { serviceRuleset } from './service-rules.ts';
 
 const skip = cannotMakeNetns();
 
 /** Answers each connection with the client's address. */
 async function serve(t: Test, pod: PodNetwork, ip: string, port: number): Promise<void> {
-  const fd = runInNetns(pod.netns.fd, () => {
+  const fd = runInNetns(pod.netnsFd ?? -1, () => {
     const made = openTcpSocket(familyOf(ip));
     bindSocket(made, { ip, port });
     listenSocket(made, 16);
@@ -27,7 +27,7 @@ async function serve(t: Test, pod: PodNetwork, ip: string, port: number): Promis
 }
 
 async function dial(pod: PodNetwork, ip: string, port: number): Promise<string> {
-  const socket = new Socket({ fd: runInNetns(pod.netns.fd, () => openTcpSocket(familyOf(ip))) });
+  const socket = new Socket({ fd: runInNetns(pod.netnsFd ?? -1, () => openTcpSocket(familyOf(ip))) });
   try {
     socket.connect({ host: ip, port });
     let text = '';
@@ -46,30 +46,30 @@ test('pods reach each other, the control plane and services', { skip }, async t 
   network.up(['node-a', 'node-b']);
   const [client, near, far] = [network.addPod('node-a'), network.addPod('node-a'), network.addPod('node-b')];
   for (const pod of [client, near, far]) {
-    await serve(t, pod, pod.addresses.ipv4, 8080);
-    await serve(t, pod, pod.addresses.ipv6, 8080);
+    await serve(t, pod, pod.ips[0], 8080);
+    await serve(t, pod, ipv6(pod), 8080);
   }
-  const [v4, v6] = [client.addresses.ipv4, client.addresses.ipv6];
-  const rules = serviceRuleset([
-    { clusterIp: '10.96.0.10', port: 80, endpoints: [{ ip: near.addresses.ipv4, port: 8080 }] },
+  const [v4, v6] = [client.ips[0], ipv6(client)];
+  const rules = [
+    { clusterIp: '10.96.0.10', port: 80, endpoints: [{ ip: near.ips[0], port: 8080 }] },
     {
       clusterIp: '10.96.0.12',
       port: 80,
       endpoints: [
-        { ip: near.addresses.ipv4, port: 8080 },
-        { ip: far.addresses.ipv4, port: 8080 },
+        { ip: near.ips[0], port: 8080 },
+        { ip: far.ips[0], port: 8080 },
       ],
     },
-    { clusterIp: 'fd00:10:96::a', port: 80, endpoints: [{ ip: far.addresses.ipv6, port: 8080 }] },
+    { clusterIp: 'fd00:10:96::a', port: 80, endpoints: [{ ip: ipv6(far), port: 8080 }] },
     { clusterIp: '10.96.0.11', port: 80, endpoints: [] },
     { clusterIp: '10.96.0.13', port: 80, endpoints: [{ ip: v4, port: 8080 }] },
-  ]);
-  for (const node of network.nodes) runProgram('nft', ['-f', '-'], { input: rules, netnsFd: node.netns.fd });
+  ];
+  network.setServices(rules);
   for (const [sentence, ip, port, answer] of [
-    ['a pod of the same node over IPv4', near.addresses.ipv4, 8080, `8080 to ${v4}`],
-    ['a pod of the same node over IPv6', near.addresses.ipv6, 8080, `8080 to ${v6}`],
-    ['a pod of another node over IPv4, address kept', far.addresses.ipv4, 8080, `8080 to ${v4}`],
-    ['a pod of another node over IPv6, address kept', far.addresses.ipv6, 8080, `8080 to ${v6}`],
+    ['a pod of the same node over IPv4', near.ips[0], 8080, `8080 to ${v4}`],
+    ['a pod of the same node over IPv6', ipv6(near), 8080, `8080 to ${v6}`],
+    ['a pod of another node over IPv4, address kept', far.ips[0], 8080, `8080 to ${v4}`],
+    ['a pod of another node over IPv6, address kept', ipv6(far), 8080, `8080 to ${v6}`],
     ['a service of the same node, address kept', '10.96.0.10', 80, `8080 to ${v4}`],
     ['a service of two endpoints', '10.96.0.12', 80, `8080 to ${v4}`],
     ['a service over IPv6', 'fd00:10:96::a', 80, `8080 to ${v6}`],
@@ -81,7 +81,7 @@ test('pods reach each other, the control plane and services', { skip }, async t 
   }
   network.removePod(far);
   const again = network.addPod('node-b');
-  t.not(again.addresses.ipv4, far.addresses.ipv4, 'an address is not used again at once');
+  t.not(again.ips[0], far.ips[0], 'an address is not used again at once');
 });
 
 test('nothing is left behind', { skip }, async t => {
@@ -93,3 +93,7 @@ test('nothing is left behind', { skip }, async t => {
   t.notMatch(runProgram('ip', ['netns', 'list']), /amtest2/);
   t.ok(readdirSync('/proc/self/fd').length <= before + 1, 'but for the thread’s own namespace');
 });
+
+function ipv6(pod: PodNetwork): string {
+  return pod.ips[1] ?? 'none';
+}

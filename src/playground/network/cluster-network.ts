@@ -9,18 +9,13 @@ import {
   podSubnets,
   SERVICE_SUBNETS,
 } from './address-plan.ts';
+import type { MeshNetwork, NodeNetwork, PodNetwork } from './mesh-network.ts';
 import { ipBatch, runProgram } from './run-program.ts';
+import { type ServiceRule, serviceRuleset } from './service-rules.ts';
 
-export interface NodeNetwork {
+interface PodLink {
   readonly name: string;
-  readonly number: number;
-  readonly addresses: Addresses;
-  readonly netns: Netns;
-}
-
-export interface PodNetwork {
-  readonly node: string;
-  readonly addresses: Addresses;
+  readonly link: string;
   readonly netns: Netns;
 }
 
@@ -31,10 +26,13 @@ export interface PodNetwork {
  *     pod ── node-a ── switch ── node-b ── pod
  *                        └── control plane
  */
-export class ClusterNetwork {
+export class ClusterNetwork implements MeshNetwork {
   readonly #prefix: string;
   readonly #nodes = new Map<string, NodeNetwork>();
-  readonly #pods = new Map<PodNetwork, { name: string; link: string }>();
+  readonly #pods = new Map<PodNetwork, PodLink>();
+  readonly #nodeNetns: Netns[] = [];
+  /** Ruleset of services by node. */
+  readonly #services = new Map<string, string>();
   readonly #podsStarted = new Map<string, number>();
   #switch: Netns | undefined;
   #controlPlane: Netns | undefined;
@@ -45,9 +43,9 @@ export class ClusterNetwork {
     this.#prefix = prefix;
   }
 
-  get controlPlane(): Netns {
+  get controlPlane(): { readonly ip: string; readonly netnsFd: number } {
     if (this.#controlPlane === undefined) throw new Error('the network is not up');
-    return this.#controlPlane;
+    return { ip: CONTROL_PLANE.ipv4, netnsFd: this.#controlPlane.fd };
   }
 
   /** Throws when a namespace cannot be made; `close` removes what was. */
@@ -57,21 +55,18 @@ export class ClusterNetwork {
     this.#controlPlane = this.#makeNetns('control');
     this.#plug(this.#controlPlane, 'control', CONTROL_PLANE);
     nodeNames.forEach((name, i) => {
-      const node = {
-        name,
-        number: i + 1,
-        addresses: nodeAddresses(i + 1),
-        netns: this.#makeNetns(`node-${i + 1}`),
-      };
-      this.#nodes.set(name, node);
-      this.#plug(node.netns, `node${i + 1}`, node.addresses);
+      const netns = this.#makeNetns(`node-${i + 1}`);
+      this.#nodeNetns.push(netns);
+      const addresses = nodeAddresses(i + 1);
+      this.#nodes.set(name, { name, number: i + 1, ip: addresses.ipv4, netnsFd: netns.fd });
+      this.#plug(netns, `node${i + 1}`, addresses);
       // A packet to a service without endpoints must have a way, or it never meets the rule that refuses it.
       ipBatch(
         [`route add ${SERVICE_SUBNETS.ipv4} dev eth0`, `route add ${SERVICE_SUBNETS.ipv6} dev eth0`],
-        node.netns.fd,
+        netns.fd,
       );
-      setSysctl(node.netns, 'ipv4/ip_forward', '1');
-      setSysctl(node.netns, 'ipv6/conf/all/forwarding', '1');
+      setSysctl(netns, 'ipv4/ip_forward', '1');
+      setSysctl(netns, 'ipv6/conf/all/forwarding', '1');
     });
     this.#routeBetweenNodes();
   }
@@ -98,9 +93,11 @@ export class ClusterNetwork {
     this.#podsStarted.set(nodeName, index + 1);
     const name = `pod-${node.number}-${index}`;
     const addresses = podAddresses(node.number, index);
-    const pod = { node: nodeName, addresses, netns: this.#makeNetns(name) };
+    const netns = this.#makeNetns(name);
+    const { ipv4, ipv6 } = addresses;
+    const pod: PodNetwork = { node: nodeName, ips: [ipv4, ipv6], netnsFd: netns.fd, netnsPath: netns.path };
     const link = `pod${this.#links++}`;
-    this.#pods.set(pod, { name, link });
+    this.#pods.set(pod, { name, link, netns });
     ipBatch(
       [
         `link add ${link} type veth peer eth0 netns ${this.#name(name)}`,
@@ -110,7 +107,7 @@ export class ClusterNetwork {
         `route add ${addresses.ipv4}/32 dev ${link}`,
         `route add ${addresses.ipv6}/128 dev ${link}`,
       ],
-      node.netns.fd,
+      node.netnsFd,
     );
     ipBatch(
       [
@@ -122,7 +119,7 @@ export class ClusterNetwork {
         `route add default via ${POD_GATEWAY.ipv4} dev eth0`,
         `route add default via ${POD_GATEWAY.ipv6} dev eth0`,
       ],
-      pod.netns.fd,
+      netns.fd,
     );
     return pod;
   }
@@ -133,19 +130,27 @@ export class ClusterNetwork {
     if (made === undefined) return;
     this.#pods.delete(pod);
     // First the link: a namespace that somebody still holds open would keep its side, and the address with it.
-    ipBatch([`link del ${made.link}`], this.node(pod.node).netns.fd);
-    pod.netns.close();
+    ipBatch([`link del ${made.link}`], this.node(pod.node).netnsFd);
+    made.netns.close();
     ipBatch([`netns del ${this.#name(made.name)}`]);
   }
 
-  /** Path of a pod's namespace, as a container runtime tells it. */
-  netnsPath(pod: PodNetwork): string {
-    return pod.netns.path;
+  setServices(rules: readonly ServiceRule[]): void {
+    const ruleset = serviceRuleset(rules);
+    for (const { name, netnsFd } of this.#nodes.values()) {
+      if (netnsFd === undefined || this.#services.get(name) === ruleset) continue;
+      runProgram('nft', ['-f', '-'], { input: ruleset, netnsFd });
+      this.#services.set(name, ruleset);
+    }
+  }
+
+  serviceAddress(_pod: PodNetwork, clusterIp: string): string {
+    return clusterIp;
   }
 
   close(): void {
-    for (const pod of this.#pods.keys()) pod.netns.close();
-    for (const node of this.#nodes.values()) node.netns.close();
+    for (const { netns } of this.#pods.values()) netns.close();
+    for (const netns of this.#nodeNetns) netns.close();
     this.#switch?.close();
     this.#controlPlane?.close();
     removeNamespaces(this.#prefix);
@@ -174,14 +179,14 @@ export class ClusterNetwork {
   }
 
   #routeBetweenNodes(): void {
-    for (const { number, addresses } of this.#nodes.values()) {
-      const subnets = podSubnets(number);
+    for (const { number } of this.#nodes.values()) {
+      const [subnets, gateway] = [podSubnets(number), nodeAddresses(number)];
       const routes = [
-        `route add ${subnets.ipv4} via ${addresses.ipv4}`,
-        `route add ${subnets.ipv6} via ${addresses.ipv6}`,
+        `route add ${subnets.ipv4} via ${gateway.ipv4}`,
+        `route add ${subnets.ipv6} via ${gateway.ipv6}`,
       ];
-      ipBatch(routes, this.controlPlane.fd);
-      for (const other of this.#nodes.values()) if (other.number !== number) ipBatch(routes, other.netns.fd);
+      ipBatch(routes, this.controlPlane.netnsFd);
+      for (const other of this.#nodes.values()) if (other.number !== number) ipBatch(routes, other.netnsFd);
     }
   }
 

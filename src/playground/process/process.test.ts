@@ -120,7 +120,9 @@ test('listening ports', async t => {
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000
    1: 0200000A:0050 0100000A:C000 01 00000000:00000000
 `;
-  t.same(parseListening(table), [8080], 'only what listens');
+  t.same(parseListening(table, undefined), [8080], 'only what listens');
+  t.same(parseListening(table, '127.0.0.1'), [8080]);
+  t.same(parseListening(table, '127.0.0.2'), [], 'only on that address');
 });
 
 test('an instance is recognised by its start, not by its number alone', async t => {

@@ -22,13 +22,21 @@ export function fetchInNetns(
   if (netnsFd === undefined) return fetchText({ host: ip, port, path }, `${ip}:${port}${path}`);
   const fd = runInNetns(netnsFd, () => openTcpSocket(familyOf(ip)));
   const socket = new Socket({ fd });
-  socket.connect({ host: ip, port });
-  return fetchText({ createConnection: () => socket, path }, `${ip}:${port}${path}`);
+  const what = `${ip}:${port}${path}`;
+  return new Promise((resolve, reject) => {
+    // Connected first: a refusal may come before a request has looked at its socket.
+    socket.once('error', error => reject(new Error(`${what}: ${error.message}`, { cause: error })));
+    socket.connect({ host: ip, port }, () => {
+      fetchText({ createConnection: () => socket, path }, what).then(resolve, reject);
+    });
+  });
 }
 
 function fetchText(options: RequestOptions, what: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const call = request({ ...options, agent: false, timeout: TIMEOUT_MS }, response => {
+    // No pool: `agent: false` would ignore `createConnection`, and without either the global pool would be used.
+    const pooling = 'createConnection' in options ? {} : { agent: false as const };
+    const call = request({ ...options, ...pooling, timeout: TIMEOUT_MS }, response => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {

@@ -1,5 +1,4 @@
 import { existsSync, writeFileSync } from 'node:fs';
-import type { StateLayout } from '../state-layout.ts';
 import { fetchAdmin } from './fetch-admin.ts';
 
 export interface JoinTokenClaims {
@@ -9,16 +8,18 @@ export interface JoinTokenClaims {
   readonly node: string | undefined;
 }
 
-/** Has the controller make a join token for a proxy, where the proxy will read it. A restart keeps the one it has, and so
- * works without the controller. */
+/**
+ * Has the controller make a join token for a proxy, where the proxy will read it. A restart keeps the one it has, and so
+ * works without the controller.
+ */
 export async function writeJoinToken(
-  { layout }: { readonly layout: StateLayout },
-  controller: string,
-  proxy: string,
-  { namespace, serviceAccount, node }: JoinTokenClaims,
+  controllerSocket: string,
+  tokenPath: string,
+  claims: JoinTokenClaims,
 ): Promise<void> {
-  if (existsSync(layout.tokenOf(proxy))) return;
+  if (existsSync(tokenPath)) return;
+  const { namespace, serviceAccount, node } = claims;
   const query = new URLSearchParams({ namespace, serviceAccount, ...(node === undefined ? {} : { node }) });
-  const token = await fetchAdmin(layout.adminSocketOf(controller), `/token?${query.toString()}`, 'POST');
-  writeFileSync(layout.tokenOf(proxy), token, { mode: 0o600 });
+  const token = await fetchAdmin(controllerSocket, `/token?${query.toString()}`, 'POST');
+  writeFileSync(tokenPath, token, { mode: 0o600 });
 }

@@ -1,7 +1,8 @@
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { Clock } from '#shared/lifecycle/clock.ts';
-import type { PodPlace } from '../cluster/cluster.ts';
-import { CONTROL_PLANE } from '../network/address-plan.ts';
-import type { ClusterNetwork } from '../network/cluster-network.ts';
+import type { CapturedPod } from '../cluster/pod-capture.ts';
+import type { MeshNetwork, NodeNetwork, PodNetwork } from '../network/mesh-network.ts';
 import type { PodSpec } from '../objects/pod-spec.ts';
 import { GATEWAY_NAME_LABEL } from '../objects/waypoint-objects.ts';
 import type { TcpSegment } from '../packets/tcp-payload.ts';
@@ -9,32 +10,41 @@ import { waitUntil } from '../process/mesh-process.ts';
 import { Program } from '../process/program.ts';
 import type { StateLayout } from '../state-layout.ts';
 import { fetchInNetns } from './fetch-admin.ts';
-import { writeJoinToken } from './join-token.ts';
+import { type JoinTokenClaims, writeJoinToken } from './join-token.ts';
 import { type ProxyEntry, writeProxiesFile } from './proxies-file.ts';
 import {
   controllerEnvironment,
+  dedicatedZtunnelEnvironment,
+  nodeZtunnelEnvironment,
   type ProxyEnvironment,
   READINESS_PORT,
   SYSTEM_NAMESPACE,
   waypointEnvironment,
-  ztunnelEnvironment,
 } from './proxy-environment.ts';
 
 const READY_MS = 30_000;
 const STOP_GRACE_MS = 4_000;
 const CONTROLLER = 'controller';
+const PRELOAD = fileURLToPath(new URL('../loopback/preload.ts', import.meta.url));
 
 export interface ProxiesOptions {
   readonly layout: StateLayout;
   readonly repository: string;
-  readonly network: ClusterNetwork;
+  readonly network: MeshNetwork;
   readonly clock: Clock;
 }
 
 interface Proxy {
   readonly entry: ProxyEntry;
   readonly program: Program;
-  readonly netnsFd: number;
+  readonly place: Place;
+  /** The pod it is of, `<namespace>/<name>`; undefined for those of the machine's nodes. */
+  readonly pod: string | undefined;
+}
+
+interface Place {
+  readonly ip: string;
+  readonly netnsFd: number | undefined;
 }
 
 /** The programs of the mesh itself: controller, ztunnels, waypoints. */
@@ -47,14 +57,41 @@ export class Proxies {
   }
 
   /** Controller first: the others need its roots and its tokens. Rejects with the last words of what did not become ready. */
-  async start(): Promise<void> {
-    this.#addController().start();
+  async startController(): Promise<void> {
+    const { layout, network } = this.#options;
+    const { ip, netnsFd } = network.controlPlane;
+    const env = controllerEnvironment({ layout, name: CONTROLLER, controllerIp: ip, ip });
+    const program = this.#program(CONTROLLER, ['node', 'src/controller/main.ts'], env, { ip, netnsFd });
+    const entry = { kind: 'controller', name: CONTROLLER, node: '', namespace: SYSTEM_NAMESPACE } as const;
+    this.#add(entry, program, { ip, netnsFd }, undefined).start();
     await this.waitReady(CONTROLLER, READY_MS);
-    const ztunnels = this.#options.network.nodes.map(node =>
-      this.#addZtunnel(node.name, node.addresses.ipv4),
-    );
-    for (const program of ztunnels) program.start();
-    for (const { name } of ztunnels) await this.waitReady(name, READY_MS);
+  }
+
+  async startNodeZtunnels(): Promise<void> {
+    const programs = this.#options.network.nodes.map(node => this.#addNodeZtunnel(node));
+    for (const program of programs) program.start();
+    for (const { name } of programs) await this.waitReady(name, READY_MS);
+  }
+
+  /** A ztunnel for one pod. Resolves when it is ready. */
+  async startDedicatedZtunnel(pod: CapturedPod): Promise<void> {
+    const { name: podName, namespace, serviceAccount } = pod.spec;
+    const name = `ztunnel-${pod.network.node}-${podName}`;
+    const ip = pod.network.ips[0];
+    const options = {
+      ...this.#proxyOptions(name, ip),
+      node: pod.network.node,
+      podName,
+      namespace,
+      serviceAccount,
+    };
+    const claims = { namespace, serviceAccount, node: undefined };
+    const place = { ip, netnsFd: pod.network.netnsFd };
+    const env = dedicatedZtunnelEnvironment(options);
+    const program = this.#proxyProgram(name, ['node', 'src/ztunnel/main.ts'], env, place, claims);
+    const entry = { kind: 'ztunnel', name, node: pod.network.node, namespace } as const;
+    this.#add(entry, program, place, `${namespace}/${podName}`).start();
+    await this.waitReady(name, READY_MS);
   }
 
   names(): string[] {
@@ -66,121 +103,131 @@ export class Proxies {
     return this.#proxy(name).entry.name;
   }
 
-  program(name: string): Program {
-    return this.#proxy(name).program;
+  /** Programs by the name of a proxy, or of a node's ztunnels where each pod has one of its own. */
+  programs(name: string): Program[] {
+    const group = [...this.#proxies].filter(([key]) => key === name || key.startsWith(`${name}-`));
+    if (group.length === 0) this.#proxy(name);
+    return group.map(([, { program }]) => program);
   }
 
   /** Asks the readiness server inside the proxy's own namespace. */
   async isReady(name: string): Promise<boolean> {
-    const { program, netnsFd } = this.#proxy(name);
+    const { program, place } = this.#proxy(name);
     if (program.pid === undefined) return false;
     try {
-      await fetchInNetns(netnsFd, '127.0.0.1', READINESS_PORT, '/healthz/ready');
+      await fetchInNetns(place.netnsFd, place.ip, READINESS_PORT, '/healthz/ready');
       return true;
     } catch {
       return false;
     }
   }
 
-  async allReady(): Promise<boolean> {
+  async notReady(): Promise<string[]> {
     const states = await Promise.all(this.names().map(name => this.isReady(name)));
-    return states.every(Boolean);
+    return this.names().filter((_, i) => states[i] === false);
   }
 
   waitReady(name: string, deadlineMs: number): Promise<void> {
-    const culprit = (): string => `${name} did not become ready: ${this.program(name).describe()}`;
+    const culprit = (): string => `${name} did not become ready: ${this.describe(name)}`;
     return waitUntil(this.#options.clock, deadlineMs, () => this.isReady(name), culprit);
   }
 
-  /** Makes the program of a pod: a waypoint's is configured and listed as a proxy. It is started by the caller. */
-  podProgram(pod: PodSpec, place: PodPlace): Program {
-    const gateway = pod.labels[GATEWAY_NAME_LABEL];
-    if (gateway !== undefined) return this.#addWaypoint(pod, place, gateway);
-    const env = { ...pod.env, POD_NAME: pod.name, POD_NAMESPACE: pod.namespace, POD_IP: place.ips[0] ?? '' };
-    return this.#program(`${pod.namespace}-${pod.name}`, pod.command, env, place.netnsFd, pod.namespace);
+  describe(name: string): string {
+    return this.#proxy(name).program.describe();
   }
 
-  /** `<namespace>/<name>` */
-  podGone(podName: string): void {
-    for (const [name, { program }] of this.#proxies) {
-      if (podOfWaypoint.get(program) === podName) this.#proxies.delete(name);
-    }
+  /** Makes the program of a pod: a waypoint's is configured and listed as a proxy. It is started by the caller. */
+  podProgram(pod: PodSpec, network: PodNetwork): Program {
+    const gateway = pod.labels[GATEWAY_NAME_LABEL];
+    const place = { ip: network.ips[0], netnsFd: network.netnsFd };
+    if (gateway !== undefined) return this.#addWaypoint(pod, network.node, place, gateway);
+    const key = `${pod.namespace}/${pod.name}`;
+    const hostsPath = network.netnsFd === undefined ? undefined : this.#options.layout.hostsOf(key);
+    const env = { ...pod.env, ...this.podEnvironment(pod, network) };
+    return this.#program(key.replace('/', '-'), pod.command, env, place, hostsPath);
+  }
+
+  /** What a program in a pod is told of its pod. */
+  podEnvironment(pod: PodSpec, network: PodNetwork): Record<string, string> {
+    const env = { POD_NAME: pod.name, POD_NAMESPACE: pod.namespace, POD_IP: network.ips[0] };
+    if (network.netnsFd !== undefined) return env;
+    const hosts = this.#options.layout.hostsOf(`${pod.namespace}/${pod.name}`);
+    return { ...env, AMBIENT_HOSTS: hosts, NODE_OPTIONS: `--import=${PRELOAD}` };
+  }
+
+  /** The pod `<namespace>/<name>` has ended; so have its waypoint and its own ztunnel. */
+  async podGone(pod: string): Promise<void> {
+    const its = [...this.#proxies].filter(([, proxy]) => proxy.pod === pod);
+    for (const [name] of its) this.#proxies.delete(name);
     this.#writeFile();
+    await Promise.all(its.map(([, { program }]) => program.kill('SIGTERM', STOP_GRACE_MS)));
   }
 
   isControlPlane({ source, destination }: TcpSegment): boolean {
-    return source === CONTROL_PLANE.ipv4 || destination === CONTROL_PLANE.ipv4;
+    const { ip } = this.#options.network.controlPlane;
+    return source === ip || destination === ip;
   }
 
-  /** Ends all of them. Waypoints are ended with their pods. */
+  /** Ends all of them. */
   async close(): Promise<void> {
     await Promise.all(
       [...this.#proxies.values()].map(({ program }) => program.kill('SIGTERM', STOP_GRACE_MS)),
     );
   }
 
-  #addController(): Program {
-    const { layout, network } = this.#options;
-    const env = controllerEnvironment({ layout, name: CONTROLLER, controllerIp: CONTROL_PLANE.ipv4 });
-    const argv = ['node', 'src/controller/main.ts'];
-    const program = this.#program(CONTROLLER, argv, env, network.controlPlane.fd, undefined);
-    return this.#add(
-      { kind: 'controller', name: CONTROLLER, node: '', namespace: SYSTEM_NAMESPACE },
-      program,
-      network.controlPlane.fd,
-    );
-  }
-
-  #addZtunnel(node: string, nodeIp: string): Program {
-    const { layout, network } = this.#options;
+  #addNodeZtunnel({ name: node, ip, netnsFd }: NodeNetwork): Program {
     const name = `ztunnel-${node}`;
-    const env = ztunnelEnvironment({ layout, name, controllerIp: CONTROL_PLANE.ipv4, node, nodeIp });
-    const netnsFd = network.node(node).netns.fd;
-    const token = { namespace: SYSTEM_NAMESPACE, serviceAccount: 'ztunnel', node };
-    const prepare = (): Promise<void> => writeJoinToken(this.#options, CONTROLLER, name, token);
-    const program = this.#program(name, ['node', 'src/ztunnel/main.ts'], env, netnsFd, undefined, prepare);
-    return this.#add({ kind: 'ztunnel', name, node, namespace: SYSTEM_NAMESPACE }, program, netnsFd);
+    mkdirSync(this.#options.layout.podsOf(node), { recursive: true });
+    const env = nodeZtunnelEnvironment(this.#proxyOptions(name, ip), node);
+    const claims = { namespace: SYSTEM_NAMESPACE, serviceAccount: 'ztunnel', node };
+    const program = this.#proxyProgram(name, ['node', 'src/ztunnel/main.ts'], env, { ip, netnsFd }, claims);
+    return this.#add(
+      { kind: 'ztunnel', name, node, namespace: SYSTEM_NAMESPACE },
+      program,
+      { ip, netnsFd },
+      undefined,
+    );
   }
 
-  #addWaypoint(pod: PodSpec, place: PodPlace, gateway: string): Program {
-    const { layout } = this.#options;
-    const { namespace, serviceAccount } = pod;
+  #addWaypoint(pod: PodSpec, node: string, place: Place, gateway: string): Program {
+    const { namespace, serviceAccount, name: podName } = pod;
     const name = gateway === 'waypoint' ? `waypoint-${namespace}` : `waypoint-${namespace}-${gateway}`;
-    const env = waypointEnvironment({
-      layout,
-      name,
-      controllerIp: CONTROL_PLANE.ipv4,
-      node: place.node,
-      podName: pod.name,
-      namespace,
-      serviceAccount,
-      gateway,
-      podIp: place.ips[0] ?? '',
-    });
-    const prepare = (): Promise<void> =>
-      writeJoinToken(this.#options, CONTROLLER, name, { namespace, serviceAccount, node: undefined });
-    const program = this.#program(
-      name,
-      pod.command,
-      { ...env, ...pod.env },
-      place.netnsFd,
-      undefined,
-      prepare,
+    const options = { ...this.#proxyOptions(name, place.ip), node, podName, namespace, serviceAccount };
+    const env = { ...waypointEnvironment(options, gateway), ...pod.env };
+    const claims = { namespace, serviceAccount, node: undefined };
+    const program = this.#proxyProgram(name, pod.command, env, place, claims);
+    return this.#add({ kind: 'waypoint', name, node, namespace }, program, place, `${namespace}/${podName}`);
+  }
+
+  #proxyOptions(name: string, ip: string) {
+    const { layout, network } = this.#options;
+    return { layout, name, ip, controllerIp: network.controlPlane.ip };
+  }
+
+  /** A proxy that joins with a token of the controller's. */
+  #proxyProgram(
+    name: string,
+    argv: readonly string[],
+    env: ProxyEnvironment,
+    place: Place,
+    claims: JoinTokenClaims,
+  ): Program {
+    const { layout } = this.#options;
+    mkdirSync(layout.dataOf(name), { recursive: true, mode: 0o700 });
+    return this.#program(name, argv, env, place, undefined, () =>
+      writeJoinToken(layout.adminSocketOf(CONTROLLER), layout.tokenOf(name), claims),
     );
-    podOfWaypoint.set(program, `${namespace}/${pod.name}`);
-    return this.#add({ kind: 'waypoint', name, node: place.node, namespace }, program, place.netnsFd);
   }
 
   #program(
     name: string,
     argv: readonly string[],
     env: ProxyEnvironment,
-    netnsFd: number,
-    hostsNamespace: string | undefined,
+    { netnsFd }: Place,
+    hostsPath?: string,
     prepare?: () => Promise<void>,
   ): Program {
     const { layout, repository, clock } = this.#options;
-    const hostsPath = hostsNamespace === undefined ? undefined : layout.hostsOf(hostsNamespace);
     const options = {
       name,
       argv,
@@ -194,9 +241,14 @@ export class Proxies {
     return new Program(options, prepare);
   }
 
-  #add(entry: Omit<ProxyEntry, 'adminSocket'>, program: Program, netnsFd: number): Program {
+  #add(
+    entry: Omit<ProxyEntry, 'adminSocket'>,
+    program: Program,
+    place: Place,
+    pod: string | undefined,
+  ): Program {
     const adminSocket = this.#options.layout.adminSocketOf(entry.name);
-    this.#proxies.set(entry.name, { entry: { ...entry, adminSocket }, program, netnsFd });
+    this.#proxies.set(entry.name, { entry: { ...entry, adminSocket }, program, place, pod });
     this.#writeFile();
     return program;
   }
@@ -214,6 +266,3 @@ export class Proxies {
     return proxy;
   }
 }
-
-/** Which pod a waypoint's program is of. */
-const podOfWaypoint = new WeakMap<Program, string>();

@@ -4,10 +4,12 @@ import type { StateLayout } from '../state-layout.ts';
 /** The one place that knows how each tier is configured (docs/environment.md). */
 export type ProxyEnvironment = Readonly<Record<string, string>>;
 
-export const TRUST_DOMAIN = 'cluster.local';
+const TRUST_DOMAIN = 'cluster.local';
 const CLUSTER_ID = 'Kubernetes';
 export const SYSTEM_NAMESPACE = 'ambient-system';
-export const CONTROLLER_PORT = 15012;
+const CONTROLLER_PORT = 15012;
+const HBONE_PORT = 15008;
+const STATS_PORT = 15020;
 export const READINESS_PORT = 15021;
 /** Leaves as short as they may be, so that their rotation can be watched. */
 const LEAF_TTL = '1m';
@@ -16,54 +18,64 @@ export interface ProxyOptions {
   readonly layout: StateLayout;
   readonly name: string;
   readonly controllerIp: string;
+  /** Address of the process itself. */
+  readonly ip: string;
 }
 
 export function controllerEnvironment(options: ProxyOptions): ProxyEnvironment {
-  const { layout, name, controllerIp } = options;
+  const { layout, name, ip } = options;
   return {
+    ...operationsEnvironment(options),
     SOURCE: 'directory',
     CONFIG_DIR: layout.objects,
     DATA_DIR: layout.dataOf(name),
-    CA_DIR: layout.dataOf(name),
+    ROOT_CERT_FILE: rootCertificates(layout),
     TRUST_DOMAIN,
     CLUSTER_ID,
     CLUSTER_DOMAIN,
     ROOT_NAMESPACE: SYSTEM_NAMESPACE,
-    XDS_ADDRESS: `${controllerIp}:${CONTROLLER_PORT}`,
+    XDS_ADDRESS: `${ip}:${CONTROLLER_PORT}`,
     WORKLOAD_CERT_TTL: LEAF_TTL,
-    ADMIN_UNIX_SOCKET: layout.adminSocketOf(name),
   };
 }
 
-export interface NodeProxyOptions extends ProxyOptions {
-  readonly node: string;
-  readonly nodeIp: string;
-}
-
-export function ztunnelEnvironment(options: NodeProxyOptions): ProxyEnvironment {
-  const { layout, name, node, nodeIp } = options;
+/** `PROXY_MODE=shared`: the ztunnel of a node. */
+export function nodeZtunnelEnvironment(options: ProxyOptions, node: string): ProxyEnvironment {
   return {
     ...discoveryEnvironment(options),
     PROXY_MODE: 'shared',
     NODE_NAME: node,
-    POD_NAME: name,
+    POD_NAME: options.name,
     POD_NAMESPACE: SYSTEM_NAMESPACE,
-    INSTANCE_IP: nodeIp,
-    POD_SOURCE_DIR: layout.podsOf(node),
+    POD_SOURCE_DIR: options.layout.podsOf(node),
   };
 }
 
-export interface WaypointOptions extends ProxyOptions {
+export interface WorkloadOptions extends ProxyOptions {
   readonly node: string;
   readonly podName: string;
   readonly namespace: string;
   readonly serviceAccount: string;
-  readonly gateway: string;
-  readonly podIp: string;
 }
 
-export function waypointEnvironment(options: WaypointOptions): ProxyEnvironment {
-  const { node, podName, namespace, serviceAccount, gateway, podIp } = options;
+/** `PROXY_MODE=dedicated`: the ztunnel of one pod. */
+export function dedicatedZtunnelEnvironment(options: WorkloadOptions): ProxyEnvironment {
+  const { node, podName, namespace, serviceAccount, ip } = options;
+  return {
+    ...discoveryEnvironment(options),
+    PROXY_MODE: 'dedicated',
+    PROXY_WORKLOAD_INFO: `${namespace}/${podName}/${serviceAccount}`,
+    LISTEN_IP: ip,
+    NODE_NAME: node,
+    POD_NAME: podName,
+    POD_NAMESPACE: namespace,
+    // One a pod: more threads would only cost memory.
+    ZTUNNEL_WORKER_THREADS: '1',
+  };
+}
+
+export function waypointEnvironment(options: WorkloadOptions, gateway: string): ProxyEnvironment {
+  const { node, podName, namespace, serviceAccount, ip } = options;
   return {
     ...discoveryEnvironment(options),
     NODE_NAME: node,
@@ -71,32 +83,40 @@ export function waypointEnvironment(options: WaypointOptions): ProxyEnvironment 
     POD_NAMESPACE: namespace,
     SERVICE_ACCOUNT: serviceAccount,
     GATEWAY_NAME: gateway,
-    INSTANCE_IP: podIp,
+    HBONE_ADDR: `${ip}:${HBONE_PORT}`,
   };
 }
 
 /** What ztunnels and waypoints share: where the controller is, how they prove themselves, what they keep. */
-function discoveryEnvironment({ layout, name, controllerIp }: ProxyOptions): ProxyEnvironment {
-  const address = `https://${controllerIp}:${CONTROLLER_PORT}`;
-  const roots = rootCertificates(layout);
+function discoveryEnvironment(options: ProxyOptions): ProxyEnvironment {
+  const { layout, name, controllerIp, ip } = options;
   return {
-    XDS_ADDRESS: address,
-    CA_ADDRESS: address,
-    XDS_ROOT_CA: roots,
-    CA_ROOT_CA: roots,
+    ...operationsEnvironment(options),
+    XDS_ADDRESS: `https://${controllerIp}:${CONTROLLER_PORT}`,
+    XDS_ROOT_CA: rootCertificates(layout),
     TOKEN_PATH: layout.tokenOf(name),
     SECRET_TTL: LEAF_TTL,
     TRUST_DOMAIN,
     CLUSTER_ID,
     CLUSTER_DOMAIN,
+    INSTANCE_IP: ip,
     STATE_DIR: layout.dataOf(name),
-    ADMIN_UNIX_SOCKET: layout.adminSocketOf(name),
     // Nobody is waited for: the playground stops whole.
     TERMINATION_GRACE_PERIOD_SECONDS: '3',
   };
 }
 
+/** On the process's own address, so that processes may share a network namespace. */
+function operationsEnvironment({ layout, name, ip }: ProxyOptions): ProxyEnvironment {
+  return {
+    ADMIN_ADDR: 'off',
+    ADMIN_UNIX_SOCKET: layout.adminSocketOf(name),
+    STATS_ADDR: `${ip}:${STATS_PORT}`,
+    READINESS_ADDR: `${ip}:${READINESS_PORT}`,
+  };
+}
+
 /** The roots of the controller, as a file every proxy reads. */
-export function rootCertificates(layout: StateLayout): string {
+function rootCertificates(layout: StateLayout): string {
   return `${layout.dataOf('controller')}/root-cert.pem`;
 }
