@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { type AdminAddress, type AdminRoute, AdminServer } from '#shared/observability/admin-server.ts';
+import { registerBuild } from '#shared/observability/build-info.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
@@ -38,13 +39,14 @@ export async function startController(
 ): Promise<Controller> {
   const logger = createProcessLogger('controller', config.logFormat, levels, () => clock.now());
   const metrics = new MetricSet();
+  registerBuild(metrics, 'controller');
   const readiness = new Readiness(() => logger.info('controller ready'));
   const started = readiness.register('discovery server');
 
   const authority = await openAuthority(config.ca, clock, logger.child('ca'));
   const store = new ResourceStore();
   const index = new MeshIndex({ ...config, store, logger: logger.child('index') });
-  const stopAnnouncing = await announceTrust(authority.ca, config.ca.rootCertPath, store, logger.child('ca'));
+  const stopAnnouncing = announceTrust(authority.ca, config.ca.rootCertPath, store, logger.child('ca'));
 
   // Before anyone can connect: a client that came too early would be told that everything is gone.
   let problems: readonly SourceProblem[] = [];

@@ -1,3 +1,5 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { softwareProvider } from '#shared/pki/crypto-provider.ts';
@@ -7,7 +9,6 @@ import { directoryKeyStore, loadOrCreateKey } from './ca/key-store.ts';
 import { DEFAULT_LEAF_POLICY } from './ca/leaf-policy.ts';
 import { ManagedCa } from './ca/managed-ca.ts';
 import { PluggedCa } from './ca/plugged-ca.ts';
-import { writeFileAtomically } from './ca/write-file.ts';
 import type { CaConfig } from './config.ts';
 import type { ResourceStore } from './discovery/resource-store.ts';
 import { LeafLedger } from './leaf-ledger.ts';
@@ -51,26 +52,41 @@ export async function openAuthority(config: CaConfig, clock: Clock, logger: Logg
 }
 
 /**
- * Keeps proxies told of the roots: on the discovery stream, and in the file they read before they have one.
- * @returns the function that ends it.
+ * Keeps proxies told of the roots: on the discovery stream, and in the file they read before they have one. In the turn of
+ * the change itself: a step of a rotation that follows must find proxies that have not confirmed it.
+ * @returns the function that ends it. @throws Error when the file cannot be written at the start.
  */
-export async function announceTrust(
+export function announceTrust(
   ca: CertificateAuthority,
   rootCertPath: string,
   store: ResourceStore,
   logger: Logger,
-): Promise<() => void> {
-  const publish = async (): Promise<void> => {
+): () => void {
+  const publish = (): void => {
     const { bundle, version } = ca.trust;
-    // The file first: who is told on the stream may have to connect again at once.
-    await writeFileAtomically(rootCertPath, bundle.pem);
-    const trust = { trustDomain: ca.trustDomain, rootsPem: bundle.pem, version };
-    store.publish([{ kind: 'trust', trust }]);
+    store.publish([{ kind: 'trust', trust: { trustDomain: ca.trustDomain, rootsPem: bundle.pem, version } }]);
   };
-  await publish();
-  return ca.onTrustChange(() => {
-    publish().catch((error: unknown) => {
-      logger.error('roots not announced', { reason: error instanceof Error ? error.message : String(error) });
-    });
+  replaceFile(rootCertPath, ca.trust.bundle.pem);
+  publish();
+  return ca.onTrustChange(({ bundle }) => {
+    try {
+      // The file first: who is told on the stream may have to connect again at once.
+      replaceFile(rootCertPath, bundle.pem);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error('file of the roots not written; new proxies may not connect', {
+        path: rootCertPath,
+        reason,
+      });
+    }
+    publish();
   });
+}
+
+/** Whole or not at all, for readers that look at any moment. */
+function replaceFile(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.tmp`;
+  writeFileSync(temporary, text, { mode: 0o644 });
+  renameSync(temporary, path);
 }

@@ -39,21 +39,10 @@ function items(file: JsonObject, field: string, read: (item: JsonObject) => Mesh
   });
 }
 
-const WORKLOAD_FIELDS = [
-  ...[
-    'uid',
-    'name',
-    'namespace',
-    'serviceAccount',
-    'trustDomain',
-    'workloadIps',
-    'hostname',
-    'network',
-    'protocol',
-  ],
-  ...['node', 'waypoint', 'workloadName', 'canonicalName', 'canonicalRevision', 'services', 'nativeTunnel'],
-  ...['authorizationPolicies', 'status', 'clusterId', 'hostNetwork', 'capacity'],
-];
+const WORKLOAD_FIELDS = (
+  'uid name namespace serviceAccount trustDomain workloadIps hostname network protocol node waypoint workloadName ' +
+  'canonicalName canonicalRevision services nativeTunnel authorizationPolicies status clusterId hostNetwork capacity'
+).split(' ');
 
 function workload(item: JsonObject): Workload {
   known(item, WORKLOAD_FIELDS);

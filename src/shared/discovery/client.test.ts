@@ -1,0 +1,195 @@
+import { test } from 'tap';
+import { createLogger, LogLevels, type Logger } from '../observability/logger.ts';
+import { MetricSet } from '../observability/metric-set.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { workload } from '../testing/topology.ts';
+import type { MeshDelta } from '../workload/mesh-view.ts';
+import { DiscoveryClient, type DiscoveryClientOptions } from './client.ts';
+import type { DeltaResource } from './delta-message.ts';
+import { createDiscoveryMetrics } from './discovery-metrics.ts';
+import { FakeTransport } from './fake-transport.ts';
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE, encodeResource, TRUST_BUNDLE_TYPE } from './mesh-resource.ts';
+
+const NODE = { id: 'ztunnel~1', metadata: {} };
+
+function silent(): Logger {
+  const levels = new LogLevels('error');
+  return createLogger({
+    scope: 't',
+    levels,
+    format: 'text',
+    writer: { writeLine: () => undefined },
+    now: () => 0,
+  });
+}
+
+interface SetUp {
+  readonly client: DiscoveryClient;
+  readonly clock: FakeClock;
+  readonly deltas: MeshDelta[];
+  readonly metrics: MetricSet;
+  readonly seen: { synced: number };
+  readonly transport: FakeTransport;
+}
+
+function setUp(options: Partial<DiscoveryClientOptions> = {}): SetUp {
+  const clock = new FakeClock();
+  const transport = new FakeTransport();
+  const deltas: MeshDelta[] = [];
+  const seen = { synced: 0 };
+  const metrics = new MetricSet();
+  const client = new DiscoveryClient({
+    transport,
+    node: NODE,
+    types: [ADDRESS_TYPE, AUTHORIZATION_TYPE],
+    listener: { onDelta: delta => void deltas.push(delta), onSynced: () => void seen.synced++ },
+    clock,
+    random: () => 0.5,
+    logger: silent(),
+    metrics: createDiscoveryMetrics(metrics),
+    ...options,
+  });
+  return { client, clock, deltas, metrics, seen, transport };
+}
+
+function pod(name: string, version: string, ip = '10.0.0.1'): DeltaResource {
+  const resource = { kind: 'workload', workload: workload(name, { addresses: [ip] }) } as const;
+  const { uid } = resource.workload;
+  return { name: uid, version, aliases: [], typeUrl: ADDRESS_TYPE, value: encodeResource(resource) };
+}
+
+test('it subscribes to each type, applies, acknowledges, and says once when all is there', async t => {
+  const { client, clock, deltas, seen, transport } = setUp();
+  client.start();
+  t.same(
+    transport.last.sent.map(r => [r.typeUrl, r.node?.id]),
+    [
+      [ADDRESS_TYPE, 'ztunnel~1'],
+      [AUTHORIZATION_TYPE, undefined],
+    ],
+  );
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, nonce: 'a', resources: [pod('x', '1')] });
+  t.equal(seen.synced, 0);
+  transport.last.respond({ typeUrl: AUTHORIZATION_TYPE, nonce: 'b' });
+  transport.last.respond({ typeUrl: AUTHORIZATION_TYPE, nonce: 'c' });
+  t.equal(seen.synced, 1);
+  t.same(
+    transport.last.sent.slice(2).map(r => r.nonce),
+    ['a', 'b', 'c'],
+  );
+  t.same(
+    deltas.flatMap(d => d.workloads.map(w => w.name)),
+    ['x'],
+    'empty responses are no deltas',
+  );
+  await client.stop();
+  t.ok(transport.last.cancelled);
+  t.equal(clock.pendingTimers, 0);
+});
+
+test('after a lost stream it comes back with backoff and says what it holds', async t => {
+  const { client, clock, transport } = setUp();
+  client.start();
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('x', '5')] });
+  transport.last.end('connection reset');
+  t.match(client.status(), { connectedSince: undefined, lastError: 'connection reset' });
+  clock.advance(200);
+  t.equal(transport.streams.length, 2);
+  t.same([...(transport.last.sent[0]?.initialVersions ?? [])], [['Kubernetes//Pod/default/x', '5']]);
+  transport.last.end('refused');
+  clock.advance(399);
+  t.equal(transport.streams.length, 2, 'the second delay is longer');
+  clock.advance(1);
+  t.equal(transport.streams.length, 3);
+  transport.last.respond({ typeUrl: ADDRESS_TYPE });
+  transport.last.end('reset');
+  clock.advance(200);
+  t.equal(transport.streams.length, 4, 'a stream that worked makes the first delay short again');
+  await client.stop();
+  t.equal(clock.pendingTimers, 0);
+});
+
+test('credentials that cannot be read are tried again', async t => {
+  const { client, clock, transport } = setUp();
+  transport.failure = new Error('token file /x is empty');
+  client.start();
+  t.equal(client.status().lastError, 'token file /x is empty');
+  transport.failure = undefined;
+  clock.advance(1_000);
+  t.equal(transport.streams.length, 1);
+  await client.stop();
+});
+
+test('a controller that never answers is left', async t => {
+  const { client, clock, transport } = setUp();
+  client.start();
+  const [first] = transport.streams;
+  clock.advance(30_000);
+  t.ok(first?.cancelled);
+  t.match(client.status().lastError, /no response within 30000 ms/);
+  await client.stop();
+});
+
+test('a bad resource is answered with a NACK and shown, the last good one stays', async t => {
+  const { client, deltas, transport } = setUp();
+  client.start();
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('x', '1')] });
+  const bad = { ...pod('x', '2'), value: Buffer.from([1, 2, 3]) };
+  const named = { ...pod('y', '1'), name: 'Kubernetes//Pod/default/z' };
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, nonce: 'n', resources: [bad, named, pod('w', '1')] });
+  const nack = transport.last.sent.at(-1);
+  t.equal(nack?.nonce, 'n');
+  t.match(nack?.error?.message, /default\/x: 3 bytes are not a Address.*default\/z: is named/);
+  t.same(
+    deltas.at(-1)?.workloads.map(w => w.name),
+    ['w'],
+  );
+  t.same(deltas.at(-1)?.removedWorkloads, []);
+  const status = client.status().types.find(type => type.type === ADDRESS_TYPE);
+  t.equal(status?.rejected.length, 2);
+  t.equal(status?.resources, 2);
+  await client.stop();
+});
+
+test('roots are accepted only when the listener takes them, and traffic does not wait for them', async t => {
+  const trust: string[] = [];
+  const { client, seen, transport } = setUp({
+    types: [ADDRESS_TYPE, TRUST_BUNDLE_TYPE],
+    listener: {
+      onDelta: () => undefined,
+      onSynced: () => void seen.synced++,
+      onTrust: ({ version }) => {
+        if (version === 'bad') throw new Error('no root');
+        trust.push(version);
+      },
+    },
+  });
+  client.start();
+  transport.last.respond({ typeUrl: ADDRESS_TYPE });
+  t.equal(seen.synced, 1);
+  for (const version of ['one', 'bad']) {
+    const value = encodeResource({ kind: 'trust', trust: { trustDomain: 'td', rootsPem: 'PEM', version } });
+    const resource = { name: 'td', version, aliases: [], typeUrl: TRUST_BUNDLE_TYPE, value };
+    transport.last.respond({ typeUrl: TRUST_BUNDLE_TYPE, nonce: version, resources: [resource] });
+  }
+  t.same(trust, ['one']);
+  t.match(transport.last.sent.at(-1)?.error?.message, 'td: no root');
+  await client.stop();
+});
+
+test('what arrives is counted', async t => {
+  const { client, metrics, transport } = setUp();
+  client.start();
+  transport.last.respond({ typeUrl: ADDRESS_TYPE });
+  transport.last.end('gone');
+  const value = (name: string, label: string): number | undefined =>
+    metrics
+      .snapshot()
+      .find(f => f.name === name)
+      ?.series.find(s => s.labelValues[0] === label)?.value;
+  t.equal(value('istio_xds_message_total', ADDRESS_TYPE), 1);
+  t.equal(value('istio_xds_message_bytes_total', ADDRESS_TYPE), 100);
+  t.equal(value('istio_xds_connection_terminations_total', 'disconnect'), 1);
+  t.equal(value('istio_xds_message_total', AUTHORIZATION_TYPE), 0, 'from the first scrape on');
+  await client.stop();
+});
