@@ -6,6 +6,7 @@ import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { AdminServer } from '#shared/observability/admin-server.ts';
+import { registerBuild } from '#shared/observability/build-info.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
@@ -42,6 +43,7 @@ class WaypointApp {
     this.#clock = clock;
     this.#levels = new LogLevels(config.logLevel);
     this.logger = createProcessLogger('waypoint', config.logFormat, this.#levels, () => clock.now());
+    registerBuild(this.#metrics, 'waypoint');
     const { logFormat, logLevel, traffic: settings } = config;
     this.#workers = new WorkerPool({
       count: config.workerThreads,

@@ -33,6 +33,11 @@ export type ListenTarget =
       readonly backlog?: number;
       /** SO_REUSEPORT: several threads listen on one address, each with a socket of its own. */
       readonly reusePort?: boolean;
+      /**
+       * Accepted channels read into memory they share (`readsAreOwned` false): better for many small messages in plaintext.
+       * Not for channels that are secured after, which read through TLS.
+       */
+      readonly sharedReads?: boolean;
     };
 
 export interface ConnectTarget {

@@ -176,7 +176,10 @@ export class TrafficThread {
   async #listenPlaintext(plaintext: PlaintextListen): Promise<Listener['address']> {
     const { ip, port } = plaintext;
     const accept = (channel: ByteChannel): void => this.#acceptPlaintext(channel, plaintext);
-    const listener = await this.#options.engine.listen({ ip, port, reusePort: true }, accept);
+    const listener = await this.#options.engine.listen(
+      { ip, port, reusePort: true, sharedReads: true },
+      accept,
+    );
     this.#plaintext.push(listener);
     return listener.address;
   }

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 /*
- * The two facts about a socket that Node's public interface does not tell. The runtime is pinned, and
- * `node-internals.test.ts` fails when a new one has moved them; both fail closed.
+ * What Node's public interface does not tell about a socket, or does not let one ask of it. The runtime is pinned, and
+ * `node-internals.test.ts` fails when a new one has moved them; all fail closed or fall back.
  */
 
 /** The file descriptor under a connected socket; -1 when it is closed. */
@@ -24,6 +24,25 @@ export function chainVerifyError(socket: TLSSocket): string | undefined {
   if (error === null || error === undefined) return undefined;
   const code = readMember(error, 'code');
   return typeof code === 'string' ? code : 'unknown chain verification error';
+}
+
+/**
+ * Makes an accepted socket that has not read anything yet read into `buffer`, as the option `onread` does for sockets that
+ * connect. Without it each read of a few bytes allocates 64 KiB, and the collector runs all the time.
+ * @returns false where the runtime has moved the parts this needs: the socket emits `data` then
+ */
+export function readIntoBuffer(socket: Socket, buffer: Buffer, onRead: (bytes: number) => boolean): boolean {
+  const handle = readMember(socket, '_handle');
+  const useUserBuffer = readMember(handle, 'useUserBuffer');
+  const symbols = Object.getOwnPropertySymbols(socket);
+  const bufferKey = symbols.find(symbol => symbol.description === 'kBuffer');
+  const callbackKey = symbols.find(symbol => symbol.description === 'kBufferCb');
+  if (typeof useUserBuffer !== 'function' || bufferKey === undefined || callbackKey === undefined)
+    return false;
+  Reflect.set(socket, bufferKey, buffer);
+  Reflect.set(socket, callbackKey, onRead);
+  Reflect.apply(useUserBuffer, handle, [buffer]);
+  return true;
 }
 
 function readMember(object: unknown, name: string): unknown {

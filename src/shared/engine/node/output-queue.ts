@@ -2,19 +2,27 @@
 export const CHUNK_BYTES = 64 * 1024;
 /** Owned slices from here on are queued as they are; below, copying is cheaper than one more element of a writev. */
 const COPY_BELOW_BYTES = 16 * 1024;
-/** 4 MiB kept for reuse per thread; beyond that chunks are garbage. */
+/** What a queue begins with: hundreds of connections with a message of a few hundred bytes each share little memory. */
+export const SMALL_CHUNK_BYTES = 4 * 1024;
+/** 4 MiB of each size kept for reuse per thread; beyond that chunks are garbage. */
 const MAX_FREE_CHUNKS = 64;
+const MAX_FREE_SMALL_CHUNKS = 1024;
 
 /** Chunks of one thread. A chunk is in exactly one place: the free list, or one queue. */
 export class ChunkPool {
   readonly #free: Buffer[] = [];
+  readonly #freeSmall: Buffer[] = [];
 
-  take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  take(small: boolean): Buffer {
+    return small
+      ? (this.#freeSmall.pop() ?? Buffer.allocUnsafeSlow(SMALL_CHUNK_BYTES))
+      : (this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES));
   }
 
   give(chunk: Buffer): void {
-    if (this.#free.length < MAX_FREE_CHUNKS) this.#free.push(chunk);
+    if (chunk.length === SMALL_CHUNK_BYTES) {
+      if (this.#freeSmall.length < MAX_FREE_SMALL_CHUNKS) this.#freeSmall.push(chunk);
+    } else if (this.#free.length < MAX_FREE_CHUNKS) this.#free.push(chunk);
   }
 }
 
@@ -44,8 +52,8 @@ export class OutputQueue {
     this.#bytes += slice.length;
     let from = 0;
     while (from < slice.length) {
-      const open = this.#openChunk();
-      const size = Math.min(slice.length - from, CHUNK_BYTES - this.#openTo);
+      const open = this.#openChunk(slice.length - from);
+      const size = Math.min(slice.length - from, open.length - this.#openTo);
       open.set(size === slice.length ? slice : slice.subarray(from, from + size), this.#openTo);
       this.#openTo += size;
       from += size;
@@ -86,13 +94,14 @@ export class OutputQueue {
     this.#reset();
   }
 
-  #openChunk(): Buffer {
-    if (this.#open !== undefined && this.#openTo < CHUNK_BYTES) return this.#open;
+  #openChunk(wantedBytes: number): Buffer {
+    if (this.#open !== undefined && this.#openTo < this.#open.length) return this.#open;
+    const small = this.#bytes <= SMALL_CHUNK_BYTES && wantedBytes <= SMALL_CHUNK_BYTES;
     if (this.#open !== undefined) {
       this.#closeSegment();
       this.#chunks.push(this.#open);
     }
-    this.#open = this.#pool.take();
+    this.#open = this.#pool.take(small);
     this.#openFrom = 0;
     this.#openTo = 0;
     return this.#open;

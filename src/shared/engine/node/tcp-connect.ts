@@ -5,14 +5,8 @@ import type { ConnectTarget, TcpChannel } from '../engine.ts';
 import type { ChannelContext } from './node-channel.ts';
 import { channelErrorFrom, formatEndpoint } from './node-error.ts';
 import { applyKeepAlive, READABLE_HIGH_WATER_BYTES } from './socket-options.ts';
+import { sharedReadBuffer } from './shared-read-buffer.ts';
 import { NodeTcpChannel } from './tcp-channel.ts';
-
-/**
- * One read buffer for every outgoing plain socket of the thread: a slice is valid only during `onData`, so they can
- * share it, and reading allocates nothing.
- */
-const SHARED_READ_BYTES = 256 * 1024;
-let sharedReadBuffer: Buffer | undefined;
 
 export function connectTcp(
   target: ConnectTarget,
@@ -51,7 +45,7 @@ export function connectTcp(
 }
 
 function makeSocket(target: ConnectTarget, onRead: (slice: Buffer) => void): Socket {
-  const buffer = (sharedReadBuffer ??= Buffer.allocUnsafeSlow(SHARED_READ_BYTES));
+  const buffer = sharedReadBuffer();
   const callback = (bytes: number): boolean => {
     onRead(buffer.subarray(0, bytes));
     return true;

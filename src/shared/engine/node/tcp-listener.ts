@@ -4,6 +4,8 @@ import type { ChannelContext } from './node-channel.ts';
 import { channelErrorFrom } from './node-error.ts';
 import { canonicalEndpoint } from './socket-endpoint.ts';
 import { ChannelError } from '../channel.ts';
+import { readIntoBuffer } from './node-internals.ts';
+import { sharedReadBuffer } from './shared-read-buffer.ts';
 import { applyKeepAlive, READABLE_HIGH_WATER_BYTES } from './socket-options.ts';
 import { NodeTcpChannel } from './tcp-channel.ts';
 
@@ -22,7 +24,8 @@ export async function listenTcp(
     noDelay: true,
     highWaterMark: READABLE_HIGH_WATER_BYTES,
   });
-  server.on('connection', socket => accept(socket, context, onAccept, onError));
+  const sharesReads = 'port' in target && target.sharedReads === true;
+  server.on('connection', socket => accept(socket, sharesReads, context, onAccept, onError));
   await startListening(server, target);
   const address = listeningAddress(server);
   // Reported per failed accept (EMFILE and the like): libuv goes on accepting by itself.
@@ -32,12 +35,13 @@ export async function listenTcp(
 
 function accept(
   socket: Socket,
+  sharesReads: boolean,
   context: ChannelContext,
   onAccept: (channel: TcpChannel) => void,
   onError: (error: ChannelError) => void,
 ): void {
   applyKeepAlive(socket);
-  const channel = new NodeTcpChannel(socket, context, true);
+  const channel = makeChannel(socket, sharesReads, context);
   try {
     onAccept(channel);
   } catch (error) {
@@ -45,6 +49,17 @@ function accept(
     channel.abort(reason);
     onError(reason);
   }
+}
+
+function makeChannel(socket: Socket, sharesReads: boolean, context: ChannelContext): NodeTcpChannel {
+  if (!sharesReads) return new NodeTcpChannel(socket, context, true);
+  const buffer = sharedReadBuffer();
+  let channel: NodeTcpChannel | undefined;
+  const shared = readIntoBuffer(socket, buffer, bytes => {
+    channel?.deliver(buffer.subarray(0, bytes));
+    return true;
+  });
+  return (channel = new NodeTcpChannel(socket, context, !shared));
 }
 
 function startListening(server: Server, target: ListenTarget): Promise<void> {
