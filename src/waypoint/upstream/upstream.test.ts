@@ -1,0 +1,205 @@
+import { test } from 'tap';
+import type { ByteChannel } from '#shared/engine/channel.ts';
+import type { ClientExchange, ExchangeError, RequestHead } from '#shared/http/exchange.ts';
+import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { type MemoryChannel, memoryChannelPair } from '#shared/testing/memory-channel.ts';
+import type { AppProtocol } from '#shared/workload/workload.ts';
+import type { PoolLimits, UpstreamAttempt } from './attempt.ts';
+import { chooseUpstreamProtocol } from './choose-protocol.ts';
+import { Http1Pool } from './http1-pool.ts';
+
+test('what is spoken with an endpoint', t => {
+  const rows: readonly (readonly [AppProtocol | undefined, 'http1' | 'http2', string | undefined, string])[] =
+    [
+      ['http11', 'http2', undefined, 'http1'],
+      ['http2', 'http1', undefined, 'http2'],
+      ['grpc', 'http1', undefined, 'http2'],
+      ['unknown', 'http1', undefined, 'http1'],
+      ['unknown', 'http2', undefined, 'http2'],
+      [undefined, 'http2', undefined, 'http2'],
+      ['unknown', 'http2', 'websocket', 'http1'],
+      ['http2', 'http1', 'websocket', 'http2'],
+    ];
+  for (const [declared, downstream, upgrade, chosen] of rows) {
+    t.equal(
+      chooseUpstreamProtocol(declared, downstream, { upgrade }),
+      chosen,
+      `${declared} from ${downstream}`,
+    );
+  }
+  t.end();
+});
+
+const LIMITS: PoolLimits = {
+  maxConnections: 2,
+  maxPendingRequests: 2,
+  maxRequestsPerConnection: Number.POSITIVE_INFINITY,
+};
+const HEAD: RequestHead = {
+  method: 'GET',
+  scheme: 'http',
+  authority: 'h',
+  path: '/',
+  headers: [],
+  protocol: 'HTTP/1.1',
+  upgrade: undefined,
+  contentLength: 0,
+  expectContinue: false,
+};
+
+class RecordedAttempt implements UpstreamAttempt {
+  readonly head = HEAD;
+  readonly endStream = true;
+  waitingIn: object | undefined;
+  state = 'waiting';
+  reused: boolean | undefined;
+  onExchange(_exchange: ClientExchange, reused: boolean): void {
+    this.state = 'sent';
+    this.reused = reused;
+  }
+  onNoExchange(error: ExchangeError): void {
+    this.state = error.code;
+  }
+  onInformational(): void {}
+  onResponse(): void {}
+  onBody(): boolean {
+    return true;
+  }
+  onBodyEnd(): void {
+    this.state = 'done';
+  }
+  onAbort(error: ExchangeError): void {
+    this.state = error.code;
+  }
+  onWritable(): void {}
+}
+
+interface PoolBench {
+  readonly pool: Http1Pool;
+  readonly clock: FakeClock;
+  /** The server's ends, in order of connecting. */
+  readonly servers: MemoryChannel[];
+  /** Settles the oldest connection attempt. */
+  connect(error?: Error): Promise<void>;
+  answer(server: number, fields?: string): void;
+  start(limits?: Partial<PoolLimits>): RecordedAttempt;
+}
+
+function bench(): PoolBench {
+  const clock = new FakeClock();
+  const dials: { resolve: (channel: ByteChannel) => void; reject: (error: Error) => void }[] = [];
+  const servers: MemoryChannel[] = [];
+  const pairs: ReturnType<typeof memoryChannelPair>[] = [];
+  const pool = new Http1Pool({
+    timers: new CoarseTimers(clock, 100),
+    connect: () => new Promise((resolve, reject) => dials.push({ resolve, reject })),
+  });
+  return {
+    pool,
+    clock,
+    servers,
+    async connect(error) {
+      const dial = dials.shift();
+      if (error !== undefined) dial?.reject(error);
+      else {
+        const pair = memoryChannelPair();
+        pairs.push(pair);
+        servers.push(pair.right);
+        pair.right.setHandler({ onData() {}, onEnd: () => pair.right.end(), onDrain() {}, onClose() {} });
+        dial?.resolve(pair.left);
+      }
+      await new Promise(resolve => setImmediate(resolve));
+    },
+    answer(server, fields = '') {
+      servers[server]?.write(Buffer.from(`HTTP/1.1 200 OK\r\n${fields}Content-Length: 0\r\n\r\n`));
+      for (const pair of pairs) pair.flush();
+    },
+    start(limits = {}) {
+      const attempt = new RecordedAttempt();
+      pool.start(attempt, { ...LIMITS, ...limits });
+      return attempt;
+    },
+  };
+}
+
+test('a connection is made for each that waits, up to the limit, and used again', async t => {
+  const b = bench();
+  const [first, second, third] = [b.start(), b.start(), b.start({ maxPendingRequests: 9 })];
+  await b.connect();
+  await b.connect();
+  t.same([first.state, second.state, third.state], ['sent', 'sent', 'waiting']);
+  t.equal(b.pool.connections, 2);
+  b.answer(0);
+  t.same([first.state, third.state, third.reused], ['done', 'sent', true]);
+});
+
+test('beyond the limit of waiting requests: overflow', async t => {
+  const b = bench();
+  const attempts = Array.from({ length: 3 }, () => b.start());
+  t.equal(attempts[2]?.state, 'overflow');
+  t.equal(b.pool.pending, 2);
+});
+
+test('a failed connection costs one request its try', async t => {
+  const b = bench();
+  const [first, second] = [b.start(), b.start()];
+  await b.connect(new Error('refused'));
+  t.same([first.state, second.state], ['connect_failure', 'waiting']);
+  await b.connect();
+  t.equal(second.state, 'sent');
+});
+
+test('a request given up while it waits is passed over', async t => {
+  const b = bench();
+  const [first, second] = [b.start(), b.start()];
+  b.pool.cancel(first);
+  await b.connect();
+  t.same([first.state, second.state], ['waiting', 'sent']);
+});
+
+test('a server that closes after each response is dialled again for those who wait', async t => {
+  const b = bench();
+  const first = b.start({ maxConnections: 1 });
+  const second = b.start({ maxConnections: 1 });
+  await b.connect();
+  b.answer(0, 'Connection: close\r\n');
+  t.equal(first.state, 'done');
+  t.equal(second.state, 'waiting');
+  await b.connect();
+  t.equal(second.state, 'sent');
+});
+
+test('maxRequestsPerConnection is kept', async t => {
+  const b = bench();
+  b.start({ maxRequestsPerConnection: 1 });
+  await b.connect();
+  b.answer(0);
+  t.equal(b.pool.connections, 0);
+});
+
+test('idle connections are reaped by age, retired ones serve who waits and close', async t => {
+  const b = bench();
+  b.start();
+  await b.connect();
+  b.answer(0);
+  t.equal(b.pool.connections, 1);
+  b.pool.reap(b.clock.monotonic());
+  t.equal(b.pool.connections, 1, 'not old enough');
+  b.pool.reap(b.clock.monotonic() + 1);
+  t.equal(b.pool.connections, 0);
+  const waiting = b.start();
+  b.pool.retire();
+  await b.connect();
+  t.equal(waiting.state, 'sent');
+  b.answer(1);
+  t.equal(waiting.state, 'done');
+  t.equal(b.pool.connections, 0);
+});
+
+test('a closed pool tells those who wait', async t => {
+  const b = bench();
+  const waiting = b.start();
+  b.pool.close();
+  t.equal(waiting.state, 'connect_failure');
+});
