@@ -1,4 +1,3 @@
-import { VERSION } from '#shared/config/version.ts';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
@@ -6,6 +5,7 @@ import { systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { AdminServer } from '#shared/observability/admin-server.ts';
+import { registerBuild } from '#shared/observability/build-info.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
@@ -16,6 +16,7 @@ import type { ZtunnelConfig } from './config.ts';
 import type { Address } from './config/values.ts';
 import type { NodeAgentConfig } from './config/workload-config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
+import { collectGarbageLater } from './collect-garbage.ts';
 import { createCertificateSource, createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
@@ -67,7 +68,10 @@ class App {
     this.#levels = new LogLevels(config.log.level);
     for (const [scope, level] of Object.entries(config.log.scopes)) this.#levels.set(level, scope);
     this.logger = createProcessLogger('ztunnel', config.log.format, this.#levels, () => systemClock.now());
-    this.#readiness = new Readiness(() => this.logger.info('ready'));
+    this.#readiness = new Readiness(() => {
+      this.logger.info('ready');
+      collectGarbageLater(systemClock);
+    });
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({ entry: WORKER_ENTRY, maxHeapMb: config.workerHeapMb }),
@@ -78,9 +82,7 @@ class App {
       logger: this.logger,
       metrics: this.#metrics,
     });
-    this.#metrics
-      .gauge({ name: 'istio_build', help: 'What this process was built from.', labels: ['component', 'tag'] })
-      .cell(['ztunnel', VERSION]).value = 1;
+    registerBuild(this.#metrics, 'ztunnel');
   }
 
   async start(): Promise<void> {

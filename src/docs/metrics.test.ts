@@ -1,0 +1,124 @@
+import { globSync, readFileSync } from 'node:fs';
+import { test } from 'tap';
+import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
+import { systemClock } from '#shared/lifecycle/clock.ts';
+import { registerBuild } from '#shared/observability/build-info.ts';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
+import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
+import { createServerMetrics } from '../controller/discovery/server-metrics.ts';
+import { REQUEST_LABELS, RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
+import { TCP_LABELS, TcpMetrics } from '../ztunnel/telemetry/tcp-metrics.ts';
+import { testSettings } from '../ztunnel/testing/settings.ts';
+import { WorkerPool } from '../ztunnel/workers/worker-pool.ts';
+import { codeOf, generatedPart, parseTables, renderTable } from './markdown.ts';
+
+/** docs/metrics.md against what the tiers register. `UPDATE_DOCS=1 tap src/docs/metrics.test.ts` rewrites its first table. */
+const FILE = 'docs/metrics.md';
+
+/** What registers metrics, and the text by which a tier's sources show that they use it. */
+const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: MetricSet) => void }[] = [
+  { use: 'registerBuild(', register: m => registerBuild(m, 'tier') },
+  { use: 'createDiscoveryMetrics(', register: m => void createDiscoveryMetrics(m) },
+  { use: 'createServerMetrics(', register: m => void createServerMetrics(m) },
+  { use: 'new RequestMetrics(', register: m => void new RequestMetrics(m) },
+  { use: 'new TcpMetrics(', register: m => void new TcpMetrics(m) },
+  { use: 'ambient_worker_restarts_total', register: registerPool },
+];
+
+function registerPool(metrics: MetricSet): void {
+  const log = { format: 'text', level: 'error', scopes: {} } as const;
+  new WorkerPool({
+    count: 0,
+    spawn: () => {
+      throw new Error('no worker is wanted here');
+    },
+    init: { settings: testSettings, log },
+    wholeMesh: () => EMPTY_DELTA,
+    clock: systemClock,
+    random: () => 0,
+    logger: createLogger({
+      scope: 'test',
+      levels: new LogLevels('error'),
+      format: 'text',
+      writer: { writeLine: () => undefined },
+      now: () => 0,
+    }),
+    metrics,
+  });
+}
+
+const TIERS = ['ztunnel', 'waypoint', 'controller'] as const;
+/** Part of the controller's tests, in production code for the playground of no one. */
+const NOT_PRODUCTION = /\.test\.ts$|\/testing\/|loopback-controller\.ts$/;
+
+function sourcesOf(folder: string): string {
+  const files = globSync(`src/${folder}/**/*.ts`).filter(f => !NOT_PRODUCTION.test(f));
+  return files.map(f => readFileSync(f, 'utf8')).join('\n');
+}
+
+/** Each metric, with the tiers that have it. */
+function families(): { family: FamilySnapshot; tiers: string[] }[] {
+  const sources = new Map(TIERS.map(tier => [tier, sourcesOf(tier)]));
+  return REGISTRARS.flatMap(({ use, register }) => {
+    const tiers = TIERS.filter(tier => sources.get(tier)?.includes(use) === true);
+    const metrics = new MetricSet();
+    register(metrics);
+    return metrics.snapshot().map(family => ({ family, tiers }));
+  });
+}
+
+const FAMILIES = families();
+
+function labelsOf({ labels }: FamilySnapshot): string {
+  if (labels === TCP_LABELS) return 'those of connections';
+  if (labels === REQUEST_LABELS) return 'those of requests';
+  return labels.map(label => `\`${label}\``).join(', ');
+}
+
+function metricsTable(): string {
+  const rows = FAMILIES.map(({ family, tiers }) => [
+    `\`${family.name}\``,
+    tiers.join(', '),
+    family.kind,
+    labelsOf(family),
+    family.help,
+  ]);
+  return renderTable(['Metric', 'Tiers', 'Type', 'Labels', 'Meaning'], rows.sort());
+}
+
+test('the table of metrics is what the tiers register', t => {
+  const expected = metricsTable();
+  t.equal(generatedPart(FILE, 'metrics', expected), expected);
+  for (const { family, tiers } of FAMILIES) t.not(tiers.length, 0, `${family.name} is in use`);
+  t.end();
+});
+
+test('no metric is registered elsewhere', t => {
+  const known = new Set(FAMILIES.map(f => f.family.name));
+  // Made by the exposition itself, not registered.
+  known.add('ambient_metric_series_overflow_total');
+  const inSources = [...TIERS, 'shared'].flatMap(folder =>
+    Array.from(
+      sourcesOf(folder).matchAll(/'((?:istio|ambient|pilot|citadel)_[a-z0-9_]*[a-z0-9])'/g),
+      m => m[1] ?? '',
+    ),
+  );
+  t.same(
+    inSources.filter(name => !known.has(name)),
+    [],
+  );
+  t.end();
+});
+
+test('the tables of labels are the labels of connections and of requests', t => {
+  const labels = parseTables(readFileSync(FILE, 'utf8')).find(table => table.header[0] === 'Label');
+  const documented = (column: number): string[] =>
+    (labels?.rows ?? [])
+      .filter(row => row[column] === 'yes')
+      .flatMap(row => codeOf(row[0] ?? ''))
+      .sort();
+  t.same(documented(1), [...TCP_LABELS].sort());
+  t.same(documented(2), [...REQUEST_LABELS].sort());
+  t.end();
+});
