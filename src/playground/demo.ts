@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runForeground, untilStopped } from './foreground.ts';
 import type { Playground } from './playground.ts';
-import { runChecks } from './scenario/check.ts';
+import { describeOutcome, runChecks } from './scenario/check.ts';
 import { SCENARIO } from './scenario/scenario.ts';
 
 /** `npm run demo`: the mesh on this machine until Ctrl-C. `npm run demo -- --once`: the scenario, then its result. */
@@ -30,7 +30,7 @@ async function playScenario(playground: Playground, stopped: AbortSignal): Promi
     print('stopped before the end of the scenario');
     return 1;
   }
-  print(`${outcome.passed} passed, ${outcome.failed} failed`);
+  print(describeOutcome(outcome));
   return outcome.failed === 0 ? 0 : 1;
 }
 

@@ -52,6 +52,9 @@ function install(packages: readonly string[], report: (line: string) => void): v
 
 /** The best mode that works here; each is tried, since many settings of kernels and containers can forbid it. */
 function chooseMode(): Machine {
+  if (process.env[FORCED_MODE] === 'loopback') {
+    return { mode: 'loopback', reason: `${FORCED_MODE}=loopback: without network namespaces` };
+  }
   const direct = tryNamespaces([]);
   if (direct === undefined) {
     return { mode: process.env[IN_USER_NAMESPACE] === '1' ? 'user-namespace' : 'root', reason: '' };
@@ -60,6 +63,9 @@ function chooseMode(): Machine {
   if (user === undefined) return { mode: 'user-namespace', reason: `not root: ${direct}` };
   return { mode: 'loopback', reason: `network namespaces are not allowed here: ${user}` };
 }
+
+/** `loopback`: as on a machine that allows no network namespaces. */
+const FORCED_MODE = 'AMBIENT_PLAYGROUND_MODE';
 
 /** Set in a playground that has started itself again inside a user namespace. */
 export const IN_USER_NAMESPACE = 'AMBIENT_IN_USER_NAMESPACE';

@@ -22,8 +22,7 @@ import { waitUntil } from './process/mesh-process.ts';
 import { execProgram, type PodExecOptions, spawnProgram } from './process/pod-exec.ts';
 import { fetchAdmin } from './proxies/fetch-admin.ts';
 import { Proxies } from './proxies/proxies.ts';
-import type { ExecResult, MeshUnderTest, PacketCapture, PodProcess } from './scenario/mesh-under-test.ts';
-import { NotOnThisMachine } from './scenario/not-on-this-machine.ts';
+import type { ExecResult, MeshUnderTest, Need, PacketCapture, PodProcess } from './scenario/mesh-under-test.ts';
 import { DedicatedCapture } from './loopback/dedicated-capture.ts';
 import { LoopbackNetwork } from './loopback/loopback-network.ts';
 import { makeDirectories, type StateLayout, stateLayout } from './state-layout.ts';
@@ -85,7 +84,7 @@ export class Playground implements MeshUnderTest {
   }
 
   #byLoopback(): { network: MeshNetwork; capture: PodCapture } {
-    const network = new LoopbackNetwork();
+    const network = new LoopbackNetwork(this.#layout.loopbackFile);
     const capture = new DedicatedCapture(network, pod => this.#proxies.startDedicatedZtunnel(pod));
     return { network, capture };
   }
@@ -166,10 +165,22 @@ export class Playground implements MeshUnderTest {
     return this.#cluster.pods();
   }
 
-  /** Throws `NotOnThisMachine` in loopback mode: what is dialled by a pod's address is not captured there. */
+  /** In loopback mode programs are captured because they take part: nothing is in the way of one that does not. */
+  lacks(need: Need): string | undefined {
+    if (this.mode !== 'loopback') return undefined;
+    switch (need) {
+      case 'capture':
+        return 'SOCKS5 carries what the programs of the mesh send; what others send to them is not captured here';
+      case 'packets':
+        return 'there is no link between nodes here whose packets could be looked at';
+    }
+  }
+
+  ztunnelOf(pod: string): string {
+    return this.#proxies.ztunnelOf(pod, this.#cluster.pod(pod).network);
+  }
+
   podIp(pod: string): string {
-    if (this.mode === 'loopback')
-      throw new NotOnThisMachine('SOCKS5 capture does not cover the addresses of pods');
     return this.#cluster.pod(pod).network.ips[0];
   }
 
@@ -199,11 +210,9 @@ export class Playground implements MeshUnderTest {
     for (const { name } of programs) await this.#proxies.waitReady(name, READY_MS);
   }
 
-  /** Throws `NotOnThisMachine` in loopback mode, which has no link between nodes. */
+  /** Throws in loopback mode. */
   capture(): PacketCapture {
-    if (!(this.#network instanceof ClusterNetwork)) {
-      throw new NotOnThisMachine('packets cannot be looked at without a network namespace');
-    }
+    if (!(this.#network instanceof ClusterNetwork)) throw new Error(this.lacks('packets'));
     const { netns, link } = this.#network.switchPort(this.#options.nodes[0] ?? '');
     return captureLink(this.#clock, netns.fd, link, segment => !this.#proxies.isControlPlane(segment));
   }

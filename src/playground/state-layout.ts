@@ -10,6 +10,8 @@ export interface StateLayout {
   readonly staging: string;
   readonly proxiesFile: string;
   readonly instanceFile: string;
+  /** In loopback mode: where services and the mesh are, for programs of pods. */
+  readonly loopbackFile: string;
   podsOf(node: string): string;
   /** Of a pod `<namespace>/<name>`. */
   hostsOf(pod: string): string;
@@ -27,6 +29,7 @@ export function stateLayout(root: string): StateLayout {
     staging: join(root, 'staging'),
     proxiesFile: join(root, PROXIES_FILE),
     instanceFile: join(root, 'instance.json'),
+    loopbackFile: join(root, 'loopback.json'),
     podsOf: node => join(root, 'pods', node),
     hostsOf: pod => join(root, 'hosts', pod.replace('/', '_')),
     logOf: name => join(root, 'logs', `${name}.log`),

@@ -119,12 +119,13 @@ export class Cluster {
   }
 
   async #look(): Promise<void> {
-    const { store } = this.#options;
+    const { store, network } = this.#options;
     this.#problems.delete('cluster');
     this.#problems.delete('objects');
     for (const problem of store.refresh()) this.#problem('objects', new Error(problem));
     this.#keepWaypoints();
-    for (const service of allocateClusterIps(store.list('Service'))) store.put(service);
+    const addresses = (index: number) => network.serviceAddresses(index);
+    for (const service of allocateClusterIps(store.list('Service'), addresses)) store.put(service);
     this.#services = store.list('Service').map(serviceSpec);
     await this.#stopOldPods();
     for (const object of store.list('Pod')) this.#keepPod(object);
@@ -189,7 +190,7 @@ export class Cluster {
       const pod = this.#pods.get(name) ?? this.#createPod(name, spec);
       pod.spec = { ...spec, nodeName: pod.network.node };
       pod.describe(this.#namespaceLabels(spec.namespace));
-      this.#keepHosts(name, pod.network);
+      this.#keepHosts(name);
       pod.startWhenDecided();
       store.put(
         withPodStatus(object, {
@@ -211,7 +212,7 @@ export class Cluster {
     const { network, capture, podProgram } = this.#options;
     const nodeName = spec.nodeName ?? network.nodes[this.#nextNode++ % network.nodes.length]?.name ?? '';
     const place = network.addPod(nodeName);
-    this.#keepHosts(name, place);
+    this.#keepHosts(name);
     const pod = new RunningPod(spec, place, podProgram(spec, place), capture);
     this.#pods.set(name, pod);
     return pod;
@@ -224,10 +225,10 @@ export class Cluster {
   }
 
   /** Written in place: the file is mounted in the pod, and a renamed one would not be the pod's. */
-  #keepHosts(pod: string, place: PodNetwork): void {
-    const { layout, network } = this.#options;
+  #keepHosts(pod: string): void {
+    const { layout } = this.#options;
     const [namespace = ''] = pod.split('/');
-    const text = hostsFile(namespace, this.#services, ip => network.serviceAddress(place, ip));
+    const text = hostsFile(namespace, this.#services);
     if (this.#hosts.get(pod) === text) return;
     writeFileSync(layout.hostsOf(pod), text);
     this.#hosts.set(pod, text);

@@ -79,10 +79,8 @@ function connectCall(args: readonly unknown[]): ConnectCall | undefined {
   if (typeof first === 'object' && first !== null) {
     const port = Number(Reflect.get(first, 'port'));
     const host: unknown = Reflect.get(first, 'host') ?? 'localhost';
-    const path: unknown = Reflect.get(first, 'path');
-    // `http` passes the path of its URL on, which is no socket's: that one comes without a port.
-    if (Number.isNaN(port) || (typeof path === 'string' && Reflect.get(first, 'port') === undefined))
-      return undefined;
+    // As `net` has it: whatever has a path is no TCP connection.
+    if (Number.isNaN(port) || Boolean(Reflect.get(first, 'path'))) return undefined;
     return typeof host === 'string' ? { options: first, host, port, callback } : undefined;
   }
   const port =

@@ -1,24 +1,45 @@
-import type { MeshNetwork, NodeNetwork, PodNetwork } from '../network/mesh-network.ts';
+import { renameSync, writeFileSync } from 'node:fs';
+import type { MeshNetwork, NodeNetwork, PodNetwork, ServiceAddresses } from '../network/mesh-network.ts';
 import type { ServiceRule } from '../network/service-rules.ts';
-import { ServiceRelay } from './service-relay.ts';
+import {
+  chooseRange,
+  controllerAddress,
+  type LoopbackRange,
+  nodeAddress,
+  podAddress,
+  serviceAddress,
+} from './loopback-range.ts';
+import { type Endpoint, formatLoopbackFile } from './pod-view.ts';
 
 /**
- * Pods as addresses of the loopback range, where the machine allows no network namespaces: nodes 127.18.0.0/24, pods of
- * node n 127.244.n.0/24, services of pod p 127.100.p.0/24. Capture is by SOCKS5: a service's name stands, in each pod, for an
- * address at which a relay takes connections to it into the pod's own ztunnel, or for a pod outside the mesh to an endpoint.
- * What a pod dials by another pod's address is not captured.
+ * Pods as addresses of the loopback range, where the machine allows no network namespaces. Nobody routes between them: the
+ * programs of pods are loaded with `socks5-preload.ts`, which reads from one file where services and the mesh are.
  */
 export class LoopbackNetwork implements MeshNetwork {
-  readonly controlPlane = { ip: '127.18.0.10', netnsFd: undefined };
+  readonly #file: string;
+  readonly #range: LoopbackRange;
   readonly #nodes = new Map<string, NodeNetwork>();
-  readonly #relays = new Map<PodNetwork, { readonly index: number; readonly relay: ServiceRelay }>();
-  #started = 0;
-  #rules: readonly ServiceRule[] = [];
+  readonly #podsStarted = new Map<string, number>();
+  readonly #socks5 = new Map<string, number>();
+  #services = new Map<string, readonly Endpoint[]>();
+  #written = '';
+
+  /** `file` is what programs of pods read. */
+  constructor(file: string, range: LoopbackRange = chooseRange()) {
+    this.#file = file;
+    this.#range = range;
+  }
 
   up(nodeNames: readonly string[]): void {
     nodeNames.forEach((name, i) => {
-      this.#nodes.set(name, { name, number: i + 1, ip: `127.18.0.${11 + i}`, netnsFd: undefined });
+      const number = i + 1;
+      this.#nodes.set(name, { name, number, ip: nodeAddress(this.#range, number), netnsFd: undefined });
     });
+    this.#write();
+  }
+
+  get controlPlane(): MeshNetwork['controlPlane'] {
+    return { ip: controllerAddress(this.#range), netnsFd: undefined };
   }
 
   get nodes(): readonly NodeNetwork[] {
@@ -32,40 +53,45 @@ export class LoopbackNetwork implements MeshNetwork {
   }
 
   addPod(nodeName: string): PodNetwork {
-    const index = this.#started++ % MAX_PODS;
-    const ip = `127.244.${this.node(nodeName).number}.${FIRST_POD + index}`;
-    const pod: PodNetwork = { node: nodeName, ips: [ip], netnsFd: undefined, netnsPath: undefined };
-    const relay = new ServiceRelay(ip, clusterIp => this.serviceAddress(pod, clusterIp));
-    this.#relays.set(pod, { index, relay });
-    relay.setServices(this.#rules);
-    return pod;
+    const { number } = this.node(nodeName);
+    const index = this.#podsStarted.get(nodeName) ?? 0;
+    this.#podsStarted.set(nodeName, index + 1);
+    const ip = podAddress(this.#range, number, index);
+    return { node: nodeName, ips: [ip], netnsFd: undefined, netnsPath: undefined };
   }
 
   removePod(pod: PodNetwork): void {
-    this.#relays.get(pod)?.relay.close();
-    this.#relays.delete(pod);
+    this.#socks5.delete(pod.ips[0]);
+    this.#write();
   }
 
   setServices(rules: readonly ServiceRule[]): void {
-    this.#rules = rules;
-    for (const { relay } of this.#relays.values()) relay.setServices(rules);
+    this.#services = new Map(
+      rules.map(({ clusterIp, port, endpoints }) => [`${clusterIp}:${port}`, endpoints]),
+    );
+    this.#write();
   }
 
-  serviceAddress(pod: PodNetwork, clusterIp: string): string {
-    const index = this.#relays.get(pod)?.index ?? 0;
-    return `127.100.${FIRST_POD + index}.${clusterIp.split('.').at(-1)}`;
+  serviceAddresses(index: number): ServiceAddresses {
+    return { ipv4: serviceAddress(this.#range, index), ipv6: undefined };
   }
 
-  /** From now on what the pod dials by a service's name goes into the mesh, by SOCKS5 on this port of the pod's address. */
+  /** From now on the programs of the pod connect by SOCKS5, on this port of the pod's address. */
   joinMesh(pod: PodNetwork, socks5Port: number): void {
-    this.#relays.get(pod)?.relay.useSocks5(socks5Port);
+    this.#socks5.set(pod.ips[0], socks5Port);
+    this.#write();
   }
 
   close(): void {
-    for (const { relay } of this.#relays.values()) relay.close();
-    this.#relays.clear();
+    this.#nodes.clear();
+  }
+
+  /** Whole or not at all: programs read it while it changes. */
+  #write(): void {
+    const text = formatLoopbackFile(this.#services, this.#socks5);
+    if (text === this.#written) return;
+    writeFileSync(`${this.#file}.tmp`, text);
+    renameSync(`${this.#file}.tmp`, this.#file);
+    this.#written = text;
   }
 }
-
-const MAX_PODS = 240;
-const FIRST_POD = 2;

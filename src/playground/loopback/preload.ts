@@ -57,3 +57,22 @@ Object.defineProperty(net.Server.prototype, 'listen', {
   writable: true,
   configurable: true,
 });
+
+const LOOPBACK: readonly unknown[] = ['localhost', '127.0.0.1', '::1'];
+const connect: unknown = Reflect.get(net.Socket.prototype, 'connect');
+if (typeof connect !== 'function') throw new Error('this runtime has no Socket.connect to redirect');
+const connectTo = connect;
+/** A pod's loopback is the pod itself. The runtime's own callers pass the options inside an array. */
+function podConnect(this: net.Socket, ...args: unknown[]): unknown {
+  const [first] = args;
+  const options: unknown = Array.isArray(first) ? first[0] : first;
+  if (typeof options === 'object' && options !== null && LOOPBACK.includes(Reflect.get(options, 'host'))) {
+    Reflect.set(options, 'host', podIp);
+  }
+  return Reflect.apply(connectTo, this, args);
+}
+Object.defineProperty(net.Socket.prototype, 'connect', {
+  value: podConnect,
+  writable: true,
+  configurable: true,
+});

@@ -14,7 +14,7 @@ export function stripReply(socket: Socket, target: string): void {
     return false;
   };
   socket.push = (chunk: unknown): boolean => {
-    if (!(chunk instanceof Buffer)) return fail('ECONNRESET', 'the ztunnel of the pod ended it');
+    if (!Buffer.isBuffer(chunk)) return fail('ECONNRESET', 'the ztunnel of the pod ended it');
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
     if (held.length < REPLY_BYTES) return true;
     const failure = socks5Failure(held.subarray(0, REPLY_BYTES));

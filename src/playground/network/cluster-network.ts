@@ -8,6 +8,7 @@ import {
   podAddresses,
   podSubnets,
   SERVICE_SUBNETS,
+  serviceAddresses,
 } from './address-plan.ts';
 import type { MeshNetwork, NodeNetwork, PodNetwork } from './mesh-network.ts';
 import { ipBatch, runProgram } from './run-program.ts';
@@ -144,8 +145,8 @@ export class ClusterNetwork implements MeshNetwork {
     }
   }
 
-  serviceAddress(_pod: PodNetwork, clusterIp: string): string {
-    return clusterIp;
+  serviceAddresses(index: number): Addresses {
+    return serviceAddresses(index);
   }
 
   close(): void {

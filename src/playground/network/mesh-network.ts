@@ -18,6 +18,12 @@ export interface PodNetwork {
   readonly netnsPath: string | undefined;
 }
 
+export interface ServiceAddresses {
+  readonly ipv4: string;
+  /** Undefined where the network has no IPv6. */
+  readonly ipv6: string | undefined;
+}
+
 /** How pods, nodes and services reach each other: network namespaces, or addresses of the loopback range. */
 export interface MeshNetwork {
   /** Throws when the machine does not allow it; `close` removes what was made. */
@@ -30,7 +36,7 @@ export interface MeshNetwork {
   removePod(pod: PodNetwork): void;
   /** Where cluster IPs lead for pods outside the mesh. Cheap when nothing changed. */
   setServices(rules: readonly ServiceRule[]): void;
-  /** Address that a service's name stands for in this pod. */
-  serviceAddress(pod: PodNetwork, clusterIp: string): string;
+  /** Cluster IPs of the n-th service, from 0. */
+  serviceAddresses(index: number): ServiceAddresses;
   close(): void;
 }

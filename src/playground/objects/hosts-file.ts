@@ -5,17 +5,13 @@ export const CLUSTER_DOMAIN = 'cluster.local';
 
 /**
  * `/etc/hosts` of the pods of a namespace, which stands for the cluster's DNS: services by every name that the search
- * path of a pod would allow. `addressOf` gives the address that a cluster IP has in the pod.
+ * path of a pod would allow.
  */
-export function hostsFile(
-  namespace: string,
-  services: readonly ServiceSpec[],
-  addressOf: (clusterIp: string) => string,
-): string {
+export function hostsFile(namespace: string, services: readonly ServiceSpec[]): string {
   const lines = ['127.0.0.1 localhost', '::1 localhost ip6-localhost'];
   for (const service of services) {
     const names = serviceNames(service, namespace).join(' ');
-    lines.push(...service.clusterIps.map(ip => `${addressOf(ip)} ${names}`));
+    lines.push(...service.clusterIps.map(ip => `${ip} ${names}`));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { serviceRuleset } from '../network/service-rules.ts';
+import { serviceAddresses } from '../network/address-plan.ts';
 import { endpointSlices } from './endpoint-slices.ts';
 import { hostsFile } from './hosts-file.ts';
 import { child, describeRef, labels, parseManifest } from './kube-object.ts';
@@ -59,7 +60,7 @@ test('the store', async t => {
 
   const other = new ObjectStore(directory, staging);
   other.refresh();
-  for (const changed of allocateClusterIps(other.list('Service'))) other.put(changed);
+  for (const changed of allocateClusterIps(other.list('Service'), serviceAddresses)) other.put(changed);
   store.apply(service);
   t.match(
     store.get(service)?.body,
@@ -120,7 +121,7 @@ test('services and endpoints', async t => {
   const headless = one(
     '{apiVersion: v1, kind: Service, metadata: {name: h, namespace: x}, spec: {clusterIP: None}}',
   );
-  const [allocated, ...others] = allocateClusterIps([headless, one(text)]);
+  const [allocated, ...others] = allocateClusterIps([headless, one(text)], serviceAddresses);
   t.same(others, [], 'a headless service gets no address');
   const service = serviceSpec(allocated ?? headless);
   t.same(service.clusterIps, ['10.96.0.10', 'fd00:10:96::a']);
@@ -147,11 +148,11 @@ test('services and endpoints', async t => {
   t.match(slices[1]?.body, { addressType: 'IPv6', endpoints: [{ addresses: ['fd00::2'] }, {}] });
 
   t.equal(
-    hostsFile('y', [service], ip => ip).split('\n')[2],
+    hostsFile('y', [service]).split('\n')[2],
     '10.96.0.10 web.x web.x.svc web.x.svc.cluster.local',
   );
   t.equal(
-    hostsFile('x', [service], ip => ip).split('\n')[3],
+    hostsFile('x', [service]).split('\n')[3],
     'fd00:10:96::a web web.x web.x.svc web.x.svc.cluster.local',
   );
 });

@@ -1,4 +1,4 @@
-import { serviceAddresses } from '../network/address-plan.ts';
+import type { ServiceAddresses } from '../network/mesh-network.ts';
 import { child, children, type KubeObject, text, textMap, texts } from './kube-object.ts';
 
 export interface ServicePort {
@@ -47,28 +47,34 @@ function clusterIps(service: KubeObject): string[] {
 }
 
 /**
- * Gives a cluster IP to each service that has none, of the families it asks for (IPv4 when it asks for nothing).
- * @returns the services that changed.
+ * Gives a cluster IP to each service that has none, of the families it asks for (IPv4 when it asks for nothing, or for
+ * a family that the network does not have). @returns the services that changed.
  */
-export function allocateClusterIps(services: readonly KubeObject[]): KubeObject[] {
+export function allocateClusterIps(
+  services: readonly KubeObject[],
+  addressesOf: (index: number) => ServiceAddresses,
+): KubeObject[] {
   const taken = new Set(services.flatMap(clusterIps));
   let index = 0;
-  const changed: KubeObject[] = [];
-  for (const service of services) {
-    if (clusterIps(service).length > 0) continue;
-    while (taken.has(serviceAddresses(index).ipv4) || taken.has(serviceAddresses(index).ipv6)) index++;
-    const { ipv4, ipv6 } = serviceAddresses(index++);
-    const spec = child(service.body, 'spec');
-    const families = texts(spec, 'ipFamilies');
-    const wanted = families.length > 0 ? families : ['IPv4'];
-    const addresses = wanted.map(family => (family === 'IPv6' ? ipv6 : ipv4));
-    changed.push({
-      ...service,
-      body: {
-        ...service.body,
-        spec: { ...spec, clusterIP: addresses[0], clusterIPs: addresses, ipFamilies: wanted },
-      },
-    });
-  }
-  return changed;
+  const next = (): ServiceAddresses => {
+    for (;;) {
+      const addresses = addressesOf(index++);
+      if (!taken.has(addresses.ipv4) && !taken.has(addresses.ipv6 ?? '')) return addresses;
+    }
+  };
+  return services
+    .filter(service => clusterIps(service).length === 0)
+    .map(service => withClusterIps(service, next()));
+}
+
+function withClusterIps(service: KubeObject, { ipv4, ipv6 }: ServiceAddresses): KubeObject {
+  const spec = child(service.body, 'spec');
+  const wanted = texts(spec, 'ipFamilies');
+  const families = wanted.filter(family => family !== 'IPv6' || ipv6 !== undefined);
+  const ipFamilies = families.length > 0 ? families : ['IPv4'];
+  const addresses = ipFamilies.map(family => (family === 'IPv6' ? (ipv6 ?? ipv4) : ipv4));
+  return {
+    ...service,
+    body: { ...service.body, spec: { ...spec, clusterIP: addresses[0], clusterIPs: addresses, ipFamilies } },
+  };
 }

@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { CapturedPod } from '../cluster/pod-capture.ts';
 import type { MeshNetwork, NodeNetwork, PodNetwork } from '../network/mesh-network.ts';
@@ -25,7 +24,8 @@ import {
 const READY_MS = 30_000;
 const STOP_GRACE_MS = 4_000;
 const CONTROLLER = 'controller';
-const PRELOAD = fileURLToPath(new URL('../loopback/preload.ts', import.meta.url));
+/** A URL: what NODE_OPTIONS holds is split at blanks. */
+const PRELOAD = new URL('../loopback/socks5-preload.ts', import.meta.url).href;
 
 export interface ProxiesOptions {
   readonly layout: StateLayout;
@@ -151,8 +151,13 @@ export class Proxies {
   podEnvironment(pod: PodSpec, network: PodNetwork): Record<string, string> {
     const env = { POD_NAME: pod.name, POD_NAMESPACE: pod.namespace, POD_IP: network.ips[0] };
     if (network.netnsFd !== undefined) return env;
-    const hosts = this.#options.layout.hostsOf(`${pod.namespace}/${pod.name}`);
-    return { ...env, AMBIENT_HOSTS: hosts, NODE_OPTIONS: `--import=${PRELOAD}` };
+    const { layout } = this.#options;
+    return {
+      ...env,
+      AMBIENT_HOSTS: layout.hostsOf(`${pod.namespace}/${pod.name}`),
+      AMBIENT_LOOPBACK: layout.loopbackFile,
+      NODE_OPTIONS: `--import=${PRELOAD}`,
+    };
   }
 
   /** The pod `<namespace>/<name>` has ended; so have its waypoint and its own ztunnel. */

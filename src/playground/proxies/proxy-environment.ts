@@ -69,6 +69,8 @@ export function dedicatedZtunnelEnvironment(options: WorkloadOptions): ProxyEnvi
     NODE_NAME: node,
     POD_NAME: podName,
     POD_NAMESPACE: namespace,
+    // Any process may send from any loopback address, so applications see their client's.
+    ENABLE_ORIG_SRC: 'true',
     // One a pod: more threads would only cost memory.
     ZTUNNEL_WORKER_THREADS: '1',
   };

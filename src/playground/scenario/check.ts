@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MeshUnderTest } from './mesh-under-test.ts';
+import type { MeshUnderTest, Need } from './mesh-under-test.ts';
 
 /** One sentence about the mesh, and how to see that it holds. */
 export interface Check {
   readonly name: string;
+  /** A mesh that lacks it cannot show whether the sentence holds. */
+  readonly needs?: Need;
   /** @returns what was seen, for the line that is printed. Throws when the sentence does not hold. */
   run(mesh: MeshUnderTest): Promise<string>;
 }
@@ -11,6 +13,13 @@ export interface Check {
 export interface Outcome {
   readonly passed: number;
   readonly failed: number;
+  /** Neither passed nor failed: the mesh lacks what it takes to show them. */
+  readonly skipped: number;
+}
+
+/** The last line: `N passed, N failed`, and what was skipped where something was. */
+export function describeOutcome({ passed, failed, skipped }: Outcome): string {
+  return `${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`;
 }
 
 /** Runs the checks in order, one line each. A check that fails does not keep the next from running. */
@@ -19,8 +28,14 @@ export async function runChecks(
   mesh: MeshUnderTest,
   print: (line: string) => void,
 ): Promise<Outcome> {
-  let [passed, failed] = [0, 0];
+  let [passed, failed, skipped] = [0, 0, 0];
   for (const check of checks) {
+    const lacking = check.needs === undefined ? undefined : mesh.lacks(check.needs);
+    if (lacking !== undefined) {
+      skipped++;
+      print(`skip  ${check.name}: ${lacking}`);
+      continue;
+    }
     const started = performance.now();
     try {
       const seen = await check.run(mesh);
@@ -33,7 +48,7 @@ export async function runChecks(
       );
     }
   }
-  return { passed, failed };
+  return { passed, failed, skipped };
 }
 
 function seconds(since: number): string {

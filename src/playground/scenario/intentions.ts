@@ -35,12 +35,14 @@ export const INTENTIONS_CHECKS: readonly Check[] = [
     async run(mesh) {
       const url = `http://${mesh.podIp('shop/payments-v1-0')}:8080/charge`;
       const { status, error } = await request(mesh, 'shop/frontend-0', url);
+      await mesh.remove(INTENTIONS);
       expect(status !== 200, 'frontend reached payments by its pod address');
       return error === '' ? String(status) : error;
     },
   },
   {
     name: 'the pod outside the mesh is refused under STRICT',
+    needs: 'capture',
     async run(mesh) {
       const url = `http://${mesh.podIp('shop/orders-0')}:8080/whoami`;
       const before = await request(mesh, 'legacy/legacy-0', url);
@@ -58,7 +60,6 @@ export const INTENTIONS_CHECKS: readonly Check[] = [
         Promise.resolve(refusalLine(mesh, mesh.podIp('legacy/legacy-0'))),
       );
       await mesh.remove(STRICT);
-      await mesh.remove(INTENTIONS);
       return `${after.status === 0 ? after.error : after.status}; ${line}`;
     },
   },

@@ -1,5 +1,9 @@
 /** What the scenario needs of a running mesh: the playground provides it. Pods are named `<namespace>/<name>`. */
 export interface MeshUnderTest {
+  /** Why this mesh cannot show what needs it; undefined when it can. */
+  lacks(need: Need): string | undefined;
+  /** Name of the proxy that carries the connections of a pod of the mesh. */
+  ztunnelOf(pod: string): string;
   podIp(pod: string): string;
   /** Runs a program inside the pod to its end. Rejects after `timeoutMs` with what it had printed. */
   exec(pod: string, argv: readonly string[], timeoutMs: number): Promise<ExecResult>;
@@ -23,6 +27,9 @@ export interface MeshUnderTest {
   /** Runs `ambientctl` against this mesh. */
   ambientctl(argv: readonly string[]): Promise<ExecResult>;
 }
+
+/** `capture`: connections are in the mesh whatever programs do. `packets`: they can be seen between the nodes. */
+export type Need = 'capture' | 'packets';
 
 export interface ExecResult {
   readonly status: number;

@@ -25,8 +25,9 @@ export const OUTAGE: readonly Check[] = [
   {
     name: 'a ztunnel killed and started while the controller is down carries traffic again from its snapshot',
     async run(mesh) {
-      await mesh.kill('ztunnel-node-a');
-      await mesh.start('ztunnel-node-a');
+      const ztunnel = mesh.ztunnelOf('shop/frontend-0');
+      await mesh.kill(ztunnel);
+      await mesh.start(ztunnel);
       await eventually(RECOVER_MS, () => expectTraffic(mesh, 20));
       await expectTraffic(mesh, 100);
       return '100 requests, controller still down';

@@ -20,6 +20,7 @@ export const TRAFFIC: readonly Check[] = [
   },
   {
     name: 'on the wire between the nodes there is TLS on 15008 only, and none of the application text',
+    needs: 'packets',
     async run(mesh) {
       const capture = mesh.capture();
       const report = await load(mesh, 'shop/frontend-0', 'http://orders.shop:8080/order?card=4111-secret', {
