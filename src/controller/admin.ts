@@ -10,6 +10,7 @@ import { type AdminRoute, json } from '#shared/observability/admin-server.ts';
 import type { DiscoveryServer } from './discovery/discovery-server.ts';
 import type { ResourceStore } from './discovery/resource-store.ts';
 import type { MeshIndex } from './index/mesh-index.ts';
+import { waypointList } from './index/waypoint-list.ts';
 import type { SourceProblem } from './source/object-source.ts';
 
 export interface AdminState {
@@ -34,6 +35,12 @@ export function debugRoutes(state: AdminState): AdminRoute[] {
       path: '/debug/syncz',
       help: 'for each client and type: synced, stale, or the reason of its NACK',
       handle: () => json({ revision: state.store.revision, clients: state.discovery.clients() }),
+    },
+    {
+      method: 'GET',
+      path: '/debug/waypoints',
+      help: 'every waypoint and whether it carries traffic',
+      handle: () => json({ waypoints: waypointList(state.index.objects) }),
     },
     {
       method: 'GET',
