@@ -1,5 +1,6 @@
 import { VERSION } from '#shared/config/version.ts';
 import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
+import { useOneArena } from '#shared/native/allocator.ts';
 import { startZtunnel } from './app.ts';
 import { readConfig } from './config.ts';
 
@@ -7,6 +8,7 @@ if (process.argv.includes('--version')) {
   process.stdout.write(`ztunnel ${VERSION}\n`);
 } else {
   try {
+    useOneArena();
     const ztunnel = await startZtunnel(readConfig(process.env));
     onShutdownSignal(ztunnel.logger, () => ztunnel.stop());
   } catch (error) {

@@ -5,6 +5,7 @@ import { systemClock } from '#shared/lifecycle/clock.ts';
 import { dupFd } from '#shared/native/socket.ts';
 import { LineSink } from '#shared/observability/line-sink.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { collectGarbageLater } from '../collect-garbage.ts';
 import { originalDestination } from '../redirect/original-dst.ts';
 import type { FromWorker, PodAssignment, ToWorker, WorkerInit } from './messages.ts';
 import { TrafficThread } from './traffic-thread.ts';
@@ -41,6 +42,7 @@ export function runWorker(port: MessagePort, init: WorkerInit): void {
     else obey(thread, message, reply);
   });
   reply({ kind: 'ready' });
+  collectGarbageLater(clock);
 }
 
 function obey(thread: TrafficThread, message: ToWorker, reply: (message: FromWorker) => void): void {
