@@ -15,8 +15,7 @@ export class Published {
   /** The group is exactly these. */
   replaceGroup(group: string, resources: readonly MeshResource[]): void {
     const names = new Set(resources.map(resourceName));
-    for (const name of this.#groups.get(group)?.keys() ?? [])
-      if (!names.has(name)) this.remove(group, name);
+    for (const name of this.#groups.get(group)?.keys() ?? []) if (!names.has(name)) this.remove(group, name);
     for (const resource of resources) this.put(group, resource);
   }
 
