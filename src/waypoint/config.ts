@@ -90,6 +90,12 @@ function readAll(env: EnvReader): WaypointConfig {
     env.reject('XDS_ADDRESS', 'is not set: without a controller there is nothing to serve');
   }
   const identity = readIdentity(env, instance.namespace);
+  const workerThreads = env.integer(
+    'WORKER_THREADS',
+    availableParallelism(),
+    { min: 1, max: 256 },
+    'threads that carry traffic; default: the cores',
+  );
   return {
     instance,
     identity,
@@ -105,14 +111,12 @@ function readAll(env: EnvReader): WaypointConfig {
       { minMs: MINUTE_MS, maxMs: 90 * DAY_MS },
       'life of certificates asked for',
     ),
-    traffic: readTraffic(env, instance, identity, controller !== undefined, plaintext),
+    traffic: {
+      ...readTraffic(env, instance, identity, controller !== undefined, plaintext),
+      threads: workerThreads,
+    },
     plaintextUpstream,
-    workerThreads: env.integer(
-      'WORKER_THREADS',
-      availableParallelism(),
-      { min: 1, max: 256 },
-      'threads that carry traffic; default: the cores',
-    ),
+    workerThreads,
     workerHeapMb: env.integer('WORKER_HEAP_MB', 512, { min: 32, max: 65_536 }, 'heap of a traffic thread'),
     drainMs:
       env.integer(
@@ -178,7 +182,7 @@ function readTraffic(
   identity: SpiffeId,
   meshed: boolean,
   plaintext: Address | undefined,
-): TrafficSettings {
+): Omit<TrafficSettings, 'threads'> {
   const { namespace, hostname, port } = PLAINTEXT_SERVICE;
   const gateway = env.string(
     'GATEWAY_NAME',

@@ -1,4 +1,5 @@
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { RetryBudgetConfig } from '#shared/route/model.ts';
 import type { AppliedChange } from '#shared/workload/mesh-store.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { EndpointLoads } from '../balance/endpoint.ts';
@@ -11,14 +12,17 @@ export class ServiceDirectory {
   readonly #view: MeshView;
   readonly #clock: Clock;
   readonly #place: () => Place;
+  readonly #threads: number;
   readonly #states = new Map<string, ServiceState>();
   readonly #memories = new Map<string, ServiceMemory>();
   readonly #loads = new EndpointLoads();
 
-  constructor(view: MeshView, clock: Clock, place: () => Place) {
+  /** `threads`: how many carry the waypoint's traffic; each gets its share of what is bounded for all of them. */
+  constructor(view: MeshView, clock: Clock, place: () => Place, threads: number) {
     this.#view = view;
     this.#clock = clock;
     this.#place = place;
+    this.#threads = threads;
   }
 
   /** `name` is `<namespace>/<hostname>`. */
@@ -49,13 +53,22 @@ export class ServiceDirectory {
     return [...this.#states.values()];
   }
 
+  /** Kept while the budget's configuration stays the same, whatever else about the service changes. */
   #memory(name: string): ServiceMemory {
-    let memory = this.#memories.get(name);
-    if (memory === undefined) {
-      const config = this.#view.routes(name)?.trafficPolicy.retryBudget ?? DEFAULT_RETRY_BUDGET;
-      memory = { budget: new RetryBudget(config, this.#clock), cursors: new Map() };
-      this.#memories.set(name, memory);
-    }
+    const config = this.#view.routes(name)?.trafficPolicy.retryBudget ?? DEFAULT_RETRY_BUDGET;
+    const known = this.#memories.get(name);
+    if (known !== undefined && sameBudget(known.budgetConfig, config)) return known;
+    const share = { ...config, minPerSecond: config.minPerSecond / this.#threads };
+    const memory = {
+      budgetConfig: config,
+      budget: new RetryBudget(share, this.#clock),
+      cursors: known?.cursors ?? new Map(),
+    };
+    this.#memories.set(name, memory);
     return memory;
   }
+}
+
+function sameBudget(a: RetryBudgetConfig, b: RetryBudgetConfig): boolean {
+  return a.ratio === b.ratio && a.minPerSecond === b.minPerSecond && a.ttlMs === b.ttlMs;
 }

@@ -1,6 +1,6 @@
 import { compile, type CompiledPolicySet } from '#shared/authz/compile.ts';
 import { compileRoutes, type RouteMatcher } from '#shared/route/match.ts';
-import type { RouteRule, ServiceRoutes, TrafficPolicy } from '#shared/route/model.ts';
+import type { RetryBudgetConfig, RouteRule, ServiceRoutes, TrafficPolicy } from '#shared/route/model.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { type Service, type ServicePort, serviceName } from '#shared/workload/workload.ts';
 import { candidates } from '../balance/candidates.ts';
@@ -31,6 +31,7 @@ const DEFAULT_MAX_PENDING = 1024;
 
 /** What outlives a change of the service's definition. */
 export interface ServiceMemory {
+  readonly budgetConfig: RetryBudgetConfig;
   readonly budget: RetryBudget;
   readonly cursors: Map<string, RotationCursor>;
 }

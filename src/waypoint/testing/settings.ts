@@ -2,6 +2,7 @@ import type { TrafficSettings } from '../workers/settings.ts';
 
 /** Settings of a waypoint `default/waypoint` in tests: real times, but short ones. */
 export const testSettings: TrafficSettings = {
+  threads: 1,
   identity: 'spiffe://cluster.local/ns/default/sa/waypoint',
   namespace: 'default',
   hostname: 'waypoint.default.svc.cluster.local',

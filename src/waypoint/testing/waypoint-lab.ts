@@ -1,6 +1,4 @@
 import { randomInt } from 'node:crypto';
-import type { Server as HttpServer } from 'node:http';
-import type { Http2Server } from 'node:http2';
 import type { Server } from 'node:net';
 import { ChannelError } from '#shared/engine/channel.ts';
 import { copyBidirectional } from '#shared/engine/copy.ts';
@@ -19,8 +17,8 @@ import { TrafficThread } from '../workers/traffic-thread.ts';
 import type { TrafficSettings } from '../workers/settings.ts';
 import { testSettings } from './settings.ts';
 
-/** An application of a test. */
-export type AppServer = Server | HttpServer | Http2Server;
+/** An application of a test: TCP, or one of Node's HTTP servers, which are TCP servers as well. */
+export type AppServer = Server & { closeAllConnections?(): void };
 
 const CLIENT_ID = 'spiffe://cluster.local/ns/default/sa/client';
 const clock = systemClock;
@@ -134,7 +132,7 @@ export class WaypointLab {
     await Promise.all(this.#listeners.map(listener => listener.close()));
     await Promise.all(
       this.#servers.map(server => {
-        if ('closeAllConnections' in server) server.closeAllConnections();
+        server.closeAllConnections?.();
         return new Promise<void>(resolve => server.close(() => resolve()));
       }),
     );

@@ -9,6 +9,8 @@ export interface TrafficSettings {
   /** Host name of its own Service, by which services refer to it. */
   readonly hostname: string;
   readonly network: string;
+  /** How many threads carry the waypoint's traffic. */
+  readonly threads: number;
   readonly clusterId: string;
   readonly nodeName: string;
   readonly ips: readonly string[];

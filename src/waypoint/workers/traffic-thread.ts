@@ -219,7 +219,7 @@ export class TrafficThread {
       clock,
       timers,
       random,
-      services: new ServiceDirectory(this.store, clock, () => this.#place()),
+      services: new ServiceDirectory(this.store, clock, () => this.#place(), settings.threads),
       pools: new EndpointPools({
         engine,
         clock,

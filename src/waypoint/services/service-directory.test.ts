@@ -1,0 +1,43 @@
+import { test } from 'tap';
+import type { RetryBudgetConfig } from '#shared/route/model.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { delta, mesh, noRoutes, service } from '#shared/testing/topology.ts';
+import { ServiceDirectory } from './service-directory.ts';
+
+const orders = service('orders', { vip: '10.0.0.1' });
+const NAME = 'default/orders.default.svc.cluster.local';
+const PLACE = { network: '', clusterId: '', node: '', locality: { region: '', zone: '', subzone: '' } };
+
+function routesWith(retryBudget: RetryBudgetConfig): ReturnType<typeof noRoutes> {
+  const routes = noRoutes(orders);
+  return { ...routes, trafficPolicy: { ...routes.trafficPolicy, retryBudget } };
+}
+
+function retriesGranted(directory: ServiceDirectory): number {
+  const budget = directory.get(NAME)?.budget;
+  let granted = 0;
+  while (budget?.tryAcquire() === true) granted++;
+  return granted;
+}
+
+test('threads share the floor of the retry budget, so that all of them together stay within it', t => {
+  const view = mesh({
+    services: [orders],
+    routes: [routesWith({ ratio: 0, minPerSecond: 10, ttlMs: 10_000 })],
+  });
+  t.equal(retriesGranted(new ServiceDirectory(view, new FakeClock(), () => PLACE, 1)), 100);
+  t.equal(retriesGranted(new ServiceDirectory(view, new FakeClock(), () => PLACE, 4)), 25);
+  t.end();
+});
+
+test('a spent retry budget outlives a change of the routes, and is replaced when it is configured otherwise', t => {
+  const config = { ratio: 0, minPerSecond: 1, ttlMs: 10_000 };
+  const view = mesh({ services: [orders], routes: [routesWith(config)] });
+  const directory = new ServiceDirectory(view, new FakeClock(), () => PLACE, 1);
+  t.equal(retriesGranted(directory), 10);
+  directory.onChange(view.apply(delta({ routes: [{ ...routesWith(config), routed: true }] })));
+  t.equal(retriesGranted(directory), 0);
+  directory.onChange(view.apply(delta({ routes: [routesWith({ ...config, minPerSecond: 2 })] })));
+  t.equal(retriesGranted(directory), 20);
+  t.end();
+});
