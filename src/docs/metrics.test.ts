@@ -84,7 +84,10 @@ function metricsTable(): string {
     labelsOf(family),
     family.help,
   ]);
-  return renderTable(['Metric', 'Tiers', 'Type', 'Labels', 'Meaning'], rows.sort());
+  return renderTable(
+    ['Metric', 'Tiers', 'Type', 'Labels', 'Meaning'],
+    rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+  );
 }
 
 test('the table of metrics is what the tiers register', t => {

@@ -132,7 +132,10 @@ function addExec(group: Command, io: CliIo): void {
 }
 
 function withStateDir(command: Command): Command {
-  return command.option('--state-dir <dir>', 'where it keeps its state (default: AMBIENT_STATE_DIR)');
+  return command.option(
+    '--state-dir <dir>',
+    'state directory of a mesh on one machine (default: AMBIENT_STATE_DIR)',
+  );
 }
 
 function layoutOf(options: PlaygroundOptions): StateLayout {
