@@ -1,6 +1,3 @@
-import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
-import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
-import { CertificateManager } from '#shared/identity/certificate-manager.ts';
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
@@ -13,16 +10,24 @@ import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { stateRoutes } from './admin/state-routes.ts';
-import type { ControllerConfig, WaypointConfig } from './config.ts';
-import { createCertificateSource, createDiscovery } from './control/control-plane.ts';
+import { type ControllerConfig, readConfig, type WaypointConfig } from './config.ts';
+import type { Membership } from './control/membership.ts';
 import { plaintextMesh } from './control/plaintext-mesh.ts';
 import { WorkerPool } from './workers/worker-pool.ts';
 
-/** Wires the waypoint and runs it until a signal. Rejects when it cannot start. */
-export async function runWaypoint(config: WaypointConfig, entry: URL): Promise<void> {
-  const app = new WaypointApp(config, entry, systemClock);
-  await app.start();
-  onShutdownSignal(app.logger, () => app.stop());
+/**
+ * Runs the waypoint of the environment until a signal; exits with 1 and the reason when it cannot start.
+ * @param entry the program's own file, for its traffic threads
+ */
+export async function runFromEnvironment(entry: URL): Promise<void> {
+  try {
+    const app = new WaypointApp(readConfig(process.env), entry, systemClock);
+    await app.start();
+    onShutdownSignal(app.logger, () => app.stop());
+  } catch (error) {
+    process.stderr.write(`waypoint: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
 }
 
 class WaypointApp {
@@ -35,8 +40,7 @@ class WaypointApp {
   readonly #readiness = new Readiness(() => this.logger.info('ready'));
   readonly #workers: WorkerPool;
   readonly #admin: AdminServer[] = [];
-  #certificates: CertificateManager | undefined;
-  #discovery: DiscoverySource | undefined;
+  #membership: Membership | undefined;
 
   constructor(config: WaypointConfig, entry: URL, clock: Clock) {
     this.#config = config;
@@ -73,8 +77,7 @@ class WaypointApp {
   async stop(): Promise<void> {
     this.#readiness.register('drain');
     await this.#workers.drain(this.#config.drainMs);
-    await this.#discovery?.stop();
-    this.#certificates?.close();
+    await this.#membership?.stop();
     await this.#workers.stop();
     await Promise.all(this.#admin.map(server => server.close()));
   }
@@ -84,39 +87,21 @@ class WaypointApp {
     const config = this.#config;
     const synced = this.#readiness.register('configuration');
     const certified = this.#readiness.register('certificate');
-    const requestCertificate = await createCertificateSource(config, controller, this.#clock);
-    const certificates = new CertificateManager({
-      clock: this.#clock,
-      requestCertificate,
-      ttlMs: config.certificateTtlMs,
-      onFailure: ({ identity, message, retryInMs }) =>
-        this.logger.warn('certificate not renewed', {
-          identity,
-          error: message,
-          retryInMs: Math.round(retryInMs),
-        }),
-    });
-    this.#certificates = certificates;
-    certificates.subscribe(update => {
-      if (update.type !== 'certificate') return;
-      this.#workers.setCertificate(update.material);
-      certified();
-    });
-    certificates.retain(config.identity, 'RealTime');
-    this.#discovery = createDiscovery({
+    // Loaded here, so that the plaintext mode does without the libraries of the control plane.
+    const { joinMesh } = await import('./control/membership.ts');
+    this.#membership = await joinMesh({
       config,
       controller,
       clock: this.#clock,
-      random: Math.random,
       logger: this.logger,
-      metrics: createDiscoveryMetrics(this.#metrics),
-      listener: {
-        onDelta: delta => this.#apply(delta),
-        onTrust: trust => certificates.trustChanged(trust.version, trust.rootsPem),
-        onSynced: synced,
+      metrics: this.#metrics,
+      onCertificate: material => {
+        this.#workers.setCertificate(material);
+        certified();
       },
+      onDelta: delta => this.#apply(delta),
+      onSynced: synced,
     });
-    this.#discovery.start();
     // A snapshot of an earlier process is restored at once and is as good as a controller's word.
     if (this.#store.version > 0) synced();
     await this.#workers.listen();
@@ -138,8 +123,8 @@ class WaypointApp {
     const state = stateRoutes({
       store: this.#store,
       nodeName: this.#config.instance.nodeName,
-      certificates: () => this.#certificates?.status() ?? [],
-      discovery: () => this.#discovery?.status(),
+      certificates: () => this.#membership?.certificates() ?? [],
+      discovery: () => this.#membership?.discovery(),
       threads: () => this.#workers.dump(),
       config: this.#config,
     });

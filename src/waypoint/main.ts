@@ -1,14 +1,13 @@
 import { isMainThread } from 'node:worker_threads';
-import { runWaypoint } from './app.ts';
-import { readConfig } from './config.ts';
-import { runWorkerThread } from './workers/worker.ts';
+import { VERSION } from '#shared/config/version.ts';
 
-// The traffic threads run this same file, so that a bundle is one file.
-if (isMainThread) {
-  try {
-    await runWaypoint(readConfig(process.env), new URL(import.meta.url));
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exit(1);
-  }
-} else runWorkerThread();
+// The traffic threads run this same file, so that a bundle is one file; each loads only what it needs.
+if (!isMainThread) {
+  const { runWorkerThread } = await import('./workers/worker-main.ts');
+  runWorkerThread();
+} else if (process.argv.includes('--version')) {
+  process.stdout.write(`waypoint ${VERSION}\n`);
+} else {
+  const { runFromEnvironment } = await import('./app.ts');
+  await runFromEnvironment(new URL(import.meta.url));
+}

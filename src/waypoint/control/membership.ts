@@ -1,0 +1,69 @@
+import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
+import type { DiscoveryStatus } from '#shared/discovery/discovery-source.ts';
+import type { TlsMaterial } from '#shared/engine/engine.ts';
+import { CertificateManager } from '#shared/identity/certificate-manager.ts';
+import type { CertificateStatus } from '#shared/identity/certificate-status.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { Logger } from '#shared/observability/logger.ts';
+import type { MetricSet } from '#shared/observability/metric-set.ts';
+import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+import type { ControllerConfig, WaypointConfig } from '../config.ts';
+import { createCertificateSource, createDiscovery } from './control-plane.ts';
+
+/** What makes this process part of a mesh: its certificate and its configuration, kept up to date. */
+export interface Membership {
+  certificates(): readonly CertificateStatus[];
+  discovery(): DiscoveryStatus;
+  stop(): Promise<void>;
+}
+
+export interface MembershipOptions {
+  readonly config: WaypointConfig;
+  readonly controller: ControllerConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: MetricSet;
+  /** Now, and again whenever it is renewed. */
+  readonly onCertificate: (material: TlsMaterial) => void;
+  readonly onDelta: (delta: MeshDelta) => void;
+  /** Once: the configuration is complete. */
+  readonly onSynced: () => void;
+}
+
+/** Never rejects for want of a controller: it is waited for, with what the last process has left in force. */
+export async function joinMesh(options: MembershipOptions): Promise<Membership> {
+  const { clock, config, controller, logger, metrics, onCertificate, onDelta, onSynced } = options;
+  const certificates = new CertificateManager({
+    clock,
+    requestCertificate: await createCertificateSource(config, controller, clock),
+    ttlMs: config.certificateTtlMs,
+    onFailure: ({ identity, message, retryInMs }) =>
+      logger.warn('certificate not renewed', { identity, error: message, retryInMs: Math.round(retryInMs) }),
+  });
+  certificates.subscribe(update => {
+    if (update.type === 'certificate') onCertificate(update.material);
+  });
+  certificates.retain(config.identity, 'RealTime');
+  const discovery = createDiscovery({
+    config,
+    controller,
+    clock,
+    random: Math.random,
+    logger,
+    metrics: createDiscoveryMetrics(metrics),
+    listener: {
+      onDelta,
+      onTrust: trust => certificates.trustChanged(trust.version, trust.rootsPem),
+      onSynced,
+    },
+  });
+  discovery.start();
+  return {
+    certificates: () => certificates.status(),
+    discovery: () => discovery.status(),
+    async stop() {
+      await discovery.stop();
+      certificates.close();
+    },
+  };
+}
