@@ -92,7 +92,7 @@ class App {
     await this.#serve(config.readinessAddress, [readinessRoute(this.#readiness)]);
     await this.#workers.start();
     const manager = await this.#createCertificates();
-    const discovery = this.#createDiscovery(manager, stateKnown);
+    const discovery = await this.#createDiscovery(manager, stateKnown);
     await this.#serveAdmin(manager, discovery);
     discovery.start();
     await this.#enrolWorkloads(manager);
@@ -140,8 +140,8 @@ class App {
     return manager;
   }
 
-  #createDiscovery(manager: CertificateManager, stateKnown: () => void): DiscoverySource {
-    const discovery = createDiscovery({
+  async #createDiscovery(manager: CertificateManager, stateKnown: () => void): Promise<DiscoverySource> {
+    const discovery = await createDiscovery({
       config: this.#config,
       clock: systemClock,
       random: Math.random,

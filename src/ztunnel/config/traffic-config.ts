@@ -1,4 +1,5 @@
 import type { EnvReader } from '#shared/config/env-reader.ts';
+import type { Http2Options } from '#shared/http2/options.ts';
 import { trustDomainFault } from '#shared/spiffe/trust-domain.ts';
 import { isLoopback } from '#shared/workload/ip.ts';
 import type { TrafficSettings } from '../pod/traffic-context.ts';
@@ -24,7 +25,6 @@ export function readTraffic(
       'true needs PROXY_MODE=shared, or a LISTEN_IP of 127.0.0.0/8: elsewhere no answer would find its way back',
     );
   const second = { minMs: 1, maxMs: 10 * MINUTE_MS };
-  const [kib, mib] = [1024, 1024 * 1024];
   return {
     trustDomain: readTrustDomain(env),
     clusterId: instance.clusterId,
@@ -68,26 +68,7 @@ export function readTraffic(
       'connections that share one HBONE connection',
     ),
     originalSource,
-    http2: {
-      streamWindowBytes: env.integer(
-        'HTTP2_STREAM_WINDOW_SIZE',
-        4 * mib,
-        { min: 64 * kib, max: 2 ** 31 - 1 },
-        'receive window of each HBONE stream, bytes',
-      ),
-      connectionWindowBytes: env.integer(
-        'HTTP2_CONNECTION_WINDOW_SIZE',
-        16 * mib,
-        { min: 64 * kib, max: 2 ** 31 - 1 },
-        "receive window of each HBONE connection, bytes; larger than the stream's",
-      ),
-      maxFrameBytes: env.integer(
-        'HTTP2_FRAME_SIZE',
-        mib,
-        { min: 16 * kib, max: 2 ** 24 - 1 },
-        'largest HTTP/2 frame accepted, bytes',
-      ),
-    },
+    http2: readHttp2(env),
   };
 }
 
@@ -117,4 +98,34 @@ export function readDrain(env: EnvReader): number {
     { minMs: 0, maxMs: DAY_MS },
     'after SIGTERM connections may end by themselves for this long; default: one second less than the grace period',
   );
+}
+
+function readHttp2(env: EnvReader): Partial<Http2Options> {
+  const [kib, mib] = [1024, 1024 * 1024];
+  const options = {
+    streamWindowBytes: env.integer(
+      'HTTP2_STREAM_WINDOW_SIZE',
+      4 * mib,
+      { min: 64 * kib, max: 2 ** 31 - 1 },
+      'receive window of each HBONE stream, bytes',
+    ),
+    connectionWindowBytes: env.integer(
+      'HTTP2_CONNECTION_WINDOW_SIZE',
+      16 * mib,
+      { min: 64 * kib, max: 2 ** 31 - 1 },
+      "receive window of each HBONE connection, bytes; larger than the stream's",
+    ),
+    maxFrameBytes: env.integer(
+      'HTTP2_FRAME_SIZE',
+      mib,
+      { min: 16 * kib, max: 2 ** 24 - 1 },
+      'largest HTTP/2 frame accepted, bytes',
+    ),
+  };
+  const { streamWindowBytes, connectionWindowBytes } = options;
+  if (connectionWindowBytes <= streamWindowBytes) {
+    const least = `must be larger than HTTP2_STREAM_WINDOW_SIZE (${streamWindowBytes}), or one stalled stream stops all`;
+    env.reject('HTTP2_CONNECTION_WINDOW_SIZE', `${connectionWindowBytes} ${least}`);
+  }
+  return options;
 }

@@ -25,9 +25,14 @@ export interface ControlPlaneOptions {
 }
 
 /** Where the mesh's state comes from, with what the last process has left of it. */
-export function createDiscovery(options: ControlPlaneOptions): DiscoverySource {
+export async function createDiscovery(options: ControlPlaneOptions): Promise<DiscoverySource> {
   const { config, clock, listener, logger, metrics, random } = options;
-  const { address, rootCa } = config.discovery;
+  const { address, localPath, rootCa } = config.discovery;
+  if (localPath !== undefined) {
+    // Loaded on demand: a proxy with a controller has no use for a YAML parser.
+    const { LocalSource } = await import('#shared/discovery/local-source.ts');
+    return new LocalSource({ path: localPath, listener, clock, logger });
+  }
   if (address === undefined) throw new Error('no XDS_ADDRESS');
   const { name, namespace, ip, nodeName, clusterId, clusterDomain } = config.instance;
   const path = config.stateDir === undefined ? undefined : join(config.stateDir, 'mesh.snapshot');
