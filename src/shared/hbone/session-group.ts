@@ -25,6 +25,8 @@ export class SessionGroup implements SessionEvents {
   #connecting = 0;
   #failures = 0;
   #backoffTimer: Timer | undefined;
+  /** Set for good by `close`: a tunnel that ends unanswered because of it must not be what dials again. */
+  #closedBy: ChannelError | undefined;
 
   constructor(
     target: HboneTarget,
@@ -42,6 +44,10 @@ export class SessionGroup implements SessionEvents {
 
   /** Opens the tunnel on a session with room, or lets the request wait for one. */
   place(request: TunnelRequest): void {
+    if (this.#closedBy !== undefined) {
+      request.reject(this.#closedBy);
+      return;
+    }
     for (const session of this.#sessions) if (session.open(request)) return;
     this.#waiting.add(request);
     this.#events.onWaiting(1);
@@ -65,6 +71,7 @@ export class SessionGroup implements SessionEvents {
   }
 
   close(reason: ChannelError): void {
+    this.#closedBy ??= reason;
     this.#rejectWaiting(reason);
     for (const session of Array.from(this.#sessions)) {
       if (session.isConnecting) this.#forget(session);

@@ -300,3 +300,21 @@ test('what is not a CONNECT is refused with 400, and the reason is told here onl
   });
   t.match(made.badRequests, [/^400 the authority/]);
 });
+
+test('a pool that is closed dials nobody for a tunnel that was not answered yet', async t => {
+  let dials = 0;
+  const made: HboneMesh = await mesh(t, {
+    dial: (remote, signal) => {
+      dials++;
+      return made.engine.connect({ remote, timeoutMs: 5_000 }, signal);
+    },
+  });
+  const asked = new Promise<void>(resolve => (made.onConnect = () => resolve()));
+  const tunnel = made.pool.connect(made.target);
+  await asked;
+  // The sockets of a closed pool's workload are made with a descriptor that another workload may have by then.
+  made.pool.close(new ChannelError('drain', 'the workload left the mesh'));
+  await t.rejects(tunnel, { code: 'drain', message: 'the workload left the mesh' });
+  t.equal(dials, 1);
+  t.equal(made.pool.waiting, 0);
+});

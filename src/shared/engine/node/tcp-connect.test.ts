@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { test } from 'tap';
 import { systemClock } from '../../lifecycle/clock.ts';
+import { openTcpSocket, socketFamily } from '../../native/socket.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import { ChannelRecorder, tcpPair } from '../../testing/loopback.ts';
 import type { ChannelError } from '../channel.ts';
@@ -36,6 +37,15 @@ test('an aborted signal ends the attempt', async t => {
   controller.abort();
   await t.rejects(attempt, { code: 'aborted' });
   await t.rejects(engine.connect(target, controller.signal), { code: 'aborted' });
+});
+
+test('a descriptor is closed also when the attempt was given up before it began', async t => {
+  const fd = openTcpSocket(4);
+  t.equal(socketFamily(fd), 4);
+  const target = { remote: { ip: '192.0.2.1', port: 9 }, timeoutMs: 60_000, fd };
+  await t.rejects(engine.connect(target, AbortSignal.abort()), { code: 'aborted' });
+  await new Promise(resolve => setImmediate(resolve));
+  t.throws(() => socketFamily(fd), { code: 'EBADF' });
 });
 
 test('IPv6 and IPv4-mapped addresses are canonical', async t => {

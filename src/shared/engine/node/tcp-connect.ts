@@ -15,12 +15,14 @@ export function connectTcp(
   signal: AbortSignal | undefined,
 ): Promise<TcpChannel> {
   return new Promise((resolve, reject) => {
+    let channel: NodeTcpChannel | undefined;
+    // First of all: a descriptor that came with the target belongs to it from here on, whatever happens.
+    const socket = makeSocket(target, slice => channel?.deliver(slice));
     if (signal?.aborted === true) {
+      socket.destroy();
       reject(abortedError(target));
       return;
     }
-    let channel: NodeTcpChannel | undefined;
-    const socket = makeSocket(target, slice => channel?.deliver(slice));
     const settle = (error: ChannelError | undefined): void => {
       timer.cancel();
       signal?.removeEventListener('abort', onAbort);
