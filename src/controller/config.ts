@@ -177,10 +177,8 @@ function controllerIdentity(env: EnvReader, trustDomain: TrustDomain, rootNamesp
 }
 
 function requiredAddress(env: EnvReader, name: string, defaultText: string, description: string): Address {
-  const address = readAddress(env, name, defaultText, description);
-  if (address !== undefined) return address;
-  env.reject(name, 'cannot be off');
-  return { ip: '0.0.0.0', port: 0 };
+  const address = readAddress(env, name, defaultText, description, false);
+  return address ?? { ip: '0.0.0.0', port: 0 };
 }
 
 function readAddress(
@@ -188,9 +186,13 @@ function readAddress(
   name: string,
   defaultText: string,
   description: string,
+  mayBeOff = true,
 ): Address | undefined {
   const text = env.string(name, defaultText, description);
-  if (text === 'off') return undefined;
+  if (text === 'off') {
+    if (!mayBeOff) env.reject(name, 'cannot be off');
+    return undefined;
+  }
   const parsed = parseHostPort(text);
   const ip = parsed === undefined ? undefined : canonicalIp(parsed.host);
   if (parsed !== undefined && ip !== undefined) return { ip, port: parsed.port };

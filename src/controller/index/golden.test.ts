@@ -1,0 +1,69 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { test } from 'tap';
+import { stringify } from 'yaml';
+import { type MeshResource, RESOURCE_TYPES } from '#shared/discovery/mesh-resource.ts';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { ResourceStore } from '../discovery/resource-store.ts';
+import { parseObjectFile } from '../source/object-file.ts';
+import { formatDiagnostic } from '../translate/diagnostic.ts';
+import { MeshIndex } from './mesh-index.ts';
+
+/**
+ * Core kinds by pairs of files: `testdata/x-in.yaml` holds objects, `testdata/x.yaml` what proxies get of them and what is
+ * said about them. With UPDATE_GOLDENS=1 the outputs are written anew, to be read in the diff.
+ */
+const folder = new URL('./testdata/', import.meta.url);
+
+for (const file of readdirSync(folder).filter(name => name.endsWith('-in.yaml'))) {
+  test(file, t => {
+    const input = readFileSync(new URL(file, folder), 'utf8');
+    const output = new URL(file.replace('-in', ''), folder);
+    const actual = stringify(translate(input), { lineWidth: 120, aliasDuplicateObjects: false });
+    if (process.env['UPDATE_GOLDENS'] === '1') writeFileSync(output, actual);
+    t.equal(actual, readFileSync(output, 'utf8'));
+    t.end();
+  });
+}
+
+function translate(yaml: string): object {
+  const store = new ResourceStore();
+  const writer = { writeLine: () => undefined };
+  const index = new MeshIndex({
+    cluster: { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: 'net' },
+    rootNamespace: 'istio-system',
+    store,
+    logger: createLogger({
+      scope: 't',
+      levels: new LogLevels('error'),
+      format: 'text',
+      writer,
+      now: () => 0,
+    }),
+  });
+  const { objects, problems } = parseObjectFile(yaml, 'input', undefined);
+  if (problems.length > 0) throw new Error(JSON.stringify(problems));
+  index.apply({ upserts: [...objects.values()], deletes: [] });
+  const resources = RESOURCE_TYPES.flatMap(type =>
+    [...store.all(type).values()].map(({ resource }) => resource),
+  );
+  return {
+    resources: resources.map(shown),
+    said: index
+      .statuses()
+      .flatMap(status => status.diagnostics.map(d => `${status.state}: ${formatDiagnostic(d)}`)),
+  };
+}
+
+/** Without what is absent, empty or false: what is left is what the objects say. */
+function shown(resource: MeshResource): unknown {
+  const text = JSON.stringify(resource, (_key, value: unknown) => {
+    if (value instanceof Map) {
+      const entries: unknown = Object.fromEntries(value);
+      return entries;
+    }
+    const isBlank = value === '' || value === false || (Array.isArray(value) && value.length === 0);
+    return isBlank ? undefined : value;
+  });
+  const plain: unknown = JSON.parse(text);
+  return plain;
+}

@@ -1,0 +1,39 @@
+import { test } from 'tap';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { LeafLedger } from './leaf-ledger.ts';
+
+const MINUTE_MS = 60_000;
+
+test('a holder counts for its newest leaf, and until that ends', t => {
+  const clock = new FakeClock();
+  const ledger = new LeafLedger(clock, 0);
+  const notAfterMs = clock.now() + MINUTE_MS;
+  ledger.record('node-a', 'orders', { signer: 'old', notAfterMs });
+  ledger.record('node-b', 'orders', { signer: 'old', notAfterMs });
+  t.equal(ledger.othersThan('new'), 2);
+  ledger.record('node-a', 'orders', { signer: 'new', notAfterMs });
+  t.equal(ledger.othersThan('new'), 1);
+  clock.advance(MINUTE_MS + 1);
+  t.equal(ledger.othersThan('new'), 0, 'the other one has ended');
+  t.end();
+});
+
+test('while leaves of an earlier process may live it does not know', t => {
+  const clock = new FakeClock();
+  const ledger = new LeafLedger(clock, clock.now() + MINUTE_MS);
+  t.equal(ledger.othersThan('new'), undefined);
+  clock.advance(MINUTE_MS + 1);
+  t.equal(ledger.othersThan('new'), 0);
+  t.end();
+});
+
+test('leaves that have ended are swept: it does not grow with the pods there ever were', t => {
+  const clock = new FakeClock();
+  const ledger = new LeafLedger(clock, 0);
+  for (let i = 0; i < 5_000; i++) {
+    ledger.record('node', `pod-${i}`, { signer: 'a', notAfterMs: clock.now() + MINUTE_MS });
+    clock.advance(1_000);
+  }
+  t.ok((ledger.othersThan('b') ?? 0) <= 61);
+  t.end();
+});
