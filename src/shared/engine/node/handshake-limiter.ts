@@ -6,6 +6,14 @@ export interface HandshakeCounts {
   readonly rejectedTotal: number;
 }
 
+/** Of all places, running or waiting, one address gets at most this part: one peer that never finishes leaves the others theirs. */
+const SHARE_OF_ONE_PEER = 1 / 4;
+
+interface PeerShare {
+  active: number;
+  waiting: number;
+}
+
 /**
  * A handshake costs some tenths of a millisecond of CPU that a stranger can ask for. No more than `maxActive` go on at
  * a time, `maxWaiting` more wait in order of arrival, and what comes on top is turned away at once.
@@ -13,8 +21,10 @@ export interface HandshakeCounts {
 export class HandshakeLimiter {
   readonly #maxActive: number;
   readonly #maxWaiting: number;
-  readonly #waiting = new Set<() => void>();
-  #active = 0;
+  readonly #waiting = new Map<() => void, string>();
+  readonly #running = new Map<() => void, string>();
+  /** Of addresses with a place alone: as bounded as the places are. */
+  readonly #peers = new Map<string, PeerShare>();
   #startedTotal = 0;
   #rejectedTotal = 0;
 
@@ -23,42 +33,82 @@ export class HandshakeLimiter {
     this.#maxWaiting = maxWaiting;
   }
 
-  /** Calls `start` now or when a place is free. @returns false, never having called it, when the queue is full. */
-  enter(start: () => void): boolean {
-    if (this.#active < this.#maxActive) {
-      this.#begin(start);
+  /**
+   * Calls `start` now or when a place is free. @returns false, never having called it, when there is none to wait for.
+   * @param peer IP address of the other side
+   */
+  enter(start: () => void, peer: string): boolean {
+    const share = this.#peers.get(peer) ?? { active: 0, waiting: 0 };
+    if (this.#mayRun(share)) {
+      this.#peers.set(peer, share);
+      this.#begin(start, peer, share);
       return true;
     }
-    if (this.#waiting.size >= this.#maxWaiting) {
+    if (this.#waiting.size >= this.#maxWaiting || share.waiting >= partOf(this.#maxWaiting)) {
       this.#rejectedTotal++;
       return false;
     }
-    this.#waiting.add(start);
+    share.waiting++;
+    this.#peers.set(peer, share);
+    this.#waiting.set(start, peer);
     return true;
   }
 
   /** The caller gave up: leaves the queue, or gives its place to the next one. Call it exactly once per `enter`. */
   leave(start: () => void): void {
-    if (this.#waiting.delete(start)) return;
-    this.#active--;
-    const [next] = this.#waiting;
-    if (next === undefined) return;
-    this.#waiting.delete(next);
-    this.#begin(next);
+    const queuedFor = this.#waiting.get(start);
+    if (queuedFor !== undefined) {
+      this.#waiting.delete(start);
+      this.#release(queuedFor, 'waiting');
+      return;
+    }
+    const ranFor = this.#running.get(start);
+    if (ranFor === undefined) return;
+    this.#running.delete(start);
+    this.#release(ranFor, 'active');
+    this.#beginNext();
   }
 
   get counts(): HandshakeCounts {
     return {
-      active: this.#active,
+      active: this.#running.size,
       waiting: this.#waiting.size,
       startedTotal: this.#startedTotal,
       rejectedTotal: this.#rejectedTotal,
     };
   }
 
-  #begin(start: () => void): void {
-    this.#active++;
+  #mayRun({ active }: PeerShare): boolean {
+    return this.#running.size < this.#maxActive && active < partOf(this.#maxActive);
+  }
+
+  /** The first in line whose address is within its share. */
+  #beginNext(): void {
+    for (const [start, peer] of this.#waiting) {
+      const share = this.#peers.get(peer);
+      if (share === undefined || !this.#mayRun(share)) continue;
+      this.#waiting.delete(start);
+      share.waiting--;
+      this.#begin(start, peer, share);
+      return;
+    }
+  }
+
+  #begin(start: () => void, peer: string, share: PeerShare): void {
+    share.active++;
+    this.#running.set(start, peer);
     this.#startedTotal++;
     start();
   }
+
+  #release(peer: string, what: keyof PeerShare): void {
+    const share = this.#peers.get(peer);
+    if (share === undefined) return;
+    share[what]--;
+    if (share.active === 0 && share.waiting === 0) this.#peers.delete(peer);
+  }
+}
+
+function partOf(places: number): number {
+  return Math.ceil(places * SHARE_OF_ONE_PEER);
 }

@@ -12,9 +12,9 @@ import { handshake } from './tls-handshake.ts';
 
 export interface NodeEngineOptions {
   readonly clock: Clock;
-  /** Handshakes under way at a time, both roles. Default 256. */
+  /** Handshakes under way at a time, of each role. Default 256. */
   readonly maxActiveHandshakes?: number;
-  /** Handshakes that wait for a place. Default 4096; further ones are refused. */
+  /** Handshakes that wait for a place, of each role. Default 4096; further ones are refused. */
   readonly maxWaitingHandshakes?: number;
   /** Hears of accepts that failed (`resource_exhausted` for EMFILE) and of handlers that threw. */
   readonly onAcceptError?: (error: ChannelError) => void;
@@ -29,16 +29,16 @@ export interface NodeEngine extends Engine {
 export function createNodeEngine(options: NodeEngineOptions): NodeEngine {
   const { clock } = options;
   const channels = { flushQueue: new FlushQueue(), chunks: new ChunkPool() };
-  const limiter = new HandshakeLimiter(
-    options.maxActiveHandshakes ?? 256,
-    options.maxWaitingHandshakes ?? 4096,
-  );
+  const newLimiter = (): HandshakeLimiter =>
+    new HandshakeLimiter(options.maxActiveHandshakes ?? 256, options.maxWaitingHandshakes ?? 4096);
+  // Apart, so that strangers who connect and say nothing cannot keep us from connecting to others.
+  const limiters = { server: newLimiter(), client: newLimiter() };
   const onAcceptError = options.onAcceptError ?? (() => {});
-  const env = { clock, limiter, channels };
+  const env = { clock, limiters, channels };
   return {
     name: 'node',
     get handshakes() {
-      return limiter.counts;
+      return sum(limiters.server.counts, limiters.client.counts);
     },
     listen: (target, onAccept) => listenTcp(target, channels, onAccept, onAcceptError),
     connect: (target, signal) => connectTcp(target, clock, channels, signal),
@@ -47,6 +47,15 @@ export function createNodeEngine(options: NodeEngineOptions): NodeEngine {
       handshake('server', ours(channel), oursTls(context), tls, env),
     secureClient: async (channel, context, tls) =>
       handshake('client', ours(channel), oursTls(context), tls, env),
+  };
+}
+
+function sum(a: HandshakeCounts, b: HandshakeCounts): HandshakeCounts {
+  return {
+    active: a.active + b.active,
+    waiting: a.waiting + b.waiting,
+    startedTotal: a.startedTotal + b.startedTotal,
+    rejectedTotal: a.rejectedTotal + b.rejectedTotal,
   };
 }
 

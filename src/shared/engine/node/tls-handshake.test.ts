@@ -211,6 +211,27 @@ test('handshakes beyond the limit wait, beyond the queue they are refused', asyn
   }
 });
 
+test('strangers who connect and say nothing do not keep us from connecting to others', async t => {
+  const clock = new FakeClock(Date.now());
+  const small = createNodeEngine({ clock, maxActiveHandshakes: 1, maxWaitingHandshakes: 1 });
+  const stranger = await tcpPair(small);
+  const silent = new ChannelRecorder(stranger.client);
+  const stalled = small
+    .secureServer(stranger.server, server, { alpn: ['h2'], timeoutMs: 1_000, verifyPeer: true })
+    .catch((e: ChannelError) => e.code);
+  const { client: a, server: b } = await tcpPair(small);
+  const tls = { alpn: ['h2'], timeoutMs: 1_000, verifyPeer: true };
+  // The other end is a process of its own, with places of its own.
+  const both = await Promise.all([small.secureClient(a, client, tls), engine.secureServer(b, server, tls)]);
+  const ends = both.map(channel => new ChannelRecorder(channel));
+  for (const end of ends) end.channel.end();
+  await Promise.all(ends.map(end => end.close()));
+  clock.advance(1_000);
+  t.equal(await stalled, 'timeout');
+  silent.channel.end();
+  await silent.close();
+});
+
 test('material that cannot work is refused when it is loaded', async t => {
   const good = await ca.issue(CLIENT_ID);
   const another = await ca.issue(CLIENT_ID);

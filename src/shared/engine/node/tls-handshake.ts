@@ -14,7 +14,7 @@ import type { NodeTlsContext } from './tls-context.ts';
 
 export interface HandshakeEnvironment {
   readonly clock: Clock;
-  readonly limiter: HandshakeLimiter;
+  readonly limiters: Readonly<Record<'client' | 'server', HandshakeLimiter>>;
   readonly channels: ChannelContext;
 }
 
@@ -28,6 +28,7 @@ export function handshake(
 ): Promise<SecureChannel> {
   const peer = channel.remoteAddress;
   const transport = channel.release();
+  const limiter = env.limiters[role];
   return new Promise((resolve, reject) => {
     let settled = false;
     let secured: TLSSocket | undefined;
@@ -35,7 +36,7 @@ export function handshake(
       if (settled) return;
       settled = true;
       timer.cancel();
-      env.limiter.leave(start);
+      limiter.leave(start);
       transport.off('close', onClose);
       if (outcome instanceof ChannelError) {
         discard(secured, transport);
@@ -74,7 +75,7 @@ export function handshake(
     transport.on('close', onClose);
     transport.on('error', ignore);
     const timer = env.clock.setTimer(options.timeoutMs, () => settle(timedOut(options.timeoutMs, peer)));
-    if (!env.limiter.enter(start)) {
+    if (!limiter.enter(start, peer.ip)) {
       settled = true;
       timer.cancel();
       discard(undefined, transport);
