@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseJson } from '#shared/config/json.ts';
@@ -75,15 +75,15 @@ export class ZtunnelProcess {
     return parseJson(text);
   }
 
+  /** HTTP/1.0, so that the end of the connection is the end of the answer. */
   adminText(path: string, method: 'GET' | 'POST' = 'GET'): Promise<string> {
     return new Promise((resolve, reject) => {
-      const call = request({ socketPath: this.#socket, path, method, agent: false }, response => {
-        let body = '';
-        response.on('data', (data: Buffer) => (body += data.toString()));
-        response.on('end', () => resolve(body));
-      });
-      call.on('error', reject);
-      call.end();
+      const socket = createConnection(this.#socket);
+      let answer = '';
+      socket.on('data', data => (answer += data.toString()));
+      socket.on('error', reject);
+      socket.on('close', () => resolve(answer.slice(answer.indexOf('\r\n\r\n') + 4)));
+      socket.write(`${method} ${path} HTTP/1.0\r\n\r\n`);
     });
   }
 
