@@ -1,4 +1,3 @@
-import { evaluate } from '#shared/authz/evaluate.ts';
 import {
   ExchangeError,
   type RequestHead,
@@ -7,30 +6,27 @@ import {
   type ServerExchangeSink,
 } from '#shared/http/exchange.ts';
 import { getHeader, type HeaderList } from '#shared/http/headers.ts';
-import type { Timed } from '#shared/lifecycle/coarse-timers.ts';
-import type { RouteFound } from '#shared/route/compiled-match.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import type { HeaderChange, RetryPolicy, RouteBackend, RouteRule } from '#shared/route/model.ts';
-import { normalizeTarget } from '#shared/route/path.ts';
-import { pickBackend } from '#shared/route/pick-backend.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { retryBackoffMs } from '../retry/backoff.ts';
 import { shouldRetry, type TryOutcome } from '../retry/policy.ts';
 import type { ServiceState } from '../services/service-state.ts';
-import { logRequest } from '../telemetry/request-log.ts';
 import { chooseUpstreamProtocol } from '../upstream/choose-protocol.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
+import { decideRequest } from './decide.ts';
 import type { Downstream } from './environment.ts';
 import { FAILURES, type RequestFailure } from './error-response.ts';
+import { failureAnswer, isGrpc } from './failure-answer.ts';
 import { failureOf, flagOf } from './failure-of.ts';
 import { RequestBody } from './request-body.ts';
-import { applyFilters, type FilterResponse } from './route-filters.ts';
-import { ensureTraceparent } from './trace-headers.ts';
+import { type DeadlineOwner, RequestDeadlines } from './request-deadlines.ts';
+import { RequestRecord } from './request-record.ts';
+import type { FilterResponse } from './route-filters.ts';
 import { adaptSwitch, asHttp1Upgrade } from './websocket.ts';
 
 const NONE_TRIED: readonly BalancedEndpoint[] = [];
-const NEVER = Number.POSITIVE_INFINITY;
 
 /** Hands a request to its service. The sink is set when this returns; everything else follows from events. */
 export function serveRequest(downstream: Downstream, exchange: ServerExchange): void {
@@ -43,92 +39,52 @@ export function serveRequest(downstream: Downstream, exchange: ServerExchange): 
  * One request from its head to its end: authorize, route, filter, pick, try, retry, record. Decisions are made by pure
  * functions; this class acts on them and keeps what they need. Exactly one record is made of each request.
  */
-class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
-  deadlineAt = NEVER;
-  timedIndex = -1;
+class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   readonly #downstream: Downstream;
   readonly #exchange: ServerExchange;
   readonly #request: RequestHead;
-  readonly #startMs: number;
-  readonly #grpc: boolean;
+  readonly #record: RequestRecord;
   #body: RequestBody | undefined;
-  #found: RouteFound | undefined;
   #rule: RouteRule | undefined;
   #backend: RouteBackend | undefined;
   #target: ServiceState | undefined;
   #retry: RetryPolicy = DEFAULT_RETRY_POLICY;
   #responseChanges: readonly HeaderChange[] = [];
   #attempt: Attempt | undefined;
-  #endpoint: BalancedEndpoint | undefined;
   #tried: BalancedEndpoint[] | undefined;
-  #attempts = 0;
   #responseStarted = false;
   #upstreamEnded = false;
   #done = false;
-  #requestDeadline = NEVER;
-  #tryDeadline = NEVER;
-  #retryAt = NEVER;
-  #status = 0;
-  #flags = '-';
-  #detail: string | undefined;
-  #grpcStatus = '';
-  #responseBytes = 0;
-  #upstreamMs = -1;
+  #deadlines: RequestDeadlines | undefined;
 
   constructor(downstream: Downstream, exchange: ServerExchange) {
     this.#downstream = downstream;
     this.#exchange = exchange;
     this.#request = exchange.request;
-    this.#startMs = downstream.env.clock.monotonic();
-    this.#grpc = isGrpc(exchange.request);
-    downstream.env.inFlight.enter();
+    const { env, service } = downstream;
+    this.#record = new RequestRecord(env.clock.monotonic(), isGrpc(exchange.request), service.service);
+    env.inFlight.enter();
   }
 
   begin(): void {
-    const request = this.#request;
-    if (request.method === 'CONNECT' && request.upgrade === undefined) return this.#fail('unsupported');
-    if (request.path !== '*') {
-      const path = normalizeTarget(request.path);
-      if (path === undefined) return this.#fail('bad_path');
-      request.path = path;
+    const decision = decideRequest(this.#downstream, this.#request);
+    this.#record.route = decision.rule?.name ?? '';
+    switch (decision.kind) {
+      case 'fail':
+        this.#fail(decision.failure, decision.detail);
+        return;
+      case 'answer':
+        this.#responseChanges = decision.responseChanges;
+        this.#answer(decision.response);
+        return;
+      case 'forward':
+        this.#responseChanges = decision.responseChanges;
+        this.#rule = decision.rule;
+        this.#backend = decision.backend;
+        this.#target = decision.target;
+        this.#record.service = decision.target.service;
+        this.#start(decision.rule, decision.target);
     }
-    const { service, authz } = this.#downstream;
-    const decision = evaluate(service.policies, authz, request);
-    if (!decision.allowed) return this.#fail('denied', decision.reason);
-    this.#route(service);
-  }
-
-  // --- where to
-
-  #route(service: ServiceState): void {
-    const { env, port } = this.#downstream;
-    const request = this.#request;
-    const found = service.matcher.find(request, port);
-    const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port);
-    if (found === undefined && routed) return this.#fail('no_route');
-    const rule = found?.rule ?? service.defaultRule(port);
-    this.#found = found;
-    this.#rule = rule;
-    ensureTraceparent(request.headers, env.random);
-    if (request.authority === '') request.authority = service.service.hostname;
-    if (rule.filters.length > 0) {
-      const outcome = applyFilters(rule.filters, request, port, found?.match);
-      this.#responseChanges = outcome.responseChanges;
-      if (outcome.response !== undefined) return this.#answer(outcome.response);
-    }
-    const backend = pickBackend(rule.backends, env.random());
-    if (backend?.service === undefined) return this.#fail('no_backend');
-    const target = backend.service === service.name ? service : env.services.get(backend.service);
-    if (target === undefined) return this.#fail('unknown_service', `service ${backend.service} is not known`);
-    if (backend.filters.length > 0) this.#applyBackendFilters(backend);
-    this.#backend = backend;
-    this.#target = target;
-    this.#start(rule, target);
-  }
-
-  #applyBackendFilters(backend: RouteBackend): void {
-    const outcome = applyFilters(backend.filters, this.#request, this.#downstream.port, this.#found?.match);
-    this.#responseChanges = [...this.#responseChanges, ...outcome.responseChanges];
   }
 
   #start(rule: RouteRule, target: ServiceState): void {
@@ -136,7 +92,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
     const { contentLength, upgrade } = this.#request;
     if (contentLength !== 0) this.#body = new RequestBody(this.#retry.attempts > 0 && upgrade === undefined);
     const requestMs = rule.timeouts.requestMs ?? 0;
-    if (requestMs > 0) this.#requestDeadline = this.#deadlineIn(requestMs);
+    if (requestMs > 0) this.#useDeadlines().startRequest(requestMs);
     target.budget.recordRequest();
     this.#try();
   }
@@ -153,11 +109,10 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
       .picker(backend.port, backend.subset)
       .pick(env.random(), this.#tried ?? NONE_TRIED);
     if (endpoint === undefined) return this.#fail('no_endpoint');
-    this.#endpoint = endpoint;
-    this.#attempts++;
+    this.#record.endpoint = endpoint;
+    this.#record.attempts++;
     const tryMs = this.#rule?.timeouts.backendRequestMs ?? this.#retry.perTryTimeoutMs ?? 0;
-    if (tryMs > 0) this.#tryDeadline = this.#deadlineIn(tryMs);
-    this.#arm();
+    if (tryMs > 0) this.#useDeadlines().startTry(tryMs);
     const upstream = chooseUpstreamProtocol(target.port(backend.port)?.appProtocol, protocol, this.#request);
     const policy = target.upstreamPolicy(backend.subset);
     const request = this.#request;
@@ -184,15 +139,16 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
   }
 
   onAttemptResponse(attempt: Attempt, head: ResponseHead, endStream: boolean): void {
-    if (this.#upstreamMs < 0) this.#upstreamMs = this.#downstream.env.clock.monotonic() - this.#startMs;
-    if (head.status >= 400 || this.#grpc) {
-      const grpcStatus = this.#grpc && endStream ? getHeader(head.headers, 'grpc-status') : undefined;
+    if (this.#record.upstreamMs < 0)
+      this.#record.upstreamMs = this.#downstream.env.clock.monotonic() - this.#record.startMs;
+    if (head.status >= 400 || this.#record.grpc) {
+      const grpcStatus = this.#record.grpc && endStream ? getHeader(head.headers, 'grpc-status') : undefined;
       const numeric = grpcStatus === undefined ? undefined : Number(grpcStatus);
       if (this.#retryAfter({ kind: 'response', status: head.status, grpcStatus: numeric })) {
         attempt.cancel(new ExchangeError('cancelled', `answered ${head.status}, tried again`));
         return;
       }
-      this.#grpcStatus = grpcStatus ?? '';
+      this.#record.grpcStatus = grpcStatus ?? '';
     }
     this.#commit(head.status);
     if (this.#responseChanges.length > 0) {
@@ -204,17 +160,18 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
   }
 
   onAttemptBody(slice: Buffer): boolean {
-    this.#responseBytes += slice.length;
+    this.#record.responseBytes += slice.length;
     return this.#exchange.sendBody(slice);
   }
 
   onAttemptEnd(attempt: Attempt, trailers: HeaderList): void {
     if (trailers.length > 0) {
       this.#exchange.endBody(trailers);
-      if (this.#grpc) this.#grpcStatus = getHeader(trailers, 'grpc-status') ?? this.#grpcStatus;
+      if (this.#record.grpc)
+        this.#record.grpcStatus = getHeader(trailers, 'grpc-status') ?? this.#record.grpcStatus;
     } else this.#exchange.endBody();
     // A tunnel ends when both directions have.
-    if (this.#status === 101 && this.#body?.ended === false) {
+    if (this.#record.status === 101 && this.#body?.ended === false) {
       this.#upstreamEnded = true;
       return;
     }
@@ -225,8 +182,8 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
 
   onAttemptFailed(attempt: Attempt, error: ExchangeError): void {
     if (this.#responseStarted) {
-      this.#flags = flagOf(error);
-      this.#detail = error.message;
+      this.#record.flags = flagOf(error);
+      this.#record.detail = error.message;
       this.#exchange.abort(error);
       this.#finish();
       return;
@@ -251,17 +208,17 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
       method: this.#request.method,
       replayable: this.#body?.replayable ?? true,
       responseStarted: this.#responseStarted,
-      retries: this.#attempts - 1,
+      retries: this.#record.attempts - 1,
     };
     if (!shouldRetry(this.#retry, outcome, facts)) return false;
     if (this.#target?.budget.tryAcquire() !== true) {
-      this.#detail = 'retry budget exhausted';
+      this.#record.detail = 'retry budget exhausted';
       return false;
     }
     this.#body?.rewind();
-    this.#tryDeadline = NEVER;
+    this.#deadlines?.endTry();
     this.#attempt = undefined;
-    const endpoint = this.#endpoint;
+    const endpoint = this.#record.endpoint;
     if (endpoint !== undefined) {
       this.#tried ??= [];
       this.#tried.push(endpoint);
@@ -272,27 +229,18 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
       ? 0
       : retryBackoffMs(this.#retry, facts.retries, this.#downstream.env.random());
     if (delayMs < 1) this.#try();
-    else {
-      this.#retryAt = this.#deadlineIn(delayMs);
-      this.#arm();
-    }
+    else this.#useDeadlines().startRetry(delayMs);
     return true;
   }
 
   /** The response goes to the client: from here on there is no other try, and only the request's own timeout counts. */
   #commit(status: number): void {
     this.#responseStarted = true;
-    this.#status = status;
+    this.#record.status = status;
     this.#body?.commit();
-    if (this.#tryDeadline !== NEVER) {
-      this.#tryDeadline = NEVER;
-      this.#arm();
-    }
     // A tunnel lives as long as its ends want.
-    if (status === 101) {
-      this.#requestDeadline = NEVER;
-      this.#arm();
-    }
+    if (status === 101) this.#deadlines?.end();
+    else this.#deadlines?.endTry();
   }
 
   // --- from the client
@@ -315,51 +263,36 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
   onAbort(error: ExchangeError): void {
     if (this.#done) return;
     const malformed = error.code === 'protocol_error' || error.code === 'body_too_large';
-    this.#flags = malformed ? 'DPE' : error.code === 'timeout' ? 'SI' : 'DC';
-    this.#detail = error.message;
+    this.#record.flags = malformed ? 'DPE' : error.code === 'timeout' ? 'SI' : 'DC';
+    this.#record.detail = error.message;
     this.#cancelAttempt(new ExchangeError('cancelled', error.message));
     this.#finish();
   }
 
   // --- time
 
-  #deadlineIn(delayMs: number): number {
-    const { timers } = this.#downstream.env;
-    timers.add(this);
-    return timers.after(delayMs);
+  #useDeadlines(): RequestDeadlines {
+    return (this.#deadlines ??= new RequestDeadlines(this.#downstream.env.timers, this));
   }
 
-  #arm(): void {
-    this.deadlineAt = Math.min(this.#requestDeadline, this.#tryDeadline, this.#retryAt);
+  onRetryDue(): void {
+    this.#try();
   }
 
-  onDeadline(): void {
-    const { now } = this.#downstream.env.timers;
-    if (now >= this.#requestDeadline) this.#requestTimedOut();
-    else if (now >= this.#tryDeadline) this.#tryTimedOut();
-    else if (now >= this.#retryAt) {
-      this.#retryAt = NEVER;
-      this.#arm();
-      this.#try();
-    } else this.#arm();
-  }
-
-  #requestTimedOut(): void {
+  onRequestTimeout(): void {
     const error = new ExchangeError('timeout', 'request timeout of the route');
     this.#cancelAttempt(error);
     if (!this.#responseStarted) return this.#fail('request_timeout');
-    this.#flags = FAILURES.request_timeout.flag;
+    this.#record.flags = FAILURES.request_timeout.flag;
     this.#exchange.abort(error);
     this.#finish();
   }
 
-  #tryTimedOut(): void {
-    this.#tryDeadline = NEVER;
+  onTryTimeout(): void {
     const attempt = this.#attempt;
     const error = new ExchangeError('timeout', 'timeout of one try');
     this.#cancelAttempt(error);
     const requestSent = attempt?.exchange !== undefined;
-    this.#arm();
     if (!this.#retryAfter({ kind: 'error', code: 'timeout', requestSent, reusedConnection: false })) {
       this.#fail('try_timeout');
     }
@@ -374,21 +307,22 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
 
   #fail(failure: RequestFailure, detail?: string): void {
     const row = FAILURES[failure];
-    this.#flags = this.#attempts > 1 ? `${row.flag},URX` : row.flag;
-    this.#detail =
-      this.#detail === undefined ? (detail ?? row.body) : `${detail ?? row.body}; ${this.#detail}`;
-    if (!this.#grpc) return this.#answer(plainAnswer(row.status, row.body));
-    this.#grpcStatus = String(row.grpcStatus);
-    this.#answer(grpcAnswer(row.grpcStatus, row.body));
+    this.#record.flags = this.#record.attempts > 1 ? `${row.flag},URX` : row.flag;
+    this.#record.detail =
+      this.#record.detail === undefined
+        ? (detail ?? row.body)
+        : `${detail ?? row.body}; ${this.#record.detail}`;
+    if (this.#record.grpc) this.#record.grpcStatus = String(row.grpcStatus);
+    this.#answer(failureAnswer(row, this.#record.grpc));
   }
 
   #answer({ head, body }: FilterResponse): void {
     this.#responseStarted = true;
-    this.#status = head.status;
+    this.#record.status = head.status;
     for (const change of this.#responseChanges) applyHeaderChange(change, head.headers);
     this.#exchange.sendResponse(head, body === '');
     if (body !== '') {
-      this.#responseBytes = Buffer.byteLength(body);
+      this.#record.responseBytes = Buffer.byteLength(body);
       this.#exchange.sendBody(Buffer.from(body));
       this.#exchange.endBody();
     }
@@ -399,85 +333,9 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, Timed {
     if (this.#done) return;
     this.#done = true;
     const { env } = this.#downstream;
-    if (this.timedIndex >= 0) env.timers.remove(this);
-    this.#record(env.clock.monotonic() - this.#startMs);
+    this.#deadlines?.end();
+    this.#record.requestBytes = this.#body?.bytes ?? 0;
+    this.#record.write(this.#downstream, this.#request);
     env.inFlight.leave();
   }
-
-  #record(durationMs: number): void {
-    const downstream = this.#downstream;
-    const { env } = downstream;
-    const service = (this.#target ?? downstream.service).service;
-    const endpoint = this.#endpoint?.workload;
-    if (
-      downstream.pair === undefined ||
-      downstream.pairService !== service ||
-      downstream.pairEndpoint !== endpoint
-    ) {
-      downstream.pair = env.metrics.pair(downstream.peers, service, endpoint);
-      downstream.pairService = service;
-      downstream.pairEndpoint = endpoint;
-    }
-    const cells = downstream.pair.get(this.#grpc, this.#status, this.#flags, this.#grpcStatus);
-    cells.requests.value++;
-    cells.durationMs.observe(durationMs);
-    cells.requestBytes.observe(this.#body?.bytes ?? 0);
-    cells.responseBytes.observe(this.#responseBytes);
-    const failed = this.#flags !== '-' || this.#status >= 500;
-    if (env.accessLogMode === 'all' || (failed && env.accessLogMode === 'errors'))
-      this.#log(service, durationMs);
-  }
-
-  #log(service: ServiceState['service'], durationMs: number): void {
-    const { env, peers, sourceAddress } = this.#downstream;
-    const endpoint = this.#endpoint;
-    const [ip] = endpoint?.workload.addresses ?? [];
-    logRequest(env.accessLog, {
-      peers,
-      sourceAddress,
-      request: this.#request,
-      service,
-      endpoint: endpoint?.workload,
-      endpointAddress: ip === undefined ? '' : `${ip.includes(':') ? `[${ip}]` : ip}:${endpoint?.targetPort}`,
-      route: this.#rule?.name ?? '',
-      attempts: this.#attempts,
-      status: this.#status,
-      flags: this.#flags,
-      detail: this.#detail,
-      grpcStatus: this.#grpcStatus,
-      requestBytes: this.#body?.bytes ?? 0,
-      responseBytes: this.#responseBytes,
-      durationMs,
-      upstreamMs: this.#upstreamMs,
-    });
-  }
-}
-
-function isGrpc(request: RequestHead): boolean {
-  // gRPC is always a POST over HTTP/2; its web dialects are ordinary requests.
-  if (request.protocol !== 'HTTP/2' || request.method !== 'POST') return false;
-  const type = getHeader(request.headers, 'content-type') ?? '';
-  return (
-    type === 'application/grpc' ||
-    type.startsWith('application/grpc+') ||
-    type.startsWith('application/grpc;')
-  );
-}
-
-function plainAnswer(status: number, text: string): FilterResponse {
-  const body = `${text}\n`;
-  return { head: { status, headers: ['content-type', 'text/plain'], contentLength: body.length }, body };
-}
-
-/** A response of trailers only: the one form in which a gRPC client finds a status (gRPC over HTTP/2, "Responses"). */
-function grpcAnswer(grpcStatus: number, message: string): FilterResponse {
-  const headers = [
-    'content-type',
-    'application/grpc',
-    'grpc-status',
-    String(grpcStatus),
-    'grpc-message',
-    message,
-  ];
-  return { head: { status: 200, headers, contentLength: undefined }, body: '' };
 }

@@ -20,6 +20,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
   readonly #waiting = new WaitingAttempts();
   #connecting = 0;
   #closed = false;
+  #maxConnections = Number.POSITIVE_INFINITY;
   #maxRequestsPerConnection = Number.POSITIVE_INFINITY;
 
   constructor(options: PoolOptions) {
@@ -35,6 +36,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
   }
 
   start(attempt: UpstreamAttempt, limits: PoolLimits): void {
+    this.#maxConnections = limits.maxConnections;
     this.#maxRequestsPerConnection = limits.maxRequestsPerConnection;
     const connection = this.#idle.pop();
     if (connection !== undefined) {
@@ -44,7 +46,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
     }
     if (!this.#waiting.add(attempt, limits)) return;
     // One connection for each that waits: the first to become free serves the first in line, whichever it is.
-    if (this.#connecting < this.#waiting.size && this.connections < limits.maxConnections) this.#connect();
+    this.#connectIfNeeded();
   }
 
   cancel(attempt: UpstreamAttempt): void {
@@ -94,7 +96,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
       this.#idleSince.splice(index, 1);
     }
     // Those who waited for this one to become free need another.
-    if (this.#waiting.size > this.#connecting) this.#connect();
+    this.#connectIfNeeded();
   }
 
   #send(connection: Http1ClientConnection, attempt: UpstreamAttempt): void {
@@ -106,6 +108,10 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
       if (connection.idle) this.onIdle(connection);
       attempt.onNoExchange(error);
     }
+  }
+
+  #connectIfNeeded(): void {
+    if (this.#connecting < this.#waiting.size && this.connections < this.#maxConnections) this.#connect();
   }
 
   #connect(): void {
@@ -128,5 +134,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
     this.#connecting--;
     const message = cause instanceof Error ? cause.message : String(cause);
     this.#waiting.next()?.onNoExchange(new ExchangeError('connect_failure', message, { cause }));
+    // At the limit of connections more wait than connections were being made.
+    this.#connectIfNeeded();
   }
 }

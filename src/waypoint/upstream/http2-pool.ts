@@ -104,7 +104,7 @@ export class Http2Pool implements UpstreamPool {
         onStream: () => {
           throw new ExchangeError('protocol_error', 'a server opened a stream');
         },
-        onGoaway: () => {},
+        onGoaway: () => this.#replaceDraining(),
         onCapacity: () => this.#serveWaiting(),
         onClose: () => this.#lost(session),
       },
@@ -123,10 +123,19 @@ export class Http2Pool implements UpstreamPool {
     }
   }
 
+  /** Those who wait for room on a session that takes no more streams would wait for its last one to end. */
+  #replaceDraining(): void {
+    if (this.#waiting.size > 0 && this.#connecting === 0 && !this.#hasOpenSession()) this.#connect();
+  }
+
+  #hasOpenSession(): boolean {
+    return this.#sessions.some(session => session.state === 'open');
+  }
+
   #lost(session: Http2Connection): void {
     const index = this.#sessions.indexOf(session);
     if (index >= 0) this.#sessions.splice(index, 1);
-    if (this.#waiting.size > 0 && this.connections === 0) this.#connect();
+    this.#replaceDraining();
   }
 
   /** Nothing came of the one connection all were waiting for. */
@@ -134,7 +143,7 @@ export class Http2Pool implements UpstreamPool {
     this.#connecting--;
     const message = cause instanceof Error ? cause.message : String(cause);
     const error = new ExchangeError('connect_failure', message, { cause });
-    if (this.connections === 0) this.#waiting.failAll(error);
+    if (this.#connecting === 0 && !this.#hasOpenSession()) this.#waiting.failAll(error);
     else this.#waiting.next()?.onNoExchange(error);
   }
 }

@@ -141,6 +141,18 @@ test('beyond the limit of waiting requests: overflow', async t => {
   t.equal(b.pool.pending, 2);
 });
 
+test('a failed connection leaves nobody waiting for one that is not being made', async t => {
+  const b = bench();
+  const limits = { maxConnections: 1, maxPendingRequests: 9 };
+  const [first, second, third] = [b.start(limits), b.start(limits), b.start(limits)];
+  await b.connect(new Error('refused'));
+  t.same([first.state, second.state, third.state], ['connect_failure', 'waiting', 'waiting']);
+  await b.connect(new Error('refused'));
+  t.same([second.state, third.state], ['connect_failure', 'waiting']);
+  await b.connect();
+  t.equal(third.state, 'sent');
+});
+
 test('a failed connection costs one request its try', async t => {
   const b = bench();
   const [first, second] = [b.start(), b.start()];

@@ -1,0 +1,71 @@
+import { evaluate } from '#shared/authz/evaluate.ts';
+import type { RequestHead } from '#shared/http/exchange.ts';
+import type { HeaderChange, RouteBackend, RouteRule } from '#shared/route/model.ts';
+import { normalizeTarget } from '#shared/route/path.ts';
+import { pickBackend } from '#shared/route/pick-backend.ts';
+import type { ServiceState } from '../services/service-state.ts';
+import type { Downstream } from './environment.ts';
+import type { RequestFailure } from './error-response.ts';
+import { applyFilters, type FilterResponse } from './route-filters.ts';
+import { ensureTraceparent } from './trace-headers.ts';
+
+/** What is to be done with a request. `rule` is the one that matched, where it came so far. */
+export type RequestDecision =
+  | {
+      readonly kind: 'fail';
+      readonly failure: RequestFailure;
+      readonly detail: string | undefined;
+      readonly rule: RouteRule | undefined;
+    }
+  | {
+      readonly kind: 'answer';
+      readonly rule: RouteRule;
+      readonly response: FilterResponse;
+      readonly responseChanges: readonly HeaderChange[];
+    }
+  | {
+      readonly kind: 'forward';
+      readonly rule: RouteRule;
+      readonly backend: RouteBackend;
+      readonly target: ServiceState;
+      readonly responseChanges: readonly HeaderChange[];
+    };
+
+/**
+ * Authorizes and routes a request, and makes the route's changes to it, in place. Authorization comes first, on what the
+ * client sent: who may not call a service does not learn which routes it has.
+ */
+export function decideRequest(downstream: Downstream, request: RequestHead): RequestDecision {
+  if (request.method === 'CONNECT' && request.upgrade === undefined) return fail('unsupported');
+  if (request.path !== '*') {
+    const path = normalizeTarget(request.path);
+    if (path === undefined) return fail('bad_path');
+    request.path = path;
+  }
+  const { service, authz } = downstream;
+  const decision = evaluate(service.policies, authz, request);
+  return decision.allowed ? route(downstream, service, request) : fail('denied', decision.reason);
+}
+
+function route(downstream: Downstream, service: ServiceState, request: RequestHead): RequestDecision {
+  const { env, port } = downstream;
+  const found = service.matcher.find(request, port);
+  const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port);
+  if (found === undefined && routed) return fail('no_route');
+  const rule = found?.rule ?? service.defaultRule(port);
+  ensureTraceparent(request.headers, env.random);
+  if (request.authority === '') request.authority = service.service.hostname;
+  const { response, responseChanges } = applyFilters(rule.filters, request, port, found?.match);
+  if (response !== undefined) return { kind: 'answer', rule, response, responseChanges };
+  const backend = pickBackend(rule.backends, env.random());
+  if (backend?.service === undefined) return fail('no_backend', undefined, rule);
+  const target = backend.service === service.name ? service : env.services.get(backend.service);
+  if (target === undefined) return fail('unknown_service', `service ${backend.service} is not known`, rule);
+  if (backend.filters.length === 0) return { kind: 'forward', rule, backend, target, responseChanges };
+  const more = applyFilters(backend.filters, request, port, found?.match).responseChanges;
+  return { kind: 'forward', rule, backend, target, responseChanges: [...responseChanges, ...more] };
+}
+
+function fail(failure: RequestFailure, detail?: string, rule?: RouteRule): RequestDecision {
+  return { kind: 'fail', failure, detail, rule };
+}

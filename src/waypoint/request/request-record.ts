@@ -1,0 +1,85 @@
+import type { RequestHead } from '#shared/http/exchange.ts';
+import { formatHostPort } from '#shared/workload/ip.ts';
+import type { Service } from '#shared/workload/workload.ts';
+import type { BalancedEndpoint } from '../balance/endpoint.ts';
+import { logRequest } from '../telemetry/request-log.ts';
+import type { Downstream } from './environment.ts';
+
+/** What is known of one request when it has ended. Filled in on the way, written once. */
+export class RequestRecord {
+  readonly startMs: number;
+  readonly grpc: boolean;
+  /** The one addressed, then the one chosen by the route. */
+  service: Service;
+  endpoint: BalancedEndpoint | undefined;
+  route = '';
+  attempts = 0;
+  /** 0: the client was gone before there was one. */
+  status = 0;
+  flags = '-';
+  /** Why, where the waypoint itself ended the request. */
+  detail: string | undefined;
+  grpcStatus = '';
+  requestBytes = 0;
+  responseBytes = 0;
+  /** Until the head of the upstream's response; -1 when there was none. */
+  upstreamMs = -1;
+
+  constructor(startMs: number, grpc: boolean, service: Service) {
+    this.startMs = startMs;
+    this.grpc = grpc;
+    this.service = service;
+  }
+
+  /** One set of metric increments and one line of the access log. */
+  write(downstream: Downstream, request: RequestHead): void {
+    const { accessLogMode, clock } = downstream.env;
+    const durationMs = clock.monotonic() - this.startMs;
+    this.#count(downstream, durationMs);
+    const failed = this.flags !== '-' || this.status >= 500;
+    if (accessLogMode === 'all' || (failed && accessLogMode === 'errors'))
+      this.#log(downstream, request, durationMs);
+  }
+
+  #count(downstream: Downstream, durationMs: number): void {
+    const { service } = this;
+    const endpoint = this.endpoint?.workload;
+    if (
+      downstream.pair === undefined ||
+      downstream.pairService !== service ||
+      downstream.pairEndpoint !== endpoint
+    ) {
+      downstream.pair = downstream.env.metrics.pair(downstream.peers, service, endpoint);
+      downstream.pairService = service;
+      downstream.pairEndpoint = endpoint;
+    }
+    const cells = downstream.pair.get(this.grpc, this.status, this.flags, this.grpcStatus);
+    cells.requests.value++;
+    cells.durationMs.observe(durationMs);
+    cells.requestBytes.observe(this.requestBytes);
+    cells.responseBytes.observe(this.responseBytes);
+  }
+
+  #log(downstream: Downstream, request: RequestHead, durationMs: number): void {
+    const { endpoint } = this;
+    const [ip] = endpoint?.workload.addresses ?? [];
+    logRequest(downstream.env.accessLog, {
+      peers: downstream.peers,
+      sourceAddress: downstream.sourceAddress,
+      request,
+      service: this.service,
+      endpoint: endpoint?.workload,
+      endpointAddress: ip === undefined ? '' : formatHostPort(ip, endpoint?.targetPort ?? 0),
+      route: this.route,
+      attempts: this.attempts,
+      status: this.status,
+      flags: this.flags,
+      detail: this.detail,
+      grpcStatus: this.grpcStatus,
+      requestBytes: this.requestBytes,
+      responseBytes: this.responseBytes,
+      durationMs,
+      upstreamMs: this.upstreamMs,
+    });
+  }
+}
