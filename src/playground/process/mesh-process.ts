@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
-import { type Clock, delay } from '#shared/lifecycle/clock.ts';
+import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { type Clock, delay, type Timer } from '#shared/lifecycle/clock.ts';
 import { runInNetns } from '#shared/native/netns.ts';
 import { childEnvironment, commandLine } from './command-line.ts';
 
@@ -17,6 +17,9 @@ export interface ProcessOptions {
   readonly clock: Clock;
 }
 
+/** Logs lie in memory-backed storage, and a playground may run under load for days. */
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
+const CHECK_LOG_MS = 10_000;
 const TAIL_LINES = 12;
 const MAX_TAIL_BYTES = 64 * 1024;
 
@@ -29,6 +32,7 @@ export class MeshProcess {
   readonly #clock: Clock;
   readonly #logPath: string;
   #end: string | undefined;
+  #logCheck: Timer;
 
   constructor(options: ProcessOptions) {
     this.name = options.name;
@@ -48,9 +52,11 @@ export class MeshProcess {
     } finally {
       closeSync(log);
     }
+    this.#logCheck = this.#checkLogLater();
     this.ended = new Promise(resolve => {
       const finish = (end: string): void => {
         this.#end ??= end;
+        this.#logCheck.cancel();
         resolve(this.#end);
       };
       this.#child.once('error', error => finish(`could not be started: ${error.message}`));
@@ -84,6 +90,14 @@ export class MeshProcess {
     return logTail(this.#logPath);
   }
 
+  /** Whoever writes appends, so a log that is cut goes on at its new end. */
+  #checkLogLater(): Timer {
+    return this.#clock.setTimer(CHECK_LOG_MS, () => {
+      limitLog(this.#logPath, MAX_LOG_BYTES);
+      this.#logCheck = this.#checkLogLater();
+    });
+  }
+
   #signalGroup(signal: NodeJS.Signals): void {
     if (this.#child.pid === undefined) return;
     try {
@@ -92,6 +106,12 @@ export class MeshProcess {
       if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
     }
   }
+}
+
+/** Empties a log that has grown too long. */
+export function limitLog(path: string, maxBytes: number): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size > maxBytes) writeFileSync(path, `(${size} bytes of log dropped)\n`);
 }
 
 export function logTail(path: string): string {

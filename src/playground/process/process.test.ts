@@ -6,7 +6,7 @@ import { systemClock } from '#shared/lifecycle/clock.ts';
 import { cannotMakeNetns } from '#shared/testing/netns-lab.ts';
 import { isRunning, newInstance } from '../instance.ts';
 import { parseListening } from './listening-ports.ts';
-import { MeshProcess, waitUntil } from './mesh-process.ts';
+import { limitLog, MeshProcess, waitUntil } from './mesh-process.ts';
 import { execProgram, spawnProgram } from './pod-exec.ts';
 import { Program } from './program.ts';
 
@@ -36,6 +36,22 @@ test('a process, its end and its last words', async t => {
   const missing = new MeshProcess({ ...given, argv: ['no-such-program'] });
   t.match(await missing.ended, /exit status 127/);
   t.match(missing.tail(), /no-such-program/);
+});
+
+test('a log that has grown too long is emptied, and goes on', async t => {
+  const given = options(t, ['sh', '-c', 'echo 0123456789; sleep 0.2; echo after']);
+  const process = new MeshProcess(given);
+  await waitUntil(
+    systemClock,
+    5_000,
+    () => process.tail() === '0123456789',
+    () => process.tail(),
+  );
+  limitLog(given.logPath, 11);
+  t.equal(process.tail(), '0123456789');
+  limitLog(given.logPath, 10);
+  await process.ended;
+  t.equal(process.tail(), '(11 bytes of log dropped)\nafter');
 });
 
 test('a process that ignores SIGTERM is killed, with what it started', async t => {

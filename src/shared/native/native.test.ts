@@ -107,7 +107,6 @@ test('the table of numbers is that of the C headers', {
     ['sizeof(struct sockaddr_in)', abi.linuxAbi().sockaddrInBytes],
     ['sizeof(struct sockaddr_in6)', abi.linuxAbi().sockaddrIn6Bytes],
     ['sizeof(struct sockaddr_ll)', abi.linuxAbi().sockaddrLlBytes],
-    ['sizeof(struct sockaddr_nl)', abi.linuxAbi().sockaddrNlBytes],
   ];
   const headers = [
     'sched.h',

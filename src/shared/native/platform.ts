@@ -6,19 +6,15 @@ import { arch, platform } from 'node:os';
  * are refused by `linuxAbi` rather than served wrong numbers.
  */
 export interface LinuxAbi {
-  readonly pointerBytes: 8;
   readonly sockaddrInBytes: 16;
   readonly sockaddrIn6Bytes: 28;
   readonly sockaddrLlBytes: 20;
-  readonly sockaddrNlBytes: 12;
 }
 
 const LP64: LinuxAbi = {
-  pointerBytes: 8,
   sockaddrInBytes: 16,
   sockaddrIn6Bytes: 28,
   sockaddrLlBytes: 20,
-  sockaddrNlBytes: 12,
 };
 
 export const ABI_BY_ARCH: ReadonlyMap<string, LinuxAbi> = new Map([
@@ -61,7 +57,7 @@ export const SocketOption = {
 } as const satisfies Record<string, readonly [number, number]>;
 
 /** include/uapi/asm-generic/fcntl.h */
-export const FcntlCommand = { dupfdCloexec: 1030, getFlags: 3, setFlags: 4 } as const;
+export const FcntlCommand = { dupfdCloexec: 1030 } as const;
 
 /** include/linux/socket.h */
 export const MSG_DONTWAIT = 0x40;
