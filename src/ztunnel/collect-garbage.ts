@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { trimAllocator } from '#shared/native/allocator.ts';
 
 /** After the first burst of state and certificates. */
 const SETTLE_MS = 2_000;
@@ -15,5 +16,7 @@ export function collectGarbageLater(clock: Clock): void {
 
 function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
-  runInNewContext('gc()');
+  // The last resort also gives back the pages that the heap would keep for later.
+  runInNewContext("gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })");
+  trimAllocator();
 }
