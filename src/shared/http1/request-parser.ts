@@ -1,5 +1,6 @@
 import type { RequestHead } from '../http/exchange.ts';
 import type { HeaderList } from '../http/headers.ts';
+import { carriesRequests } from '../http/upgrade-token.ts';
 import { BadMessage } from './bad-message.ts';
 import { FieldSection, equals } from './field-section.ts';
 import type { Http1Limits } from './limits.ts';
@@ -214,11 +215,11 @@ class Http1RequestHead implements RequestHead {
 
 /**
  * The offered protocol, when switching to it is possible: an upgrade may be ignored (RFC 9110 §7.8), and is with HTTP/1.0, with a
- * body (its end would have to be waited for), and for h2c, which RFC 9113 has withdrawn.
+ * body (its end would have to be waited for), and for h2c and the like, behind which requests would hide.
  */
 function upgradeToken(method: string, oldVersion: boolean, fields: MessageFields): string | undefined {
   const token = fields.upgrade;
   if (token === undefined || token === '' || !fields.connectionUpgrade || oldVersion) return undefined;
   if (fields.chunked || fields.contentLength > 0 || method === 'CONNECT') return undefined;
-  return token.toLowerCase() === 'h2c' ? undefined : token;
+  return carriesRequests(token) ? undefined : token;
 }

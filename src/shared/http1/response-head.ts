@@ -14,9 +14,25 @@ export interface ResponseFraming {
 /**
  * Renders a final response head and starts the encoder for its body (RFC 9112 §6.3 seen from the sender).
  * @param close the connection ends after this response in any case
- * @throws ExchangeError when a field cannot be sent; nothing is started then
+ * @returns an error when a field cannot be sent; nothing is started then
  */
 export function renderResponse(
+  request: RequestHead,
+  head: ResponseHead,
+  endStream: boolean,
+  close: boolean,
+  encoder: BodyEncoder,
+  nowMs: number,
+): ResponseFraming | ExchangeError {
+  try {
+    return render(request, head, endStream, close, encoder, nowMs);
+  } catch (error) {
+    if (error instanceof ExchangeError) return error;
+    throw error;
+  }
+}
+
+function render(
   request: RequestHead,
   head: ResponseHead,
   endStream: boolean,
@@ -68,6 +84,13 @@ export function renderInterim(head: ResponseHead): Buffer {
   beginHead();
   putText(statusLine(head.status));
   putFields(head.headers);
+  putText('\r\n');
+  return endHead();
+}
+
+export function renderContinue(): Buffer {
+  beginHead();
+  putText(statusLine(100));
   putText('\r\n');
   return endHead();
 }

@@ -1,13 +1,19 @@
 import { type ByteChannel, ChannelError, type ChannelHandler } from '../engine/channel.ts';
-import { ExchangeError, type RequestHead, type ResponseHead } from '../http/exchange.ts';
+import {
+  ExchangeError,
+  type ExchangeErrorCode,
+  type RequestHead,
+  type ResponseHead,
+} from '../http/exchange.ts';
 import type { Timed } from '../lifecycle/coarse-timers.ts';
 import { BadMessage } from './bad-message.ts';
 import { BodyDecoder } from './body-decoder.ts';
 import { BodyEncoder } from './body-encoder.ts';
 import { NO_FIELDS } from './field-section.ts';
 import { endHead } from './head-writer.ts';
+import { ReadGate } from './read-gate.ts';
 import { RequestParser } from './request-parser.ts';
-import { renderInterim, renderRefusal, renderResponse } from './response-head.ts';
+import { renderContinue, renderInterim, renderRefusal, renderResponse } from './response-head.ts';
 import { Http1ServerExchange, type ServerExchangeOwner } from './server-exchange.ts';
 import type { Http1ServerHandler, Http1ServerOptions } from './server-options.ts';
 
@@ -33,12 +39,10 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
   readonly #parser: RequestParser;
   readonly #body: BodyDecoder;
   readonly #encoder = new BodyEncoder();
+  readonly #gate: ReadGate;
   #phase: Phase = 'head';
   #exchange: Http1ServerExchange | undefined;
-  #held: Buffer | undefined;
   #consuming = false;
-  #reading = true;
-  #sinkBlocked = false;
   #writeBlocked = false;
   #closeAfter = false;
   #draining = false;
@@ -51,6 +55,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
     this.#handler = handler;
     this.#parser = new RequestParser(options.limits);
     this.#body = new BodyDecoder(options.limits);
+    this.#gate = new ReadGate(channel);
     options.timers.add(this);
     this.deadlineAt = options.timers.after(options.idleTimeoutMs);
   }
@@ -63,7 +68,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
 
   /** No request is being served and no part of one has arrived. */
   get idle(): boolean {
-    return this.#phase === 'head' && this.#parser.idle && this.#held === undefined;
+    return this.#phase === 'head' && this.#parser.idle && !this.#gate.holds;
   }
 
   /** The response now under way, or the next one, is the last. An idle connection closes at once. */
@@ -75,7 +80,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
   // --- from the channel
 
   onData(slice: Buffer): void {
-    if (this.#held !== undefined) this.#hold(slice, 0);
+    if (this.#gate.holds) this.#gate.hold(slice, 0);
     else this.#consume(slice);
   }
 
@@ -86,12 +91,8 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
       return;
     }
     // A client that closes while it waits is no longer interested: as Envoy and nginx do, the request is cancelled.
-    if (exchange !== undefined) {
-      this.abort(exchange, new ExchangeError('cancelled', 'client closed the connection'));
-      exchange.sink?.onAbort(new ExchangeError('cancelled', 'client closed the connection'));
-      return;
-    }
-    this.#channel.end();
+    if (exchange !== undefined) this.#breakOff(exchange, 'cancelled', 'client closed the connection');
+    else this.#channel.end();
   }
 
   onDrain(): void {
@@ -105,7 +106,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
 
   onClose(error: ChannelError | undefined): void {
     this.#phase = 'closed';
-    this.#held = undefined;
+    this.#gate.take();
     this.#options.timers.remove(this);
     const exchange = this.#detach();
     exchange?.sink?.onAbort(
@@ -136,7 +137,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
           this.onBodyData(pos === 0 ? slice : slice.subarray(pos));
           pos = end;
         } else {
-          if (this.#phase === 'respond' || this.#phase === 'head') this.#hold(slice, pos);
+          if (this.#phase === 'respond' || this.#phase === 'head') this.#gate.hold(slice, pos);
           pos = end;
         }
       }
@@ -148,28 +149,10 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
     }
   }
 
-  #hold(slice: Buffer, pos: number): void {
-    const rest = pos === 0 ? slice : slice.subarray(pos);
-    if (this.#held !== undefined) this.#held = Buffer.concat([this.#held, rest]);
-    else this.#held = this.#channel.readsAreOwned ? rest : Buffer.from(rest);
-    this.#updateReading();
-  }
-
   #consumeHeld(): void {
-    const held = this.#held;
-    if (held !== undefined) {
-      this.#held = undefined;
-      this.#consume(held);
-    }
-    this.#updateReading();
-  }
-
-  #updateReading(): void {
-    const reading = this.#held === undefined && !this.#sinkBlocked;
-    if (reading === this.#reading) return;
-    this.#reading = reading;
-    if (reading) this.#channel.resume();
-    else this.#channel.pause();
+    const held = this.#gate.take();
+    if (held !== undefined) this.#consume(held);
+    this.#gate.update();
   }
 
   #readHead(slice: Buffer, pos: number, end: number): number {
@@ -212,10 +195,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     this.#progress();
-    if (exchange.sink?.onBody(slice) === false) {
-      this.#sinkBlocked = true;
-      this.#updateReading();
-    }
+    if (exchange.sink?.onBody(slice) === false) this.#gate.blockSink(true);
   }
 
   #requestEnded(): void {
@@ -237,7 +217,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
   sendContinue(exchange: Http1ServerExchange): void {
     if (!exchange.request.expectContinue || exchange.responseStarted || exchange.continueSent) return;
     exchange.continueSent = true;
-    this.#channel.write(renderInterim(CONTINUE));
+    this.#channel.write(renderContinue());
   }
 
   sendResponse(exchange: Http1ServerExchange, head: ResponseHead, endStream: boolean): void {
@@ -250,26 +230,20 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
     }
     // Without 100 the client may or may not send its body: what follows could be either.
     const close = this.#closeAfter || this.#draining || (request.expectContinue && !exchange.continueSent);
-    const framing = this.#render(exchange, head, endStream, close);
-    if (framing === undefined) return;
+    const nowMs = this.#options.timers.clock.now();
+    const framing = renderResponse(request, head, endStream, close, this.#encoder, nowMs);
+    if (framing instanceof ExchangeError) {
+      this.#refuse(new BadMessage(502, `response ${framing.message}`));
+      return;
+    }
     exchange.responseStarted = true;
     this.#closeAfter = framing.close;
     if (!this.#channel.write(endHead())) this.#writeBlocked = true;
     this.#progress();
     if (framing.tunnel) this.#startTunnel();
     else if (endStream) this.endBody(exchange, undefined);
-    else if (this.#phase === 'respond' && request.contentLength === undefined) this.#refusedTunnel(exchange);
-  }
-
-  #render(exchange: Http1ServerExchange, head: ResponseHead, endStream: boolean, close: boolean) {
-    const nowMs = this.#options.timers.clock.now();
-    try {
-      return renderResponse(exchange.request, head, endStream, close, this.#encoder, nowMs);
-    } catch (error) {
-      if (!(error instanceof ExchangeError)) throw error;
-      this.#refuse(new BadMessage(502, `response ${error.message}`));
-      return undefined;
-    }
+    // An upgrade that was answered as an ordinary request: its body is empty, now that is known.
+    else if (request.upgrade !== undefined) exchange.sink?.onBodyEnd(NO_FIELDS);
   }
 
   #startTunnel(): void {
@@ -278,15 +252,10 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
     if (!this.#consuming) this.#consumeHeld();
   }
 
-  /** An upgrade that was answered as an ordinary request: its body is empty, now that is known. */
-  #refusedTunnel(exchange: Http1ServerExchange): void {
-    if (exchange.request.upgrade !== undefined) exchange.sink?.onBodyEnd(NO_FIELDS);
-  }
-
   sendBody(exchange: Http1ServerExchange, slice: Uint8Array): boolean {
     if (!exchange.responseStarted) return true;
     if (!this.#encoder.fits(slice.length)) {
-      this.#breakOff(exchange, 'response body longer than its Content-Length');
+      this.#breakOff(exchange, 'protocol_error', 'response body longer than its Content-Length');
       return true;
     }
     this.#progress();
@@ -298,7 +267,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
   endBody(exchange: Http1ServerExchange, trailers: readonly string[] | undefined): void {
     if (!exchange.responseStarted) return;
     if (!this.#encoder.complete) {
-      this.#breakOff(exchange, 'response body shorter than its Content-Length');
+      this.#breakOff(exchange, 'protocol_error', 'response body shorter than its Content-Length');
       return;
     }
     this.#encoder.end(this.#channel, trailers);
@@ -314,13 +283,12 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
   }
 
   resumeBody(): void {
-    this.#sinkBlocked = false;
-    this.#updateReading();
+    this.#gate.blockSink(false);
   }
 
   /** The client must see that the message is incomplete, and the sink that its response went nowhere. */
-  #breakOff(exchange: Http1ServerExchange, reason: string): void {
-    const error = new ExchangeError('protocol_error', reason);
+  #breakOff(exchange: Http1ServerExchange, code: ExchangeErrorCode, reason: string): void {
+    const error = new ExchangeError(code, reason);
     this.abort(exchange, error);
     exchange.sink?.onAbort(error);
   }
@@ -347,7 +315,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
     const exchange = this.#exchange;
     if (exchange !== undefined) exchange.owner = undefined;
     this.#exchange = undefined;
-    if (this.#sinkBlocked) this.resumeBody();
+    this.#gate.blockSink(false);
     return exchange;
   }
 
@@ -363,8 +331,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
       this.#linger();
     }
     this.#handler.onRefused(bad.status, bad.message);
-    const code = bad.status === 413 ? 'body_too_large' : bad.status === 408 ? 'timeout' : 'protocol_error';
-    exchange?.sink?.onAbort(new ExchangeError(code, bad.message));
+    exchange?.sink?.onAbort(bad.toExchangeError());
   }
 
   #exchangeTimedOut(): void {
@@ -372,21 +339,17 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
       this.#refuse(new BadMessage(408, 'request body took too long'));
       return;
     }
-    const exchange = this.#detach();
-    this.#phase = 'closed';
-    this.#channel.abort(new ChannelError('timeout', 'no byte either way within the stream idle timeout'));
-    exchange?.sink?.onAbort(new ExchangeError('timeout', 'stream idle timeout'));
+    if (this.#exchange !== undefined) this.#breakOff(this.#exchange, 'timeout', 'stream idle timeout');
+    else this.#channel.abort(new ChannelError('timeout', 'rest of a request body took too long'));
   }
 
   /** Half-close, then read and drop: a close with unread bytes would reset the response away (RFC 9112 §9.6). */
   #linger(): void {
     this.#phase = 'linger';
-    this.#held = undefined;
-    this.#sinkBlocked = false;
+    this.#gate.take();
     this.deadlineAt = this.#options.timers.after(this.#options.lingerMs);
     this.#channel.end();
-    this.#updateReading();
+    this.#gate.blockSink(false);
+    this.#gate.update();
   }
 }
-
-const CONTINUE: ResponseHead = { status: 100, headers: [], contentLength: undefined };
