@@ -370,6 +370,70 @@ test('a WebSocket of HTTP/2 (extended CONNECT) reaches a server that knows upgra
   t.equal(seen, '200 none GET key hi');
 });
 
+/** The status an extended CONNECT gets. */
+async function extendedConnect(port: number, protocol: string, path: string): Promise<number> {
+  const session = http2Connect(`http://127.0.0.1:${port}`);
+  try {
+    await new Promise(resolve => session.once('remoteSettings', resolve));
+    const stream = session.request({
+      ':method': 'CONNECT',
+      ':protocol': protocol,
+      ':path': path,
+      ':authority': 'echo',
+      ':scheme': 'http',
+    });
+    return await new Promise<number>((resolve, reject) => {
+      stream.on('error', reject);
+      stream.on('response', headers => resolve(headers[':status'] ?? 0));
+    });
+  } finally {
+    session.destroy();
+  }
+}
+
+test('an extended CONNECT is judged as the GET that the upstream gets', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const seen: string[] = [];
+  const server = createServer((req, res) => {
+    seen.push(`${req.method} ${req.url}`);
+    res.end('no upgrade here, but an answer');
+  });
+  const deny = policy('no-get', 'deny', [
+    {
+      http: {
+        ...httpMatch(),
+        methods: [{ kind: 'exact', value: 'GET' }],
+        paths: [{ kind: 'exact', value: '/admin' }],
+      },
+    },
+  ]);
+  const { port } = await deploy(lab, [server], () => ({ authorizationPolicies: [deny] }));
+  t.equal(await extendedConnect(port, 'websocket', '/admin'), 403);
+  t.equal(await extendedConnect(port, 'websocket', '/'), 200);
+  t.same(seen, ['GET /']);
+});
+
+test('no upgrade leads to a protocol whose requests nobody would judge', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  let upgrades = 0;
+  const server = createServer((_, res) => res.end('ok'));
+  server.on('upgrade', (req, socket) => {
+    upgrades++;
+    socket.end(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${req.headers.upgrade}\r\n\r\n`,
+    );
+  });
+  const { port } = await deploy(lab, [server]);
+  for (const protocol of ['h2c', 'TLS/1.2']) {
+    t.equal(await extendedConnect(port, protocol, '/'), 501, `${protocol} over HTTP/2`);
+    const { status } = await ask(port, { headers: { connection: 'Upgrade', upgrade: protocol } });
+    t.equal(status, 200, `${protocol} over HTTP/1.1 is an ordinary request`);
+  }
+  t.equal(upgrades, 0);
+});
+
 test('every third request fails and nobody sees it', async t => {
   const lab = await WaypointLab.create();
   t.teardown(() => lab.close());
@@ -644,6 +708,19 @@ test('a service that does not use this waypoint is not reached through it', asyn
   const port = await lab.client('10.96.0.77', 80);
   await t.rejects(ask(port));
   t.match(lab.lines.join('\n'), 'does not use this waypoint');
+});
+
+test('a source address that the client only claims to have opens nothing', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const claimed = lab.ip(2);
+  const allow = policy('by-address', 'allow', [{ sourceIps: [{ ip: claimed, prefixLength: 32 }] }]);
+  const { port } = await deploy(lab, [(_, res) => res.end('ok')], () => ({ authorizationPolicies: [allow] }));
+  const stranger = workload('stranger', { addresses: [claimed] });
+  lab.apply({ workloads: [stranger] });
+  t.equal((await ask(port)).status, 403, 'the address is of a workload with another identity');
+  lab.apply({ workloads: [{ ...stranger, serviceAccount: 'client' }] });
+  t.equal((await ask(port)).status, 200, 'the address is of a workload with the identity that was proved');
 });
 
 test('a change of policy holds for the next request of a connection', async t => {

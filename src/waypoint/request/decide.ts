@@ -1,5 +1,6 @@
 import { evaluate } from '#shared/authz/evaluate.ts';
 import type { RequestHead } from '#shared/http/exchange.ts';
+import { carriesRequests } from '#shared/http/upgrade-token.ts';
 import type { HeaderChange, RouteBackend, RouteRule } from '#shared/route/model.ts';
 import { normalizeTarget } from '#shared/route/path.ts';
 import { pickBackend } from '#shared/route/pick-backend.ts';
@@ -36,20 +37,29 @@ export type RequestDecision =
  * client sent: who may not call a service does not learn which routes it has.
  */
 export function decideRequest(downstream: Downstream, request: RequestHead): RequestDecision {
-  if (request.method === 'CONNECT' && request.upgrade === undefined) return fail('unsupported');
+  const { upgrade } = request;
+  if (upgrade === undefined ? request.method === 'CONNECT' : carriesRequests(upgrade))
+    return fail('unsupported');
   if (request.path !== '*') {
     const path = normalizeTarget(request.path);
     if (path === undefined) return fail('bad_path');
     request.path = path;
   }
   const { service, authz } = downstream;
-  const decision = evaluate(service.policies, authz, request);
+  const decision = evaluate(service.policies, authz, asJudged(request));
   return decision.allowed ? route(downstream, service, request) : fail('denied', decision.reason);
+}
+
+/** An extended CONNECT is the GET it would be over HTTP/1.1, and that an upstream may get and answer as such (RFC 8441). */
+function asJudged(request: RequestHead): Pick<RequestHead, 'method' | 'path' | 'authority' | 'headers'> {
+  if (request.method !== 'CONNECT') return request;
+  const { path, authority, headers } = request;
+  return { method: 'GET', path, authority, headers };
 }
 
 function route(downstream: Downstream, service: ServiceState, request: RequestHead): RequestDecision {
   const { env, port } = downstream;
-  const found = service.matcher.find(request, port);
+  const found = service.matcher.find(asJudged(request), port);
   const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port);
   if (found === undefined && routed) return fail('no_route');
   const rule = found?.rule ?? service.defaultRule(port);

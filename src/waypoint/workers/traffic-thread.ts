@@ -19,6 +19,7 @@ import type { Place } from '../balance/locality.ts';
 import { findDestination } from '../listener/destination.ts';
 import { DownstreamServer } from '../listener/downstream-server.ts';
 import { HboneListener } from '../listener/hbone-listener.ts';
+import { originalSource } from '../listener/original-source.ts';
 import { detectionMode } from '../listener/sniff-protocol.ts';
 import { SourcePeers } from '../listener/source-peers.ts';
 import { Downstream, InFlight, type RequestEnvironment } from '../request/environment.ts';
@@ -166,7 +167,8 @@ export class TrafficThread {
       connect.refuse(400, found.reason);
       return;
     }
-    const source = request.forwarded?.source ?? remote;
+    const claimed = { peerIdentity, remote, forwarded: request.forwarded?.source };
+    const source = originalSource(this.store, settings.network, claimed);
     const mode = detectionMode(found.port.appProtocol);
     const downstream = this.#downstream(serviceName(found.service), request.port, peerIdentity, source);
     if (downstream === undefined) connect.refuse(503, 'the service is gone');
