@@ -162,6 +162,17 @@ test('a failed connection costs one request its try', async t => {
   t.equal(second.state, 'sent');
 });
 
+test('when every connection fails, each that waits is told', async t => {
+  const b = bench();
+  const attempts = [b.start({ maxConnections: 1 }), b.start({ maxConnections: 1 })];
+  await b.connect(new Error('refused'));
+  await b.connect(new Error('refused'));
+  t.same(
+    attempts.map(attempt => attempt.state),
+    ['connect_failure', 'connect_failure'],
+  );
+});
+
 test('a request given up while it waits is passed over', async t => {
   const b = bench();
   const [first, second] = [b.start(), b.start()];
