@@ -25,6 +25,9 @@ export interface Machine {
 export function checkMachine(report: (line: string) => void): Machine {
   if (process.platform !== 'linux')
     throw new Error(`the playground needs Linux; this is ${process.platform}`);
+  if (process.env[FORCED_MODE] === 'loopback') {
+    return { mode: 'loopback', reason: `${FORCED_MODE}=loopback: without network namespaces` };
+  }
   const missing = missingPackages();
   if (missing.length > 0) install(missing, report);
   return chooseMode();
@@ -52,9 +55,6 @@ function install(packages: readonly string[], report: (line: string) => void): v
 
 /** The best mode that works here; each is tried, since many settings of kernels and containers can forbid it. */
 function chooseMode(): Machine {
-  if (process.env[FORCED_MODE] === 'loopback') {
-    return { mode: 'loopback', reason: `${FORCED_MODE}=loopback: without network namespaces` };
-  }
   const direct = tryNamespaces([]);
   if (direct === undefined) {
     return { mode: process.env[IN_USER_NAMESPACE] === '1' ? 'user-namespace' : 'root', reason: '' };

@@ -8,6 +8,7 @@ import {
   type Instance,
   isRunning,
   newInstance,
+  type PlaygroundMode,
   readInstance,
   removeState,
   writeInstance,
@@ -22,7 +23,13 @@ import { waitUntil } from './process/mesh-process.ts';
 import { execProgram, type PodExecOptions, spawnProgram } from './process/pod-exec.ts';
 import { fetchAdmin } from './proxies/fetch-admin.ts';
 import { Proxies } from './proxies/proxies.ts';
-import type { ExecResult, MeshUnderTest, Need, PacketCapture, PodProcess } from './scenario/mesh-under-test.ts';
+import type {
+  ExecResult,
+  MeshUnderTest,
+  Need,
+  PacketCapture,
+  PodProcess,
+} from './scenario/mesh-under-test.ts';
 import { DedicatedCapture } from './loopback/dedicated-capture.ts';
 import { LoopbackNetwork } from './loopback/loopback-network.ts';
 import { makeDirectories, type StateLayout, stateLayout } from './state-layout.ts';
@@ -39,6 +46,8 @@ export interface PlaygroundOptions {
   /** One line for the operator. */
   readonly report: (line: string) => void;
   readonly clock?: Clock;
+  /** Undefined: the best that the machine allows. */
+  readonly mode?: PlaygroundMode;
 }
 
 /**
@@ -101,7 +110,8 @@ export class Playground implements MeshUnderTest {
         `a playground is running already (process ${running.pid}, ${layout.root}); end it with "ambientctl playground down"`,
       );
     }
-    const { mode, reason } = checkMachine(options.report);
+    const { mode, reason } =
+      options.mode === undefined ? checkMachine(options.report) : { mode: options.mode, reason: '' };
     if (reason !== '') options.report(reason);
     cleanUp(options.stateDir);
     makeDirectories(layout);
@@ -177,7 +187,8 @@ export class Playground implements MeshUnderTest {
   }
 
   ztunnelOf(pod: string): string {
-    return this.#proxies.ztunnelOf(pod, this.#cluster.pod(pod).network);
+    const { spec, network } = this.#cluster.pod(pod);
+    return this.#proxies.ztunnelOf(spec, network);
   }
 
   podIp(pod: string): string {
@@ -201,13 +212,12 @@ export class Playground implements MeshUnderTest {
   }
 
   async kill(proxy: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    await Promise.all(this.#proxies.programs(proxy).map(program => program.kill(signal, KILL_GRACE_MS)));
+    await this.#proxies.program(proxy).kill(signal, KILL_GRACE_MS);
   }
 
   async start(proxy: string): Promise<void> {
-    const programs = this.#proxies.programs(proxy);
-    for (const program of programs) program.start();
-    for (const { name } of programs) await this.#proxies.waitReady(name, READY_MS);
+    this.#proxies.program(proxy).start();
+    await this.#proxies.waitReady(proxy, READY_MS);
   }
 
   /** Throws in loopback mode. */

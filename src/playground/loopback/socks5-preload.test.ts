@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,29 +27,37 @@ interface Proxy {
 }
 
 /**
- * A SOCKS5 server that plays the destination itself: it hands each connection to `serve` behind its reply, which leaves in
+ * A SOCKS5 server that takes every connection to one server of the test, or refuses with `status`. Its reply leaves in two
  * pieces. The opening is taken in one piece, as a client that does not wait sends it.
  */
-function socks5(t: Test, serve: (socket: Socket) => void, status = 0): Promise<Proxy> {
+async function socks5(t: Test, backend: Server | undefined, status = 0): Promise<Proxy> {
+  const backendPort = backend === undefined ? 0 : await listen(t, backend, otherIp);
   const seen: string[] = [];
-  const server = createServer(socket => {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, socket => {
     socket.on('error', () => undefined);
     socket.once('data', (opening: Buffer) => {
+      socket.pause();
       const isName = opening[6] === 3;
       const length = isName ? 1 + (opening[7] ?? 0) : 4;
       const host = isName ? opening.toString('latin1', 8, 7 + length) : opening.subarray(7, 11).join('.');
       seen.push(`${socket.remoteAddress ?? ''} → ${host}:${opening.readUInt16BE(7 + length)}`);
-      socket.pause();
-      socket.unshift(opening.subarray(9 + length));
       socket.write(Buffer.from([5, 0, 5]));
       setImmediate(() => {
         socket.write(Buffer.from([status, 0, 1, 0, 0, 0, 0, 0, 0]));
-        if (status === 0) serve(socket);
+        if (status === 0) relay(socket, opening.subarray(9 + length), backendPort);
         else socket.end();
       });
     });
+    socket.resume();
   });
-  return listen(t, server, podIp).then(port => ({ port, seen }));
+  return { port: await listen(t, server, podIp), seen };
+}
+
+function relay(socket: Socket, early: Buffer, port: number): void {
+  const upstream = connect({ host: otherIp, port, allowHalfOpen: true });
+  upstream.on('error', () => socket.destroy());
+  upstream.write(early);
+  socket.pipe(upstream).pipe(socket);
 }
 
 /** Runs a program in the pod; `socks5Port` undefined: outside the mesh. @returns what it printed. */
@@ -87,15 +95,15 @@ function inPod(
   });
 }
 
-const http = createHttpServer((request, response) => {
-  let body = '';
-  request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-  request.on('end', () => response.end(`${request.method} ${request.headers.host} ${body}`));
-});
-const serveHttp = (socket: Socket): void => void http.emit('connection', socket);
+const httpServer = (): Server =>
+  createHttpServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+    request.on('end', () => response.end(`${request.method} ${request.headers.host} ${body}`));
+  });
 
 test('fetch goes through SOCKS5, the name unresolved', async t => {
-  const proxy = await socks5(t, serveHttp);
+  const proxy = await socks5(t, httpServer());
   const program = `
     const r = await fetch('http://orders.shop:8080/a', { method: 'POST', body: 'x'.repeat(100_000) });
     console.log(r.status, (await r.text()).length);`;
@@ -104,7 +112,7 @@ test('fetch goes through SOCKS5, the name unresolved', async t => {
 });
 
 test('http with an agent that keeps connections', async t => {
-  const proxy = await socks5(t, serveHttp);
+  const proxy = await socks5(t, httpServer());
   const program = `
     import http from 'node:http';
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -119,11 +127,11 @@ test('http with an agent that keeps connections', async t => {
 });
 
 test('a server that speaks first, and a client that ends first', async t => {
-  const proxy = await socks5(t, socket => {
+  const ledger = createServer({ allowHalfOpen: true }, socket => {
     socket.write('hello ');
     socket.on('data', chunk => socket.write(chunk)).on('end', () => socket.end('!'));
-    socket.resume();
   });
+  const proxy = await socks5(t, ledger);
   const program = `
     import { connect } from 'node:net';
     const socket = connect(7000, 'ledger.shop', () => socket.end('me'));
@@ -143,14 +151,14 @@ test('what a program sees of a refusal', async t => {
     ['no answer', 6, 'ETIMEDOUT'],
   ];
   for (const [sentence, status, code] of rows) {
-    const proxy = await socks5(t, () => undefined, status);
+    const proxy = await socks5(t, undefined, status);
     t.equal(await inPod(t, proxy.port, program), code, sentence);
   }
   t.equal(await inPod(t, 1, program), 'ECONNREFUSED', 'its ztunnel is down: never past it');
 });
 
 test("a pod's own loopback is the pod", async t => {
-  const proxy = await socks5(t, serveHttp);
+  const proxy = await socks5(t, httpServer());
   const program = `
     import { createServer } from 'node:http';
     const server = createServer((q, r) => r.end(q.socket.localAddress + ' ' + q.socket.remoteAddress));
@@ -180,7 +188,7 @@ test('a pod outside the mesh reaches an endpoint of a service, from its own addr
 });
 
 test("TLS of the program's own is refused, not sent in the wrong order", async t => {
-  const proxy = await socks5(t, serveHttp);
+  const proxy = await socks5(t, httpServer());
   const program = `console.log(await fetch('https://orders.shop:8443').catch(e => e.cause.message));`;
   t.match(await inPod(t, proxy.port, program), /TLS of the program itself .* cannot be captured/);
 });

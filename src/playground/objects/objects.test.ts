@@ -147,10 +147,7 @@ test('services and endpoints', async t => {
   });
   t.match(slices[1]?.body, { addressType: 'IPv6', endpoints: [{ addresses: ['fd00::2'] }, {}] });
 
-  t.equal(
-    hostsFile('y', [service]).split('\n')[2],
-    '10.96.0.10 web.x web.x.svc web.x.svc.cluster.local',
-  );
+  t.equal(hostsFile('y', [service]).split('\n')[2], '10.96.0.10 web.x web.x.svc web.x.svc.cluster.local');
   t.equal(
     hostsFile('x', [service]).split('\n')[3],
     'fd00:10:96::a web web.x web.x.svc web.x.svc.cluster.local',

@@ -76,7 +76,7 @@ export class Proxies {
   /** A ztunnel for one pod. Resolves when it is ready. */
   async startDedicatedZtunnel(pod: CapturedPod): Promise<void> {
     const { name: podName, namespace, serviceAccount } = pod.spec;
-    const name = `ztunnel-${pod.network.node}-${podName}`;
+    const name = dedicatedZtunnelName(namespace, podName);
     const ip = pod.network.ips[0];
     const options = {
       ...this.#proxyOptions(name, ip),
@@ -103,11 +103,15 @@ export class Proxies {
     return this.#proxy(name).entry.name;
   }
 
-  /** Programs by the name of a proxy, or of a node's ztunnels where each pod has one of its own. */
-  programs(name: string): Program[] {
-    const group = [...this.#proxies].filter(([key]) => key === name || key.startsWith(`${name}-`));
-    if (group.length === 0) this.#proxy(name);
-    return group.map(([, { program }]) => program);
+  program(name: string): Program {
+    return this.#proxy(name).program;
+  }
+
+  /** The ztunnel of a pod: its own, or its node's. Throws when the pod is not in the mesh. */
+  ztunnelOf(pod: PodSpec, { node, netnsFd }: PodNetwork): string {
+    return this.known(
+      netnsFd === undefined ? dedicatedZtunnelName(pod.namespace, pod.name) : nodeZtunnelName(node),
+    );
   }
 
   /** Asks the readiness server inside the proxy's own namespace. */
@@ -181,7 +185,7 @@ export class Proxies {
   }
 
   #addNodeZtunnel({ name: node, ip, netnsFd }: NodeNetwork): Program {
-    const name = `ztunnel-${node}`;
+    const name = nodeZtunnelName(node);
     mkdirSync(this.#options.layout.podsOf(node), { recursive: true });
     const env = nodeZtunnelEnvironment(this.#proxyOptions(name, ip), node);
     const claims = { namespace: SYSTEM_NAMESPACE, serviceAccount: 'ztunnel', node };
@@ -270,4 +274,12 @@ export class Proxies {
     if (proxy === undefined) throw new Error(`no proxy ${name}; proxies: ${this.names().join(', ')}`);
     return proxy;
   }
+}
+
+function nodeZtunnelName(node: string): string {
+  return `ztunnel-${node}`;
+}
+
+function dedicatedZtunnelName(namespace: string, pod: string): string {
+  return `ztunnel-${namespace}-${pod}`;
 }

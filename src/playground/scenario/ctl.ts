@@ -1,4 +1,5 @@
 import { type Check, expect } from './check.ts';
+import { hold } from './live-policy.ts';
 import { load } from './load.ts';
 import type { MeshUnderTest } from './mesh-under-test.ts';
 
@@ -20,7 +21,19 @@ export const CTL: readonly Check[] = [
   row('workloads', 'shop', /payments-v1-0 .*node-a .*HBONE/),
   row('services', 'shop', /payments .*waypoint.* 2\/2/),
   row('certificates', 'sa/orders', /Leaf\s+Available\s+true/),
-  row('connections', '', /WORKLOAD\s+DIRECTION\s+LOCAL\s+REMOTE/),
+  {
+    name: 'ambientctl ztunnel-config connections',
+    async run(mesh) {
+      const held = hold(mesh);
+      try {
+        await held.line(line => line.includes('"event":"open"'), 10_000);
+        const line = await tableLine(mesh, ['ztunnel-config', 'connections'], ':7000');
+        return line.replaceAll(/\s+/g, ' ');
+      } finally {
+        await held.stop();
+      }
+    },
+  },
   {
     name: 'ambientctl waypoint list shows the waypoint programmed',
     async run(mesh) {

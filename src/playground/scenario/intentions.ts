@@ -34,10 +34,13 @@ export const INTENTIONS_CHECKS: readonly Check[] = [
     name: 'intentions: the way around the waypoint, by the address of the pod, is refused too',
     async run(mesh) {
       const url = `http://${mesh.podIp('shop/payments-v1-0')}:8080/charge`;
-      const { status, error } = await request(mesh, 'shop/frontend-0', url);
-      await mesh.remove(INTENTIONS);
-      expect(status !== 200, 'frontend reached payments by its pod address');
-      return error === '' ? String(status) : error;
+      try {
+        const { status, error } = await request(mesh, 'shop/frontend-0', url);
+        expect(status !== 200, 'frontend reached payments by its pod address');
+        return error === '' ? String(status) : error;
+      } finally {
+        await mesh.remove(INTENTIONS);
+      }
     },
   },
   {

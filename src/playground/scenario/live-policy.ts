@@ -43,7 +43,8 @@ export const LIVE_POLICY: readonly Check[] = [
   },
 ];
 
-function hold(mesh: MeshUnderTest): PodProcess {
+/** Keeps a connection open from orders to the ledger. It prints `"event":"open"` when it is. */
+export function hold(mesh: MeshUnderTest): PodProcess {
   const tool = 'examples/shop/tools/hold.ts';
   return mesh.spawn('shop/orders-0', [
     'node',
