@@ -723,6 +723,18 @@ test('a source address that the client only claims to have opens nothing', async
   t.equal((await ask(port)).status, 200, 'the address is of a workload with the identity that was proved');
 });
 
+test('a client that never says anything is cut, whatever the port is declared to speak', async t => {
+  const lab = await WaypointLab.create({ downstreamIdleTimeoutMs: 50 });
+  t.teardown(() => lab.close());
+  const { port } = await deploy(lab, [(_, res) => res.end('ok')], () => ({}), 'http11');
+  for (const first of ['', 'PRI * HT']) {
+    const socket = createConnection(port, '127.0.0.1', () => socket.write(first));
+    socket.on('error', () => undefined);
+    await new Promise(resolve => socket.on('close', resolve));
+  }
+  t.equal((await ask(port)).status, 200);
+});
+
 test('a change of policy holds for the next request of a connection', async t => {
   const lab = await WaypointLab.create();
   t.teardown(() => lab.close());

@@ -25,6 +25,7 @@ interface Drainable {
   cut(): void;
 }
 
+const SILENT = new ChannelError('timeout', 'no request within the idle timeout');
 const CUT = new ChannelError('drain', 'the waypoint stops');
 
 /** Serves accepted connections, tunnels or plain, in whatever protocol they speak. */
@@ -69,15 +70,17 @@ export class DownstreamServer {
       timer?.cancel();
       this.#serveAs(protocol, peeked, downstream);
     };
+    const fallback = mode === 'http' ? 'http1' : 'tcp';
     const peeked = new PeekedChannel(channel, (first, ended) => {
-      const protocol = sniffProtocol(first, mode) ?? (ended ? 'tcp' : undefined);
-      if (protocol !== undefined) decide(ended && first.length === 0 ? 'tcp' : protocol);
+      const protocol = sniffProtocol(first, mode) ?? (ended ? fallback : undefined);
+      if (protocol !== undefined) decide(protocol);
     });
-    if (mode === 'any') {
-      const { env, detectionTimeoutMs } = this.#options;
-      timer = env.clock.setTimer(detectionTimeoutMs, () => decide('tcp'));
-      peeked.start();
-    } else peeked.start();
+    const { env, detectionTimeoutMs, http1 } = this.#options;
+    timer =
+      mode === 'any'
+        ? env.clock.setTimer(detectionTimeoutMs, () => decide(fallback))
+        : env.clock.setTimer(http1.idleTimeoutMs, () => channel.abort(SILENT));
+    peeked.start();
   }
 
   #serveAs(protocol: DownstreamProtocol, channel: ByteChannel, downstream: Downstream): void {
