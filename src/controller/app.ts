@@ -47,10 +47,64 @@ export async function startController(
   const store = new ResourceStore();
   const index = new MeshIndex({ ...config, store, logger: logger.child('index') });
   const stopAnnouncing = announceTrust(authority.ca, config.ca.rootCertPath, store, logger.child('ca'));
-
   // Before anyone can connect: a client that came too early would be told that everything is gone.
+  const source = await startSource(config, index, clock, logger.child('source'));
+  const served = await createServer({
+    config,
+    authority,
+    index,
+    store,
+    metrics,
+    clock,
+    logger: logger.child('discovery'),
+  });
+  const admins = await openAdmins(
+    config,
+    logger.child('admin'),
+    adminPages({
+      config,
+      authority,
+      index,
+      store,
+      metrics,
+      readiness,
+      levels,
+      source,
+      discovery: served.discovery,
+    }),
+  );
+  const port = await served.server.listen(config.discovery.ip, config.discovery.port);
+  started();
+  logger.info('controller started', { ip: config.discovery.ip, port, trustDomain: config.ca.trustDomain });
+  return {
+    logger,
+    index,
+    port,
+    stop: async () => {
+      await source.stop();
+      served.renewal.stop();
+      authority.stop();
+      stopAnnouncing();
+      await served.server.stop();
+      await Promise.all(admins.map(admin => admin.close()));
+    },
+  };
+}
+
+interface RunningSource {
+  readonly problems: () => readonly SourceProblem[];
+  readonly stop: () => Promise<void>;
+}
+
+/** Resolves when every object that is there has been applied. */
+async function startSource(
+  config: ControllerConfig,
+  index: MeshIndex,
+  clock: Clock,
+  logger: Logger,
+): Promise<RunningSource> {
   let problems: readonly SourceProblem[] = [];
-  const source = new DirectorySource({ path: config.configDir, clock, logger: logger.child('source') });
+  const source = new DirectorySource({ path: config.configDir, clock, logger });
   await source.start({
     onChange: change => index.apply(change),
     onProblems: found => {
@@ -58,12 +112,29 @@ export async function startController(
       for (const p of found) logger.warn('object cannot be read, the last good one stays', { ...p });
     },
   });
+  return { problems: () => problems, stop: () => source.stop() };
+}
 
-  const serverMetrics = createServerMetrics(metrics);
-  const discoveryLogger = logger.child('discovery');
-  const departed = new DepartedClients(clock);
-  const shared = { clock, logger: discoveryLogger, metrics: serverMetrics };
-  const discovery = new DiscoveryServer({ store, departed, ...shared });
+interface Parts {
+  readonly config: ControllerConfig;
+  readonly authority: Authority;
+  readonly index: MeshIndex;
+  readonly store: ResourceStore;
+  readonly metrics: MetricSet;
+}
+
+interface Served {
+  readonly discovery: DiscoveryServer;
+  readonly server: GrpcServer;
+  readonly renewal: ServerCertificateRenewal;
+}
+
+async function createServer(
+  parts: Parts & { readonly clock: Clock; readonly logger: Logger },
+): Promise<Served> {
+  const { authority, clock, config, index, logger, store } = parts;
+  const shared = { clock, logger, metrics: createServerMetrics(parts.metrics) };
+  const discovery = new DiscoveryServer({ store, departed: new DepartedClients(clock), ...shared });
   const certificateOptions = { ca: authority.ca, identity: config.identity, serverNames: config.serverNames };
   const issued = await issueServerCertificate(certificateOptions);
   const server = new GrpcServer({
@@ -74,43 +145,38 @@ export async function startController(
     ...shared,
   });
   const renewal = new ServerCertificateRenewal(
-    { ...certificateOptions, clock, logger: discoveryLogger },
+    { ...certificateOptions, clock, logger },
     issued.notAfterMs,
     certificate => server.replaceCertificate(certificate),
   );
+  return { discovery, server, renewal };
+}
+
+function adminPages(
+  parts: Parts & {
+    readonly readiness: Readiness;
+    readonly levels: LogLevels;
+    readonly source: RunningSource;
+    readonly discovery: DiscoveryServer;
+  },
+): AdminPages {
+  const { authority, config, discovery, index, levels, metrics, readiness, source, store } = parts;
   const unconfirmed = (): readonly string[] => discovery.unconfirmedTrust();
   const exposition = createMetricsExposition();
   const metricsPages = metricsRoutes(() => exposition.render([metrics.snapshot()]), exposition.contentType);
   const readinessPage = readinessRoute(readiness);
-  const pages: AdminRoute[] = [
-    ...debugRoutes({ store, discovery, index, problems: () => problems, config: config.shown }),
-    caStatusRoute(authority, unconfirmed),
-    ...loggingRoutes(levels, () => undefined),
-    ...metricsPages,
-    readinessPage,
-    { ...readinessPage, path: '/ready' },
-  ];
-  const admins = await openAdmins(config, logger.child('admin'), {
-    pages,
+  return {
+    pages: [
+      ...debugRoutes({ store, discovery, index, problems: source.problems, config: config.shown }),
+      caStatusRoute(authority, unconfirmed),
+      ...loggingRoutes(levels, () => undefined),
+      ...metricsPages,
+      readinessPage,
+      { ...readinessPage, path: '/ready' },
+    ],
     trusted: trustRoutes(authority, unconfirmed),
     metrics: metricsPages,
     readiness: [readinessPage],
-  });
-  const port = await server.listen(config.discovery.ip, config.discovery.port);
-  started();
-  logger.info('controller started', { ip: config.discovery.ip, port, trustDomain: config.ca.trustDomain });
-
-  return {
-    logger,
-    index,
-    port,
-    stop: async () => {
-      await source.stop();
-      renewal.stop();
-      stopAnnouncing();
-      await server.stop();
-      await Promise.all(admins.map(admin => admin.close()));
-    },
   };
 }
 

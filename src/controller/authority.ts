@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import type { Clock } from '#shared/lifecycle/clock.ts';
+import { dirname, join } from 'node:path';
+import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { softwareProvider } from '#shared/pki/crypto-provider.ts';
 import type { CertificateAuthority } from './ca/certificate-authority.ts';
@@ -11,7 +11,10 @@ import { ManagedCa } from './ca/managed-ca.ts';
 import { PluggedCa } from './ca/plugged-ca.ts';
 import type { CaConfig } from './config.ts';
 import type { ResourceStore } from './discovery/resource-store.ts';
+import { LeafJournal } from './leaf-journal.ts';
 import { LeafLedger } from './leaf-ledger.ts';
+
+const RELOAD_INTERVAL_MS = 30_000;
 
 /** The CA, who may talk to it, and what is known of the leaves it gave. */
 export interface Authority {
@@ -20,6 +23,8 @@ export interface Authority {
   readonly managed: ManagedCa | undefined;
   readonly tokens: JoinTokens;
   readonly ledger: LeafLedger;
+  /** Ends what the CA does on its own. */
+  readonly stop: () => void;
 }
 
 /** Rejects with `CaError`. */
@@ -42,13 +47,40 @@ export async function openAuthority(config: CaConfig, clock: Clock, logger: Logg
       leafPolicy,
     });
     const ledger = new LeafLedger(clock, Number.POSITIVE_INFINITY);
-    return { ca, managed: undefined, tokens, ledger };
+    return { ca, managed: undefined, tokens, ledger, stop: reloadPeriodically(ca, clock, logger) };
   }
   const onWarning = (message: string, cause: unknown): void => {
     logger.error(message, { reason: cause instanceof Error ? cause.message : String(cause) });
   };
   const managed = await ManagedCa.open({ clock, trustDomain, directory, leafPolicy, onWarning });
-  return { ca: managed, managed, tokens, ledger: new LeafLedger(clock, managed.state.leavesUntilMs) };
+  const journal = new LeafJournal(join(directory, 'leaves.jsonl'), reason => {
+    logger.error('journal of leaves not written; after a restart a root rotation waits for the last leaf', {
+      reason,
+    });
+  });
+  return {
+    ca: managed,
+    managed,
+    tokens,
+    ledger: new LeafLedger(clock, managed.state.leavesUntilMs, journal),
+    stop: () => undefined,
+  };
+}
+
+/** Looks whether the operator has put other files there: mounted Secrets change without an event that can be relied on. */
+function reloadPeriodically(ca: PluggedCa, clock: Clock, logger: Logger): () => void {
+  let timer: Timer;
+  const schedule = (): void => {
+    timer = clock.setTimer(RELOAD_INTERVAL_MS, () => {
+      ca.reload().catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        logger.error('files of the CA not taken over, the CA in use stays', { reason });
+      });
+      schedule();
+    });
+  };
+  schedule();
+  return () => timer.cancel();
 }
 
 /**

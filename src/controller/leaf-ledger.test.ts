@@ -1,5 +1,9 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { LeafJournal } from './leaf-journal.ts';
 import { LeafLedger } from './leaf-ledger.ts';
 
 const MINUTE_MS = 60_000;
@@ -35,5 +39,29 @@ test('leaves that have ended are swept: it does not grow with the pods there eve
     clock.advance(1_000);
   }
   t.ok((ledger.othersThan('b') ?? 0) <= 61);
+  t.end();
+});
+
+test('a process that is killed leaves a journal that the next one believes', t => {
+  const directory = mkdtempSync(join(tmpdir(), 'ambient-leaves-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'leaves.jsonl');
+  const open = (clock: FakeClock): LeafLedger =>
+    new LeafLedger(clock, clock.now() + MINUTE_MS, new LeafJournal(path, reason => t.fail(reason)));
+  const clock = new FakeClock(Date.now());
+  const notAfterMs = clock.now() + 10 * MINUTE_MS;
+
+  const first = open(clock);
+  first.record('node-a', 'orders', { signer: 'old', notAfterMs });
+  t.equal(open(clock).othersThan('new'), undefined, 'no journal while leaves live that would not be in it');
+  clock.advance(MINUTE_MS + 1);
+  first.record('node-b', 'orders', { signer: 'old', notAfterMs });
+  first.record('node-b', 'orders', { signer: 'new', notAfterMs });
+  appendFileSync(path, '{"key":"torn');
+  t.equal(open(clock).othersThan('new'), 1, 'both are known, the torn line is not');
+  t.equal(readFileSync(path, 'utf8').split('\n').length, 3, 'written anew at the start');
+
+  utimesSync(path, 1, 1);
+  t.equal(open(clock).othersThan('new'), undefined, 'not after the machine was started');
   t.end();
 });

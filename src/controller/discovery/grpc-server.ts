@@ -120,14 +120,8 @@ export class GrpcServer {
     call: ServerUnaryCall<CertificateRequest, readonly string[]>,
     callback: sendUnaryData<readonly string[]>,
   ): Promise<void> {
-    const { createCertificate, logger } = this.#options;
-    const { csrPem, impersonatedIdentity, validitySeconds } = call.request;
-    const response = await createCertificate({
-      csr: csrPem,
-      validityDurationSeconds: validitySeconds,
-      ...(impersonatedIdentity === undefined ? {} : { impersonatedIdentity }),
-      caller: await this.#authenticate(call.metadata),
-    });
+    const { logger } = this.#options;
+    const response = await this.#sign(call);
     if (response.ok) {
       const notAfter = new Date(response.notAfterMs).toISOString();
       logger.info('certificate issued', { identity: response.identity, notAfter });
@@ -137,6 +131,23 @@ export class GrpcServer {
     const cause = response.cause instanceof Error ? response.cause.message : undefined;
     logger.warn('certificate refused', { peer: call.getPeer(), reason: response.message, cause });
     callback({ code: status[response.code], details: response.message });
+  }
+
+  /** A fault of ours is an answer as well: the caller tries again. */
+  async #sign(
+    call: ServerUnaryCall<CertificateRequest, readonly string[]>,
+  ): Promise<CreateCertificateResponse> {
+    const { csrPem, impersonatedIdentity, validitySeconds } = call.request;
+    try {
+      return await this.#options.createCertificate({
+        csr: csrPem,
+        validityDurationSeconds: validitySeconds,
+        ...(impersonatedIdentity === undefined ? {} : { impersonatedIdentity }),
+        caller: await this.#authenticate(call.metadata),
+      });
+    } catch (cause) {
+      return { ok: false, code: 'UNAVAILABLE', message: 'the CA cannot sign now', cause };
+    }
   }
 
   /** A token that cannot be checked is refused: the caller tries again. */
