@@ -4,7 +4,6 @@ import type { Http1ServerHandler, Http1ServerOptions } from '#shared/http1/serve
 import { Http2Connection } from '#shared/http2/connection.ts';
 import { ErrorCode } from '#shared/http2/error-code.ts';
 import { serveExchange } from '#shared/http2/server-exchange.ts';
-import type { Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import { serveRequest } from '../request/request-flow.ts';
@@ -62,12 +61,11 @@ export class DownstreamServer {
   }
 
   #detect(channel: ByteChannel, mode: 'http' | 'any', downstream: Downstream): void {
-    let timer: Timer | undefined;
     let decided = false;
     const decide = (protocol: DownstreamProtocol): void => {
       if (decided) return;
       decided = true;
-      timer?.cancel();
+      timer.cancel();
       this.#serveAs(protocol, peeked, downstream);
     };
     const fallback = mode === 'http' ? 'http1' : 'tcp';
@@ -76,7 +74,7 @@ export class DownstreamServer {
       if (protocol !== undefined) decide(protocol);
     });
     const { env, detectionTimeoutMs, http1 } = this.#options;
-    timer =
+    const timer =
       mode === 'any'
         ? env.clock.setTimer(detectionTimeoutMs, () => decide(fallback))
         : env.clock.setTimer(http1.idleTimeoutMs, () => channel.abort(SILENT));
