@@ -14,16 +14,30 @@ import { MeshIndex } from './mesh-index.ts';
  */
 const folder = new URL('./testdata/', import.meta.url);
 
-for (const file of readdirSync(folder).filter(name => name.endsWith('-in.yaml'))) {
-  test(file, t => {
-    const input = readFileSync(new URL(file, folder), 'utf8');
-    const output = new URL(file.replace('-in', ''), folder);
+const PAIRS: readonly (readonly [name: string, sentence: string])[] = [
+  ['pods', 'pods by owner, network, capture and state'],
+  ['services', 'services by ports, address families and distribution of traffic'],
+  ['waypoints', 'who is behind which waypoint, and who is refused one'],
+  ['outside', 'what is part of the mesh without being a pod'],
+  ['rejected', 'one mistake each, and what is said of it'],
+];
+
+for (const [name, sentence] of PAIRS) {
+  test(sentence, t => {
+    const input = readFileSync(new URL(`${name}-in.yaml`, folder), 'utf8');
+    const output = new URL(`${name}.yaml`, folder);
     const actual = stringify(translate(input), { lineWidth: 120, aliasDuplicateObjects: false });
     if (process.env['UPDATE_GOLDENS'] === '1') writeFileSync(output, actual);
     t.equal(actual, readFileSync(output, 'utf8'));
     t.end();
   });
 }
+
+test('no pair is left out', t => {
+  const inputs = readdirSync(folder).filter(file => file.endsWith('-in.yaml'));
+  t.same(inputs.sort(), PAIRS.map(([name]) => `${name}-in.yaml`).sort());
+  t.end();
+});
 
 function translate(yaml: string): object {
   const store = new ResourceStore();
