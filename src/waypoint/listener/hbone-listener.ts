@@ -26,6 +26,7 @@ export class HboneListener {
   readonly #sessions = new Set<HboneServerSession>();
   #listeners: Listener[] = [];
   #draining = false;
+  #closedBy: ChannelError | undefined;
 
   constructor(options: HboneListenerOptions) {
     this.#options = options;
@@ -50,7 +51,7 @@ export class HboneListener {
   }
 
   close(reason: ChannelError): void {
-    this.#draining = true;
+    this.#closedBy ??= reason;
     for (const session of this.#sessions) session.close(reason);
   }
 
@@ -70,7 +71,9 @@ export class HboneListener {
         onClose: () => this.#sessions.delete(session),
       });
       this.#sessions.add(session);
-      if (this.#draining) session.drain();
+      // A handshake may outlast the listener, and a session that only drains would still take tunnels for a while.
+      if (this.#closedBy !== undefined) session.close(this.#closedBy);
+      else if (this.#draining) session.drain();
     } catch (error) {
       this.#warn(
         'HBONE handshake failed',

@@ -1,5 +1,5 @@
 import { ChannelError } from '#shared/engine/channel.ts';
-import type { TcpChannel } from '#shared/engine/engine.ts';
+import type { SecureChannel, TcpChannel } from '#shared/engine/engine.ts';
 import { serveHbone, type HboneServerSession } from '#shared/hbone/server.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { connectionError } from '../connections/carry.ts';
@@ -13,6 +13,7 @@ export class HboneListener {
   readonly #pod: PodContext;
   readonly #sessions = new Set<HboneServerSession>();
   #draining = false;
+  #closedBy: ChannelError | undefined;
 
   constructor(pod: PodContext) {
     this.#pod = pod;
@@ -33,13 +34,13 @@ export class HboneListener {
   }
 
   close(reason: ChannelError): void {
-    this.#draining = true;
+    this.#closedBy ??= reason;
     for (const session of this.#sessions) session.close(reason);
   }
 
   /** Never rejects: a peer that fails the handshake is logged and forgotten. */
   async #serve(channel: TcpChannel): Promise<void> {
-    const { certificates, engine, settings, clock } = this.#pod.traffic;
+    const { certificates, engine, settings } = this.#pod.traffic;
     const { remoteAddress } = channel;
     try {
       const context = this.#contextOr(channel, () => certificates.get(this.#pod.identity));
@@ -48,19 +49,31 @@ export class HboneListener {
         timeoutMs: settings.handshakeTimeoutMs,
         verifyPeer: true,
       });
-      const session = serveHbone(secure, {
-        clock,
-        http2: settings.http2,
-        onConnect: connect => void serveConnect(this.#pod, connect),
-        onBadRequest: (status, reason) =>
-          this.#warn('bad HBONE request', remoteAddress, `${status}: ${reason}`),
-        onClose: () => this.#sessions.delete(session),
-      });
-      this.#sessions.add(session);
-      if (this.#draining) session.drain();
+      this.#keep(secure);
     } catch (error) {
       this.#warn('HBONE handshake failed', remoteAddress, connectionError(error).message);
     }
+  }
+
+  #keep(secure: SecureChannel): void {
+    const { settings, clock } = this.#pod.traffic;
+    const { remoteAddress } = secure;
+    let session: HboneServerSession | undefined;
+    session = serveHbone(secure, {
+      clock,
+      http2: settings.http2,
+      onConnect: connect => void serveConnect(this.#pod, connect),
+      onBadRequest: (status, reason) =>
+        this.#warn('bad HBONE request', remoteAddress, `${status}: ${reason}`),
+      onClose: () => {
+        // A channel that broke meanwhile may be told of before there is a session.
+        if (session !== undefined) this.#sessions.delete(session);
+        session = undefined;
+      },
+    });
+    if (session === undefined) return;
+    this.#sessions.add(session);
+    if (this.#draining) session.drain();
   }
 
   /** A channel nobody took over is closed here; one in a handshake is the engine's. */

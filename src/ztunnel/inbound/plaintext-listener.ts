@@ -4,6 +4,7 @@ import type { TcpChannel } from '#shared/engine/engine.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { carry, connectionError } from '../connections/carry.ts';
 import type { TrackedConnection } from '../connections/tracked-connection.ts';
+import { originalDestinationOf } from '../pod/original-destination.ts';
 import type { PodContext } from '../pod/pod-context.ts';
 import { PROXY_PORTS } from '../ports.ts';
 import { authorize } from './authorize.ts';
@@ -46,12 +47,18 @@ function targetOf(pod: PodContext, channel: TcpChannel): SocketEndpoint {
     const problem = `the controller has not told about ${workload.uid} yet: its policies are not known`;
     throw new ChannelError('unreachable', problem);
   }
-  const original = pod.traffic.originalDestination(channel);
+  const original = originalDestinationOf(pod, channel);
   if (original.kind === 'direct' || PROXY_PORTS.has(original.destination.port)) {
     throw new ChannelError(
       'protocol',
       'dialled a port of the mesh itself; connect to the application instead',
     );
+  }
+  // Redirected means only that the packet reached this pod: a neighbour can send it one that is addressed to another,
+  // and would have it forwarded from here, past what the pod's own address is kept away from.
+  if (!pod.info.ips.includes(original.destination.ip)) {
+    const { ip } = original.destination;
+    throw new ChannelError('protocol', `${ip} is not an address of this pod (${pod.info.ips.join(', ')})`);
   }
   return original.destination;
 }

@@ -42,6 +42,8 @@ export class TrafficThread {
   readonly #policies = new PolicyCache();
   readonly #context: TrafficContext;
   readonly #pods = new Map<string, PodProxy>();
+  /** No longer accept, and still carry connections: policy and evictions hold for them too. */
+  readonly #leaving = new Set<PodProxy>();
 
   constructor(options: TrafficThreadOptions) {
     this.#options = options;
@@ -66,7 +68,7 @@ export class TrafficThread {
   apply(delta: MeshDelta): void {
     const change = this.store.apply(delta);
     for (const uid of change.evictedWorkloads) {
-      for (const { pod } of this.#pods.values()) pod.pool.evictWorkload(uid);
+      for (const { pod } of this.#proxies()) pod.pool.evictWorkload(uid);
     }
     if (!change.policyChanged) return;
     const cut = this.connections.recheck(podUid => this.#policiesOf(podUid));
@@ -113,11 +115,13 @@ export class TrafficThread {
     const proxy = this.#pods.get(podUid);
     if (proxy === undefined) return;
     this.#pods.delete(podUid);
+    this.#leaving.add(proxy);
     if (drainMs > 0) {
       await proxy.drain();
       await this.#untilPodIsIdle(podUid, drainMs);
     }
     await proxy.close(new ChannelError('drain', 'the workload left the mesh'));
+    this.#leaving.delete(proxy);
   }
 
   /** @returns how many connections had to be cut at the deadline. */
@@ -130,7 +134,7 @@ export class TrafficThread {
     const left = this.connections.live.length;
     const reason = new ChannelError('drain', `cut at the end of the drain of ${deadlineMs} ms`);
     this.connections.abortAll(reason);
-    await Promise.all([...this.#pods.values()].map(proxy => proxy.close(reason)));
+    await Promise.all(this.#proxies().map(proxy => proxy.close(reason)));
     return left;
   }
 
@@ -147,12 +151,21 @@ export class TrafficThread {
   async close(): Promise<void> {
     const reason = new ChannelError('aborted', 'the proxy stops');
     this.connections.abortAll(reason);
-    await Promise.all([...this.#pods.values()].map(proxy => proxy.close(reason)));
+    await Promise.all(this.#proxies().map(proxy => proxy.close(reason)));
     this.#pods.clear();
   }
 
+  #proxies(): PodProxy[] {
+    return [...this.#pods.values(), ...this.#leaving];
+  }
+
+  #leavingProxy(podUid: string): PodProxy | undefined {
+    for (const proxy of this.#leaving) if (proxy.pod.info.uid === podUid) return proxy;
+    return undefined;
+  }
+
   #policiesOf(podUid: string): ReturnType<PolicyCache['of']> | undefined {
-    const current = this.#pods.get(podUid)?.pod.current();
+    const current = (this.#pods.get(podUid) ?? this.#leavingProxy(podUid))?.pod.current();
     return current?.known === true ? this.#policies.of(this.store, current.workload) : undefined;
   }
 
