@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { test } from 'tap';
+import { parseTables } from './markdown.ts';
 import { namedTests } from './named-tests.ts';
 
 /** docs/bad-input.md and its tables: every row names a test that exists. */
@@ -10,9 +11,17 @@ const FILES = globSync(['docs/bad-input/*.md', 'docs/bad-input.d/*.md']).sort();
 
 for (const file of FILES) {
   test(`${file}: each row names a test that exists`, t => {
-    const { rows, wrong } = namedTests(readFileSync(file, 'utf8'));
+    const text = readFileSync(file, 'utf8');
+    const { rows, wrong } = namedTests(text);
     t.ok(rows > 0, 'it has rows');
     t.same(wrong, []);
+    // Generated tables are made of the tests themselves.
+    const tables = parseTables(text.replaceAll(/<!-- generated[\s\S]*?<!-- end -->/g, ''));
+    t.same(
+      tables.filter(table => table.header.at(-1) !== 'Test').map(table => table.header),
+      [],
+      'every table names tests',
+    );
     t.end();
   });
 }
