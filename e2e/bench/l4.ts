@@ -21,7 +21,7 @@ const HBONE_PORT = 15008;
 const IDENTITY = 'spiffe://cluster.local/ns/bench/sa/bench';
 const GB = 1e9;
 /** As in images: connections come and go faster than a young generation of the default size is collected. */
-const NODE_FLAGS = ['--max-semi-space-size=4'];
+const NODE_FLAGS = ['--max-semi-space-size=1'];
 
 export const L4_METRICS: readonly Metric[] = [
   { name: 'throughput up', unit: 'Gbit/s', goal: { kind: 'ratio_at_least', value: 0.75 } },

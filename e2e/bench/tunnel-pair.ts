@@ -45,7 +45,7 @@ async function outbound(engine: NodeEngine, config: PairConfig): Promise<void> {
       workloadUid: 'bench',
       request: { host: config.applicationIp, port },
     };
-    await engine.listen({ ip: config.listenIp, port }, downstream => {
+    await engine.listen({ ip: config.listenIp, port, sharedReads: true }, downstream => {
       pool.connect(target).then(
         upstream => copyBidirectional(downstream, upstream, ignore),
         error => fail(downstream, error),
