@@ -59,7 +59,9 @@ class App {
   readonly #readiness: Readiness;
   readonly #store = new MeshStore();
   readonly #workers: WorkerPool;
-  /** In the order in which they are stopped. */
+  /** Whoever holds the originals of listening sockets. */
+  readonly #listening: (() => Promise<void> | void)[] = [];
+  /** Whatever else runs; stopped in reverse. */
   readonly #stops: (() => Promise<void> | void)[] = [];
   readonly #admin: AdminServer[] = [];
 
@@ -102,8 +104,10 @@ class App {
   async stop(drainMs: number): Promise<void> {
     // Originals of the listening sockets go at the same time as the workers' own: nobody waits in a queue that no one serves.
     const drained = this.#workers.drain(drainMs);
-    for (const stop of this.#stops.toReversed()) await stop();
+    for (const close of this.#listening) await close();
+    // Policies and certificates go on changing for what is still open.
     await drained;
+    for (const stop of this.#stops.toReversed()) await stop();
     await this.#workers.stop();
     await Promise.all(this.#admin.map(server => server.close()));
   }
@@ -172,7 +176,7 @@ class App {
     });
     if (dedicated !== undefined) {
       const { assignment, close } = dedicatedWorkload(dedicated);
-      this.#stops.push(close);
+      this.#listening.push(close);
       await enrolment.assign(assignment);
     }
     if (nodeAgent !== undefined) await this.#startNodeAgent(nodeAgent, enrolment);
@@ -187,13 +191,13 @@ class App {
         probeSources: config.probeSources ?? DEFAULT_PROBE_SOURCES,
         captureDns: config.captureDns,
       },
-      rules: { excludedNamespaces: config.excludedNamespaces },
+      rules: { excludedNamespaces: new Set(config.excludedNamespaces) },
       nft: createNft(systemClock),
       clock: systemClock,
       logger: this.logger,
       random: Math.random,
     });
-    this.#stops.push(() => agent.stop());
+    this.#listening.push(() => agent.stop());
     await agent.start();
   }
 

@@ -42,7 +42,7 @@ test('defaults of a node proxy', t => {
     readinessAddress: { ip: '0.0.0.0', port: 15021 },
   });
   t.ok(config.workerThreads >= 1);
-  t.ok(config.nodeAgent?.excludedNamespaces.has('kube-system'));
+  t.strictSame(config.nodeAgent?.excludedNamespaces, ['kube-system']);
   t.end();
 });
 

@@ -5,7 +5,7 @@ import { type Address, list, readAddress, readIp } from './values.ts';
 
 export interface NodeAgentConfig {
   readonly podSourceDir: string;
-  readonly excludedNamespaces: ReadonlySet<string>;
+  readonly excludedNamespaces: readonly string[];
   readonly captureDns: boolean;
   readonly probeSources: readonly string[] | undefined;
 }
@@ -70,7 +70,7 @@ export function readNodeAgent(env: EnvReader, shared: boolean): NodeAgentConfig 
   if (!shared) return undefined;
   return {
     podSourceDir: podSourceDir ?? '',
-    excludedNamespaces: new Set(list(excluded)),
+    excludedNamespaces: list(excluded),
     captureDns,
     probeSources: probes === undefined ? undefined : list(probes),
   };

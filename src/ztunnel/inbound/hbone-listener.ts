@@ -73,7 +73,9 @@ export class HboneListener {
     });
     if (session === undefined) return;
     this.#sessions.add(session);
-    if (this.#draining) session.drain();
+    // The handshake ended behind the close or the drain of this listener.
+    if (this.#closedBy !== undefined) session.close(this.#closedBy);
+    else if (this.#draining) session.drain();
   }
 
   /** A channel nobody took over is closed here; one in a handshake is the engine's. */

@@ -4,14 +4,14 @@ import { formatHostPort } from '#shared/workload/ip.ts';
 import type { TrackedConnection } from '../connections/tracked-connection.ts';
 import { carry, connectionError } from '../connections/carry.ts';
 import type { PodContext } from '../pod/pod-context.ts';
+import { originalDestinationOf } from '../pod/original-destination.ts';
 import { connectOutbound, type OutboundTarget } from './connect.ts';
 
 /** A connection of the pod's application, captured on 15001. */
 export function acceptOutbound(pod: PodContext, channel: TcpChannel): void {
-  const { originalDestination } = pod.traffic;
   const connection = startOutbound(pod, channel);
   try {
-    const original = originalDestination(channel);
+    const original = originalDestinationOf(pod, channel);
     if (original.kind === 'direct') {
       throw new ChannelError('protocol', 'dialled the capture port itself; connect to the service instead');
     }

@@ -1,0 +1,18 @@
+import { ChannelError } from '#shared/engine/channel.ts';
+import type { TcpChannel } from '#shared/engine/engine.ts';
+import type { OriginalDestination } from '../redirect/original-dst.ts';
+import type { PodContext } from './pod-context.ts';
+
+/** Where a captured connection was going. Throws `ChannelError` when the kernel does not know any more. */
+export function originalDestinationOf(pod: PodContext, channel: TcpChannel): OriginalDestination {
+  try {
+    return pod.traffic.originalDestination(channel);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ChannelError(
+      'io',
+      `connection tracking has lost the original destination (is nf_conntrack_max reached?): ${why}`,
+      { cause },
+    );
+  }
+}
