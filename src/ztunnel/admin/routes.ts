@@ -1,3 +1,4 @@
+import { authzCheckRoute } from '#shared/authz/check-route.ts';
 import { policyName } from '#shared/authz/policy.ts';
 import { VERSION } from '#shared/config/version.ts';
 import type { DiscoveryStatus } from '#shared/discovery/discovery-source.ts';
@@ -6,7 +7,6 @@ import { type AdminRoute, json } from '#shared/observability/admin-server.ts';
 import type { MeshStore } from '#shared/workload/mesh-store.ts';
 import { serviceName } from '#shared/workload/workload.ts';
 import type { ConnectionDump } from '../connections/connection-dump.ts';
-import { checkAuthz } from './authz-check.ts';
 
 export interface AdminSources {
   readonly store: MeshStore;
@@ -34,19 +34,7 @@ export function stateRoutes(sources: AdminSources): AdminRoute[] {
       help: 'every connection carried now',
       handle: async () => json({ connections: await sources.connections() }),
     },
-    {
-      method: 'GET',
-      path: '/authz/check',
-      help: 'what would be decided: ?workload=<uid>&port=<port>[&source=<spiffe id or uid>]',
-      handle: ({ query }) => {
-        const answer = checkAuthz(store, {
-          workload: query.get('workload') ?? '',
-          port: Number(query.get('port')),
-          source: query.get('source') ?? undefined,
-        });
-        return answer.ok ? json(answer) : json({ error: answer.problem }, 400);
-      },
-    },
+    authzCheckRoute(() => store),
   ];
 }
 
