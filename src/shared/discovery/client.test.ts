@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { createLogger, LogLevels, type Logger } from '../observability/logger.ts';
 import { MetricSet } from '../observability/metric-set.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { workload } from '../testing/topology.ts';
+import { policy, workload } from '../testing/topology.ts';
 import type { MeshDelta } from '../workload/mesh-view.ts';
 import { DiscoveryClient, type DiscoveryClientOptions } from './client.ts';
 import type { DeltaResource } from './delta-message.ts';
@@ -87,6 +87,36 @@ test('it subscribes to each type, applies, acknowledges, and says once when all 
   t.equal(clock.pendingTimers, 0);
 });
 
+test('no workload is known before the policies are, also when the stream breaks between them', async t => {
+  const { client, clock, deltas, seen, transport } = setUp();
+  client.start();
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, nonce: 'a', resources: [pod('x', '1')] });
+  t.equal(transport.last.sent.at(-1)?.nonce, 'a', 'acknowledged');
+  t.same(deltas, [], 'and not told: whoever came in now would meet no policy');
+  transport.last.end('reset');
+  clock.advance(200);
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('y', '1')] });
+  const deny = { kind: 'policy', policy: policy('deny', 'deny', [{}]) } as const;
+  transport.last.respond({
+    typeUrl: AUTHORIZATION_TYPE,
+    resources: [
+      {
+        name: 'default/deny',
+        version: '1',
+        aliases: [],
+        typeUrl: AUTHORIZATION_TYPE,
+        value: encodeResource(deny),
+      },
+    ],
+  });
+  t.equal(seen.synced, 1);
+  t.same(
+    deltas.map(d => [...d.policies.map(p => p.name), ...d.workloads.map(w => w.name)]),
+    [['deny'], ['x'], ['y']],
+  );
+  await client.stop();
+});
+
 test('after a lost stream it comes back with backoff and says what it holds', async t => {
   const { client, clock, transport } = setUp();
   client.start();
@@ -133,6 +163,7 @@ test('a controller that never answers is left', async t => {
 test('a bad resource is answered with a NACK and shown, the last good one stays', async t => {
   const { client, deltas, transport } = setUp();
   client.start();
+  transport.last.respond({ typeUrl: AUTHORIZATION_TYPE });
   transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('x', '1')] });
   const bad = { ...pod('x', '2'), value: Buffer.from([1, 2, 3]) };
   const named = { ...pod('y', '1'), name: 'Kubernetes//Pod/default/z' };

@@ -80,7 +80,8 @@ export class DiscoveryClient implements DiscoverySource {
     this.#timer?.cancel();
     this.#stream?.cancel();
     this.#stream = undefined;
-    await this.#options.snapshot?.flush(this.#cache);
+    // What is not complete must not be what a restart begins with.
+    if (this.#held === undefined) await this.#options.snapshot?.flush(this.#cache);
   }
 
   subscribe(name: string): void {
