@@ -30,26 +30,35 @@ export async function connectOutbound(
   target: OutboundTarget,
   connection: TrackedConnection,
 ): Promise<ByteChannel> {
-  const { view, settings, random, clock, logger } = pod.traffic;
+  const { view, settings, random, clock, logger, failures } = pod.traffic;
   const source = pod.current().workload;
   const deadline = clock.monotonic() + settings.connectTimeoutMs;
-  let excluded = NONE_EXCLUDED;
+  let excluded = failures.held();
   let failure: ChannelError | undefined;
   for (let attempt = 1; ; attempt++) {
     const { host, port } = target;
-    const request = buildRequest(view, { source, host, port, excluded, settings }, random);
+    let request = buildRequest(view, { source, host, port, excluded, settings }, random);
+    if (request.kind === 'refuse' && attempt === 1 && excluded.size > 0) {
+      // Nothing else is left than what failed a moment ago.
+      excluded = NONE_EXCLUDED;
+      request = buildRequest(view, { source, host, port, excluded, settings }, random);
+    }
     // That nothing is left to try says less than why the last one failed.
     if (request.kind === 'refuse' && failure !== undefined) throw failure;
     describe(connection, request, source, pod.identity);
     if (request.kind === 'refuse') throw new ChannelError('unreachable', request.reason);
     if (request.reason !== '') logger.warn('waypoint bypassed', { src: source.uid, reason: request.reason });
+    const tried = triedUid(request);
     try {
-      return await open(pod, target, request, source, connection);
+      const upstream = await open(pod, target, request, source, connection);
+      failures.reached(tried);
+      return upstream;
     } catch (error) {
-      const tried = triedUid(request);
       const givesUp =
         attempt === MAX_ATTEMPTS || clock.monotonic() >= deadline || connection.aborted !== undefined;
-      if (givesUp || tried === '' || !isRetriable(request, error)) throw error;
+      if (tried === '' || !isRetriable(request, error)) throw error;
+      failures.failed(tried);
+      if (givesUp) throw error;
       failure = connectionError(error);
       excluded = new Set([...excluded, tried]);
     }

@@ -6,6 +6,7 @@ import type { Logger } from '#shared/observability/logger.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import type { ConnectionManager } from '../connections/connection-manager.ts';
 import type { OutboundSettings } from '../outbound/build-request.ts';
+import type { RecentFailures } from '../outbound/recent-failures.ts';
 import type { OriginalDestination } from '../redirect/original-dst.ts';
 import type { CertificateStore } from './certificate-store.ts';
 import type { LocalWorkloadSettings } from './local-workload.ts';
@@ -31,6 +32,7 @@ export interface TrafficContext {
   readonly certificates: CertificateStore;
   readonly policies: PolicyCache;
   readonly connections: ConnectionManager;
+  readonly failures: RecentFailures;
   readonly settings: TrafficSettings;
   readonly logger: Logger;
   /** In [0, 1). */

@@ -10,6 +10,7 @@ import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import { dumpConnection, type ConnectionDump } from '../connections/connection-dump.ts';
 import { ConnectionManager } from '../connections/connection-manager.ts';
+import { RecentFailures } from '../outbound/recent-failures.ts';
 import { CertificateStore } from '../pod/certificate-store.ts';
 import { netnsDialer, plainDialer, type Dialer } from '../pod/dialer.ts';
 import type { LocalWorkloadInfo } from '../pod/local-workload.ts';
@@ -62,6 +63,7 @@ export class TrafficThread {
       certificates: this.#certificates,
       policies: this.#policies,
       connections: this.connections,
+      failures: new RecentFailures(clock),
     };
   }
 
