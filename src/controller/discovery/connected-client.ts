@@ -32,10 +32,6 @@ export class ConnectedClient {
     return watch;
   }
 
-  watches(): Iterable<TypeWatch> {
-    return this.#watches.values();
-  }
-
   setDeadline(type: ResourceType, timer: Timer): void {
     this.#deadlines.get(type)?.cancel();
     this.#deadlines.set(type, timer);

@@ -1,6 +1,12 @@
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { DeltaRequest, DeltaResponse } from '#shared/discovery/delta-message.ts';
-import { parseResourceType, TRUST_BUNDLE_TYPE } from '#shared/discovery/mesh-resource.ts';
+import {
+  ADDRESS_TYPE,
+  AUTHORIZATION_TYPE,
+  parseResourceType,
+  SERVICE_ROUTES_TYPE,
+  TRUST_BUNDLE_TYPE,
+} from '#shared/discovery/mesh-resource.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { ConnectedClient } from './connected-client.ts';
 import type { DepartedClients } from './departed-clients.ts';
@@ -152,9 +158,10 @@ export class DiscoveryServer {
 
   #push(client: ConnectedClient, link: ClientLink): void {
     const { metrics, store } = this.#options;
-    for (const watch of client.watches()) {
-      const push = watch.nextPush(store, MAX_PUSH_BYTES);
-      if (push === undefined) continue;
+    for (const type of PUSH_ORDER) {
+      const watch = client.watch(type);
+      const push = watch?.nextPush(store, MAX_PUSH_BYTES);
+      if (watch === undefined || push === undefined) continue;
       const nonce = String(++this.#nonce);
       watch.onSent(nonce);
       client.setDeadline(watch.type, this.#ackDeadline(client, link));
@@ -182,3 +189,5 @@ export class DiscoveryServer {
 }
 
 const MAX_NODE_ID_LENGTH = 512;
+/** What restricts goes before what it restricts: a new workload must not be known before the policy that came with it. */
+const PUSH_ORDER = [TRUST_BUNDLE_TYPE, AUTHORIZATION_TYPE, SERVICE_ROUTES_TYPE, ADDRESS_TYPE] as const;

@@ -3,7 +3,7 @@ import { createCertificateClient } from '#shared/discovery/certificate-client.ts
 import { createCsr } from '#shared/pki/csr.ts';
 import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
-import { service, workload } from '#shared/testing/topology.ts';
+import { policy, service, workload } from '#shared/testing/topology.ts';
 import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
 import { ADDRESS_TYPE, SERVICE_ROUTES_TYPE, TRUST_BUNDLE_TYPE } from '#shared/discovery/mesh-resource.ts';
 import { noRoutes } from '#shared/testing/topology.ts';
@@ -156,6 +156,17 @@ test('2,000 workloads reach a client, and a change among them reaches it alone',
   controller.store.publish([pod('w77', '10.2.0.1')]);
   await proxy.until(() => proxy.store.workloadByAddress('', '10.2.0.1') !== undefined);
   t.equal(proxy.deltas.slice(seen).flatMap(d => d.workloads).length, 1);
+  await proxy.client.stop();
+  await controller.stop();
+});
+
+test('a policy that comes with a workload is told first', async t => {
+  const controller = await startController();
+  const proxy = await new LoopbackClient(controller.endpoint(await controller.nodeToken())).start();
+  const deny = policy('deny', 'deny', [{}]);
+  controller.store.publish([pod('a', '10.0.0.1'), { kind: 'policy', policy: deny }]);
+  await proxy.until(() => proxy.store.workloadByAddress('', '10.0.0.1') !== undefined);
+  t.ok(proxy.store.policy('default/deny'));
   await proxy.client.stop();
   await controller.stop();
 });
