@@ -5,7 +5,7 @@ import { Http2Connection } from '../http2/connection.ts';
 import { ErrorCode } from '../http2/error-code.ts';
 import type { Http2Options } from '../http2/options.ts';
 import type { Http2Stream, Http2StreamHandler } from '../http2/stream.ts';
-import type { Clock } from '../lifecycle/clock.ts';
+import type { Clock, Timer } from '../lifecycle/clock.ts';
 import { peerIdentity } from '../spiffe/svid.ts';
 import { parseConnectRequest } from './connect-request.ts';
 import type { InboundConnect } from './inbound-connect.ts';
@@ -49,9 +49,13 @@ export function serveHbone(channel: SecureChannel, options: HboneServerOptions):
       onStream: (stream, fields) => onStream(stream, fields, channel, peer, options),
       onGoaway() {},
       onCapacity() {},
-      onClose: error => options.onClose?.(error),
+      onClose: error => {
+        expiry.cancel();
+        options.onClose?.(error);
+      },
     },
   );
+  const expiry = new Expiry(options.clock, channel.peerNotAfter, () => connection.drain());
   return {
     peerIdentity: peer,
     get openStreams() {
@@ -60,6 +64,37 @@ export function serveHbone(channel: SecureChannel, options: HboneServerOptions):
     drain: () => connection.drain(),
     close: reason => connection.close(closeCodeFor(reason), reason.message),
   };
+}
+
+/** Longest wait between two looks at the wall clock: timers stand still while a machine sleeps. */
+const EXPIRY_CHECK_MS = 60_000;
+
+/**
+ * A peer whose certificate has expired takes no new tunnels: who gets no new one (removed, or compromised) must not go on
+ * by a connection made before. One that was renewed has connected anew long since.
+ */
+class Expiry {
+  readonly #clock: Clock;
+  readonly #notAfter: number;
+  readonly #onExpired: () => void;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, notAfter: number, onExpired: () => void) {
+    this.#clock = clock;
+    this.#notAfter = notAfter;
+    this.#onExpired = onExpired;
+    this.#check();
+  }
+
+  cancel(): void {
+    this.#timer?.cancel();
+  }
+
+  #check(): void {
+    const leftMs = this.#notAfter - this.#clock.now();
+    if (leftMs <= 0) this.#onExpired();
+    else this.#timer = this.#clock.setTimer(Math.min(leftMs, EXPIRY_CHECK_MS), () => this.#check());
+  }
 }
 
 function requirePeer(channel: SecureChannel): string {

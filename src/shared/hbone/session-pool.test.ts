@@ -318,3 +318,18 @@ test('a pool that is closed dials nobody for a tunnel that was not answered yet'
   t.equal(dials, 1);
   t.equal(made.pool.waiting, 0);
 });
+
+test('a peer whose certificate has expired takes no new tunnels on an old connection', async t => {
+  const made = await mesh(t, { http2: { pingIntervalMs: 0 } });
+  echo(made);
+  const end = new ChannelRecorder(await made.pool.connect(made.target));
+  end.channel.write(Buffer.from('x'));
+  await end.received(1);
+  made.clock.advance(25 * 3_600_000);
+  end.channel.write(Buffer.from('y'));
+  await end.received(2);
+  t.match(made.pool.sessions(), [{ state: 'draining' }], 'open tunnels live on');
+  await t.rejects(made.pool.connect(made.target), { code: 'tls_handshake' });
+  end.channel.end();
+  t.equal(await end.close(), undefined);
+});
