@@ -25,7 +25,7 @@ export interface Engine {
   createTlsContext(material: TlsMaterial): TlsContext;
 }
 
-export type ListenTarget =
+export type ListenTarget = (
   | { readonly fd: number }
   | {
       readonly ip: string;
@@ -33,12 +33,14 @@ export type ListenTarget =
       readonly backlog?: number;
       /** SO_REUSEPORT: several threads listen on one address, each with a socket of its own. */
       readonly reusePort?: boolean;
-      /**
-       * Accepted channels read into memory they share (`readsAreOwned` false): better for many small messages in plaintext.
-       * Not for channels that are secured after, which read through TLS.
-       */
-      readonly sharedReads?: boolean;
-    };
+    }
+) & {
+  /**
+   * Accepted channels read into memory they share (`readsAreOwned` false): better in plaintext, for small messages and bulk.
+   * Not for channels that are secured after, which read through TLS.
+   */
+  readonly sharedReads?: boolean;
+};
 
 export interface ConnectTarget {
   readonly remote: SocketEndpoint;

@@ -24,7 +24,7 @@ export async function listenTcp(
     noDelay: true,
     highWaterMark: READABLE_HIGH_WATER_BYTES,
   });
-  const sharesReads = 'port' in target && target.sharedReads === true;
+  const sharesReads = target.sharedReads === true;
   server.on('connection', socket => accept(socket, sharesReads, context, onAccept, onError));
   await startListening(server, target);
   const address = listeningAddress(server);
