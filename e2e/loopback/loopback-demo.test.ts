@@ -13,7 +13,7 @@ import {
 import { CTL } from '../../src/playground/scenario/ctl.ts';
 import { INTENTIONS_CHECKS } from '../../src/playground/scenario/intentions.ts';
 import { LIVE_POLICY } from '../../src/playground/scenario/live-policy.ts';
-import { request } from '../../src/playground/scenario/load.ts';
+import { describeFailures, failures, load, request } from '../../src/playground/scenario/load.ts';
 import { OUTAGE } from '../../src/playground/scenario/outage.ts';
 import { RETRIES } from '../../src/playground/scenario/retries.ts';
 import { TRAFFIC } from '../../src/playground/scenario/traffic.ts';
@@ -99,6 +99,34 @@ test('the scenario on loopback addresses', { skip, timeout: 300_000 }, async t =
     t.match(answer, { status: 200, body: new RegExp(`"client":"${playground.podIp('legacy/legacy-0')}"`) });
   });
 
+  await t.test('a pod leaves the mesh and joins it again while it is being called', async t => {
+    const capture = async (wanted: string): Promise<void> => {
+      const { state, message } = playground.pods().get('shop/echo')?.captureState() ?? {};
+      expect(state === wanted, `capture is ${state}: ${message}`);
+    };
+    playground.applyText(echo('v: one'), 'test');
+    await playground.settled(SETTLE_MS);
+    await eventually(SETTLE_MS, () => capture('enrolled'));
+    const running = load(playground, 'shop/frontend-0', 'http://echo.shop/', {
+      seconds: 8,
+      close: true,
+      concurrency: 2,
+      pauseMs: 10,
+    });
+    playground.applyText(echo('istio.io/dataplane-mode: none'), 'test');
+    await eventually(SETTLE_MS, () => capture('not_captured'));
+    playground.applyText(echo('v: one'), 'test');
+    await eventually(SETTLE_MS, () => capture('enrolled'));
+    const report = await running;
+    t.ok(report.total > 100, `${report.total} requests`);
+    t.equal(failures(report), 0, describeFailures(report));
+    t.equal(
+      report.lastBody,
+      playground.podIp('shop/frontend-0'),
+      'with the address of the client, in the mesh and out',
+    );
+  });
+
   await t.test('what does not become ready is named, with its last words', async t => {
     const manifest = `${stateDir}-broken.yaml`;
     t.teardown(() => rmSync(manifest));
@@ -120,6 +148,17 @@ test('the scenario on loopback addresses', { skip, timeout: 300_000 }, async t =
     expect(left.length === 0, left.join('\n'));
   });
 });
+
+function echo(labels: string): string {
+  const program = `require('node:http').createServer((q, r) => r.end(q.socket.remoteAddress)).listen(8080, '::')`;
+  return `${pod('echo', program).replace('shop }', `shop, labels: { app: echo, ${labels} } }`)}
+---
+apiVersion: v1
+kind: Service
+metadata: { name: echo, namespace: shop }
+spec: { selector: { app: echo }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
+`;
+}
 
 function pod(name: string, program: string): string {
   return `

@@ -34,6 +34,8 @@ import { DedicatedCapture } from './loopback/dedicated-capture.ts';
 import { LoopbackNetwork } from './loopback/loopback-network.ts';
 import { makeDirectories, type StateLayout, stateLayout } from './state-layout.ts';
 
+const LOOPBACK_NOTE =
+  'using addresses of 127.0.0.0/8 and SOCKS5: programs of the mesh take part by a preload module, and what others send to them in plaintext is not refused';
 const READY_MS = 60_000;
 const KILL_GRACE_MS = 5_000;
 const CTL_TIMEOUT_MS = 60_000;
@@ -94,7 +96,12 @@ export class Playground implements MeshUnderTest {
 
   #byLoopback(): { network: MeshNetwork; capture: PodCapture } {
     const network = new LoopbackNetwork(this.#layout.loopbackFile);
-    const capture = new DedicatedCapture(network, pod => this.#proxies.startDedicatedZtunnel(pod));
+    const capture = new DedicatedCapture({
+      network,
+      clock: this.#clock,
+      startZtunnel: pod => this.#proxies.startDedicatedZtunnel(pod),
+      stopZtunnel: pod => this.#proxies.stopDedicatedZtunnel(pod),
+    });
     return { network, capture };
   }
 
@@ -113,6 +120,7 @@ export class Playground implements MeshUnderTest {
     const { mode, reason } =
       options.mode === undefined ? checkMachine(options.report) : { mode: options.mode, reason: '' };
     if (reason !== '') options.report(reason);
+    if (mode === 'loopback') options.report(LOOPBACK_NOTE);
     cleanUp(options.stateDir);
     makeDirectories(layout);
     const instance = newInstance(mode);

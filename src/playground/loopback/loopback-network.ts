@@ -61,8 +61,7 @@ export class LoopbackNetwork implements MeshNetwork {
   }
 
   removePod(pod: PodNetwork): void {
-    this.#socks5.delete(pod.ips[0]);
-    this.#write();
+    this.leaveMesh(pod);
   }
 
   setServices(rules: readonly ServiceRule[]): void {
@@ -79,6 +78,12 @@ export class LoopbackNetwork implements MeshNetwork {
   /** From now on the programs of the pod connect by SOCKS5, on this port of the pod's address. */
   joinMesh(pod: PodNetwork, socks5Port: number): void {
     this.#socks5.set(pod.ips[0], socks5Port);
+    this.#write();
+  }
+
+  /** New connections of its programs are its own from now on. */
+  leaveMesh(pod: PodNetwork): void {
+    this.#socks5.delete(pod.ips[0]);
     this.#write();
   }
 

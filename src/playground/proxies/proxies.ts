@@ -51,6 +51,8 @@ interface Place {
 export class Proxies {
   readonly #options: ProxiesOptions;
   readonly #proxies = new Map<string, Proxy>();
+  /** Those that are being ended, by name. */
+  readonly #ending = new Map<string, Promise<void>>();
 
   constructor(options: ProxiesOptions) {
     this.#options = options;
@@ -73,10 +75,23 @@ export class Proxies {
     for (const { name } of programs) await this.waitReady(name, READY_MS);
   }
 
-  /** A ztunnel for one pod. Resolves when it is ready. */
+  /** A ztunnel for one pod, which may be running already. Resolves when it is ready. */
   async startDedicatedZtunnel(pod: CapturedPod): Promise<void> {
+    const name = dedicatedZtunnelName(pod.spec.namespace, pod.spec.name);
+    // One of a pod that had the same name would take the new one's admin socket with it.
+    await this.#ending.get(name);
+    if (!this.#proxies.has(name)) this.#addDedicatedZtunnel(name, pod);
+    this.program(name).start();
+    await this.waitReady(name, READY_MS);
+  }
+
+  async stopDedicatedZtunnel({ spec }: CapturedPod): Promise<void> {
+    const name = dedicatedZtunnelName(spec.namespace, spec.name);
+    if (this.#proxies.has(name)) await this.#end([name]);
+  }
+
+  #addDedicatedZtunnel(name: string, pod: CapturedPod): void {
     const { name: podName, namespace, serviceAccount } = pod.spec;
-    const name = dedicatedZtunnelName(namespace, podName);
     const ip = pod.network.ips[0];
     const options = {
       ...this.#proxyOptions(name, ip),
@@ -90,8 +105,7 @@ export class Proxies {
     const env = dedicatedZtunnelEnvironment(options);
     const program = this.#proxyProgram(name, ['node', 'src/ztunnel/main.ts'], env, place, claims);
     const entry = { kind: 'ztunnel', name, node: pod.network.node, namespace } as const;
-    this.#add(entry, program, place, `${namespace}/${podName}`).start();
-    await this.waitReady(name, READY_MS);
+    this.#add(entry, program, place, `${namespace}/${podName}`);
   }
 
   names(): string[] {
@@ -166,10 +180,21 @@ export class Proxies {
 
   /** The pod `<namespace>/<name>` has ended; so have its waypoint and its own ztunnel. */
   async podGone(pod: string): Promise<void> {
-    const its = [...this.#proxies].filter(([, proxy]) => proxy.pod === pod);
-    for (const [name] of its) this.#proxies.delete(name);
+    await this.#end(this.names().filter(name => this.#proxy(name).pod === pod));
+  }
+
+  /** They are no proxies of the mesh from now on. Resolves when they are gone. */
+  async #end(names: readonly string[]): Promise<void> {
+    const ending = names.map(name => {
+      const ended = this.program(name)
+        .kill('SIGTERM', STOP_GRACE_MS)
+        .finally(() => this.#ending.delete(name));
+      this.#proxies.delete(name);
+      this.#ending.set(name, ended);
+      return ended;
+    });
     this.#writeFile();
-    await Promise.all(its.map(([, { program }]) => program.kill('SIGTERM', STOP_GRACE_MS)));
+    await Promise.all(ending);
   }
 
   isControlPlane({ source, destination }: TcpSegment): boolean {
@@ -179,9 +204,8 @@ export class Proxies {
 
   /** Ends all of them. */
   async close(): Promise<void> {
-    await Promise.all(
-      [...this.#proxies.values()].map(({ program }) => program.kill('SIGTERM', STOP_GRACE_MS)),
-    );
+    const running = [...this.#proxies.values()].map(({ program }) => program.kill('SIGTERM', STOP_GRACE_MS));
+    await Promise.all([...running, ...this.#ending.values()]);
   }
 
   #addNodeZtunnel({ name: node, ip, netnsFd }: NodeNetwork): Program {
