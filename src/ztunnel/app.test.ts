@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { endpointOf, port, service, workload } from '#shared/testing/topology.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
@@ -14,7 +16,12 @@ const server = workload('orders-1', { addresses: [serverIp], services: endpointO
 const mesh: Partial<MeshDelta> = { workloads: [client, server], services: [orders] };
 
 /** A dedicated ztunnel that starts from its state directory: the controller it is told of does not exist. */
-function dedicated(name: string, ip: string, statePath: string): ZtunnelProcess {
+function dedicated(
+  name: string,
+  ip: string,
+  statePath: string,
+  change: Record<string, string> = {},
+): ZtunnelProcess {
   return new ZtunnelProcess({
     PROXY_MODE: 'dedicated',
     PROXY_WORKLOAD_INFO: `default/${name}/${name}`,
@@ -29,6 +36,7 @@ function dedicated(name: string, ip: string, statePath: string): ZtunnelProcess 
     LOG_LEVEL: 'info,ztunnel::identity=debug',
     ZTUNNEL_WORKER_THREADS: '2',
     CONNECTION_TERMINATION_DEADLINE: '2s',
+    ...change,
   });
 }
 
@@ -148,6 +156,59 @@ test('SIGTERM: open connections may end, the process exits 0', async t => {
   await new Promise<void>(resolve => open.once('data', () => resolve()));
   open.end();
   t.equal(await a.exited, 0);
+});
+
+test('a file instead of a controller, with a policy in it', async t => {
+  const state = stateDirectory({});
+  const local = join(state.path, 'mesh.json');
+  const pod = (name: string, ip: string, services: object) => ({
+    name,
+    namespace: 'default',
+    serviceAccount: name,
+    workloadIps: [ip],
+    protocol: 'HBONE',
+    services,
+  });
+  const { hostname } = orders;
+  writeFileSync(
+    local,
+    JSON.stringify({
+      workloads: [
+        pod('client', clientIp, {}),
+        pod('orders-1', serverIp, { [`default/${hostname}`]: { 80: 9000 } }),
+      ],
+      services: [
+        { name: 'orders', namespace: 'default', hostname, vips: ['/10.96.0.1'], ports: { 80: 9000 } },
+      ],
+      policies: [
+        {
+          name: 'no-9001',
+          namespace: 'default',
+          scope: 'Namespace',
+          action: 'Deny',
+          rules: [[[{ destinationPorts: [9001] }]]],
+        },
+      ],
+    }),
+  );
+  const app = createServer((socket: Socket) => socket.pipe(socket));
+  await new Promise<void>(resolve => app.listen(9000, serverIp, resolve));
+  const fromFile = { XDS_ADDRESS: '', STATE_DIR: '', LOCAL_XDS_PATH: local };
+  const a = dedicated('client', clientIp, state.path, { ...fromFile, ADMIN_UNIX_SOCKET: '' });
+  const b = dedicated('orders-1', serverIp, state.path, fromFile);
+  t.teardown(async () => {
+    await Promise.all([a.kill(), b.kill()]);
+    await new Promise<void>(resolve => app.close(() => resolve()));
+    state.remove();
+  });
+  await Promise.all([a.says(/\tready\b/), b.says(/\tready\b/)]);
+  t.equal(await roundTrip('hello'), 'hello');
+  const uid = encodeURIComponent('local//Pod/default/orders-1');
+  t.match(await b.admin(`/authz/check?workload=${uid}&port=9001`), {
+    allowed: false,
+    reason: /default\/no-9001 rule 0/,
+  });
+  t.match(await b.adminText('/authz/check?workload=nobody&port=1'), /nobody.* not known here/);
 });
 
 test('every wrong variable is named at once, and the process ends with 1', async t => {
