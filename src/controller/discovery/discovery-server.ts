@@ -160,13 +160,19 @@ export class DiscoveryServer {
     const { metrics, store } = this.#options;
     for (const type of PUSH_ORDER) {
       const watch = client.watch(type);
-      const push = watch?.nextPush(store, MAX_PUSH_BYTES);
-      if (watch === undefined || push === undefined) continue;
+      if (watch === undefined) continue;
+      const push = watch.nextPush(store, MAX_PUSH_BYTES);
+      if (push === undefined) {
+        // It waits for an answer: what it restricts waits with it.
+        if (watch.hasPending) return;
+        continue;
+      }
       const nonce = String(++this.#nonce);
       watch.onSent(nonce);
       client.setDeadline(watch.type, this.#ackDeadline(client, link));
       link.send({ typeUrl: watch.type, nonce, systemVersion: String(store.revision), ...push });
       metrics.onPush(watch.type, push.resources.length + push.removed.length);
+      if (push.moreFollows) return;
     }
   }
 

@@ -52,6 +52,11 @@ export class TypeWatch {
     return this.#outstanding;
   }
 
+  /** Something changed that has not been sent. */
+  get hasPending(): boolean {
+    return this.#dirty.size > 0;
+  }
+
   /** @returns the reason when the request was a NACK of the outstanding push. */
   onRequest(request: DeltaRequest, store: ResourceStore): string | undefined {
     const nack = this.#onAnswer(request);
