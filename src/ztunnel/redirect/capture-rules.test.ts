@@ -13,6 +13,14 @@ const DEFAULTS = { ports: CAPTURE_PORTS, probeSources: DEFAULT_PROBE_SOURCES, ca
 const GOLDEN = `add table inet ambient_mesh
 delete table inet ambient_mesh
 table inet ambient_mesh {
+  chain zone_output {
+    type filter hook output priority -300; policy accept;
+    oifname "lo" meta mark & 0xfff == 0x539 ct original zone set 1
+  }
+  chain zone_prerouting {
+    type filter hook prerouting priority -300; policy accept;
+    iifname "lo" meta mark & 0xfff == 0x539 ct original zone set 1
+  }
   chain mark_prerouting {
     type filter hook prerouting priority -150; policy accept;
     iifname "lo" meta mark & 0xfff == 0x539 ct mark set ct mark & 0xfffff000 | 0x111
@@ -59,7 +67,7 @@ test('rulesets', async t => {
 });
 
 test('listings', async t => {
-  t.same(shapeOfRuleset(GOLDEN), { chains: 4, rules: 13 });
+  t.same(shapeOfRuleset(GOLDEN), { chains: 6, rules: 15 });
   const listing = (handle: number): string =>
     JSON.stringify({
       nftables: [

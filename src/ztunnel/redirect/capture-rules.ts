@@ -76,12 +76,30 @@ const PROXY_PACKET = `meta mark & ${hex(REPLY_MARK_MASK)} == ${hex(PROXY_MARK)}`
 const SET_REPLY_MARK = `& ${hex(~REPLY_MARK_MASK >>> 0)} | ${hex(REPLY_MARK)}`;
 
 /**
+ * Lies apart from the rest of the connection table in one direction. Without it, a port that the kernel chooses for the
+ * proxy's connection to the application may be one from which the same client has a redirected connection: two
+ * connections with equal addresses and ports, of which the second would hang. Replies need no zone: those of the
+ * redirected connection come from the proxy's port.
+ */
+const OWN_ZONE = `${PROXY_PACKET} ct original zone set 1`;
+
+/**
  * The proxy dials the application over loopback from the client's real address. The reply is addressed to the client
  * and would leave the pod: the connection is marked where the proxy's packet arrives, and the mark put on the replies
  * makes them look up the local route table (`local-route.ts`).
  */
 function markChains(): Chain[] {
   return [
+    {
+      name: 'zone_output',
+      hook: 'type filter hook output priority -300',
+      rules: [`oifname "lo" ${OWN_ZONE}`],
+    },
+    {
+      name: 'zone_prerouting',
+      hook: 'type filter hook prerouting priority -300',
+      rules: [`iifname "lo" ${OWN_ZONE}`],
+    },
     {
       name: 'mark_prerouting',
       hook: 'type filter hook prerouting priority -150',

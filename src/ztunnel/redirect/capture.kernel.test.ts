@@ -209,6 +209,35 @@ test('a connection that was open before the rules came, or is open when they dra
   t.equal(await echo(captured, 'three'), 'three', 'captured, and the rules drain');
 });
 
+test('the proxy may dial the application from the very port that the client dialled from', {
+  skip,
+}, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const { client, pod } = lab;
+  for (const fd of listenInNetns(pod.netns.fd, 15006)) await pod.adopt(fd, s => s.pipe(s));
+  await new Redirection(pod.netns.fd, RULESET, nft).apply();
+  for (const [from, to] of [
+    [client.ipv4, pod.ipv4],
+    [client.ipv6, pod.ipv6],
+  ] as const) {
+    await pod.listen({ ip: to, port: 7000 }, s =>
+      s.once('data', d => s.write(`app ${s.remotePort} ${String(d)}`)),
+    );
+    const redirected = await client.connect({ ip: to, port: 7000 });
+    t.equal(await echo(redirected, 'one'), 'one', 'the redirected connection');
+    const source = { ip: from, port: redirected.localPort ?? 0 };
+    const fd = openOutgoingSocket({ netnsFd: pod.netns.fd, remoteIp: to, source });
+    const own = await pod.connectFd(fd, { ip: to, port: 7000 });
+    t.equal(
+      await echo(own, 'two'),
+      `app ${source.port} two`,
+      "the proxy's connection with the same addresses and ports",
+    );
+    t.equal(await echo(redirected, 'three'), 'three', 'and the first one lives on');
+  }
+});
+
 test('rules that were tampered with are found and repaired', { skip }, async t => {
   const lab = new NetnsLab();
   t.teardown(() => lab.close());
