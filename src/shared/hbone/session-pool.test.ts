@@ -333,3 +333,13 @@ test('a peer whose certificate has expired takes no new tunnels on an old connec
   end.channel.end();
   t.equal(await end.close(), undefined);
 });
+
+test('the queue of those who wait for a session has a bound', async t => {
+  const made = await mesh(t, { maxWaiters: 2, dial: () => new Promise(() => {}) });
+  const waiting = [made.pool.connect(made.target), made.pool.connect(made.target)];
+  await t.rejects(made.pool.connect(made.target), { code: 'resource_exhausted' });
+  t.equal(made.pool.waiting, 2);
+  made.clock.advance(10_000);
+  for (const one of waiting) await t.rejects(one, { code: 'connect_timeout' });
+  t.equal(made.pool.waiting, 0);
+});
