@@ -208,7 +208,7 @@ test('a file instead of a controller, with a policy in it', async t => {
     allowed: false,
     reason: /default\/no-9001 rule 0/,
   });
-  t.match(await b.adminText('/authz/check?workload=nobody&port=1'), /nobody.* not known here/);
+  t.match(await b.adminText('/authz/check?workload=nobody&port=1'), /"nobody" is not known to this proxy/);
 });
 
 test('every wrong variable is named at once, and the process ends with 1', async t => {

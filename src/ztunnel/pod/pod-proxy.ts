@@ -32,15 +32,17 @@ export class PodProxy {
   /** Rejects when any of them cannot listen; none is left behind then. */
   async listen(targets: PodListeners): Promise<void> {
     const { pod } = this;
-    const accepts: [readonly ListenTarget[], (channel: TcpChannel) => void][] = [
-      [targets.outbound, channel => acceptOutbound(pod, channel)],
-      [targets.inboundPlaintext, channel => acceptPlaintext(pod, channel)],
-      [targets.inboundHbone, channel => this.#hbone.accept(channel)],
-      [targets.socks5, channel => acceptSocks5(pod, channel)],
+    const plain = { sharedReads: true };
+    const accepts: [readonly ListenTarget[], (channel: TcpChannel) => void, { sharedReads: boolean }][] = [
+      [targets.outbound, channel => acceptOutbound(pod, channel), plain],
+      [targets.inboundPlaintext, channel => acceptPlaintext(pod, channel), plain],
+      [targets.inboundHbone, channel => this.#hbone.accept(channel), { sharedReads: false }],
+      [targets.socks5, channel => acceptSocks5(pod, channel), plain],
     ];
     try {
-      for (const [list, accept] of accepts) {
-        for (const target of list) this.#listeners.push(await pod.traffic.engine.listen(target, accept));
+      for (const [list, accept, reads] of accepts) {
+        for (const target of list)
+          this.#listeners.push(await pod.traffic.engine.listen({ ...target, ...reads }, accept));
       }
     } catch (error) {
       await this.stopAccepting();
