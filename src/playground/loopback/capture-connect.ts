@@ -20,13 +20,15 @@ export function captureConnections(view: () => PodView, random: () => number = M
   if (typeof original !== 'function') throw new Error('net.Socket has no connect');
   const connect = function (this: Socket, ...args: unknown[]): Socket {
     const call = connectCall(args);
+    let instead: Resolved | undefined;
     try {
-      const route = call === undefined ? undefined : resolve(this, view(), call, random);
-      Reflect.apply(original, this, route?.args ?? args);
-      route?.after();
+      instead = call === undefined ? undefined : resolve(this, view(), call, random);
     } catch (error) {
       process.nextTick(() => this.destroy(error instanceof Error ? error : new Error(String(error))));
+      return this;
     }
+    Reflect.apply(original, this, instead?.args ?? args);
+    instead?.after();
     return this;
   };
   Reflect.set(Socket.prototype, 'connect', connect);
@@ -71,21 +73,24 @@ function resolve(
   }
 }
 
-/** Of `connect(options, cb)`, `connect(port, host, cb)`, or the array that `net.connect` passes; undefined for a unix socket. */
+/**
+ * Of `connect(options, cb)`, `connect(port, host, cb)`, or the array that `net.connect` passes. Undefined for a unix socket, and
+ * for what `net` itself will refuse.
+ */
 function connectCall(args: readonly unknown[]): ConnectCall | undefined {
-  const [first] = args;
+  const [first, second] = args;
   if (Array.isArray(first)) return connectCall(first);
   const callback = args.find(argument => typeof argument === 'function');
-  if (typeof first === 'object' && first !== null) {
-    const port = Number(Reflect.get(first, 'port'));
-    const host: unknown = Reflect.get(first, 'host') ?? 'localhost';
-    // As `net` has it: whatever has a path is no TCP connection.
-    if (Number.isNaN(port) || Boolean(Reflect.get(first, 'path'))) return undefined;
-    return typeof host === 'string' ? { options: first, host, port, callback } : undefined;
-  }
-  const port =
-    typeof first === 'number' || (typeof first === 'string' && /^\d+$/.test(first)) ? Number(first) : NaN;
-  if (Number.isNaN(port)) return undefined;
-  const host = typeof args[1] === 'string' ? args[1] : 'localhost';
-  return { options: {}, host, port, callback };
+  const options = typeof first === 'object' && first !== null ? first : { port: first, host: second };
+  const port = portOf(Reflect.get(options, 'port'));
+  const host: unknown = Reflect.get(options, 'host') ?? 'localhost';
+  // As `net` has it: whatever has a path is no TCP connection.
+  if (port === undefined || Boolean(Reflect.get(options, 'path'))) return undefined;
+  if (typeof host === 'function') return { options: {}, host: 'localhost', port, callback };
+  return typeof host === 'string' ? { options, host, port, callback } : undefined;
+}
+
+function portOf(value: unknown): number | undefined {
+  const port = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  return typeof port === 'number' && Number.isInteger(port) && port >= 0 && port <= 65_535 ? port : undefined;
 }

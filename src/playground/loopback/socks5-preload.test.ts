@@ -192,3 +192,32 @@ test("TLS of the program's own is refused, not sent in the wrong order", async t
   const program = `console.log(await fetch('https://orders.shop:8443').catch(e => e.cause.message));`;
   t.match(await inPod(t, proxy.port, program), /TLS of the program itself .* cannot be captured/);
 });
+
+test('the ways to say where to connect', async t => {
+  const proxy = await socks5(t, httpServer());
+  const program = `
+    import { connect, Socket } from 'node:net';
+    import { once } from 'node:events';
+    for (const make of [
+      () => connect(8080, 'orders.shop'),
+      () => connect({ port: '8080', host: 'orders.shop' }),
+      () => new Socket().connect({ port: 8080, host: 'orders.shop' }, () => console.log('connected')),
+    ]) {
+      const socket = make();
+      socket.write('GET / HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n');
+      console.log(String((await once(socket, 'data'))[0]).slice(0, 12));
+      socket.destroy();
+    }
+    try { connect({ port: 65_536, host: 'orders.shop' }) } catch (e) { console.log(e.code) }
+    connect('/nonexistent.sock').on('error', e => console.log(e.code));
+    connect(1, () => undefined).on('error', e => console.log(e.code));`;
+  const printed = await inPod(t, proxy.port, program);
+  t.same(printed.split('\n').toSorted(), [
+    'ECONNREFUSED',
+    'ENOENT',
+    'ERR_SOCKET_BAD_PORT',
+    ...Array.from({ length: 3 }, () => 'HTTP/1.1 200'),
+    'connected',
+  ]);
+  t.equal(proxy.seen.length, 3);
+});
