@@ -33,7 +33,6 @@ export interface NodePod {
  */
 export class NodeAgent {
   readonly #options: NodeAgentOptions;
-  readonly #ruleset: string;
   readonly #keepers = new Map<string, PodKeeper>();
   readonly #logger: Logger;
   #verifyTimer: Timer | undefined;
@@ -43,7 +42,7 @@ export class NodeAgent {
   /** Throws when the capture options do not make a ruleset. */
   constructor(options: NodeAgentOptions) {
     this.#options = options;
-    this.#ruleset = captureRuleset(options.capture);
+    captureRuleset(options.capture);
     this.#logger = options.logger.child('node_agent');
   }
 
@@ -97,7 +96,7 @@ export class NodeAgent {
   #keeper(uid: string): PodKeeper {
     const known = this.#keepers.get(uid);
     if (known !== undefined) return known;
-    const keeper = new PodKeeper(uid, { ...this.#options, ruleset: this.#ruleset, logger: this.#logger });
+    const keeper = new PodKeeper(uid, { ...this.#options, logger: this.#logger });
     this.#keepers.set(uid, keeper);
     return keeper;
   }

@@ -2,7 +2,7 @@ import { closeFd } from '#shared/native/socket.ts';
 import { listenInNetns } from '#shared/native/socket-factory.ts';
 import { type Netns, openNetns } from '#shared/native/netns.ts';
 import { SystemCallError } from '#shared/native/system-error.ts';
-import type { CapturePorts } from '../redirect/capture-rules.ts';
+import type { CaptureOptions, CapturePorts } from '../redirect/capture-rules.ts';
 import type { Nft } from '../redirect/nft.ts';
 import { Redirection } from '../redirect/redirection.ts';
 import type { EnrolledPod, PodSockets } from './enrolment.ts';
@@ -22,17 +22,16 @@ export interface PodCapture {
 export function openPodCapture(
   pod: LocalPod,
   netnsPath: string,
-  ports: CapturePorts,
-  ruleset: string,
+  options: CaptureOptions,
   nft: Nft,
 ): PodCapture {
   const netns = openNetns(netnsPath);
   try {
-    const sockets = openSockets(netns.fd, ports);
+    const sockets = openSockets(netns.fd, options.ports);
     return {
       enrolled: { pod, netnsFd: netns.fd, netnsInode: netns.inode, sockets },
       netns,
-      redirection: new Redirection(netns.fd, ruleset, nft),
+      redirection: new Redirection(netns.fd, options, nft),
     };
   } catch (cause) {
     netns.close();

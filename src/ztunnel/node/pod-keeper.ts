@@ -21,7 +21,6 @@ export interface PodKeeperOptions {
   readonly source: PodSource;
   readonly workers: PodWorkers;
   readonly capture: CaptureOptions;
-  readonly ruleset: string;
   readonly rules: CaptureRules;
   readonly nft: Nft;
   readonly clock: Clock;
@@ -139,8 +138,8 @@ export class PodKeeper {
 
   /** Sockets first, then workers behind them, then the rules: at no time is traffic redirected to nobody. */
   async #capturePod(pod: LocalPod, netnsPath: string): Promise<void> {
-    const { capture: options, ruleset, nft, workers, clock } = this.#options;
-    const capture = openPodCapture(pod, netnsPath, options.ports, ruleset, nft);
+    const { capture: options, nft, workers, clock } = this.#options;
+    const capture = openPodCapture(pod, netnsPath, options, nft);
     this.#capture = capture;
     try {
       await withDeadline(clock, ENROL_DEADLINE_MS, 'workers that accept', workers.enrol(capture.enrolled));

@@ -56,6 +56,7 @@ test('rulesets', async t => {
     /udp dport 53 redirect to :15053\n.* tcp dport 53 redirect to :15053\n/,
     'DNS goes to 15053 when asked for',
   );
+  t.notMatch(captureRuleset(DEFAULTS, false), /zone/, 'a kernel without zones gets none');
   t.notMatch(drainRuleset(), /redirect to/, 'a draining pod redirects nothing');
   t.match(drainRuleset(), /type nat hook output/, 'a draining pod keeps address translation registered');
   t.equal(removeRuleset(), 'add table inet ambient_mesh\ndelete table inet ambient_mesh\n');

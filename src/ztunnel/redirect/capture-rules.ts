@@ -45,18 +45,19 @@ interface Chain {
 
 /**
  * The whole ruleset of a captured pod, for `nft -f`: one transaction that replaces what is there, so that loading it twice,
- * or over a half-removed one, gives the same state. Throws when a probe source is not an address.
+ * or over a half-removed one, gives the same state. `zones`: the kernel has connection-tracking zones (most do).
+ * Throws when a probe source is not an address.
  */
-export function captureRuleset(options: CaptureOptions): string {
-  return ruleset([...markChains(), outputRedirect(options), inputRedirect(options)]);
+export function captureRuleset(options: CaptureOptions, zones = true): string {
+  return ruleset([...proxyChains(zones), outputRedirect(options), inputRedirect(options)]);
 }
 
 /**
  * What stays while a pod leaves the mesh: new connections go direct, but address translation stays registered, without
  * which the kernel would send the packets of live redirected connections to their original destination.
  */
-export function drainRuleset(): string {
-  return ruleset([...markChains(), { ...OUTPUT_NAT, rules: [] }, { ...PREROUTING_NAT, rules: [] }]);
+export function drainRuleset(zones = true): string {
+  return ruleset([...proxyChains(zones), { ...OUTPUT_NAT, rules: [] }, { ...PREROUTING_NAT, rules: [] }]);
 }
 
 /** Succeeds whether or not the table is there. */
@@ -75,13 +76,28 @@ const NEW_CONNECTION = 'tcp flags & (fin | syn | rst | ack) == syn';
 const PROXY_PACKET = `meta mark & ${hex(REPLY_MARK_MASK)} == ${hex(PROXY_MARK)}`;
 const SET_REPLY_MARK = `& ${hex(~REPLY_MARK_MASK >>> 0)} | ${hex(REPLY_MARK)}`;
 
+/** For the proxy's own connections to the application, in either of its two ways past connection tracking. */
+function proxyChains(zones: boolean): Chain[] {
+  return [...(zones ? zoneChains() : []), ...markChains()];
+}
+
 /**
- * Lies apart from the rest of the connection table in one direction. Without it, a port that the kernel chooses for the
- * proxy's connection to the application may be one from which the same client has a redirected connection: two
- * connections with equal addresses and ports, of which the second would hang. Replies need no zone: those of the
- * redirected connection come from the proxy's port.
+ * The proxy's connection to the application lies apart from the rest of the connection table in one direction. Without
+ * that, the port that the kernel chooses for it may be one from which the same client has a redirected connection: two
+ * with equal addresses and ports, of which the second would hang. Replies need no zone: those of the redirected
+ * connection come from the proxy's port.
  */
-const OWN_ZONE = `${PROXY_PACKET} ct original zone set 1`;
+function zoneChains(): Chain[] {
+  const rule = `${PROXY_PACKET} ct original zone set 1`;
+  return [
+    { name: 'zone_output', hook: 'type filter hook output priority -300', rules: [`oifname "lo" ${rule}`] },
+    {
+      name: 'zone_prerouting',
+      hook: 'type filter hook prerouting priority -300',
+      rules: [`iifname "lo" ${rule}`],
+    },
+  ];
+}
 
 /**
  * The proxy dials the application over loopback from the client's real address. The reply is addressed to the client
@@ -90,16 +106,6 @@ const OWN_ZONE = `${PROXY_PACKET} ct original zone set 1`;
  */
 function markChains(): Chain[] {
   return [
-    {
-      name: 'zone_output',
-      hook: 'type filter hook output priority -300',
-      rules: [`oifname "lo" ${OWN_ZONE}`],
-    },
-    {
-      name: 'zone_prerouting',
-      hook: 'type filter hook prerouting priority -300',
-      rules: [`iifname "lo" ${OWN_ZONE}`],
-    },
     {
       name: 'mark_prerouting',
       hook: 'type filter hook prerouting priority -150',

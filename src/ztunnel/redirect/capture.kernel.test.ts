@@ -8,17 +8,17 @@ import { runInNetns } from '#shared/native/netns.ts';
 import { listenInNetns, openOutgoingSocket } from '#shared/native/socket-factory.ts';
 import { closeFd } from '#shared/native/socket.ts';
 import { cannotMakeNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
-import { CAPTURE_PORTS, captureRuleset, DEFAULT_PROBE_SOURCES } from './capture-rules.ts';
-import { createNft } from './nft.ts';
+import { CAPTURE_PORTS, DEFAULT_PROBE_SOURCES } from './capture-rules.ts';
+import { createNft, type Nft } from './nft.ts';
 import { originalDestination } from './original-dst.ts';
 import { Redirection } from './redirection.ts';
 
 const skip = cannotMakeNetns();
-const RULESET = captureRuleset({
+const OPTIONS = {
   ports: CAPTURE_PORTS,
   probeSources: [...DEFAULT_PROBE_SOURCES, '10.77.0.9'],
   captureDns: false,
-});
+};
 const nft = createNft(systemClock);
 
 /** Two namespaces, the pod's captured; sockets on the three ports answer with what they learn. */
@@ -31,7 +31,7 @@ async function capturedPod(lab: NetnsLab): Promise<Redirection> {
       await lab.pod.adopt(fd, socket => socket.end(describe(name, socket)));
     }
   }
-  const redirection = new Redirection(lab.pod.netns.fd, RULESET, nft);
+  const redirection = new Redirection(lab.pod.netns.fd, OPTIONS, nft);
   await redirection.apply();
   return redirection;
 }
@@ -200,7 +200,7 @@ test('a connection that was open before the rules came, or is open when they dra
   await client.listen({ ip: client.ipv4, port: 8080 }, s => s.pipe(s));
   const before = await pod.connect({ ip: client.ipv4, port: 8080 });
   for (const fd of listenInNetns(pod.netns.fd, 15001)) await pod.adopt(fd, s => s.pipe(s));
-  const redirection = new Redirection(pod.netns.fd, RULESET, nft);
+  const redirection = new Redirection(pod.netns.fd, OPTIONS, nft);
   await redirection.apply();
   t.equal(await echo(before, 'one'), 'one', 'open before');
   const captured = await pod.connect({ ip: '10.96.0.1', port: 80 });
@@ -216,7 +216,7 @@ test('the proxy may dial the application from the very port that the client dial
   t.teardown(() => lab.close());
   const { client, pod } = lab;
   for (const fd of listenInNetns(pod.netns.fd, 15006)) await pod.adopt(fd, s => s.pipe(s));
-  await new Redirection(pod.netns.fd, RULESET, nft).apply();
+  await new Redirection(pod.netns.fd, OPTIONS, nft).apply();
   for (const [from, to] of [
     [client.ipv4, pod.ipv4],
     [client.ipv6, pod.ipv6],
@@ -238,11 +238,32 @@ test('the proxy may dial the application from the very port that the client dial
   }
 });
 
+test('a kernel without connection-tracking zones captures all the same', { skip }, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const loads: string[] = [];
+  const zoneless: Nft = (netnsFd, args, input) => {
+    if (args[0] === '-f') loads.push(input);
+    const refused = { exitCode: 1, stdout: '', stderr: 'Error: Could not process rule: Not supported' };
+    return input.includes(' zone ') ? Promise.resolve(refused) : nft(netnsFd, args, input);
+  };
+  const redirection = new Redirection(lab.pod.netns.fd, OPTIONS, zoneless);
+  await redirection.apply();
+  t.same(await redirection.repair(), []);
+  await redirection.drain();
+  t.equal(loads.filter(text => text.includes(' zone ')).length, 1, 'it is asked once');
+  const refusing: Nft = () =>
+    Promise.resolve({ exitCode: 1, stdout: '', stderr: 'Operation not permitted\n' });
+  await t.rejects(new Redirection(lab.pod.netns.fd, OPTIONS, refusing).apply(), {
+    message: 'nft refused the rules: Operation not permitted',
+  });
+});
+
 test('rules that were tampered with are found and repaired', { skip }, async t => {
   const lab = new NetnsLab();
   t.teardown(() => lab.close());
   const { pod } = lab;
-  const redirection = new Redirection(pod.netns.fd, RULESET, nft);
+  const redirection = new Redirection(pod.netns.fd, OPTIONS, nft);
   await redirection.apply();
   t.same(await redirection.repair(), [], 'nothing to repair right after loading');
   await redirection.apply();
@@ -273,7 +294,7 @@ test('rules that were tampered with are found and repaired', { skip }, async t =
 test('no descriptor is left behind', { skip }, async t => {
   const lab = new NetnsLab();
   t.teardown(() => lab.close());
-  const redirection = new Redirection(lab.pod.netns.fd, RULESET, nft);
+  const redirection = new Redirection(lab.pod.netns.fd, OPTIONS, nft);
   await redirection.apply();
   const before = readdirSync('/proc/self/fd').length;
   for (let i = 0; i < 50; i++) {

@@ -1,5 +1,5 @@
 import { runInNetns } from '#shared/native/netns.ts';
-import { drainRuleset, removeRuleset, TABLE } from './capture-rules.ts';
+import { type CaptureOptions, captureRuleset, drainRuleset, removeRuleset, TABLE } from './capture-rules.ts';
 import { ensureLocalRoute, removeLocalRoute } from './local-route.ts';
 import type { Nft } from './nft.ts';
 import { normalizedListing, shapeOfListing, shapeOfRuleset } from './ruleset-listing.ts';
@@ -10,26 +10,27 @@ import { normalizedListing, shapeOfListing, shapeOfRuleset } from './ruleset-lis
  */
 export class Redirection {
   readonly #netnsFd: number;
-  readonly #ruleset: string;
+  readonly #options: CaptureOptions;
   readonly #nft: Nft;
   /**
    * How the kernel listed the rules right after they were loaded: what every later look is compared with. Versions of
    * nft word the same rules differently, so it cannot be a constant.
    */
   #loaded: string | undefined;
+  #zones = true;
 
-  constructor(netnsFd: number, ruleset: string, nft: Nft) {
+  constructor(netnsFd: number, options: CaptureOptions, nft: Nft) {
     this.#netnsFd = netnsFd;
-    this.#ruleset = ruleset;
+    this.#options = options;
     this.#nft = nft;
   }
 
   /** Loads the rules and sees them in the kernel. */
   async apply(): Promise<void> {
     this.#ensureRoute();
-    await this.#load(this.#ruleset);
+    const ruleset = await this.#loadCapture();
     const listing = await this.#listing();
-    if (listing === undefined || !sameShape(listing, this.#ruleset)) {
+    if (listing === undefined || !sameShape(listing, ruleset)) {
       throw new Error(`the capture rules were loaded, but the kernel lists others in table ${TABLE}`);
     }
     this.#loaded = listing;
@@ -48,7 +49,7 @@ export class Redirection {
 
   /** New connections are no longer redirected, live ones go on. */
   async drain(): Promise<void> {
-    await this.#load(drainRuleset());
+    await this.#load(drainRuleset(this.#zones));
   }
 
   async remove(): Promise<void> {
@@ -58,6 +59,22 @@ export class Redirection {
 
   #ensureRoute(): string[] {
     return runInNetns(this.#netnsFd, ensureLocalRoute).map(name => `the ${name} was missing`);
+  }
+
+  /** A kernel built without connection-tracking zones refuses the first ruleset, and captures with the second. */
+  async #loadCapture(): Promise<string> {
+    const ruleset = captureRuleset(this.#options, this.#zones);
+    try {
+      await this.#load(ruleset);
+      return ruleset;
+    } catch (cause) {
+      if (!this.#zones) throw cause;
+      const withoutZones = captureRuleset(this.#options, false);
+      // What both are refused for is not the zones, and the first refusal says it.
+      await this.#load(withoutZones).catch(() => Promise.reject(cause));
+      this.#zones = false;
+      return withoutZones;
+    }
   }
 
   async #load(ruleset: string): Promise<void> {
