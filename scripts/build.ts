@@ -1,14 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { build } from 'esbuild';
 
 /**
- * One ESM bundle for each binary, for images. Worker threads are bundles of their own beside them, since a worker is
- * started from a file. Each bundle is then started with `--version`, so that one that cannot load is found here.
+ * One ESM bundle for each binary, for images, with the message definitions it reads beside it. ztunnel's traffic threads
+ * have a bundle of their own, which holds nothing they do not need. Each bundle is then started, so that one that cannot
+ * load or come up is found here.
  */
 const OUT = 'dist';
 const BINARIES = ['ztunnel', 'waypoint', 'controller', 'cli'];
-const WORKERS = ['src/ztunnel/workers/worker-main.ts', 'src/waypoint/workers/worker-main.ts'];
+const PROTO = 'src/shared/discovery/proto';
+const START_MS = 20_000;
 
 /** Bundled CommonJS packages call `require`, which an ES module does not have. */
 const BANNER =
@@ -16,11 +20,8 @@ const BANNER =
 
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT);
-const entryPoints = [...BINARIES.map(name => `src/${name}/main.ts`), ...WORKERS].filter(file =>
-  existsSync(file),
-);
 await build({
-  entryPoints,
+  entryPoints: [...BINARIES.map(name => `src/${name}/main.ts`), 'src/ztunnel/workers/worker-main.ts'],
   outdir: OUT,
   outbase: 'src',
   bundle: true,
@@ -30,13 +31,78 @@ await build({
   keepNames: true,
   sourcemap: 'linked',
   banner: { js: BANNER },
-  loader: { '.proto': 'text' },
   logLevel: 'warning',
 });
 for (const name of BINARIES) {
   const file = `${OUT}/${name}/main.js`;
-  if (!existsSync(file)) throw new Error(`${file} was not built: src/${name}/main.ts is missing`);
-  console.log(
-    `${file}: ${execFileSync(process.execPath, [file, '--version'], { encoding: 'utf8', timeout: 20_000 }).trim()}`,
-  );
+  if (!existsSync(file)) throw new Error(`${file} was not built`);
+  cpSync(PROTO, `${OUT}/${name}/proto`, { recursive: true });
+  const version = execFileSync(process.execPath, [file, '--version'], {
+    encoding: 'utf8',
+    timeout: START_MS,
+  });
+  console.log(`${file}: ${version.trim()}`);
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'ambient-build-'));
+try {
+  writeFileSync(join(scratch, 'xds.yaml'), 'workloads: []\n');
+  mkdirSync(join(scratch, 'objects'));
+  const quiet = { ADMIN_ADDR: 'off', STATS_ADDR: 'off', READINESS_ADDR: 'off' };
+  await comesUp('ztunnel', {
+    ...quiet,
+    PROXY_MODE: 'dedicated',
+    PROXY_WORKLOAD_INFO: 'default/build/build',
+    LISTEN_IP: '127.77.0.1',
+    LOCAL_XDS_PATH: join(scratch, 'xds.yaml'),
+    FAKE_CA: 'true',
+  });
+  await comesUp('waypoint', {
+    ...quiet,
+    LISTEN_PLAINTEXT: '127.77.0.2:18080',
+    PLAINTEXT_UPSTREAM: '127.77.0.3:80',
+  });
+  await comesUp('controller', {
+    SOURCE: 'directory',
+    CONFIG_DIR: join(scratch, 'objects'),
+    DATA_DIR: scratch,
+    CA_DIR: join(scratch, 'ca'),
+    XDS_ADDRESS: '127.77.0.4:15012',
+    ADMIN_ADDR: 'off',
+    STATS_ADDR: 'off',
+    READINESS_ADDR: 'off',
+  });
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+/** Starts a bundle, waits until its log says that it is ready, and ends it. Throws with the log when it does not come up. */
+async function comesUp(name: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const child = spawn(process.execPath, [`${OUT}/${name}/main.js`], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  const ready = new Promise<void>((resolve, reject) => {
+    const fail = (why: string): void => reject(new Error(`${OUT}/${name}/main.js ${why}:\n${log}`));
+    const timer = setTimeout(() => fail(`was not ready within ${START_MS / 1_000} s`), START_MS);
+    const read = (chunk: Buffer): void => {
+      log += chunk.toString('utf8');
+      if (!/\bready\b/.test(log)) return;
+      clearTimeout(timer);
+      resolve();
+    };
+    child.stdout.on('data', read);
+    child.stderr.on('data', read);
+    child.on('close', code => {
+      clearTimeout(timer);
+      fail(`ended with ${code ?? 'a signal'}`);
+    });
+  });
+  try {
+    await ready;
+    console.log(`${OUT}/${name}/main.js: comes up`);
+  } finally {
+    child.kill('SIGKILL');
+  }
 }
