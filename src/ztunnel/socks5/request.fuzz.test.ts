@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { test } from 'tap';
 import { MAX_SOCKS5_BYTES, parseGreeting, parseRequest } from './request.ts';
@@ -34,7 +35,8 @@ for (const [what, parse] of [
         if (step.kind === 'request' && (step.port < 1 || step.port > 65_535))
           throw new Error(`port ${step.port}`);
         // The same answer for the message alone, and none for a byte less.
-        t.strictSame(parse(input.subarray(0, step.length)), step);
+        if (!isDeepStrictEqual(parse(input.subarray(0, step.length)), step))
+          throw new Error('depends on what follows');
         return parse(input.subarray(0, step.length - 1)).kind === 'incomplete';
       }),
       run,
