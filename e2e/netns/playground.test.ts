@@ -133,7 +133,10 @@ test('the mesh in network namespaces', { skip, timeout: 110_000 }, async t => {
       () => runProgram('nft', ['list', 'ruleset'], { netnsFd }).includes('redirect to :15001'),
       () => 'not repaired',
     );
-    t.match(playground.log('ztunnel-node-a'), /capture repaired.*table inet ambient_mesh was missing/);
+    const said = (): boolean =>
+      /capture repaired.*table inet ambient_mesh was missing/.test(playground.log('ztunnel-node-a'));
+    await waitUntil(systemClock, SETTLE_MS, said, () => 'the log does not say so');
+    t.pass('repaired');
   });
 
   const namespaces = new RegExp(readPrefix(stateDir));
