@@ -217,5 +217,22 @@ test('stopping keeps the rules: a captured pod is refused, not unmeshed', { skip
   t.throws(() => dupFd(enrolled?.netnsFd ?? -1), { code: 'EBADF' }, 'descriptors are closed');
   t.ok(rules());
   await lab.client.listen({ ip: lab.client.ipv4, port: 80 }, socket => socket.end());
-  await t.rejects(lab.pod.connect({ ip: lab.client.ipv4, port: 80 }), { code: 'ECONNREFUSED' });
+  const dial = (): ReturnType<typeof lab.pod.connect> => lab.pod.connect({ ip: lab.client.ipv4, port: 80 });
+  await t.rejects(dial(), { code: 'ECONNREFUSED' });
+
+  const failing = setUp(lab.pod);
+  failing.workers.failures = 1;
+  failing.source.pods.set('u1', podIn(lab.pod));
+  await failing.agent.start();
+  t.equal(failing.source.statuses.get('u1')?.state, 'failed');
+  await t.rejects(dial(), { code: 'ECONNREFUSED' }, 'also when the next ztunnel cannot capture it');
+  await failing.agent.stop();
+
+  const next = setUp(lab.pod);
+  next.source.pods.set('u1', podIn(lab.pod, { labels: {} }));
+  await next.agent.start();
+  t.equal(next.source.statuses.get('u1')?.state, 'not_captured');
+  t.match(next.lines.join('\n'), /rules of an earlier ztunnel removed/);
+  await t.resolves(dial(), 'a pod that left the mesh while no ztunnel ran is free');
+  await next.agent.stop();
 });

@@ -1,9 +1,11 @@
 import { statSync } from 'node:fs';
 import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts';
 import { type Clock, delay, type Timer } from '#shared/lifecycle/clock.ts';
+import { openNetns } from '#shared/native/netns.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { CaptureOptions } from '../redirect/capture-rules.ts';
 import type { Nft } from '../redirect/nft.ts';
+import { Redirection } from '../redirect/redirection.ts';
 import { withDeadline } from './deadline.ts';
 import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
@@ -44,6 +46,7 @@ export class PodKeeper {
   #steps: Promise<void> = Promise.resolve();
   #queued = false;
   #closed = false;
+  #lookedForLeftovers = false;
 
   constructor(uid: string, options: PodKeeperOptions) {
     this.#uid = uid;
@@ -115,6 +118,7 @@ export class PodKeeper {
     const { capture, reason } = shouldCapture(pod, this.#options.rules);
     if (!capture || pod.netnsPath === undefined) {
       await this.#leave('opted_out');
+      await this.#tryTo('remove the rules of an earlier ztunnel', this.#removeLeftovers(pod));
       await this.#report({ state: 'not_captured', message: reason });
       return;
     }
@@ -151,14 +155,17 @@ export class PodKeeper {
     this.#logger.info('pod enrolled', this.#names(pod));
   }
 
-  /** Rules first, so that new traffic goes direct while what is open is drained. */
+  /**
+   * Rules first, so that new traffic goes direct while what is open is drained. Only a pod that opted out loses its rules:
+   * one whose capture failed, perhaps under the rules of an earlier ztunnel, is refused rather than let out unprotected.
+   */
   async #leave(reason: LeaveReason): Promise<void> {
     const capture = this.#capture;
     if (capture === undefined) return;
     const { workers, clock } = this.#options;
     try {
-      if (reason !== 'deleted') await this.#tryTo('stop the redirection', capture.redirection.drain());
       if (reason === 'opted_out') {
+        await this.#tryTo('stop the redirection', capture.redirection.drain());
         await this.#report({ state: 'not_captured', message: 'leaving the mesh' });
         // The sockets stay until other proxies have heard that this pod is to be dialled without HBONE.
         await delay(clock, LEAVE_GRACE_MS);
@@ -170,12 +177,26 @@ export class PodKeeper {
         workers.leave(capture.enrolled, reason),
       );
       await this.#tryTo('drain the pod', left);
-      if (reason !== 'deleted') await this.#tryTo('remove the rules', capture.redirection.remove());
+      if (reason === 'opted_out') await this.#tryTo('remove the rules', capture.redirection.remove());
     } finally {
       this.#capture = undefined;
       closePodCapture(capture);
     }
     this.#logger.info('pod left', { ...this.#names(capture.enrolled.pod), reason });
+  }
+
+  /** The pod may have left the mesh while no ztunnel ran: its rules would refuse its traffic for ever. */
+  async #removeLeftovers(pod: LocalPod): Promise<void> {
+    if (this.#lookedForLeftovers || pod.hostNetwork || pod.netnsPath === undefined) return;
+    this.#lookedForLeftovers = true;
+    const netns = openNetns(pod.netnsPath);
+    try {
+      const { capture, nft } = this.#options;
+      const removed = await new Redirection(netns.fd, capture, nft).removeIfPresent();
+      if (removed) this.#logger.warn('rules of an earlier ztunnel removed', this.#names(pod));
+    } finally {
+      netns.close();
+    }
   }
 
   async #verify(): Promise<void> {

@@ -57,6 +57,13 @@ export class Redirection {
     runInNetns(this.#netnsFd, removeLocalRoute);
   }
 
+  /** For a namespace that another process may have captured. @returns whether there was something to remove. */
+  async removeIfPresent(): Promise<boolean> {
+    if ((await this.#listing()) === undefined) return false;
+    await this.remove();
+    return true;
+  }
+
   #ensureRoute(): string[] {
     return runInNetns(this.#netnsFd, ensureLocalRoute).map(name => `the ${name} was missing`);
   }
