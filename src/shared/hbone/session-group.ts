@@ -23,6 +23,8 @@ export class SessionGroup implements SessionEvents {
   readonly #sessions = new Set<HboneSession>();
   readonly #waiting = new Set<TunnelRequest>();
   #connecting = 0;
+  /** Between two sessions: a group that was forgotten meanwhile would get a session nobody can evict or close. */
+  #returning = 0;
   #failures = 0;
   #backoffTimer: Timer | undefined;
   /** Set for good by `close`: a tunnel that ends unanswered because of it must not be what dials again. */
@@ -114,8 +116,11 @@ export class SessionGroup implements SessionEvents {
     }
     request.wasRetried = true;
     // In a later turn: the session that ends its streams is not yet marked as closed.
+    this.#returning++;
     queueMicrotask(() => {
+      this.#returning--;
       if (!request.isSettled) this.place(request);
+      this.#forgetIfEmpty();
     });
   }
 
@@ -174,7 +179,8 @@ export class SessionGroup implements SessionEvents {
   }
 
   #forgetIfEmpty(): void {
-    if (this.#sessions.size > 0 || this.#waiting.size > 0 || this.#backoffTimer !== undefined) return;
+    if (this.#sessions.size > 0 || this.#waiting.size > 0 || this.#returning > 0) return;
+    if (this.#backoffTimer !== undefined) return;
     this.#events.onEmpty(this);
   }
 }

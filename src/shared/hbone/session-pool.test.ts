@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type Test, test } from 'tap';
 import { type ByteChannel, ChannelError } from '../engine/channel.ts';
+import { copyBidirectional } from '../engine/copy.ts';
+import type { TcpChannel } from '../engine/engine.ts';
 import { createHboneMesh, type HboneMesh, SERVER_ID } from '../testing/hbone-mesh.ts';
 import { ChannelRecorder } from '../testing/loopback.ts';
 import type { HbonePoolOptions } from './session-pool.ts';
@@ -211,6 +213,7 @@ test('a tunnel that was not answered when its connection died is opened once mor
   };
   const tunnel = await made.pool.connect(made.target);
   t.equal(made.sessions.length, 2);
+  t.match(made.pool.sessions().at(-1), { state: 'ready', openStreams: 1 }, 'on a session the pool knows of');
   tunnel.abort(new ChannelError('aborted', 'done'));
   made.onConnect = () => made.sessions.at(-1)?.close(new ChannelError('io', 'crash'));
   await t.rejects(made.pool.connect(made.target), { code: 'reset' }, 'but only once');
@@ -342,4 +345,29 @@ test('the queue of those who wait for a session has a bound', async t => {
   made.clock.advance(10_000);
   for (const one of waiting) await t.rejects(one, { code: 'connect_timeout' });
   t.equal(made.pool.waiting, 0);
+});
+
+test('a tunnel that is opened once more because the peer was reset is on a session the pool knows of', async t => {
+  const made = await mesh(t);
+  const dialled: TcpChannel[] = [];
+  const listener = await made.engine.listen({ ip: '127.0.0.1', port: 0 }, front => {
+    const [ip, port] = [made.target.remote.ip, made.target.remote.port];
+    void made.engine.connect({ remote: { ip, port }, timeoutMs: 5_000 }).then(back => {
+      dialled.push(front);
+      copyBidirectional(front, back, { clock: made.clock, halfClosedTimeoutMs: 0, onClose: () => {} });
+    });
+  });
+  let requests = 0;
+  made.onConnect = connect => {
+    requests++;
+    if (requests === 1) dialled[0]?.abort(new ChannelError('reset', 'the machine is gone'));
+    else connect.accept();
+  };
+  const tunnel = await made.pool.connect({ ...made.target, remote: listener.address });
+  t.equal(requests, 2);
+  t.match(made.pool.sessions(), [{ state: 'ready', openStreams: 1 }]);
+  made.pool.evictWorkload(made.target.workloadUid);
+  t.match(made.pool.sessions(), [{ state: 'draining' }]);
+  tunnel.abort(new ChannelError('aborted', 'done'));
+  await listener.close();
 });
