@@ -1,19 +1,27 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** One file, as images have it: the benchmark measures what is shipped, not the development loader. */
-export async function bundle(entry: string, directory: string): Promise<string> {
-  const outfile = join(directory, `${entry.replaceAll(/[^a-z0-9]+/g, '-')}.mjs`);
+/** A tier as images have it: the benchmark measures what is shipped, not the development loader. Returns its main file. */
+export async function bundleTier(
+  tier: string,
+  entries: readonly string[],
+  directory: string,
+): Promise<string> {
+  const source = fileURLToPath(new URL('../../src', import.meta.url));
   await build({
-    entryPoints: [new URL(`../../${entry}`, import.meta.url).pathname],
-    outfile,
+    entryPoints: entries.map(entry => join(source, tier, entry)),
+    outdir: directory,
+    outbase: source,
     bundle: true,
     platform: 'node',
     target: 'node26',
     format: 'esm',
-    keepNames: false,
+    keepNames: true,
     logLevel: 'error',
     banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   });
-  return outfile;
+  writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
+  return join(directory, tier, 'main.js');
 }

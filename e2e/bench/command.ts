@@ -28,14 +28,23 @@ export async function must(command: string, args: readonly string[], timeoutMs?:
   );
 }
 
+/** `stderr`: what goes to the standard output (an access log) is thrown away by the kernel. */
+export type DaemonOutput = 'both' | 'stderr';
+
 /** A process that lives until `stop`. */
 export class Daemon {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #said = '';
 
-  constructor(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
-    this.#child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
+  constructor(
+    command: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = process.env,
+    keeps: DaemonOutput = 'both',
+  ) {
+    const stdout = keeps === 'both' ? 'pipe' : 'ignore';
+    this.#child = spawn(command, args, { stdio: ['ignore', stdout, 'pipe'], env });
     const keep = (data: Buffer): void => void (this.#said = (this.#said + data.toString()).slice(-4000));
     this.#child.stdout?.on('data', keep);
     this.#child.stderr?.on('data', keep);

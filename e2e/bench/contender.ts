@@ -5,6 +5,8 @@ import { cpuSeconds, peakResidentMb, residentMb } from './process-stats.ts';
 export interface Contender {
   readonly name: 'ours' | 'peer';
   start(): Promise<readonly Daemon[]>;
+  /** Undoes what `start` did besides starting processes. They have ended already. */
+  stop?(): Promise<void>;
 }
 
 /** Collects samples by metric name over the rounds. */

@@ -38,6 +38,7 @@ export function envoyOutbound(ports: readonly TunnelledPort[], hbone: Address, t
           typed_config: {
             '@type': `${TYPE}extensions.filters.network.tcp_proxy.v3.TcpProxy`,
             stat_prefix: 'outbound',
+            access_log: [accessLog()],
             cluster: 'hbone',
             tunneling_config: { hostname: `${target.ip}:${target.port}` },
           },
@@ -66,6 +67,7 @@ export function envoyInbound(listen: Address, targets: readonly Address[], tls: 
     codec_type: 'HTTP2',
     http2_protocol_options: { ...HTTP2, allow_connect: true },
     upgrade_configs: [{ upgrade_type: 'CONNECT' }],
+    access_log: [accessLog()],
     http_filters: [routerFilter()],
     route_config: { virtual_hosts: targets.map(connectRoute) },
   };
@@ -149,6 +151,14 @@ function cluster(name: string, address: Address): Json {
 
 function socketAddress({ ip, port }: Address): Json {
   return { socket_address: { address: ip, port_value: port } };
+}
+
+/** In its default format: ztunnel writes a line for each connection too. */
+function accessLog(): Json {
+  return {
+    name: 'envoy.access_loggers.stdout',
+    typed_config: { '@type': `${TYPE}extensions.access_loggers.stream.v3.StdoutAccessLog` },
+  };
 }
 
 function routerFilter(): Json {

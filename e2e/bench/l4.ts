@@ -1,27 +1,13 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createTestCa } from '#shared/testing/test-ca.ts';
-import { bundle } from './bundle.ts';
 import type { Daemon } from './command.ts';
-import {
-  type Contender,
-  largestPeakMb,
-  largestResidentMb,
-  type SampleSet,
-  whenReady,
-  withCpu,
-} from './contender.ts';
-import { envoyInbound, envoyOutbound } from './envoy-config.ts';
+import { type Contender, largestPeakMb, largestResidentMb, type SampleSet, withCpu } from './contender.ts';
+import { envoyPair } from './envoy-pair.ts';
 import { httpLoad, streamLoad } from './load.ts';
 import type { Metric } from './result.ts';
-import { IPERF_PORT, NGINX_PORT, type Topology, waitForPort } from './topology.ts';
-import type { PairConfig } from './tunnel-pair.ts';
+import { IPERF_PORT, NGINX_PORT, type Topology } from './topology.ts';
+import { ztunnelPair } from './ztunnel-pair.ts';
 
-const HBONE_PORT = 15008;
-const IDENTITY = 'spiffe://cluster.local/ns/bench/sa/bench';
 const GB = 1e9;
-/** As in images: connections come and go faster than a young generation of the default size is collected. */
-const NODE_FLAGS = ['--max-semi-space-size=1'];
+const SETTLE_MS = 3_000;
 
 export const L4_METRICS: readonly Metric[] = [
   { name: 'throughput up', unit: 'Gbit/s', goal: { kind: 'ratio_at_least', value: 0.75 } },
@@ -43,73 +29,16 @@ export const L4_METRICS: readonly Metric[] = [
   { name: 'peak memory under load, larger side', unit: 'MB', goal: { kind: 'at_most', value: 160 } },
 ];
 
-/** Both as a pair of one thread a side. */
+/** Pairs of as many traffic threads a process. */
 export async function l4Contenders(
   topology: Topology,
   directory: string,
   envoy: string,
+  workers: number,
 ): Promise<readonly Contender[]> {
-  const material = await (await createTestCa('bench')).issue(IDENTITY);
-  const { client, server } = topology;
-  const hbone = { ip: server.ip, port: HBONE_PORT };
-  const ports = [NGINX_PORT, IPERF_PORT];
-  const entry = await bundle('e2e/bench/tunnel-pair.ts', directory);
-  const write = (name: string, content: string): string => {
-    const path = join(directory, name);
-    writeFileSync(path, content);
-    return path;
-  };
-  const pair: Omit<PairConfig, 'listenIp' | 'ports'> = {
-    hbone,
-    applicationIp: server.ip,
-    material,
-    identity: IDENTITY,
-  };
-  const ourOutbound = write('out.json', JSON.stringify({ ...pair, listenIp: client.ip, ports }));
-  const ourInbound = write('in.json', JSON.stringify({ ...pair, listenIp: server.ip, ports: [HBONE_PORT] }));
-  const tls = {
-    certChain: write('chain.pem', material.certChainPem),
-    privateKey: write('key.pem', material.privateKeyPem),
-    trustBundle: write('roots.pem', material.trustBundlePem),
-    peerIdentity: IDENTITY,
-  };
-  const targets = ports.map(port => ({ ip: server.ip, port }));
-  const tunnelled = targets.map(target => ({ listen: { ip: client.ip, port: target.port }, target }));
-  const envoyOut = write('envoy-out.json', JSON.stringify(envoyOutbound(tunnelled, hbone, tls)));
-  const envoyIn = write('envoy-in.json', JSON.stringify(envoyInbound(hbone, targets, tls)));
-  const started = (daemons: readonly Daemon[]): Promise<readonly Daemon[]> =>
-    whenReady(daemons, async () => {
-      await waitForPort(client, hbone.ip, hbone.port, daemons);
-      for (const port of ports) await waitForPort(client, client.ip, port, daemons);
-    });
-  const envoyArgs = (path: string, id: number): string[] => [
-    '--concurrency',
-    '1',
-    '--log-level',
-    'error',
-    '--base-id',
-    String(id),
-    '-c',
-    path,
-  ];
-  const baseId = (process.pid % 10_000) * 2;
   return [
-    {
-      name: 'ours',
-      start: () =>
-        started([
-          server.start(process.execPath, [...NODE_FLAGS, entry, 'inbound', ourInbound]),
-          client.start(process.execPath, [...NODE_FLAGS, entry, 'outbound', ourOutbound]),
-        ]),
-    },
-    {
-      name: 'peer',
-      start: () =>
-        started([
-          server.start(envoy, envoyArgs(envoyIn, baseId)),
-          client.start(envoy, envoyArgs(envoyOut, baseId + 1)),
-        ]),
-    },
+    await ztunnelPair(topology, directory, workers),
+    await envoyPair(topology, directory, envoy, workers),
   ];
 }
 
@@ -120,11 +49,14 @@ export async function measureL4(
   seconds: number,
   into: SampleSet,
 ): Promise<void> {
-  const { client } = topology;
-  const url = `http://${client.ip}:${NGINX_PORT}/`;
+  const { client, server } = topology;
+  const url = `http://${server.ip}:${NGINX_PORT}/`;
+  // A process that is idle gives back what starting took; for Envoy nothing changes.
+  await new Promise(resolve => setTimeout(resolve, SETTLE_MS));
   into.add('memory idle, larger side', largestResidentMb(daemons));
   // Connects the HBONE session and lets the compilers settle; the same for both.
-  await httpLoad(client, url, 32, 1);
+  const [warmUp, used] = await withCpu(daemons, () => httpLoad(client, url, 32, 1));
+  if (used === 0) throw new Error(`${warmUp.requests} requests went past the proxies: capture does not work`);
   for (const connections of [1, 32, 256]) {
     const [load, cpu] = await withCpu(daemons, () => httpLoad(client, url, connections, seconds));
     const label = connections === 1 ? '1 connection' : `${connections} connections`;
@@ -134,12 +66,12 @@ export async function measureL4(
     if (connections === 32) into.add('CPU per 100k requests, both sides', (cpu / load.requests) * 100_000);
   }
   into.add('new connections', (await httpLoad(client, url, 32, seconds, true)).requestsPerSecond);
-  const [up, cpu] = await withCpu(daemons, () => streamLoad(client, client.ip, IPERF_PORT, seconds));
+  const [up, cpu] = await withCpu(daemons, () => streamLoad(client, server.ip, IPERF_PORT, seconds));
   into.add('throughput up', up.gbitPerSecond);
   into.add('CPU per GB, both sides', (cpu / up.bytes) * GB);
-  const down = await streamLoad(client, client.ip, IPERF_PORT, seconds, { down: true });
+  const down = await streamLoad(client, server.ip, IPERF_PORT, seconds, { down: true });
   into.add('throughput down', down.gbitPerSecond);
-  const four = await streamLoad(client, client.ip, IPERF_PORT, seconds, { streams: 4 });
+  const four = await streamLoad(client, server.ip, IPERF_PORT, seconds, { streams: 4 });
   into.add('throughput up, 4 streams', four.gbitPerSecond);
   into.add('peak memory under load, larger side', largestPeakMb(daemons));
 }

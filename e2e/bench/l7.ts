@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundle } from './bundle.ts';
+import { bundleTier } from './bundle.ts';
 import type { Daemon } from './command.ts';
 import {
   type Contender,
@@ -37,11 +37,12 @@ export async function l7Contenders(
   topology: Topology,
   directory: string,
   envoy: string,
+  workers: number,
 ): Promise<readonly Contender[]> {
   if (!existsSync(new URL(`../../${WAYPOINT}`, import.meta.url)))
     throw new Error(`${WAYPOINT} does not exist yet: there is nothing to compare`);
   const { client, server } = topology;
-  const entry = await bundle(WAYPOINT, directory);
+  const entry = await bundleTier('waypoint', ['main.ts'], directory);
   const config = join(directory, 'envoy-http.json');
   const listen = { ip: client.ip, port: PROXY_PORT };
   const upstream = { ip: server.ip, port: NGINX_PORT };
@@ -50,12 +51,19 @@ export async function l7Contenders(
     ...process.env,
     LISTEN_PLAINTEXT: `${listen.ip}:${listen.port}`,
     PLAINTEXT_UPSTREAM: `${upstream.ip}:${upstream.port}`,
-    WORKER_THREADS: '1',
+    WORKER_THREADS: String(workers),
     ACCESS_LOG: 'off',
   };
   const started = (daemon: Daemon): Promise<readonly Daemon[]> =>
     whenReady([daemon], () => waitForPort(client, listen.ip, listen.port, [daemon]));
-  const envoyArgs = ['--concurrency', '1', '--log-level', 'error', '--base-id', String(process.pid % 10_000)];
+  const envoyArgs = [
+    '--concurrency',
+    String(workers),
+    '--log-level',
+    'error',
+    '--base-id',
+    String(process.pid % 10_000),
+  ];
   return [
     { name: 'ours', start: () => started(client.start(process.execPath, [entry], env)) },
     { name: 'peer', start: () => started(client.start(envoy, [...envoyArgs, '-c', config])) },

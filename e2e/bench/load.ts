@@ -64,7 +64,8 @@ export function parseWrk(text: string): HttpLoad {
 }
 
 export function parseIperf(text: string): StreamLoad {
-  const received = /"sum_received":\s*\{([^}]*)\}/.exec(text)?.[1] ?? '';
+  const received = /"sum_received":\s*\{([^}]*)\}/.exec(text)?.[1];
+  if (received === undefined) throw new Error(`iperf3 measured nothing: ${text.slice(-500)}`);
   return {
     gbitPerSecond: Number(required(received, /"bits_per_second":\s*([\d.e+]+)/)) / 1e9,
     bytes: Number(required(received, /"bytes":\s*(\d+)/)),

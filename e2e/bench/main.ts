@@ -1,7 +1,7 @@
-/** `npm run bench -- l4|l7 [--rounds N] [--seconds N] [--json]`: ours against Envoy, alternating, medians and ratios. */
+/** `npm run bench -- l4|l7`: ours against Envoy, alternating, medians and ratios. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Daemon } from './command.ts';
@@ -14,20 +14,37 @@ import { createTopology, type Topology } from './topology.ts';
 
 interface Suite {
   readonly metrics: readonly Metric[];
-  contenders(topology: Topology, directory: string, envoy: string): Promise<readonly Contender[]>;
+  /** Default of `--workers`. */
+  readonly workers: number;
+  contenders(
+    topology: Topology,
+    directory: string,
+    envoy: string,
+    workers: number,
+  ): Promise<readonly Contender[]>;
   measure(topology: Topology, daemons: readonly Daemon[], seconds: number, into: SampleSet): Promise<void>;
 }
 
 const SUITES: ReadonlyMap<string, Suite> = new Map([
-  ['l4', { metrics: L4_METRICS, contenders: l4Contenders, measure: measureL4 }],
-  ['l7', { metrics: L7_METRICS, contenders: l7Contenders, measure: measureL7 }],
+  [
+    'l4',
+    { metrics: L4_METRICS, workers: availableParallelism(), contenders: l4Contenders, measure: measureL4 },
+  ],
+  ['l7', { metrics: L7_METRICS, workers: 1, contenders: l7Contenders, measure: measureL7 }],
 ]);
-const TOOLS = ['ip', 'nginx', 'iperf3', 'wrk', 'python3'];
+const TOOLS = ['ip', 'nft', 'nginx', 'iperf3', 'wrk', 'python3'];
+
+interface BenchOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly workers: number;
+  /** One contender alone: ratios mean nothing then. */
+  readonly only: string | undefined;
+}
 
 async function bench(
   suite: Suite,
-  rounds: number,
-  seconds: number,
+  { rounds, seconds, workers, only }: BenchOptions,
   log: (line: string) => void,
 ): Promise<Row[]> {
   const missing = TOOLS.filter(tool => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0);
@@ -43,15 +60,17 @@ async function bench(
   let topology: Topology | undefined;
   try {
     topology = await createTopology(directory);
-    const contenders = await suite.contenders(topology, directory, envoy.path);
+    const contenders = await suite.contenders(topology, directory, envoy.path, workers);
     for (let round = 1; round <= rounds; round++)
       for (const contender of contenders) {
+        if (only !== undefined && contender.name !== only) continue;
         log(`round ${round} of ${rounds}: ${contender.name}`);
         const daemons = await contender.start();
         try {
           await suite.measure(topology, daemons, seconds, sets[contender.name]);
         } finally {
           await Promise.all(daemons.map(d => d.stop()));
+          await contender.stop?.();
         }
       }
   } finally {
@@ -61,34 +80,37 @@ async function bench(
   return summarize(suite.metrics, sets.ours.samples, sets.peer.samples);
 }
 
+const USAGE =
+  'usage: npm run bench -- l4|l7 [--rounds N] [--seconds N] [--workers N] [--only ours|peer] [--json]';
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '4' },
+      workers: { type: 'string' },
+      only: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   });
   const suite = SUITES.get(positionals[0] ?? '');
-  const rounds = Number(values.rounds);
-  const seconds = Number(values.seconds);
-  if (
-    suite === undefined ||
-    !Number.isInteger(rounds) ||
-    rounds < 1 ||
-    !Number.isInteger(seconds) ||
-    seconds < 1
-  ) {
-    console.error('usage: npm run bench -- l4|l7 [--rounds N] [--seconds N] [--json]');
+  const options = {
+    rounds: Number(values.rounds),
+    seconds: Number(values.seconds),
+    workers: Number(values.workers ?? suite?.workers),
+    only: values.only,
+  };
+  const numbers = [options.rounds, options.seconds, options.workers];
+  if (suite === undefined || numbers.some(n => !Number.isInteger(n) || n < 1)) {
+    console.error(USAGE);
     return 2;
   }
-  const rows = await bench(suite, rounds, seconds, line => console.error(line));
+  const rows = await bench(suite, options, line => console.error(line));
   console.log(
-    values.json
-      ? JSON.stringify({ suite: positionals[0], rounds, seconds, rows }, null, 2)
-      : formatTable(rows),
+    values.json ? JSON.stringify({ suite: positionals[0], ...options, rows }, null, 2) : formatTable(rows),
   );
+  if (values.only !== undefined) return 0;
   const missed = rows.filter(r => !r.ok);
   if (missed.length > 0)
     console.error(`${missed.length} goals missed: ${missed.map(r => r.name).join('; ')}`);

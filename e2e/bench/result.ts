@@ -28,7 +28,7 @@ export type Samples = ReadonlyMap<string, readonly number[]>;
 /** Metrics that neither side has a sample for are left out. */
 export function summarize(metrics: readonly Metric[], ours: Samples, peer: Samples): Row[] {
   return metrics
-    .filter(({ name }) => ours.has(name))
+    .filter(({ name }) => ours.has(name) || peer.has(name))
     .map(({ name, unit, goal }) => {
       const our = median(ours.get(name) ?? []);
       const theirs = median(peer.get(name) ?? []);

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Daemon, must, run } from './command.ts';
+import { Daemon, type DaemonOutput, must, run } from './command.ts';
 
 /** Two network namespaces joined by a veth pair: the client's node and the server's. */
 export interface Topology {
@@ -11,8 +11,9 @@ export interface Topology {
 
 export interface Namespace {
   readonly ip: string;
+  readonly path: string;
   run(command: string, args: readonly string[], timeoutMs?: number): Promise<string>;
-  start(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Daemon;
+  start(command: string, args: readonly string[], env?: NodeJS.ProcessEnv, keeps?: DaemonOutput): Daemon;
 }
 
 export const NGINX_PORT = 8080;
@@ -75,8 +76,9 @@ function namespace(name: string, ip: string): NamedNamespace {
   return {
     name,
     ip,
+    path: `/run/netns/${name}`,
     run: (command, args, timeoutMs) => must('ip', inside(command, args), timeoutMs),
-    start: (command, args, env) => new Daemon('ip', inside(command, args), env),
+    start: (command, args, env, keeps) => new Daemon('ip', inside(command, args), env, keeps),
   };
 }
 
