@@ -20,7 +20,11 @@ interface Answer {
   readonly body: string;
 }
 
-function ask(options: { port?: number; socketPath?: string }, path: string, method = 'GET'): Promise<Answer> {
+function ask(
+  options: { port?: number; socketPath?: string; headers?: Record<string, string> },
+  path: string,
+  method = 'GET',
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = (method === 'GET' ? get : request)(
       { ...options, host: '127.0.0.1', path, method, agent: false },
@@ -87,4 +91,24 @@ test('an address that is taken is an error at start', async t => {
 test('a unix socket path longer than the kernel takes is an error that says so', async t => {
   const server = new AdminServer([], quiet);
   await t.rejects(server.listen({ unixSocket: `/tmp/${'x'.repeat(120)}` }), /at most 107 bytes/);
+});
+
+test('a web page in the browser of an operator gets nothing', async t => {
+  const levels = new LogLevels('info');
+  const server = new AdminServer(
+    loggingRoutes(levels, () => undefined),
+    quiet,
+  );
+  t.teardown(() => server.close());
+  const port = await server.listen({ ip: '127.0.0.1', port: 0 });
+  const rows: readonly (readonly [string, Record<string, string>, string, number])[] = [
+    ['a name that was made to point here is refused', { host: 'evil.example:15000' }, 'GET', 403],
+    ['a form on another site is refused', { origin: 'http://evil.example' }, 'POST', 403],
+    ['localhost is taken', { host: 'localhost:15000' }, 'GET', 200],
+    ['an IPv6 address is taken', { host: '[::1]:15000' }, 'GET', 200],
+  ];
+  for (const [name, headers, method, status] of rows) {
+    t.equal((await ask({ port, headers }, '/logging?level=debug', method)).status, status, name);
+  }
+  t.equal(levels.describe().default, 'info', 'nothing was changed');
 });

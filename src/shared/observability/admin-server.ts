@@ -1,5 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import type { Logger } from './logger.ts';
 
 export interface AdminRequest {
@@ -97,6 +98,7 @@ export class AdminServer {
   }
 
   async #answer(req: IncomingMessage): Promise<AdminResponse> {
+    if (isFromBrowser(req)) return text('this address is not for web pages; use curl or ambientctl\n', 403);
     const url = URL.parse(req.url ?? '/', 'http://admin');
     if (url === null) return text('bad request target\n', 400);
     const method = req.method === 'HEAD' ? 'GET' : (req.method ?? 'GET');
@@ -140,4 +142,16 @@ function closeServer(server: Server): Promise<void> {
     server.close(() => resolve());
     server.closeAllConnections();
   });
+}
+
+/**
+ * A page in an operator's browser can send requests to loopback addresses: by name (DNS rebinding, seen by a Host that is
+ * not the address) or as a form (seen by Origin). Neither has any business here.
+ */
+function isFromBrowser(req: IncomingMessage): boolean {
+  if (req.headers.origin !== undefined) return true;
+  const local = req.socket.localAddress ?? '';
+  if (!/^(?:127\.|::1$|::ffff:127\.)/.test(local)) return false;
+  const host = (req.headers.host ?? 'localhost').replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  return host !== 'localhost' && isIP(host) === 0;
 }
