@@ -1,8 +1,10 @@
-import { EnvReader, type Environment } from '#shared/config/env-reader.ts';
+import { type Address, readAddress, readRequiredAddress } from '#shared/config/address.ts';
+import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
+import { parseList } from '#shared/config/list.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '#shared/observability/logger.ts';
 import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain, type TrustDomain, trustDomainFault } from '#shared/spiffe/trust-domain.ts';
-import { canonicalIp, formatHostPort, parseHostPort } from '#shared/workload/ip.ts';
+import { formatHostPort, isLoopback } from '#shared/workload/ip.ts';
 import type { Cluster } from './translate/cluster.ts';
 
 export interface ControllerConfig {
@@ -37,33 +39,21 @@ export interface CaConfig {
   readonly maxLeafTtlMs: number;
 }
 
-export interface Address {
-  readonly ip: string;
-  readonly port: number;
-}
-
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const DEFAULT_DATA_DIR = '/var/lib/ambient-mesh';
 
 /** The whole configuration, from the environment alone. @throws ConfigError naming every variable that is wrong. */
 export function readConfig(environment: Environment): ControllerConfig {
-  const env = new EnvReader(environment);
-  const config = readAll(env);
-  env.finish();
-  return config;
+  return readEnvironment(environment, declareConfig);
 }
 
-/** For the table in docs/environment.md. */
-export function declareConfig(env: EnvReader): void {
-  readAll(env);
-}
-
-function readAll(env: EnvReader): ControllerConfig {
+/** Reads every variable; `env` then holds what was wrong, and the declarations for the table in docs/environment.md. */
+export function declareConfig(env: EnvReader): ControllerConfig {
   env.oneOf('SOURCE', ['directory'], 'directory', 'where objects come from');
   const configDir = env.required('CONFIG_DIR', 'directory of YAML files with Kubernetes objects, watched');
   const ca = readCa(env);
-  const discovery = requiredAddress(
+  const discovery = readRequiredAddress(
     env,
     'XDS_ADDRESS',
     '0.0.0.0:15012',
@@ -154,15 +144,20 @@ function readCa(env: EnvReader): CaConfig {
 }
 
 function serverNames(env: EnvReader, rootNamespace: string, listenIp: string): readonly string[] {
-  const defaults = `istiod.${rootNamespace}.svc,istiod.istio-system.svc,localhost,127.0.0.1`;
+  const defaults = new Set([
+    `istiod.${rootNamespace}.svc`,
+    'istiod.istio-system.svc',
+    'localhost',
+    '127.0.0.1',
+  ]);
   const names = env.string(
     'SERVER_NAMES',
-    defaults,
+    [...defaults].join(','),
     'names and IP addresses of the controller’s certificate, comma-separated',
   );
-  const listed = names.split(',').map(name => name.trim());
+  const listed = parseList(names);
   const isAny = listenIp === '0.0.0.0' || listenIp === '::';
-  return [...new Set(isAny ? listed : [...listed, listenIp])].filter(name => name !== '');
+  return [...new Set(isAny ? listed : [...listed, listenIp])];
 }
 
 function controllerIdentity(env: EnvReader, trustDomain: TrustDomain, rootNamespace: string): SpiffeId {
@@ -176,32 +171,8 @@ function controllerIdentity(env: EnvReader, trustDomain: TrustDomain, rootNamesp
   }
 }
 
-function requiredAddress(env: EnvReader, name: string, defaultText: string, description: string): Address {
-  const address = readAddress(env, name, defaultText, description, false);
-  return address ?? { ip: '0.0.0.0', port: 0 };
-}
-
-function readAddress(
-  env: EnvReader,
-  name: string,
-  defaultText: string,
-  description: string,
-  mayBeOff = true,
-): Address | undefined {
-  const text = env.string(name, defaultText, description);
-  if (text === 'off') {
-    if (!mayBeOff) env.reject(name, 'cannot be off');
-    return undefined;
-  }
-  const parsed = parseHostPort(text);
-  const ip = parsed === undefined ? undefined : canonicalIp(parsed.host);
-  if (parsed !== undefined && ip !== undefined) return { ip, port: parsed.port };
-  env.reject(name, `${JSON.stringify(text)} is not accepted; use IP:PORT ([IPv6]:PORT) or off`);
-  return undefined;
-}
-
 function loopback(env: EnvReader, name: string, address: Address | undefined): Address | undefined {
-  if (address !== undefined && !address.ip.startsWith('127.') && address.ip !== '::1') {
+  if (address !== undefined && !isLoopback(address.ip)) {
     env.reject(name, `${address.ip} is no loopback address; metrics are on STATS_ADDR`);
   }
   return address;

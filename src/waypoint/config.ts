@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
-import { EnvReader, type Environment } from '#shared/config/env-reader.ts';
+import { type Address, readAddress } from '#shared/config/address.ts';
+import { readControllerAddress } from '#shared/config/controller-address.ts';
+import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { type LogFormat, type LogLevel, LOG_LEVELS } from '#shared/observability/logger.ts';
 import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain, trustDomainFault } from '#shared/spiffe/trust-domain.ts';
-import { type Address, readAddress, readController } from './config/values.ts';
 import { ADMIN_PORT, HBONE_PORT, METRICS_PORT, READINESS_PORT } from './ports.ts';
 import type { TrafficSettings } from './workers/settings.ts';
 
@@ -57,18 +58,11 @@ export const PLAINTEXT_SERVICE = {
 
 /** The whole configuration, from the environment alone. @throws ConfigError naming every variable that is wrong */
 export function readConfig(environment: Environment): WaypointConfig {
-  const env = new EnvReader(environment);
-  const config = readAll(env);
-  env.finish();
-  return config;
+  return readEnvironment(environment, declareConfig);
 }
 
-/** For the table in docs/environment.md. */
-export function declareConfig(env: EnvReader): void {
-  readAll(env);
-}
-
-function readAll(env: EnvReader): WaypointConfig {
+/** Reads every variable; `env` then holds what was wrong, and the declarations for the table in docs/environment.md. */
+export function declareConfig(env: EnvReader): WaypointConfig {
   const instance = readInstance(env);
   const controller = readControlPlane(env);
   const plaintext = readAddress(
@@ -145,8 +139,8 @@ function readInstance(env: EnvReader): InstanceConfig {
 }
 
 function readControlPlane(env: EnvReader): ControllerConfig | undefined {
-  const address = readController(env, 'XDS_ADDRESS', 'controller: host:port, https://host:port');
-  const caAddress = readController(env, 'CA_ADDRESS', 'certificate authority; default: XDS_ADDRESS');
+  const address = readControllerAddress(env, 'XDS_ADDRESS', 'controller: host:port, https://host:port');
+  const caAddress = readControllerAddress(env, 'CA_ADDRESS', 'certificate authority; default: XDS_ADDRESS');
   const rootCa = env.string(
     'XDS_ROOT_CA',
     '/var/run/secrets/istio/root-cert.pem',

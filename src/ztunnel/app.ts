@@ -1,3 +1,4 @@
+import type { Address } from '#shared/config/address.ts';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
@@ -13,7 +14,6 @@ import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import { stateRoutes } from './admin/routes.ts';
 import type { ZtunnelConfig } from './config.ts';
-import type { Address } from './config/values.ts';
 import type { NodeAgentConfig } from './config/workload-config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
 import { collectGarbageLater } from './collect-garbage.ts';

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { EnvReader, type Environment } from '#shared/config/env-reader.ts';
+import { type Address, readAddress, readIp } from '#shared/config/address.ts';
+import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { isLoopback } from '#shared/workload/ip.ts';
 import {
   type CertificateConfig,
@@ -9,7 +10,6 @@ import {
 } from './config/control-plane-config.ts';
 import { type LogConfig, readLog } from './config/log-config.ts';
 import { readDrain, readTraffic } from './config/traffic-config.ts';
-import { type Address, readAddress, readIp } from './config/values.ts';
 import {
   type DedicatedConfig,
   type InstanceConfig,
@@ -46,18 +46,11 @@ export interface ZtunnelConfig {
  * name and meaning are used. @throws ConfigError naming every variable that is wrong.
  */
 export function readConfig(environment: Environment): ZtunnelConfig {
-  const env = new EnvReader(environment);
-  const config = readAll(env);
-  env.finish();
-  return config;
+  return readEnvironment(environment, declareConfig);
 }
 
-/** For the table in docs/environment.md. */
-export function declareConfig(env: EnvReader): void {
-  readAll(env);
-}
-
-function readAll(env: EnvReader): ZtunnelConfig {
+/** Reads every variable; `env` then holds what was wrong, and the declarations for the table in docs/environment.md. */
+export function declareConfig(env: EnvReader): ZtunnelConfig {
   const mode = env.oneOf(
     'PROXY_MODE',
     ['shared', 'dedicated'],

@@ -119,6 +119,18 @@ export class EnvReader {
   }
 }
 
+/**
+ * A whole configuration from the environment alone.
+ * @param read reads every variable; what is wrong it has collected by `env`
+ * @throws ConfigError naming every variable that is wrong
+ */
+export function readEnvironment<T>(environment: Environment, read: (env: EnvReader) => T): T {
+  const env = new EnvReader(environment);
+  const config = read(env);
+  env.finish();
+  return config;
+}
+
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 

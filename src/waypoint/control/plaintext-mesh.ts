@@ -1,5 +1,5 @@
+import type { Address } from '#shared/config/address.ts';
 import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
-import type { Address } from '../config/values.ts';
 import { PLAINTEXT_SERVICE } from '../config.ts';
 
 /** The mesh of the plaintext mode: one service with one endpoint outside the mesh. */

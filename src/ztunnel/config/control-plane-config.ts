@@ -1,5 +1,5 @@
+import { readControllerAddress } from '#shared/config/controller-address.ts';
 import type { EnvReader } from '#shared/config/env-reader.ts';
-import { readController } from './values.ts';
 
 export interface DiscoveryConfig {
   /** `host:port`; undefined with a local file. */
@@ -23,7 +23,7 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
 export function readDiscovery(env: EnvReader): DiscoveryConfig {
-  const address = readController(env, 'XDS_ADDRESS', 'controller: host:port, https://host:port');
+  const address = readControllerAddress(env, 'XDS_ADDRESS', 'controller: host:port, https://host:port');
   const localPath = env.optional(
     'LOCAL_XDS_PATH',
     'file with workloads, services and policies, instead of a controller',
@@ -61,7 +61,8 @@ export function readCertificates(env: EnvReader, discovery: DiscoveryConfig): Ce
     'sign certificates in this process with a key that everybody knows: for trials alone',
   );
   const address =
-    readController(env, 'CA_ADDRESS', 'certificate authority; default: XDS_ADDRESS') ?? discovery.address;
+    readControllerAddress(env, 'CA_ADDRESS', 'certificate authority; default: XDS_ADDRESS') ??
+    discovery.address;
   if (!fake && address === undefined)
     env.reject(
       'CA_ADDRESS',

@@ -1,6 +1,6 @@
 import type { EnvReader } from '#shared/config/env-reader.ts';
+import { parseList } from '#shared/config/list.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel, parseLogLevel } from '#shared/observability/logger.ts';
-import { list } from './values.ts';
 
 export interface LogConfig {
   readonly format: LogFormat;
@@ -19,7 +19,7 @@ export function readLog(env: EnvReader): LogConfig {
   );
   let level: LogLevel = 'info';
   const scopes: Record<string, LogLevel> = {};
-  for (const part of list(text)) {
+  for (const part of parseList(text)) {
     const [name = '', value] = part.split('=');
     const parsed = parseLogLevel(value ?? name);
     if (parsed === undefined)

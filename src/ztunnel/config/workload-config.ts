@@ -1,7 +1,8 @@
+import { type Address, readAddress, readIp } from '#shared/config/address.ts';
 import type { EnvReader } from '#shared/config/env-reader.ts';
+import { parseList } from '#shared/config/list.ts';
 import { canonicalIp } from '#shared/workload/ip.ts';
 import { SOCKS5_PORT } from '../ports.ts';
-import { type Address, list, readAddress, readIp } from './values.ts';
 
 export interface NodeAgentConfig {
   readonly podSourceDir: string;
@@ -64,15 +65,15 @@ export function readNodeAgent(env: EnvReader, shared: boolean): NodeAgentConfig 
     'PROBE_SOURCES',
     'addresses of health probes that reach applications without the mesh, separated by commas',
   );
-  for (const ip of list(probes))
+  for (const ip of parseList(probes ?? ''))
     if (canonicalIp(ip) === undefined)
       env.reject('PROBE_SOURCES', `${JSON.stringify(ip)} is not an IP address`);
   if (!shared) return undefined;
   return {
     podSourceDir: podSourceDir ?? '',
-    excludedNamespaces: list(excluded),
+    excludedNamespaces: parseList(excluded),
     captureDns,
-    probeSources: probes === undefined ? undefined : list(probes),
+    probeSources: probes === undefined ? undefined : parseList(probes),
   };
 }
 

@@ -1,6 +1,6 @@
+import type { Address } from '#shared/config/address.ts';
 import { bindSocket, closeFd, listenSocket, openTcpSocket, setIntOption } from '#shared/native/socket.ts';
 import { isIpv6 } from '#shared/workload/ip.ts';
-import type { Address } from '../config/values.ts';
 import type { DedicatedConfig } from '../config/workload-config.ts';
 import { HBONE_PORT } from '../ports.ts';
 import type { PodAssignment } from '../workers/messages.ts';
