@@ -211,3 +211,19 @@ test('a request that changes something is not sent twice when its connection bre
   t.equal(status, 503);
   t.equal(seen, 1);
 });
+
+test('an HTTP/2 request whose server never answers ends at the stream idle timeout', async t => {
+  const app = createHttp2Server();
+  app.on('stream', stream => stream.on('error', () => undefined));
+  const { port, lab } = await deploy(t, app, 'http2', { streamIdleTimeoutMs: 200 });
+  const session = http2Connect(`http://127.0.0.1:${port}`);
+  t.teardown(() => session.destroy());
+  const stream = session.request({ ':path': '/silent' });
+  const status = await new Promise<unknown>((resolve, reject) => {
+    stream.on('response', headers => resolve(headers[':status']));
+    stream.on('error', reject);
+  });
+  t.equal(status, 504);
+  stream.close();
+  t.match(await lab.access(1), [/SI.*nothing moved for 200 ms \(STREAM_IDLE_TIMEOUT\)/]);
+});

@@ -12,6 +12,9 @@ export interface RequestEnvironment {
   readonly clock: Clock;
   /** Of a fine tick: timeouts of routes and backoff. */
   readonly timers: CoarseTimers;
+  /** Of a coarse tick: what may be seconds late. */
+  readonly connectionTimers: CoarseTimers;
+  readonly streamIdleTimeoutMs: number;
   /** In [0, 1). */
   readonly random: () => number;
   readonly services: ServiceDirectory;

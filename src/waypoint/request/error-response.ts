@@ -16,6 +16,7 @@ export type RequestFailure =
   | 'upstream_protocol'
   | 'request_timeout'
   | 'try_timeout'
+  | 'stream_idle'
   | 'retries_exhausted';
 
 export interface FailureResponse {
@@ -48,6 +49,7 @@ export const FAILURES: Readonly<Record<RequestFailure, FailureResponse>> = {
   upstream_protocol: row(502, RESPONSE_FLAGS.upstreamProtocolError, 14, 'upstream sent no valid response'),
   request_timeout: row(504, RESPONSE_FLAGS.upstreamRequestTimeout, 4, 'upstream request timeout'),
   try_timeout: row(504, RESPONSE_FLAGS.upstreamRequestTimeout, 4, 'upstream request timeout'),
+  stream_idle: row(504, RESPONSE_FLAGS.idleTimeout, 4, 'stream idle timeout'),
   retries_exhausted: row(503, RESPONSE_FLAGS.upstreamRetryLimitExceeded, 14, 'upstream failed'),
 };
 

@@ -24,6 +24,7 @@ import { RequestBody } from './request-body.ts';
 import { type DeadlineOwner, RequestDeadlines } from './request-deadlines.ts';
 import { RequestRecord } from './request-record.ts';
 import type { FilterResponse } from './route-filters.ts';
+import { StreamIdle } from './stream-idle.ts';
 import { adaptSwitch, asHttp1Upgrade } from './websocket.ts';
 
 const NONE_TRIED: readonly BalancedEndpoint[] = [];
@@ -56,6 +57,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   #upstreamEnded = false;
   #done = false;
   #deadlines: RequestDeadlines | undefined;
+  #idle: StreamIdle | undefined;
 
   constructor(downstream: Downstream, exchange: ServerExchange) {
     this.#downstream = downstream;
@@ -93,6 +95,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     if (contentLength !== 0) this.#body = new RequestBody(this.#retry.attempts > 0 && upgrade === undefined);
     const requestMs = rule.timeouts.requestMs ?? 0;
     if (requestMs > 0) this.#useDeadlines().startRequest(requestMs);
+    if (this.#request.protocol === 'HTTP/2') this.#watchIdle();
     target.budget.recordRequest();
     this.#try();
   }
@@ -139,6 +142,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   onAttemptResponse(attempt: Attempt, head: ResponseHead, endStream: boolean): void {
+    this.#idle?.touch();
     if (this.#record.upstreamMs < 0)
       this.#record.upstreamMs = this.#downstream.env.clock.monotonic() - this.#record.startMs;
     if (head.status >= 400 || this.#record.grpc) {
@@ -160,6 +164,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   onAttemptBody(slice: Buffer): boolean {
+    this.#idle?.touch();
     this.#record.responseBytes += slice.length;
     return this.#exchange.sendBody(slice);
   }
@@ -199,6 +204,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   onAttemptWritable(): void {
+    this.#idle?.touch();
     this.#exchange.resumeBody();
   }
 
@@ -246,6 +252,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   // --- from the client
 
   onBody(slice: Buffer): boolean {
+    this.#idle?.touch();
     return this.#done || this.#body === undefined || this.#body.append(slice);
   }
 
@@ -256,6 +263,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   onWritable(): void {
+    this.#idle?.touch();
     this.#attempt?.exchange?.resumeBody();
   }
 
@@ -280,12 +288,25 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   onRequestTimeout(): void {
-    const error = new ExchangeError('timeout', 'request timeout of the route');
+    this.#timeOut('request_timeout', 'request timeout of the route');
+  }
+
+  /** The answer of the failure where none has begun; a broken message where one has. */
+  #timeOut(failure: RequestFailure, message: string): void {
+    const error = new ExchangeError('timeout', message);
     this.#cancelAttempt(error);
-    if (!this.#responseStarted) return this.#fail('request_timeout');
-    this.#record.flags = FAILURES.request_timeout.flag;
+    if (!this.#responseStarted) return this.#fail(failure, message);
+    this.#record.flags = FAILURES[failure].flag;
+    this.#record.detail = message;
     this.#exchange.abort(error);
     this.#finish();
+  }
+
+  #watchIdle(): void {
+    const { connectionTimers, streamIdleTimeoutMs } = this.#downstream.env;
+    this.#idle = new StreamIdle(connectionTimers, streamIdleTimeoutMs, () =>
+      this.#timeOut('stream_idle', `nothing moved for ${streamIdleTimeoutMs} ms (STREAM_IDLE_TIMEOUT)`),
+    );
   }
 
   onTryTimeout(): void {
@@ -334,6 +355,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     this.#done = true;
     const { env } = this.#downstream;
     this.#deadlines?.end();
+    this.#idle?.end();
     this.#record.requestBytes = this.#body?.bytes ?? 0;
     this.#record.write(this.#downstream, this.#request);
     env.inFlight.leave();

@@ -217,15 +217,18 @@ export class TrafficThread {
   #makeEnvironment(): RequestEnvironment {
     const { clock, engine, random, settings, logFormat: format, logWriter: writer } = this.#options;
     const timers = new CoarseTimers(clock, REQUEST_TICK_MS);
+    const connectionTimers = new CoarseTimers(clock, CONNECTION_TICK_MS);
     return {
       clock,
       timers,
+      connectionTimers,
+      streamIdleTimeoutMs: settings.streamIdleTimeoutMs,
       random,
       services: new ServiceDirectory(this.store, clock, () => this.#place(), settings.threads),
       pools: new EndpointPools({
         engine,
         clock,
-        timers: new CoarseTimers(clock, CONNECTION_TICK_MS),
+        timers: connectionTimers,
         hbone: this.#hbonePool,
         identity: settings.identity,
         connectTimeoutMs: settings.connectTimeoutMs,
