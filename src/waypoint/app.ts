@@ -7,9 +7,9 @@ import { registerBuild } from '#shared/observability/build-info.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
+import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
-import { stateRoutes } from './admin/state-routes.ts';
 import { type ControllerConfig, readConfig, type WaypointConfig } from './config.ts';
 import type { Membership } from './control/membership.ts';
 import { plaintextMesh } from './control/plaintext-mesh.ts';
@@ -125,8 +125,11 @@ class WaypointApp {
       nodeName: this.#config.instance.nodeName,
       certificates: () => this.#membership?.certificates() ?? [],
       discovery: () => this.#membership?.discovery(),
-      threads: () => this.#workers.dump(),
       config: this.#config,
+      connections: {
+        help: 'requests in progress, connections and pools of each thread',
+        dump: async () => ({ threads: await this.#workers.dump() }),
+      },
     });
     const logging = loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope));
     const admin = new AdminServer([...state, ...logging, ...metrics, readiness], this.logger);

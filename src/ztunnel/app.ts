@@ -10,9 +10,9 @@ import { registerBuild } from '#shared/observability/build-info.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
+import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
-import { stateRoutes } from './admin/routes.ts';
 import type { ZtunnelConfig } from './config.ts';
 import type { NodeAgentConfig } from './config/workload-config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
@@ -213,8 +213,11 @@ class App {
         nodeName: instance.nodeName,
         certificates: () => manager.status(),
         discovery: () => discovery.status(),
-        connections: () => this.#workers.connections(),
         config: this.#config,
+        connections: {
+          help: 'every connection carried now',
+          dump: async () => ({ connections: await this.#workers.connections() }),
+        },
       }),
       ...loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope)),
       ...metrics,
