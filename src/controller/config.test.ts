@@ -28,6 +28,11 @@ test('a directory of objects is all that has to be told', t => {
 test('a controller that listens on one address has it in its certificate', t => {
   t.ok(readConfig({ ...GOOD, XDS_ADDRESS: '10.0.0.7:15012' }).serverNames.includes('10.0.0.7'));
   t.notOk(readConfig(GOOD).serverNames.includes('0.0.0.0'));
+  t.same(
+    readConfig({ ...GOOD, ROOT_NAMESPACE: 'mesh' }).serverNames,
+    ['istiod.mesh.svc', 'istiod.istio-system.svc', 'localhost', '127.0.0.1'],
+    'both names that proxies know it by',
+  );
   t.end();
 });
 

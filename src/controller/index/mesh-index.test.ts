@@ -295,10 +295,10 @@ test('intentions follow the service accounts of the services they name', t => {
     intentions('all', '*', '*', 'deny'),
     intentions('payments', 'payments', 'orders', 'allow'),
   );
-  t.same(lab.workload('payments')?.authorizationPolicies, ['root/consul_intentions_payments']);
-  t.same(lab.workload('orders')?.authorizationPolicies, ['root/consul_intentions_any']);
+  t.same(lab.workload('payments')?.authorizationPolicies, ['shop/serviceintentions_payments']);
+  t.same(lab.workload('orders')?.authorizationPolicies, ['shop/serviceintentions_all']);
   const accounts = (): unknown =>
-    lab.policy('root/consul_intentions_payments')?.rules[0]?.clauses[0]?.matches[0]?.serviceAccounts;
+    lab.policy('shop/serviceintentions_payments')?.rules[0]?.clauses[0]?.matches[0]?.serviceAccounts;
   t.same(accounts(), [{ namespace: 'shop', serviceAccount: 'orders' }]);
   lab.apply(pod('orders', { account: 'renamed' }));
   t.same(accounts(), [{ namespace: 'shop', serviceAccount: 'renamed' }]);

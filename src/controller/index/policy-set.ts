@@ -35,7 +35,6 @@ export class PolicySet {
     this.#intentions = compileIntentions(
       [...objects.intentions.all()].map(({ value }) => value),
       {
-        rootNamespace: objects.options.rootNamespace,
         defaultAction: 'allow',
         accountsOf: service => (accounts ??= accountsByService(objects)).get(service) ?? [],
       },

@@ -4,8 +4,6 @@ import type { Diagnostic } from '../diagnostic.ts';
 import type { IntentionSource, ServiceIntentions } from './service-intentions.ts';
 
 export interface IntentionOptions {
-  /** Where the policies live; `istio-system` by default. */
-  readonly rootNamespace: string;
   /** What holds where no intention says anything; Consul's ACL default policy. */
   readonly defaultAction: 'allow' | 'deny';
   /**
@@ -43,11 +41,11 @@ export function compileIntentions(
     if (destination === '*') continue;
     const selects = accounts(intentions, destination, options, diagnostics);
     const verdicts = verdictsFor(intentions, wildcard, options.defaultAction);
-    policies.push({ policy: policyOf(destination, verdicts, intentions, options, diagnostics), selects });
+    policies.push({ policy: policyOf(verdicts, intentions, options, diagnostics), selects });
   }
   if (wildcard !== undefined) {
     const verdicts = verdictsFor(undefined, wildcard, options.defaultAction);
-    policies.push({ policy: policyOf('*', verdicts, wildcard, options, diagnostics), selects: 'others' });
+    policies.push({ policy: policyOf(verdicts, wildcard, options, diagnostics), selects: 'others' });
   }
   return { policies, diagnostics };
 }
@@ -102,9 +100,11 @@ function verdictsFor(
   return { named, others: defaultAction };
 }
 
-/** Where others are denied, an ALLOW for the allowed; where they are allowed, a DENY for the denied. */
+/**
+ * Where others are denied, an ALLOW for the allowed; where they are allowed, a DENY for the denied. Bears the name of the
+ * most exact object: a refusal's reason is to lead the operator to it.
+ */
 function policyOf(
-  destination: string,
   verdicts: Verdicts,
   intentions: ServiceIntentions,
   options: IntentionOptions,
@@ -118,8 +118,9 @@ function policyOf(
     if (serviceAccounts.length > 0)
       rules.push({ clauses: [{ matches: [{ ...EMPTY_MATCH, serviceAccounts }] }] });
   }
-  const name = `consul_intentions_${destination === '*' ? 'any' : destination}`;
-  return { name, namespace: options.rootNamespace, scope: 'workload_selector', action, rules, dryRun: false };
+  // As `kubectl get serviceintentions` finds it. No object's name holds an underscore, so this one meets no other.
+  const name = `serviceintentions_${intentions.name}`;
+  return { name, namespace: intentions.namespace, scope: 'workload_selector', action, rules, dryRun: false };
 }
 
 function accounts(

@@ -10,7 +10,6 @@ import { translateServiceIntentions, type ServiceIntentions } from './service-in
 const KNOWN = ['frontend', 'orders', 'payments', 'fraud'];
 
 const OPTIONS: IntentionOptions = {
-  rootNamespace: 'istio-system',
   defaultAction: 'allow',
   accountsOf: name => (KNOWN.includes(name) ? [{ namespace: 'shop', serviceAccount: name }] : []),
 };
