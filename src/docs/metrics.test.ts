@@ -1,16 +1,13 @@
 import { globSync, readFileSync } from 'node:fs';
 import { test } from 'tap';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
-import { systemClock } from '#shared/lifecycle/clock.ts';
+import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
 import { registerBuild } from '#shared/observability/build-info.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
-import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
+import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import { createServerMetrics } from '../controller/discovery/server-metrics.ts';
 import { REQUEST_LABELS, RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
 import { TCP_LABELS, TcpMetrics } from '../ztunnel/telemetry/tcp-metrics.ts';
-import { testSettings } from '../ztunnel/testing/settings.ts';
-import { WorkerPool } from '../ztunnel/workers/worker-pool.ts';
 import { codeOf, generatedPart, parseTables, renderTable } from './markdown.ts';
 
 /** docs/metrics.md against what the tiers register. `UPDATE_DOCS=1 tap src/docs/metrics.test.ts` rewrites its first table. */
@@ -23,30 +20,9 @@ const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: 
   { use: 'createServerMetrics(', register: m => void createServerMetrics(m) },
   { use: 'new RequestMetrics(', register: m => void new RequestMetrics(m) },
   { use: 'new TcpMetrics(', register: m => void new TcpMetrics(m) },
-  { use: 'ambient_worker_restarts_total', register: registerPool },
+  { use: 'registerWorkerRestarts(', register: m => void registerWorkerRestarts(m) },
+  { use: 'createCertificateMetrics(', register: m => void createCertificateMetrics(m) },
 ];
-
-function registerPool(metrics: MetricSet): void {
-  const log = { format: 'text', level: 'error', scopes: {} } as const;
-  new WorkerPool({
-    count: 0,
-    spawn: () => {
-      throw new Error('no worker is wanted here');
-    },
-    init: { settings: testSettings, log },
-    wholeMesh: () => EMPTY_DELTA,
-    clock: systemClock,
-    random: () => 0,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer: { writeLine: () => undefined },
-      now: () => 0,
-    }),
-    metrics,
-  });
-}
 
 const TIERS = ['ztunnel', 'waypoint', 'controller'] as const;
 /** Part of the controller's tests, in production code for the playground of no one. */

@@ -58,6 +58,7 @@ class WaypointApp {
       clock,
       random: Math.random,
       logger: this.logger,
+      metrics: this.#metrics,
     });
   }
 
@@ -116,8 +117,10 @@ class WaypointApp {
   async #startAdmin(): Promise<void> {
     const { adminAddress, adminSocket, readinessAddress, statsAddress } = this.#config;
     const exposition = createMetricsExposition();
-    const render = async (): Promise<string> =>
-      exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
+    const render = async (): Promise<string> => {
+      this.#membership?.updateMetrics();
+      return exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
+    };
     const metrics = metricsRoutes(render, exposition.contentType);
     const readiness = readinessRoute(this.#readiness);
     const state = stateRoutes({

@@ -2,6 +2,7 @@ import type { Address } from '#shared/config/address.ts';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
+import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
@@ -204,8 +205,11 @@ class App {
   async #serveAdmin(manager: CertificateManager, discovery: DiscoverySource): Promise<void> {
     const { adminAddress, adminSocket, instance, statsAddress } = this.#config;
     const exposition = createMetricsExposition();
-    const render = async (): Promise<string> =>
-      exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
+    const updateCertificates = createCertificateMetrics(this.#metrics);
+    const render = async (): Promise<string> => {
+      updateCertificates(manager.gauges());
+      return exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
+    };
     const metrics = metricsRoutes(render, exposition.contentType);
     const routes = [
       ...stateRoutes({

@@ -26,8 +26,8 @@ export interface CertificateGauges {
   readonly identities: number;
   /** Without a certificate that is valid now. */
   readonly unavailable: number;
-  /** Until the first leaf ends; negative when one has ended; absent when none is held. */
-  readonly secondsUntilEarliestExpiry?: number;
+  /** When the first leaf ends, since 1970; in the past when one has ended; absent when none is held. */
+  readonly earliestExpirySeconds?: number;
 }
 
 /** Pure: what an operator sees of one identity at `nowMs`. */
@@ -75,6 +75,6 @@ export function certificateGauges(
   }
   const gauges = { identities: leaves.length, unavailable };
   return Number.isFinite(earliestMs)
-    ? { ...gauges, secondsUntilEarliestExpiry: Math.floor((earliestMs - nowMs) / 1000) }
+    ? { ...gauges, earliestExpirySeconds: Math.floor(earliestMs / 1000) }
     : gauges;
 }

@@ -2,6 +2,7 @@ import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import type { DiscoveryStatus } from '#shared/discovery/discovery-source.ts';
 import type { TlsMaterial } from '#shared/engine/engine.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
+import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
 import type { CertificateStatus } from '#shared/identity/certificate-status.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
@@ -14,6 +15,8 @@ import { createCertificateSource, createDiscovery } from './control-plane.ts';
 export interface Membership {
   certificates(): readonly CertificateStatus[];
   discovery(): DiscoveryStatus;
+  /** Before a scrape: gauges of the certificate. */
+  updateMetrics(): void;
   stop(): Promise<void>;
 }
 
@@ -58,9 +61,11 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     },
   });
   discovery.start();
+  const updateCertificates = createCertificateMetrics(metrics);
   return {
     certificates: () => certificates.status(),
     discovery: () => discovery.status(),
+    updateMetrics: () => updateCertificates(certificates.gauges()),
     async stop() {
       await discovery.stop();
       certificates.close();

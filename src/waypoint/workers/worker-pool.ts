@@ -2,7 +2,8 @@ import type { TlsMaterial } from '#shared/engine/engine.ts';
 import { backoffDelay, type BackoffOptions } from '#shared/lifecycle/backoff.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger, LogLevel } from '#shared/observability/logger.ts';
-import type { FamilySnapshot } from '#shared/observability/metric-set.ts';
+import type { Cell, FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
+import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import type { WorkerInit } from './messages.ts';
 import { WorkerHandle } from './worker-handle.ts';
@@ -17,6 +18,7 @@ export interface WorkerPoolOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
+  readonly metrics: MetricSet;
 }
 
 const REPLY_TIMEOUT_MS = 5_000;
@@ -29,6 +31,7 @@ const RESTART_BACKOFF: BackoffOptions = { initialMs: 50, maxMs: 5_000, factor: 2
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
   readonly #workers: WorkerHandle[] = [];
+  readonly #restarts: Cell;
   #certificate: TlsMaterial | undefined;
   #listening = false;
   #stopping = false;
@@ -37,11 +40,7 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-  }
-
-  /** Threads that ended and were started again. */
-  get restarts(): number {
-    return this.#crashes;
+    this.#restarts = registerWorkerRestarts(options.metrics);
   }
 
   /** Resolves when every worker answers. One that cannot start is tried again, with backoff. */
@@ -134,6 +133,7 @@ export class WorkerPool {
     if (this.#stopping) return;
     const { clock, logger, random } = this.#options;
     const delayMs = backoffDelay(RESTART_BACKOFF, this.#crashes++, random());
+    this.#restarts.value++;
     logger.error('traffic worker ended, its connections are lost; it is started again', {
       worker: worker.index,
       reason,

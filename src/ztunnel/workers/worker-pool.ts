@@ -3,6 +3,7 @@ import { backoffDelay, type BackoffOptions } from '#shared/lifecycle/backoff.ts'
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger, LogLevel } from '#shared/observability/logger.ts';
 import type { Cell, FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
+import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import type { ConnectionDump } from '../connections/connection-dump.ts';
 import type { LocalWorkloadInfo } from '../pod/local-workload.ts';
@@ -45,13 +46,7 @@ export class WorkerPool {
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-    this.#restarts = options.metrics
-      .counter({
-        name: 'ambient_worker_restarts_total',
-        help: 'Traffic threads that ended and were started again.',
-        labels: [],
-      })
-      .cell([]);
+    this.#restarts = registerWorkerRestarts(options.metrics);
   }
 
   get readyWorkers(): number {
