@@ -10,10 +10,11 @@ import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+import { workerThreads } from '#shared/workers/worker-link.ts';
 import { type ControllerConfig, readConfig, type WaypointConfig } from './config.ts';
 import type { Membership } from './control/membership.ts';
 import { plaintextMesh } from './control/plaintext-mesh.ts';
-import { WorkerPool } from './workers/worker-pool.ts';
+import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
 
 /**
  * Runs the waypoint of the environment until a signal; exits with 1 and the reason when it cannot start.
@@ -48,12 +49,15 @@ class WaypointApp {
     this.#levels = new LogLevels(config.logLevel);
     this.logger = createProcessLogger('waypoint', config.logFormat, this.#levels, () => clock.now());
     registerBuild(this.#metrics, 'waypoint');
-    const { logFormat, logLevel, traffic: settings } = config;
+    const { logFormat: format, logLevel: level, traffic: settings } = config;
     this.#workers = new WorkerPool({
       count: config.workerThreads,
-      entry,
-      maxHeapMb: config.workerHeapMb,
-      init: { settings, logFormat, logLevel },
+      spawn: workerThreads({
+        entry,
+        maxHeapMb: config.workerHeapMb,
+        youngGenerationMb: YOUNG_GENERATION_MB,
+      }),
+      init: { settings, log: { format, level, scopes: {} } },
       wholeMesh: () => this.#store.toDelta(),
       clock,
       random: Math.random,
@@ -131,7 +135,7 @@ class WaypointApp {
       config: this.#config,
       connections: {
         help: 'requests in progress, connections and pools of each thread',
-        dump: async () => ({ threads: await this.#workers.dump() }),
+        dump: async () => ({ threads: await this.#workers.connections() }),
       },
     });
     const logging = loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope));

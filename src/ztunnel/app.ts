@@ -14,6 +14,7 @@ import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
+import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
 import type { NodeAgentConfig } from './config/workload-config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
@@ -25,8 +26,7 @@ import { DirectoryPodSource } from './node/directory-pod-source.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import { CAPTURE_PORTS, DEFAULT_PROBE_SOURCES } from './redirect/capture-rules.ts';
 import { createNft } from './redirect/nft.ts';
-import { workerThreads } from './workers/worker-link.ts';
-import { WorkerPool } from './workers/worker-pool.ts';
+import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
 
 export interface Ztunnel {
   /** Drains and ends everything. Resolves within the drain deadline and a little. */
@@ -77,7 +77,11 @@ class App {
     });
     this.#workers = new WorkerPool({
       count: config.workerThreads,
-      spawn: workerThreads({ entry: WORKER_ENTRY, maxHeapMb: config.workerHeapMb }),
+      spawn: workerThreads({
+        entry: WORKER_ENTRY,
+        maxHeapMb: config.workerHeapMb,
+        youngGenerationMb: YOUNG_GENERATION_MB,
+      }),
       init: { settings: config.traffic, log: config.log },
       wholeMesh: () => this.#store.toDelta(),
       clock: systemClock,
@@ -220,7 +224,7 @@ class App {
         config: this.#config,
         connections: {
           help: 'every connection carried now',
-          dump: async () => ({ connections: await this.#workers.connections() }),
+          dump: async () => ({ connections: (await this.#workers.connections()).flat() }),
         },
       }),
       ...loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope)),

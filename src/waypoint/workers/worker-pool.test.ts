@@ -3,6 +3,7 @@ import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
+import { workerThreads } from '#shared/workers/worker-link.ts';
 import { testSettings } from '../testing/settings.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -12,9 +13,12 @@ test('a thread that ends is started again after a while, and counted', async t =
   let crashed = Promise.withResolvers<string>();
   const pool = new WorkerPool({
     count: 1,
-    entry: new URL('data:text/javascript,process.exit(3)'),
-    maxHeapMb: 64,
-    init: { settings: testSettings, logFormat: 'text', logLevel: 'error' },
+    spawn: workerThreads({
+      entry: new URL('data:text/javascript,process.exit(3)'),
+      maxHeapMb: 64,
+      youngGenerationMb: 4,
+    }),
+    init: { settings: testSettings, log: { format: 'text', level: 'error', scopes: {} } },
     wholeMesh: () => EMPTY_DELTA,
     clock,
     random: () => 0.5,

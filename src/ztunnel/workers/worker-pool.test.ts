@@ -3,9 +3,9 @@ import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { delta, mesh, workload } from '#shared/testing/topology.ts';
-import type { FromWorker, PodAssignment, ToWorker } from './messages.ts';
+import type { WorkerEvents } from '#shared/workers/worker-link.ts';
+import type { FromWorker, PodAssignment, ToWorker, ZtunnelProtocol } from './messages.ts';
 import { testSettings } from '../testing/settings.ts';
-import type { WorkerEvents } from './worker-link.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 const noListeners = { outbound: [], inboundPlaintext: [], inboundHbone: [], socks5: [] };
@@ -22,7 +22,7 @@ function setup(count = 2) {
   const metrics = new MetricSet();
   const threads: {
     received: ToWorker[];
-    events: WorkerEvents;
+    events: WorkerEvents<ZtunnelProtocol>;
     say(message: FromWorker): void;
     terminated: boolean;
   }[] = [];

@@ -4,11 +4,12 @@ import { systemClock } from '#shared/lifecycle/clock.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { delta } from '#shared/testing/topology.ts';
+import { type WorkerLink, workerThreads } from '#shared/workers/worker-link.ts';
 import { dedicatedWorkload } from '../control/dedicated-workload.ts';
 import { MeshLab } from '../testing/mesh-lab.ts';
 import { testSettings } from '../testing/settings.ts';
-import { type WorkerLink, workerThreads } from './worker-link.ts';
-import { WorkerPool } from './worker-pool.ts';
+import type { ZtunnelProtocol } from './messages.ts';
+import { WorkerPool, YOUNG_GENERATION_MB } from './worker-pool.ts';
 
 const ENTRY = new URL('./worker-main.ts', import.meta.url);
 
@@ -32,8 +33,12 @@ function roundTrip(ip: string, port: number): Promise<string> {
 test('real threads share the listening sockets; one that dies is replaced and the others go on', async t => {
   const lab = await MeshLab.create();
   const ip = lab.ip(1);
-  const links: WorkerLink[] = [];
-  const spawnThread = workerThreads({ entry: ENTRY, maxHeapMb: 128 });
+  const links: WorkerLink<ZtunnelProtocol>[] = [];
+  const spawnThread = workerThreads<ZtunnelProtocol>({
+    entry: ENTRY,
+    maxHeapMb: 128,
+    youngGenerationMb: YOUNG_GENERATION_MB,
+  });
   const metrics = new MetricSet();
   const pool = new WorkerPool({
     count: 2,
@@ -91,7 +96,7 @@ test('real threads share the listening sockets; one that dies is replaced and th
   t.equal(metrics.snapshot()[0]?.series[0]?.value, 1, 'counted');
   t.equal(await roundTrip(ip, port), 'hello');
 
-  t.strictSame(await pool.connections(), []);
+  t.strictSame(await pool.connections(), [[], []], 'of each thread: none');
   await pool.drain(1_000);
   close();
   await pool.stop();

@@ -1,10 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ListenTarget } from '#shared/engine/engine.ts';
-import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
-import { systemClock } from '#shared/lifecycle/clock.ts';
 import { dupFd } from '#shared/native/socket.ts';
-import { LineSink } from '#shared/observability/line-sink.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { createWorkerEnvironment, replyWhenDone } from '#shared/workers/worker-program.ts';
 import { collectGarbageLater } from '../collect-garbage.ts';
 import { originalDestination } from '../redirect/original-dst.ts';
 import type { FromWorker, PodAssignment, ToWorker, WorkerInit } from './messages.ts';
@@ -12,22 +9,9 @@ import { TrafficThread } from './traffic-thread.ts';
 
 /** Runs a traffic thread behind a message port, until the port closes or a drain has ended. */
 export function runWorker(port: MessagePort, init: WorkerInit): void {
-  const levels = new LogLevels(init.log.level);
-  for (const [scope, level] of Object.entries(init.log.scopes)) levels.set(level, scope);
-  const clock = systemClock;
-  const logWriter = LineSink.stdout();
-  const logger = createLogger({
-    scope: 'ztunnel',
-    levels,
-    format: init.log.format,
-    writer: logWriter,
-    now: () => clock.now(),
-  });
+  const { clock, engine, levels, logger, logWriter } = createWorkerEnvironment('ztunnel', init.log);
   const thread = new TrafficThread({
-    engine: createNodeEngine({
-      clock,
-      onAcceptError: error => logger.warn('accept failed', { error: error.message }),
-    }),
+    engine,
     clock,
     random: Math.random,
     settings: init.settings,
@@ -58,13 +42,13 @@ function obey(thread: TrafficThread, message: ToWorker, reply: (message: FromWor
       thread.removeCertificate(message.identity);
       return;
     case 'enrol':
-      void answer(message.id, enrol(thread, message.pod), reply);
+      void replyWhenDone(message.id, enrol(thread, message.pod), reply);
       return;
     case 'update':
       thread.update(message.info);
       return;
     case 'leave':
-      void answer(message.id, thread.leave(message.podUid, message.drainMs), reply);
+      void replyWhenDone(message.id, thread.leave(message.podUid, message.drainMs), reply);
       return;
     case 'metrics':
       reply({ kind: 'metrics', id: message.id, families: thread.metrics() });
@@ -73,7 +57,7 @@ function obey(thread: TrafficThread, message: ToWorker, reply: (message: FromWor
       reply({ kind: 'connections', id: message.id, connections: thread.dumpConnections() });
       return;
     case 'drain':
-      void answer(message.id, thread.drain(message.deadlineMs), reply);
+      void replyWhenDone(message.id, thread.drain(message.deadlineMs), reply);
       return;
     case 'log_level':
       return;
@@ -96,17 +80,4 @@ async function enrol(thread: TrafficThread, pod: PodAssignment): Promise<void> {
 
 function ownTargets(targets: readonly ListenTarget[]): ListenTarget[] {
   return targets.map(target => ('fd' in target ? { fd: dupFd(target.fd) } : target));
-}
-
-async function answer(
-  id: number,
-  work: Promise<unknown>,
-  reply: (message: FromWorker) => void,
-): Promise<void> {
-  try {
-    await work;
-    reply({ kind: 'done', id, error: undefined });
-  } catch (error) {
-    reply({ kind: 'done', id, error: error instanceof Error ? error.message : String(error) });
-  }
 }

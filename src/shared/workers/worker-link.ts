@@ -1,47 +1,46 @@
 import { Worker } from 'node:worker_threads';
-import type { FromWorker, ToWorker, WorkerInit } from './messages.ts';
+import type { FromWorker, ToWorker, WorkerInit, WorkerProtocol } from './messages.ts';
 
 /** A running worker thread, as its supervisor sees it. */
-export interface WorkerLink {
-  post(message: ToWorker): void;
+export interface WorkerLink<P extends WorkerProtocol> {
+  post(message: ToWorker<P>): void;
   /** Ends the thread whatever it does. Its descriptors are closed when this resolves. */
   terminate(): Promise<void>;
 }
 
-export interface WorkerEvents {
-  onMessage(message: FromWorker): void;
+export interface WorkerEvents<P extends WorkerProtocol> {
+  onMessage(message: FromWorker<P>): void;
   /** Once: the thread is gone. */
   onExit(reason: string): void;
 }
 
-export type SpawnWorker = (init: WorkerInit, events: WorkerEvents) => WorkerLink;
+export type SpawnWorker<P extends WorkerProtocol> = (
+  init: WorkerInit<P['settings']>,
+  events: WorkerEvents<P>,
+) => WorkerLink<P>;
 
 export interface WorkerThreadOptions {
-  /** Of `worker-main`. */
+  /** The program of a thread. */
   readonly entry: URL;
   /** Old generation, MiB: a thread that needs more is ended and started again rather than taking the node's memory. */
   readonly maxHeapMb: number;
+  /** MiB. */
+  readonly youngGenerationMb: number;
 }
 
-/**
- * Small, because what a thread allocates under load are read buffers outside its heap, which only a collection of the
- * young generation frees: at 12 MB they piled up to 50 MB more, for no CPU time saved.
- */
-const YOUNG_GENERATION_MB = 3;
-
 /** Spawns real threads. */
-export function workerThreads(options: WorkerThreadOptions): SpawnWorker {
+export function workerThreads<P extends WorkerProtocol>(options: WorkerThreadOptions): SpawnWorker<P> {
   return (init, events) => {
     const worker = new Worker(options.entry, {
       name: `traffic-${init.index}`,
       workerData: init,
       resourceLimits: {
         maxOldGenerationSizeMb: options.maxHeapMb,
-        maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
+        maxYoungGenerationSizeMb: options.youngGenerationMb,
       },
     });
     let failure: string | undefined;
-    worker.on('message', (message: FromWorker) => events.onMessage(message));
+    worker.on('message', (message: FromWorker<P>) => events.onMessage(message));
     worker.on('error', error => {
       failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
     });

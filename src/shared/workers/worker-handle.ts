@@ -1,26 +1,28 @@
-import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
-import { DeltaMerger } from '#shared/workload/merge-deltas.ts';
-import type { MeshDelta } from '#shared/workload/mesh-view.ts';
-import type { FromWorker, ToWorker, WorkerInit } from './messages.ts';
+import type { Clock, Timer } from '../lifecycle/clock.ts';
+import { DeltaMerger } from '../workload/merge-deltas.ts';
+import type { MeshDelta } from '../workload/mesh-view.ts';
+import type {
+  FromWorker,
+  ToWorker,
+  WorkerInit,
+  WorkerProtocol,
+  WorkerReply,
+  WorkerRequest,
+} from './messages.ts';
 import type { SpawnWorker, WorkerLink } from './worker-link.ts';
 
-export interface WorkerHandleOptions {
-  readonly spawn: SpawnWorker;
-  readonly init: WorkerInit;
+export interface WorkerHandleOptions<P extends WorkerProtocol> {
+  readonly spawn: SpawnWorker<P>;
+  readonly init: WorkerInit<P['settings']>;
   readonly clock: Clock;
   /** The thread answers: it is to be told everything. */
-  readonly onReady: (handle: WorkerHandle) => void;
+  readonly onReady: (handle: WorkerHandle<P>) => void;
   /** The thread is gone without having been told to. */
-  readonly onCrash: (handle: WorkerHandle, reason: string) => void;
+  readonly onCrash: (handle: WorkerHandle<P>, reason: string) => void;
 }
 
-type Reply = Extract<FromWorker, { id: number }>;
-type Request = Extract<ToWorker, { id: number }>;
-/** A request before it has its id. */
-export type RequestBody = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
-
-interface Waiting {
-  readonly resolve: (reply: Reply) => void;
+interface Waiting<P extends WorkerProtocol> {
+  readonly resolve: (reply: WorkerReply<P>) => void;
   readonly reject: (error: Error) => void;
   readonly timer: Timer;
 }
@@ -29,10 +31,10 @@ interface Waiting {
 const MAX_DELTAS_AHEAD = 4;
 
 /** One worker thread: its requests and replies, and the deltas it has not taken yet. */
-export class WorkerHandle {
-  readonly #options: WorkerHandleOptions;
-  readonly #link: WorkerLink;
-  readonly #waiting = new Map<number, Waiting>();
+export class WorkerHandle<P extends WorkerProtocol> {
+  readonly #options: WorkerHandleOptions<P>;
+  readonly #link: WorkerLink<P>;
+  readonly #waiting = new Map<number, Waiting<P>>();
   readonly #held = new DeltaMerger();
   #deltasAhead = 0;
   #nextId = 1;
@@ -40,7 +42,7 @@ export class WorkerHandle {
   #stopping = false;
   #exited = false;
 
-  constructor(options: WorkerHandleOptions) {
+  constructor(options: WorkerHandleOptions<P>) {
     this.#options = options;
     this.#link = options.spawn(options.init, {
       onMessage: message => this.#onMessage(message),
@@ -56,7 +58,7 @@ export class WorkerHandle {
     return this.#options.init.index;
   }
 
-  post(message: ToWorker): void {
+  post(message: ToWorker<P>): void {
     if (!this.#exited) this.#link.post(message);
   }
 
@@ -70,7 +72,7 @@ export class WorkerHandle {
   }
 
   /** Rejects when the worker reports an error, is gone, or does not answer in time. */
-  request(message: RequestBody, timeoutMs: number): Promise<Reply> {
+  request(message: WorkerRequest<P>, timeoutMs: number): Promise<WorkerReply<P>> {
     if (this.#exited) return Promise.reject(this.#goneError());
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
@@ -90,7 +92,7 @@ export class WorkerHandle {
     await this.#link.terminate();
   }
 
-  #onMessage(message: FromWorker): void {
+  #onMessage(message: FromWorker<P>): void {
     switch (message.kind) {
       case 'ready':
         this.#ready = true;
@@ -108,7 +110,7 @@ export class WorkerHandle {
     }
   }
 
-  #settle(reply: Reply): void {
+  #settle(reply: WorkerReply<P>): void {
     const waiting = this.#waiting.get(reply.id);
     if (waiting === undefined) return;
     this.#waiting.delete(reply.id);
