@@ -2,9 +2,9 @@ import { test } from 'tap';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { FakeWorkers } from '#shared/testing/fake-workers.ts';
 import { delta, mesh, workload } from '#shared/testing/topology.ts';
-import type { WorkerEvents } from '#shared/workers/worker-link.ts';
-import type { FromWorker, PodAssignment, ToWorker, ZtunnelProtocol } from './messages.ts';
+import type { PodAssignment, ZtunnelProtocol } from './messages.ts';
 import { testSettings } from '../testing/settings.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -16,34 +16,13 @@ const pod: PodAssignment = {
 };
 const material = { certChainPem: 'c', privateKeyPem: 'k', trustBundlePem: 't' };
 
-/** Threads that do what the test says. */
 function setup(count = 2) {
   const clock = new FakeClock();
   const metrics = new MetricSet();
-  const threads: {
-    received: ToWorker[];
-    events: WorkerEvents<ZtunnelProtocol>;
-    say(message: FromWorker): void;
-    terminated: boolean;
-  }[] = [];
+  const workers = new FakeWorkers<ZtunnelProtocol>();
   const pool = new WorkerPool({
     count,
-    spawn: (_init, events) => {
-      const thread = {
-        received: [] as ToWorker[],
-        events,
-        say: (m: FromWorker) => events.onMessage(m),
-        terminated: false,
-      };
-      threads.push(thread);
-      return {
-        post: message => void thread.received.push(message),
-        terminate: () => {
-          thread.terminated = true;
-          return Promise.resolve();
-        },
-      };
-    },
+    spawn: workers.spawn,
     init: { settings: testSettings, log: { format: 'text', level: 'info', scopes: {} } },
     wholeMesh: () => mesh({ workloads: [workload('known')] }).toDelta(),
     clock,
@@ -57,25 +36,17 @@ function setup(count = 2) {
     }),
     metrics,
   });
-  const thread = (i: number) => {
-    const found = threads[i];
-    if (found === undefined) throw new Error(`no thread ${i}`);
-    return found;
-  };
-  const kinds = (i: number): string[] => thread(i).received.map(m => m.kind);
-  /** Answers the last request of that kind. */
-  const answer = (i: number, kind: ToWorker['kind'], error?: string): void => {
-    const request = thread(i).received.findLast(m => m.kind === kind);
-    if (request === undefined || !('id' in request)) throw new Error(`thread ${i} was not asked to ${kind}`);
-    thread(i).say({ kind: 'done', id: request.id, error });
-  };
-  const start = async (): Promise<void> => {
-    const started = pool.start();
-    for (const t of threads) t.say({ kind: 'ready' });
-    await started;
-  };
   const restarts = (): number => metrics.snapshot()[0]?.series[0]?.value ?? 0;
-  return { clock, pool, threads, thread, kinds, answer, start, restarts };
+  return {
+    clock,
+    pool,
+    restarts,
+    threads: workers.threads,
+    thread: workers.thread.bind(workers),
+    kinds: workers.kinds.bind(workers),
+    answer: workers.answer.bind(workers),
+    start: () => workers.start(pool),
+  };
 }
 
 test('a worker that is ready is told the whole mesh, and then each change', async t => {
@@ -86,17 +57,6 @@ test('a worker that is ready is told the whole mesh, and then each change', asyn
   pool.setCertificate('spiffe://cluster.local/ns/default/sa/p', material);
   t.strictSame(kinds(1), ['delta', 'delta', 'certificate']);
   t.match(thread(0).received[0], { delta: { workloads: [{ name: 'known' }] } });
-});
-
-test('a worker that does not keep up has its deltas merged: the queue is bounded', async t => {
-  const { pool, start, thread, kinds } = setup(1);
-  await start();
-  for (let i = 0; i < 1_000; i++) pool.sendDelta(delta({ workloads: [workload('busy', { capacity: i })] }));
-  t.equal(kinds(0).length, 4);
-  thread(0).say({ kind: 'applied' });
-  t.match(thread(0).received[4], { delta: { workloads: [{ name: 'busy', capacity: 999 }] } });
-  thread(0).say({ kind: 'applied' });
-  t.equal(kinds(0).length, 5, 'nothing more to say');
 });
 
 test('a workload is enrolled when every worker accepts for it', async t => {
@@ -151,19 +111,6 @@ test('a worker that crashes is started again with backoff, told everything, and 
   t.equal(threads.length, 4);
 });
 
-test('a request to a worker that crashes or hangs fails, and does not hold up the others', async t => {
-  const { pool, start, thread, clock } = setup();
-  await start();
-  const metrics = pool.metrics();
-  thread(0).events.onExit('crash');
-  const request = thread(1).received.at(-1);
-  if (request?.kind === 'metrics') thread(1).say({ kind: 'metrics', id: request.id, families: [] });
-  t.equal((await metrics).length, 1);
-  const connections = pool.connections();
-  clock.advance(2_000);
-  t.strictSame(await connections, []);
-});
-
 test('leaving does not hang on a worker that hangs', async t => {
   const { pool, start, clock } = setup(1);
   await start();
@@ -171,18 +118,4 @@ test('leaving does not hang on a worker that hangs', async t => {
   clock.advance(3_000);
   await left;
   t.pass();
-});
-
-test('a drain ends the restarts', async t => {
-  const { pool, start, answer, thread, threads, clock } = setup(1);
-  await start();
-  const drained = pool.drain(1_000);
-  answer(0, 'drain');
-  await drained;
-  thread(0).events.onExit('done');
-  clock.advance(60_000);
-  t.equal(threads.length, 1);
-  await pool.stop();
-  t.ok(thread(0).terminated);
-  t.equal(clock.pendingTimers, 0);
 });
