@@ -13,6 +13,9 @@ export interface GroupEvents {
   onEmpty(group: SessionGroup): void;
 }
 
+/** Whoever would wait longer than this for a peer that has just failed is told so at once, and can go elsewhere. */
+const MAX_BACKOFF_WAIT_MS = 200;
+
 /** The sessions of one pool key, and who waits for one. */
 export class SessionGroup implements SessionEvents {
   readonly target: HboneTarget;
@@ -27,6 +30,9 @@ export class SessionGroup implements SessionEvents {
   #returning = 0;
   #failures = 0;
   #backoffTimer: Timer | undefined;
+  /** When the timer fires, by the monotonic clock; meaningless without one. */
+  #backoffEndMs = 0;
+  #lastFailure: ChannelError | undefined;
   /** Set for good by `close`: a tunnel that ends unanswered because of it must not be what dials again. */
   #closedBy: ChannelError | undefined;
 
@@ -51,6 +57,11 @@ export class SessionGroup implements SessionEvents {
       return;
     }
     for (const session of this.#sessions) if (session.open(request)) return;
+    const failure = this.#failureInBackoff();
+    if (failure !== undefined) {
+      request.reject(failure);
+      return;
+    }
     this.#waiting.add(request);
     this.#events.onWaiting(1);
     request.onCancel = () => {
@@ -155,12 +166,25 @@ export class SessionGroup implements SessionEvents {
     if (this.#connecting > 0) return;
     this.#rejectWaiting(error);
     const delayMs = backoffDelay(this.#backoff, this.#failures++, this.#options.random());
+    const { clock } = this.#options;
+    this.#lastFailure = error;
+    this.#backoffEndMs = clock.monotonic() + delayMs;
     this.#backoffTimer?.cancel();
-    this.#backoffTimer = this.#options.clock.setTimer(delayMs, () => {
+    this.#backoffTimer = clock.setTimer(delayMs, () => {
       this.#backoffTimer = undefined;
       this.#connectIfNeeded();
       this.#forgetIfEmpty();
     });
+  }
+
+  /** What the last attempt failed with, while the next one is not near. One that is under way is waited for. */
+  #failureInBackoff(): ChannelError | undefined {
+    if (this.#backoffTimer === undefined || this.#connecting > 0 || this.#lastFailure === undefined)
+      return undefined;
+    const leftMs = this.#backoffEndMs - this.#options.clock.monotonic();
+    if (leftMs <= MAX_BACKOFF_WAIT_MS) return undefined;
+    const { code, message } = this.#lastFailure;
+    return new ChannelError(code, `${message} (tried a moment ago; next attempt in ${Math.ceil(leftMs)} ms)`);
   }
 
   // === waiting ===

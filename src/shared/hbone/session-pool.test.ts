@@ -174,6 +174,40 @@ test('after a failure the next attempt waits, longer each time, and callers shar
   t.same(made.pool.sessions(), []);
 });
 
+test('who would wait long for a dead peer gets its last error at once; the peer is dialled no more often', async t => {
+  let dials = 0;
+  const made = await mesh(t, {
+    dial: () => {
+      dials++;
+      return Promise.reject(new ChannelError('connect_refused', 'nobody there'));
+    },
+  });
+  const refused = { code: 'connect_refused', message: 'nobody there' };
+  await t.rejects(made.pool.connect(made.target), refused);
+  for (const delayMs of [100, 200]) {
+    const waiting = made.pool.connect(made.target);
+    made.clock.advance(delayMs);
+    await t.rejects(waiting, refused);
+  }
+  for (let i = 0; i < 3; i++) {
+    await t.rejects(made.pool.connect(made.target), {
+      code: 'connect_refused',
+      message: 'nobody there (tried a moment ago; next attempt in 400 ms)',
+    });
+  }
+  t.equal(dials, 3);
+  t.equal(made.pool.waiting, 0);
+  made.clock.advance(200);
+  const waiting = made.pool.connect(made.target);
+  t.equal(made.pool.waiting, 1, 'the next attempt is near');
+  made.clock.advance(200);
+  await t.rejects(waiting, refused);
+  t.equal(dials, 4);
+  await t.rejects(made.pool.connect(made.target), { message: /next attempt in 800 ms/ });
+  made.clock.advance(10_000);
+  t.same(made.pool.sessions(), []);
+});
+
 test('a caller waits no longer than its deadline, and can give up', async t => {
   const made = await mesh(t, { dial: () => new Promise(() => {}), maxWaiters: 2 });
   const controller = new AbortController();

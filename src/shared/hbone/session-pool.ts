@@ -35,6 +35,8 @@ export class HbonePool {
 
   /**
    * Opens a tunnel, over a ready session where there is one. Resolves when the peer has answered 200.
+   * A peer that could not be reached just now is not dialled again before a backoff; who would wait for that for more than
+   * a moment gets the last error instead.
    * Rejects with `ConnectRefusedError` (the peer's answer) or another `ChannelError` (`connect_refused`,
    * `connect_timeout`, `unreachable`, `tls_handshake`, `timeout`, `reset`, `resource_exhausted`, `aborted`, `drain`).
    */
