@@ -4,6 +4,10 @@ import { AccessLog } from '#shared/observability/access-log.ts';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
 import { RESPONSE_FLAGS, TCP_RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
 import { service, workload } from '#shared/testing/topology.ts';
+import {
+  type ConnectionLine as WaypointConnectionLine,
+  logConnection as logWaypointConnection,
+} from '../waypoint/telemetry/connection-log.ts';
 import { logRequest, type RequestLine } from '../waypoint/telemetry/request-log.ts';
 import { type ConnectionLine, logConnection } from '../ztunnel/telemetry/connection-log.ts';
 import { codeOf, type MarkdownTable, parseTables } from './markdown.ts';
@@ -139,10 +143,38 @@ test("the waypoint's request line has the documented fields in the documented or
 });
 
 test("the waypoint's line of a connection that is not HTTP has the documented fields", t => {
-  const source = readFileSync('src/waypoint/listener/tcp-proxy.ts', 'utf8');
-  const call = source.slice(source.indexOf('accessLog.write('));
-  const names = Array.from(call.matchAll(/^ +'([a-z_.]+)',$/gm), match => match[1] ?? '');
-  t.same(names, documented(FIELD_TABLES[2]));
+  const line: WaypointConnectionLine = {
+    peers: { ...CONNECTION.peers, reporter: 'waypoint' },
+    sourceAddress: '10.0.0.1:40000',
+    endpointAddress: '10.0.0.2:8080',
+    flags: 'UC',
+    bytesReceived: 1,
+    bytesSent: 2,
+    durationMs: 3,
+    error: 'cut',
+  };
+  const nobody = {
+    source: undefined,
+    sourceIdentity: undefined,
+    destination: undefined,
+    destinationIdentity: undefined,
+  };
+  t.same(
+    fieldsOf(log => logWaypointConnection(log, line)),
+    documented(FIELD_TABLES[2]),
+  );
+  t.same(
+    fieldsOf(log =>
+      logWaypointConnection(log, {
+        ...line,
+        peers: { ...line.peers, ...nobody },
+        endpointAddress: '',
+        error: undefined,
+      }),
+    ),
+    documentedAlways(FIELD_TABLES[2]),
+    'never absent',
+  );
   t.end();
 });
 

@@ -7,7 +7,7 @@ import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import { createServerMetrics } from '../controller/discovery/server-metrics.ts';
 import { REQUEST_LABELS, RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
-import { TCP_LABELS, TcpMetrics } from '../ztunnel/telemetry/tcp-metrics.ts';
+import { TCP_LABELS, TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { codeOf, generatedPart, parseTables, renderTable } from './markdown.ts';
 
 /** docs/metrics.md against what the tiers register. `UPDATE_DOCS=1 tap src/docs/metrics.test.ts` rewrites its first table. */

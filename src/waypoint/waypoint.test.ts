@@ -12,7 +12,7 @@ import {
   createServer as createHttp2Server,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { createConnection, createServer as createTcpServer } from 'node:net';
+import { createConnection, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'tap';
 import type { RouteRule, ServiceRoutes } from '#shared/route/model.ts';
 import { routeMatch, routeRule } from '#shared/testing/route.ts';
@@ -665,6 +665,100 @@ test('routes: no match, redirect, rewrite, header changes, direct response, deni
   t.match(lines[4], 'response_flags="UAEX"');
 });
 
+/** `istio_tcp_*` with `reporter="waypoint"`, summed up. */
+function tcpTotals(lab: WaypointLab): Record<string, number> {
+  const families = lab.thread.metrics().filter(family => family.name.startsWith('istio_tcp_'));
+  return Object.fromEntries(
+    families.map(({ name, labels, series }) => [
+      name.slice('istio_tcp_'.length),
+      series
+        .filter(({ labelValues }) => labels.length === 0 || labelValues[0] === 'waypoint')
+        .reduce((sum, { value }) => sum + value, 0),
+    ]),
+  );
+}
+
+test('TCP: bytes of an open connection are counted; a policy that comes cuts it, and refuses the next', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const server = createTcpServer(socket => {
+    socket.on('error', () => {});
+    socket.on('data', part => socket.write(part));
+  });
+  const { echo, port } = await deploy(lab, [server], undefined, 'tcp');
+  const open = (): Socket => {
+    const socket = createConnection({ port, host: '127.0.0.1' });
+    socket.on('error', () => {});
+    return socket;
+  };
+  const closed = (socket: Socket): Promise<unknown> => new Promise(resolve => socket.on('close', resolve));
+  const first = open();
+  const cut = closed(first);
+  first.write('12345');
+  await new Promise(resolve => first.once('data', resolve));
+  t.match(tcpTotals(lab), {
+    connections_opened_total: 1,
+    connections_closed_total: 0,
+    received_bytes_total: 5,
+    sent_bytes_total: 5,
+    sockets_open: 2,
+  });
+  const nobody = policy('nobody', 'deny', [{ notPrincipals: [] }]);
+  lab.apply({ routes: [noRoutes(echo, { authorizationPolicies: [nobody] })] });
+  await cut;
+  await closed(open());
+  for (const line of await lab.access(2)) {
+    t.match(line, '\tconnection failed\t');
+    t.match(line, 'response_flags="UAEX"');
+    t.match(line, /error=".*default\/nobody/);
+  }
+  t.match(tcpTotals(lab), {
+    connections_opened_total: 1,
+    connections_closed_total: 1,
+    received_bytes_total: 5,
+    connections_failed_total: 2,
+    sockets_open: 0,
+  });
+});
+
+test('a dry-run policy refuses nothing; what it would have refused is said, of requests and connections', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const match = { http: { ...httpMatch(), methods: [{ kind: 'exact' as const, value: 'DELETE' }] } };
+  const trial = policy('trial', 'deny', [match], { dryRun: true });
+  const { echo, port } = await deploy(lab, [(_, res) => res.end('ok')], () => ({
+    authorizationPolicies: [trial],
+  }));
+  const said = (): string[] => lab.lines.filter(line => line.includes('dry-run policy'));
+  t.equal((await ask(port)).status, 200);
+  t.same(said(), [], 'nothing where it agrees');
+  t.equal((await ask(port, { method: 'DELETE', path: '/it' })).status, 200);
+  t.match(
+    said()[0],
+    /source="spiffe:.*sa\/client" destination="default\/echo.*method="DELETE" path="\/it" allowed=false reason=".*default\/trial/,
+  );
+  const mail = createTcpServer(socket => socket.on('error', () => {}).end('220'));
+  const ip = lab.ip(30);
+  const targetPort = await lab.app(mail, ip);
+  const plain = service('mail', {
+    vip: '10.96.0.30',
+    waypoint: WAYPOINT,
+    ports: [{ servicePort: 25, targetPort, appProtocol: 'tcp' }],
+  });
+  const w = workload('mail', { addresses: [ip], services: endpointOf(plain) });
+  await lab.enrol(w);
+  const anyone = policy('anyone', 'deny', [{ notPrincipals: [] }], { dryRun: true });
+  lab.apply({
+    services: [plain, echo],
+    workloads: [w],
+    routes: [noRoutes(plain, { authorizationPolicies: [anyone] })],
+  });
+  const socket = createConnection({ port: await lab.client('10.96.0.30', 25), host: '127.0.0.1' });
+  t.equal(String(await new Promise(resolve => socket.once('data', resolve))), '220');
+  socket.destroy();
+  t.match(said()[1], /destination="default\/mail.*allowed=false reason=".*default\/anyone/);
+});
+
 test('TCP: a server that speaks first is heard, declared or not; half-close is kept', async t => {
   const lab = await WaypointLab.create();
   t.teardown(() => lab.close());
@@ -698,6 +792,24 @@ test('TCP: a server that speaks first is heard, declared or not; half-close is k
     });
     t.equal(text, '220 hello\r\nEHLO\r\nbye');
   }
+  for (const line of await lab.access(2)) {
+    t.match(line, '\tconnection complete\t');
+    for (const field of [
+      'src.identity="spiffe://cluster.local/ns/default/sa/client"',
+      'dst.namespace="default"',
+      'dst.identity="spiffe://cluster.local/ns/default/sa/mail-',
+      'response_flags="-" bytes_sent=20 bytes_recv=6 ',
+    ])
+      t.match(line, field);
+  }
+  t.same(tcpTotals(lab), {
+    connections_opened_total: 2,
+    connections_closed_total: 2,
+    sent_bytes_total: 40,
+    received_bytes_total: 12,
+    connections_failed_total: 0,
+    sockets_open: 0,
+  });
 });
 
 test('a service that does not use this waypoint is not reached through it', async t => {

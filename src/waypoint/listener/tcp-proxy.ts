@@ -1,12 +1,23 @@
 import { evaluate } from '#shared/authz/evaluate.ts';
+import { reportDryRun } from '#shared/authz/report-dry-run.ts';
 import { type ByteChannel, ChannelError } from '#shared/engine/channel.ts';
-import { type BidirectionalCopy, copyBidirectional } from '#shared/engine/copy.ts';
+import { type BidirectionalCopy, copyBidirectional, type CopyResult } from '#shared/engine/copy.ts';
+import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
+import {
+  RESPONSE_FLAGS,
+  type ResponseFlag,
+  TCP_RESPONSE_FLAGS,
+  type TcpResponseFlag,
+} from '#shared/observability/response-flags.ts';
+import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
 import { pickBackend } from '#shared/route/pick-backend.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
+import { workloadIdentity } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import { FAILURES, type RequestFailure } from '../request/error-response.ts';
+import { logConnection } from '../telemetry/connection-log.ts';
 
 /** Endpoints that are tried before a connection is given up. */
 const MAX_ATTEMPTS = 3;
@@ -14,9 +25,26 @@ const MAX_ATTEMPTS = 3;
 /** One proxied connection, to be cut when policy no longer allows it. */
 interface LiveConnection {
   readonly downstream: Downstream;
+  readonly startMs: number;
   copy: BidirectionalCopy | undefined;
+  cells: TcpCells | undefined;
+  /** Of the copy's bytes, those that are in the metrics. */
+  countedReceived: number;
+  countedSent: number;
   denied: ChannelError | undefined;
 }
+
+/** What is left of a connection to be told. */
+interface Outcome {
+  readonly flag: ResponseFlag;
+  /** Undefined: opened and ended in order. */
+  readonly error: ChannelError | undefined;
+  /** As counted by a copy: downstream to upstream is sent. */
+  readonly copied: { readonly bytesSent: number; readonly bytesReceived: number };
+  readonly durationMs: number;
+}
+
+const NOTHING_COPIED = { bytesSent: 0, bytesReceived: 0 };
 
 /** Whatever is not HTTP: authorized, balanced and copied. */
 export class TcpProxy {
@@ -33,12 +61,14 @@ export class TcpProxy {
 
   /** Never throws: a failure is logged and the client's connection reset. */
   proxy(channel: ByteChannel, downstream: Downstream): void {
-    const live: LiveConnection = { downstream, copy: undefined, denied: undefined };
-    const decision = evaluate(downstream.service.policies, downstream.authz);
+    const { authz, service } = downstream;
+    const decision = evaluate(service.policies, authz);
+    reportDryRun(this.#env.logger, service.policies, decision, authz, service.name);
     if (!decision.allowed) {
-      this.#refuse(channel, downstream, 'denied', decision.reason);
+      this.#refuse(channel, downstream, 'denied', new ChannelError('policy', decision.reason));
       return;
     }
+    const live = newConnection(downstream, this.#env.clock.monotonic());
     this.#live.add(live);
     this.#env.inFlight.enter();
     void this.#carry(channel, live);
@@ -58,13 +88,16 @@ export class TcpProxy {
     return cut;
   }
 
+  /** Bytes of open connections, so that one that lasts for days is not counted at its end only. */
+  countBytes(): void {
+    for (const live of this.#live) if (live.copy !== undefined) countBytes(live, live.copy);
+  }
+
   closeAll(reason: ChannelError): void {
     for (const live of this.#live) live.copy?.abort(reason);
   }
 
   async #carry(channel: ByteChannel, live: LiveConnection): Promise<void> {
-    const { clock } = this.#env;
-    const startMs = clock.monotonic();
     // The client may go while we dial; until then nothing of it is read.
     try {
       const { upstream, endpoint } = await this.#connect(live.downstream);
@@ -72,28 +105,41 @@ export class TcpProxy {
         upstream.abort(live.denied);
         throw live.denied;
       }
-      endpoint.load.active++;
-      live.copy = copyBidirectional(channel, upstream, {
-        clock,
-        onClose: result => {
-          endpoint.load.active--;
-          this.#ended(live);
-          const error = result.error?.message;
-          this.#log(
-            live.downstream,
-            endpoint,
-            error === undefined ? '-' : 'UC',
-            error,
-            result,
-            clock.monotonic() - startMs,
-          );
-        },
-      });
+      this.#join(channel, upstream, live, endpoint);
     } catch (error) {
       this.#ended(live);
-      const failure = error instanceof TcpFailure ? error.failure : 'connect_failure';
-      this.#refuse(channel, live.downstream, failure, error instanceof Error ? error.message : String(error));
+      const cause = error instanceof ChannelError ? error : new ChannelError('unreachable', String(error));
+      this.#refuse(channel, live.downstream, failureOf(cause), cause);
     }
+  }
+
+  #join(channel: ByteChannel, upstream: ByteChannel, live: LiveConnection, endpoint: BalancedEndpoint): void {
+    const { clock, tcpMetrics } = this.#env;
+    const peers = peersOf(live.downstream, endpoint);
+    const cells = tcpMetrics.cells(peers);
+    live.cells = cells;
+    cells.opened.value++;
+    tcpMetrics.socketsOpen.value += 2;
+    endpoint.load.active++;
+    live.copy = copyBidirectional(channel, upstream, {
+      clock,
+      onClose: result => {
+        endpoint.load.active--;
+        this.#ended(live);
+        countBytes(live, result);
+        cells.closed.value++;
+        tcpMetrics.socketsOpen.value -= 2;
+        if (live.denied !== undefined) tcpMetrics.countFailure(peers, TCP_RESPONSE_FLAGS.denied);
+        const durationMs = clock.monotonic() - live.startMs;
+        const { error } = result;
+        this.#log(live.downstream, peers, endpoint, {
+          flag: flagOf(live, result),
+          error,
+          copied: result,
+          durationMs,
+        });
+      },
+    });
   }
 
   #ended(live: LiveConnection): void {
@@ -107,7 +153,7 @@ export class TcpProxy {
     const tried: BalancedEndpoint[] = [];
     for (;;) {
       const endpoint = target.picker(targetPort, subset).pick(env.random(), tried);
-      if (endpoint === undefined) throw new TcpFailure('no_endpoint', `${target.name} has no endpoint`);
+      if (endpoint === undefined) throw new NoEndpointError(target.name);
       try {
         const { connectTimeoutMs } = target.upstreamPolicy(subset);
         return { upstream: await env.pools.connect(endpoint, connectTimeoutMs), endpoint };
@@ -131,60 +177,96 @@ export class TcpProxy {
     return { target, targetPort: backend.port, subset: backend.subset };
   }
 
-  #refuse(channel: ByteChannel, downstream: Downstream, failure: RequestFailure, detail: string): void {
-    channel.abort(new ChannelError(failure === 'denied' ? 'policy' : 'unreachable', detail));
-    const none = { bytesSent: 0, bytesReceived: 0 };
-    this.#log(downstream, undefined, FAILURES[failure].flag, detail, none, 0);
+  #refuse(channel: ByteChannel, downstream: Downstream, failure: RequestFailure, error: ChannelError): void {
+    const { flag } = FAILURES[failure];
+    channel.abort(error);
+    const peers = peersOf(downstream, undefined);
+    this.#env.tcpMetrics.countFailure(peers, tcpFlagOf(error));
+    this.#log(downstream, peers, undefined, { flag, error, copied: NOTHING_COPIED, durationMs: 0 });
   }
 
   #log(
     downstream: Downstream,
+    peers: ConnectionPeers,
     endpoint: BalancedEndpoint | undefined,
-    flag: string,
-    error: string | undefined,
-    bytes: { readonly bytesSent: number; readonly bytesReceived: number },
-    durationMs: number,
+    { copied, durationMs, error, flag }: Outcome,
   ): void {
-    const { accessLog, accessLogMode } = this.#env;
-    const failed = flag !== '-';
-    if (accessLogMode === 'off' || (accessLogMode === 'errors' && !failed)) return;
+    const { accessLogMode, connectionLog } = this.#env;
+    if (accessLogMode === 'off' || (accessLogMode === 'errors' && flag === '-')) return;
     const [ip] = endpoint?.workload.addresses ?? [];
-    accessLog.write(failed ? 'error' : 'info', failed ? 'failed' : 'complete', [
-      'src.addr',
-      downstream.sourceAddress,
-      'src.workload',
-      downstream.peers.source?.name,
-      'src.identity',
-      downstream.peers.sourceIdentity,
-      'dst.service',
-      downstream.service.service.hostname,
-      'dst.addr',
-      ip === undefined ? undefined : formatHostPort(ip, endpoint?.targetPort ?? 0),
-      'dst.workload',
-      endpoint?.workload.name,
-      'protocol',
-      'TCP',
-      'response_flags',
-      flag,
-      // As the client sees it: sent is what it wrote.
-      'bytes_sent',
-      bytes.bytesSent,
-      'bytes_recv',
-      bytes.bytesReceived,
-      'duration',
-      `${Math.round(durationMs)}ms`,
-      'error',
-      error,
-    ]);
+    logConnection(connectionLog, {
+      peers,
+      sourceAddress: downstream.sourceAddress,
+      endpointAddress: ip === undefined ? '' : formatHostPort(ip, endpoint?.targetPort ?? 0),
+      flags: flag,
+      bytesReceived: copied.bytesSent,
+      bytesSent: copied.bytesReceived,
+      durationMs,
+      error: error?.message,
+    });
   }
 }
 
-class TcpFailure extends Error {
-  readonly failure: RequestFailure;
+function newConnection(downstream: Downstream, startMs: number): LiveConnection {
+  return {
+    downstream,
+    startMs,
+    copy: undefined,
+    cells: undefined,
+    countedReceived: 0,
+    countedSent: 0,
+    denied: undefined,
+  };
+}
 
-  constructor(failure: RequestFailure, message: string) {
-    super(message);
-    this.name = 'TcpFailure';
-    this.failure = failure;
+function peersOf(downstream: Downstream, endpoint: BalancedEndpoint | undefined): ConnectionPeers {
+  const { peers, service } = downstream;
+  const destination = endpoint?.workload;
+  return {
+    reporter: 'waypoint',
+    source: peers.source,
+    sourceIdentity: peers.sourceIdentity,
+    destination,
+    destinationIdentity:
+      destination === undefined || destination.tunnelProtocol === 'none'
+        ? undefined
+        : workloadIdentity(destination),
+    service: service.service,
+    security: peers.sourceIdentity === undefined ? 'unknown' : 'mutual_tls',
+  };
+}
+
+/** `copied`: so far. */
+function countBytes(live: LiveConnection, copied: Outcome['copied']): void {
+  const { cells } = live;
+  if (cells === undefined) return;
+  cells.received.value += copied.bytesSent - live.countedReceived;
+  cells.sent.value += copied.bytesReceived - live.countedSent;
+  live.countedReceived = copied.bytesSent;
+  live.countedSent = copied.bytesReceived;
+}
+
+function flagOf(live: LiveConnection, { closedBy, error }: CopyResult): ResponseFlag {
+  if (error === undefined) return RESPONSE_FLAGS.none;
+  if (live.denied !== undefined) return FAILURES.denied.flag;
+  return closedBy === 'downstream'
+    ? RESPONSE_FLAGS.downstreamConnectionTermination
+    : FAILURES.upstream_closed.flag;
+}
+
+function failureOf(error: ChannelError): RequestFailure {
+  if (error instanceof NoEndpointError) return 'no_endpoint';
+  return error.code === 'policy' ? 'denied' : 'connect_failure';
+}
+
+function tcpFlagOf({ code }: ChannelError): TcpResponseFlag {
+  if (code === 'policy') return TCP_RESPONSE_FLAGS.denied;
+  return code === 'tls_handshake' ? TCP_RESPONSE_FLAGS.tlsFailure : TCP_RESPONSE_FLAGS.connect;
+}
+
+class NoEndpointError extends ChannelError {
+  constructor(service: string) {
+    super('unreachable', `${service} has no endpoint`);
+    this.name = 'NoEndpointError';
   }
 }

@@ -1,4 +1,5 @@
 import { evaluate } from '#shared/authz/evaluate.ts';
+import { reportDryRun } from '#shared/authz/report-dry-run.ts';
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { carriesRequests } from '#shared/http/upgrade-token.ts';
 import type { HeaderChange, RouteBackend, RouteRule } from '#shared/route/model.ts';
@@ -45,8 +46,10 @@ export function decideRequest(downstream: Downstream, request: RequestHead): Req
     if (path === undefined) return fail('bad_path');
     request.path = path;
   }
-  const { service, authz } = downstream;
-  const decision = evaluate(service.policies, authz, asJudged(request));
+  const { authz, env, service } = downstream;
+  const judged = asJudged(request);
+  const decision = evaluate(service.policies, authz, judged);
+  reportDryRun(env.logger, service.policies, decision, authz, service.name, judged);
   return decision.allowed ? route(downstream, service, request) : fail('denied', decision.reason);
 }
 

@@ -2,6 +2,8 @@ import type { AuthzConnection } from '#shared/authz/connection.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import type { AccessLog } from '#shared/observability/access-log.ts';
+import type { Logger } from '#shared/observability/logger.ts';
+import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
@@ -19,8 +21,13 @@ export interface RequestEnvironment {
   readonly random: () => number;
   readonly services: ServiceDirectory;
   readonly pools: EndpointPools;
+  readonly logger: Logger;
   readonly metrics: RequestMetrics;
+  /** Of what is passed on as connections. */
+  readonly tcpMetrics: TcpMetrics;
+  /** Of requests. */
   readonly accessLog: AccessLog;
+  readonly connectionLog: AccessLog;
   readonly accessLogMode: AccessLogMode;
   readonly inFlight: InFlight;
 }

@@ -11,6 +11,7 @@ import { AccessLog } from '#shared/observability/access-log.ts';
 import type { LineWriter } from '#shared/observability/line-sink.ts';
 import type { LogFormat, Logger } from '#shared/observability/logger.ts';
 import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
+import { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
@@ -139,6 +140,7 @@ export class TrafficThread {
   }
 
   metrics(): FamilySnapshot[] {
+    this.#server.tcp.countBytes();
     return this.#metrics.snapshot();
   }
 
@@ -215,7 +217,8 @@ export class TrafficThread {
   }
 
   #makeEnvironment(): RequestEnvironment {
-    const { clock, engine, random, settings, logFormat: format, logWriter: writer } = this.#options;
+    const { clock, engine, logger, random, settings, logFormat: format, logWriter: writer } = this.#options;
+    const now = (): number => clock.now();
     const timers = new CoarseTimers(clock, REQUEST_TICK_MS);
     const connectionTimers = new CoarseTimers(clock, CONNECTION_TICK_MS);
     return {
@@ -234,8 +237,11 @@ export class TrafficThread {
         connectTimeoutMs: settings.connectTimeoutMs,
         idleTimeoutMs: settings.poolIdleTimeoutMs,
       }),
+      logger,
       metrics: new RequestMetrics(this.#metrics),
-      accessLog: new AccessLog({ format, writer, now: () => clock.now(), subject: 'request' }),
+      tcpMetrics: new TcpMetrics(this.#metrics),
+      accessLog: new AccessLog({ format, writer, now, subject: 'request' }),
+      connectionLog: new AccessLog({ format, writer, now, subject: 'connection' }),
       accessLogMode: settings.accessLog,
       inFlight: new InFlight(),
     };

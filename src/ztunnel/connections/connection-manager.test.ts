@@ -7,8 +7,8 @@ import type { LogFormat } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { policy, service, workload } from '#shared/testing/topology.ts';
-import type { ConnectionPeers } from '../telemetry/connection-peers.ts';
-import { TcpMetrics } from '../telemetry/tcp-metrics.ts';
+import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
+import { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { dumpConnection } from './connection-dump.ts';
 import { ConnectionManager } from './connection-manager.ts';
 

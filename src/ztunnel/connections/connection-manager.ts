@@ -4,8 +4,8 @@ import { ChannelError } from '#shared/engine/channel.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { AccessLog } from '#shared/observability/access-log.ts';
 import { logConnection } from '../telemetry/connection-log.ts';
-import type { ConnectionPeers } from '../telemetry/connection-peers.ts';
-import type { TcpMetrics } from '../telemetry/tcp-metrics.ts';
+import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
+import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { responseFlag } from './response-flag.ts';
 import { TrackedConnection } from './tracked-connection.ts';
 

@@ -1,8 +1,8 @@
 import type { AuthzConnection } from '#shared/authz/connection.ts';
 import type { ChannelError } from '#shared/engine/channel.ts';
 import type { BidirectionalCopy } from '#shared/engine/copy.ts';
-import type { ConnectionPeers } from '../telemetry/connection-peers.ts';
-import type { TcpCells } from '../telemetry/tcp-metrics.ts';
+import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
+import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
 
 /** One connection from the moment it was accepted to its line in the log. Only the `ConnectionManager` ends it. */
 export class TrackedConnection {

@@ -1,4 +1,5 @@
-import { evaluate, evaluateDryRun } from '#shared/authz/evaluate.ts';
+import { evaluate } from '#shared/authz/evaluate.ts';
+import { reportDryRun } from '#shared/authz/report-dry-run.ts';
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { TrackedConnection } from '../connections/tracked-connection.ts';
 import type { PodContext } from '../pod/pod-context.ts';
@@ -10,14 +11,6 @@ export function authorize(pod: PodContext, connection: TrackedConnection): Chann
   const { policies, view, logger } = pod.traffic;
   const compiled = policies.of(view, pod.current().workload);
   const decision = evaluate(compiled, authz);
-  const dryRun = evaluateDryRun(compiled, authz);
-  if (dryRun !== undefined && dryRun.allowed !== decision.allowed) {
-    logger.info('dry-run policy would decide otherwise', {
-      source: authz.sourceIdentity ?? authz.sourceIp,
-      destination: pod.identity,
-      allowed: dryRun.allowed,
-      reason: dryRun.reason,
-    });
-  }
+  reportDryRun(logger, compiled, decision, authz, pod.identity);
   return decision.allowed ? undefined : new ChannelError('policy', decision.reason);
 }

@@ -1,5 +1,5 @@
 import type { AccessLog, AccessValue } from '#shared/observability/access-log.ts';
-import type { ConnectionPeers } from './connection-peers.ts';
+import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
 
 /** What one line of the access log says. Addresses are `ip:port`; empty text where there is none. */
 export interface ConnectionLine {

@@ -19,7 +19,7 @@ import { PodProxy } from '../pod/pod-proxy.ts';
 import { PolicyCache } from '../pod/policy-cache.ts';
 import type { TrafficContext, TrafficSettings } from '../pod/traffic-context.ts';
 import type { OriginalDestination } from '../redirect/original-dst.ts';
-import { TcpMetrics } from '../telemetry/tcp-metrics.ts';
+import { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import type { PodAssignment } from './messages.ts';
 
 export interface TrafficThreadOptions {

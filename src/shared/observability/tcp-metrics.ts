@@ -1,6 +1,6 @@
-import type { Cell, CellFamily, MetricSet } from '#shared/observability/metric-set.ts';
-import type { TcpResponseFlag } from '#shared/observability/response-flags.ts';
-import type { Service, Workload } from '#shared/workload/workload.ts';
+import type { Cell, CellFamily, MetricSet } from './metric-set.ts';
+import type { TcpResponseFlag } from './response-flags.ts';
+import type { Service, Workload } from '../workload/workload.ts';
 import type { ConnectionPeers } from './connection-peers.ts';
 
 /** In this order everywhere. */

@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { MetricSet } from '#shared/observability/metric-set.ts';
-import { service, workload } from '#shared/testing/topology.ts';
+import { MetricSet } from './metric-set.ts';
+import { service, workload } from '../testing/topology.ts';
 import type { ConnectionPeers } from './connection-peers.ts';
 import { TCP_LABELS, TcpMetrics } from './tcp-metrics.ts';
 

@@ -1,8 +1,9 @@
-import type { Service, Workload } from '#shared/workload/workload.ts';
+import type { Service, Workload } from '../workload/workload.ts';
 
 /** Who is at the two ends of a connection, as telemetry tells them apart. */
 export interface ConnectionPeers {
-  readonly reporter: 'source' | 'destination';
+  /** Which proxy says so: of the source, of the destination, or a waypoint between them. */
+  readonly reporter: 'source' | 'destination' | 'waypoint';
   readonly source: Workload | undefined;
   /** SPIFFE id used or proved; undefined for plaintext. */
   readonly sourceIdentity: string | undefined;
