@@ -27,19 +27,25 @@ export interface WorkerProtocol {
 }
 
 /** Main thread → worker. */
-export type ToWorker<P extends WorkerProtocol> =
+export type ToWorker<P extends WorkerProtocol> = CommonToWorker | OwnToWorker<P>;
+
+/** In every tier. */
+export type CommonToWorker =
   | { readonly kind: 'delta'; readonly delta: MeshDelta }
   | { readonly kind: 'log_level'; readonly level: LogLevel; readonly scope: string | undefined }
-  | P['command']
-  | (WorkerRequest<P> & { readonly id: number });
+  | (CommonRequest & { readonly id: number });
+
+/** In one tier. */
+export type OwnToWorker<P extends WorkerProtocol> = P['command'] | (P['request'] & { readonly id: number });
 
 /** A request before it has its id. */
-export type WorkerRequest<P extends WorkerProtocol> =
+export type WorkerRequest<P extends WorkerProtocol> = CommonRequest | P['request'];
+
+type CommonRequest =
   | { readonly kind: 'metrics' }
   | { readonly kind: 'connections' }
   /** Stop accepting, let what is open end, cut it at the deadline. */
-  | { readonly kind: 'drain'; readonly deadlineMs: number }
-  | P['request'];
+  | { readonly kind: 'drain'; readonly deadlineMs: number };
 
 /** Worker → main thread. A request gets exactly one reply with its id. */
 export type FromWorker<P extends WorkerProtocol> =

@@ -47,17 +47,3 @@ export function createWorkerEnvironment(scope: string, log: LogSetup): WorkerEnv
   });
   return { clock, engine, levels, logger, logWriter };
 }
-
-/** Replies to the request `id` when the work is done, or with why it failed. Never rejects. */
-export async function replyWhenDone(
-  id: number,
-  work: Promise<unknown>,
-  reply: (message: { kind: 'done'; id: number; error: string | undefined }) => void,
-): Promise<void> {
-  try {
-    await work;
-    reply({ kind: 'done', id, error: undefined });
-  } catch (error) {
-    reply({ kind: 'done', id, error: error instanceof Error ? error.message : String(error) });
-  }
-}

@@ -1,5 +1,4 @@
 import type { TlsMaterial } from '#shared/engine/engine.ts';
-import type * as shared from '#shared/workers/messages.ts';
 import type { TrafficSettings } from './settings.ts';
 
 /** What is said beyond what every tier's threads are told. */
@@ -10,7 +9,3 @@ export interface WaypointProtocol {
   readonly request: { readonly kind: 'listen' };
   readonly connections: object;
 }
-
-export type WorkerInit = shared.WorkerInit<TrafficSettings>;
-export type ToWorker = shared.ToWorker<WaypointProtocol>;
-export type FromWorker = shared.FromWorker<WaypointProtocol>;

@@ -1,6 +1,8 @@
+import type { TlsMaterial } from '#shared/engine/engine.ts';
 import type { Logger } from '#shared/observability/logger.ts';
-import { createWorkerEnvironment, replyWhenDone, workerStart } from '#shared/workers/worker-program.ts';
-import type { FromWorker, ToWorker } from './messages.ts';
+import { replyWhenDone, serveMainThread } from '#shared/workers/serve-main-thread.ts';
+import { createWorkerEnvironment, workerStart } from '#shared/workers/worker-program.ts';
+import type { WaypointProtocol } from './messages.ts';
 import type { TrafficSettings } from './settings.ts';
 import { TrafficThread } from './traffic-thread.ts';
 
@@ -17,47 +19,24 @@ export function runWorkerThread(): void {
     logFormat: init.log.format,
     logWriter,
   });
-  const reply = (message: FromWorker): void => port.postMessage(message);
-  port.on('message', (message: ToWorker) => {
-    if (message.kind === 'log_level') levels.set(message.level, message.scope);
-    else obey(thread, message, reply, logger);
+  serveMainThread<WaypointProtocol>({
+    port,
+    levels,
+    thread,
+    connections: () => thread.dump(),
+    obey(message, reply) {
+      if (message.kind === 'listen') void replyWhenDone(message.id, thread.listen(), reply);
+      else setCertificate(thread, message.material, logger);
+    },
   });
-  reply({ kind: 'ready' });
 }
 
-function obey(
-  thread: TrafficThread,
-  message: ToWorker,
-  reply: (message: FromWorker) => void,
-  logger: Logger,
-): void {
-  switch (message.kind) {
-    case 'delta':
-      thread.apply(message.delta);
-      reply({ kind: 'applied' });
-      return;
-    case 'certificate':
-      try {
-        thread.setCertificate(message.material);
-      } catch (error) {
-        logger.error('certificate not usable, the last one stays', {
-          error: error instanceof Error ? error.message : String(error),
-        });
-      }
-      return;
-    case 'listen':
-      void replyWhenDone(message.id, thread.listen(), reply);
-      return;
-    case 'metrics':
-      reply({ kind: 'metrics', id: message.id, families: thread.metrics() });
-      return;
-    case 'connections':
-      reply({ kind: 'connections', id: message.id, connections: thread.dump() });
-      return;
-    case 'drain':
-      void replyWhenDone(message.id, thread.drain(message.deadlineMs), reply);
-      return;
-    case 'log_level':
-      return;
+function setCertificate(thread: TrafficThread, material: TlsMaterial, logger: Logger): void {
+  try {
+    thread.setCertificate(material);
+  } catch (error) {
+    logger.error('certificate not usable, the last one stays', {
+      error: error instanceof Error ? error.message : String(error),
+    });
   }
 }

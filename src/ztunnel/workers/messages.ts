@@ -1,5 +1,4 @@
 import type { TlsMaterial } from '#shared/engine/engine.ts';
-import type * as shared from '#shared/workers/messages.ts';
 import type { ConnectionDump } from '../connections/connection-dump.ts';
 import type { LocalWorkloadInfo } from '../pod/local-workload.ts';
 import type { PodListeners } from '../pod/pod-proxy.ts';
@@ -26,7 +25,3 @@ export interface ZtunnelProtocol {
     | { readonly kind: 'leave'; readonly podUid: string; readonly drainMs: number };
   readonly connections: readonly ConnectionDump[];
 }
-
-export type WorkerInit = shared.WorkerInit<TrafficSettings>;
-export type ToWorker = shared.ToWorker<ZtunnelProtocol>;
-export type FromWorker = shared.FromWorker<ZtunnelProtocol>;

@@ -1,14 +1,17 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ListenTarget } from '#shared/engine/engine.ts';
 import { dupFd } from '#shared/native/socket.ts';
-import { createWorkerEnvironment, replyWhenDone } from '#shared/workers/worker-program.ts';
+import type { OwnToWorker, WorkerInit } from '#shared/workers/messages.ts';
+import { type Reply, replyWhenDone, serveMainThread } from '#shared/workers/serve-main-thread.ts';
+import { createWorkerEnvironment } from '#shared/workers/worker-program.ts';
 import { collectGarbageLater } from '../collect-garbage.ts';
+import type { TrafficSettings } from '../pod/traffic-context.ts';
 import { originalDestination } from '../redirect/original-dst.ts';
-import type { FromWorker, PodAssignment, ToWorker, WorkerInit } from './messages.ts';
+import type { PodAssignment, ZtunnelProtocol } from './messages.ts';
 import { TrafficThread } from './traffic-thread.ts';
 
 /** Runs a traffic thread behind a message port, until the port closes or a drain has ended. */
-export function runWorker(port: MessagePort, init: WorkerInit): void {
+export function runWorker(port: MessagePort, init: WorkerInit<TrafficSettings>): void {
   const { clock, engine, levels, logger, logWriter } = createWorkerEnvironment('ztunnel', init.log);
   const thread = new TrafficThread({
     engine,
@@ -20,21 +23,22 @@ export function runWorker(port: MessagePort, init: WorkerInit): void {
     logWriter,
     originalDestination: channel => originalDestination(channel.fd, channel.localAddress),
   });
-  const reply = (message: FromWorker): void => port.postMessage(message);
-  port.on('message', (message: ToWorker) => {
-    if (message.kind === 'log_level') levels.set(message.level, message.scope);
-    else obey(thread, message, reply);
+  serveMainThread<ZtunnelProtocol>({
+    port,
+    levels,
+    thread,
+    connections: () => thread.dumpConnections(),
+    obey: (message, reply) => obey(thread, message, reply),
   });
-  reply({ kind: 'ready' });
   collectGarbageLater(clock);
 }
 
-function obey(thread: TrafficThread, message: ToWorker, reply: (message: FromWorker) => void): void {
+function obey(
+  thread: TrafficThread,
+  message: OwnToWorker<ZtunnelProtocol>,
+  reply: Reply<ZtunnelProtocol>,
+): void {
   switch (message.kind) {
-    case 'delta':
-      thread.apply(message.delta);
-      reply({ kind: 'applied' });
-      return;
     case 'certificate':
       thread.setCertificate(message.identity, message.material);
       return;
@@ -49,17 +53,6 @@ function obey(thread: TrafficThread, message: ToWorker, reply: (message: FromWor
       return;
     case 'leave':
       void replyWhenDone(message.id, thread.leave(message.podUid, message.drainMs), reply);
-      return;
-    case 'metrics':
-      reply({ kind: 'metrics', id: message.id, families: thread.metrics() });
-      return;
-    case 'connections':
-      reply({ kind: 'connections', id: message.id, connections: thread.dumpConnections() });
-      return;
-    case 'drain':
-      void replyWhenDone(message.id, thread.drain(message.deadlineMs), reply);
-      return;
-    case 'log_level':
       return;
   }
 }
