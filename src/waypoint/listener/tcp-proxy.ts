@@ -10,7 +10,6 @@ import {
   type TcpResponseFlag,
 } from '#shared/observability/response-flags.ts';
 import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
-import { pickBackend } from '#shared/route/pick-backend.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { workloadIdentity } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
@@ -170,7 +169,7 @@ export class TcpProxy {
     const rule = service.routes?.rules.find(
       r => r.matches.length === 0 && (r.ports.length === 0 || r.ports.includes(port)),
     );
-    const backend = rule === undefined ? undefined : pickBackend(rule.backends, this.#env.random());
+    const backend = rule === undefined ? undefined : this.#env.split.pick(rule);
     const target = backend?.service === undefined ? undefined : this.#env.services.get(backend.service);
     if (backend === undefined || target === undefined)
       return { target: service, targetPort: port, subset: undefined };

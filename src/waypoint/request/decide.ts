@@ -4,7 +4,6 @@ import type { RequestHead } from '#shared/http/exchange.ts';
 import { carriesRequests } from '#shared/http/upgrade-token.ts';
 import type { HeaderChange, RouteBackend, RouteRule } from '#shared/route/model.ts';
 import { normalizeTarget } from '#shared/route/path.ts';
-import { pickBackend } from '#shared/route/pick-backend.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import type { Downstream } from './environment.ts';
 import type { RequestFailure } from './error-response.ts';
@@ -70,7 +69,7 @@ function route(downstream: Downstream, service: ServiceState, request: RequestHe
   if (request.authority === '') request.authority = service.service.hostname;
   const { response, responseChanges } = applyFilters(rule.filters, request, port, found?.match);
   if (response !== undefined) return { kind: 'answer', rule, response, responseChanges };
-  const backend = pickBackend(rule.backends, env.random());
+  const backend = env.split.pick(rule);
   if (backend?.service === undefined) return fail('no_backend', undefined, rule);
   const target = backend.service === service.name ? service : env.services.get(backend.service);
   if (target === undefined) return fail('unknown_service', `service ${backend.service} is not known`, rule);

@@ -4,6 +4,7 @@ import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import type { AccessLog } from '#shared/observability/access-log.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
+import type { TrafficSplit } from '../balance/traffic-split.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
@@ -20,6 +21,7 @@ export interface RequestEnvironment {
   /** In [0, 1). */
   readonly random: () => number;
   readonly services: ServiceDirectory;
+  readonly split: TrafficSplit;
   readonly pools: EndpointPools;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;

@@ -17,6 +17,7 @@ import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { serviceName } from '#shared/workload/workload.ts';
 import type { Place } from '../balance/locality.ts';
+import { TrafficSplit } from '../balance/traffic-split.ts';
 import { findDestination } from '../listener/destination.ts';
 import { DownstreamServer } from '../listener/downstream-server.ts';
 import { HboneListener } from '../listener/hbone-listener.ts';
@@ -228,6 +229,7 @@ export class TrafficThread {
       streamIdleTimeoutMs: settings.streamIdleTimeoutMs,
       random,
       services: new ServiceDirectory(this.store, clock, () => this.#place(), settings.threads),
+      split: new TrafficSplit(random),
       pools: new EndpointPools({
         engine,
         clock,
