@@ -61,13 +61,14 @@ export class TcpProxy {
   /** Never throws: a failure is logged and the client's connection reset. */
   proxy(channel: ByteChannel, downstream: Downstream): void {
     const { authz, service } = downstream;
+    const startMs = this.#env.clock.monotonic();
     const decision = evaluate(service.policies, authz);
     reportDryRun(this.#env.logger, service.policies, decision, authz, service.name);
     if (!decision.allowed) {
-      this.#refuse(channel, downstream, 'denied', new ChannelError('policy', decision.reason));
+      this.#refuse(channel, downstream, 'denied', new ChannelError('policy', decision.reason), startMs);
       return;
     }
-    const live = newConnection(downstream, this.#env.clock.monotonic());
+    const live = newConnection(downstream, startMs);
     this.#live.add(live);
     this.#env.inFlight.enter();
     void this.#carry(channel, live);
@@ -108,7 +109,7 @@ export class TcpProxy {
     } catch (error) {
       this.#ended(live);
       const cause = error instanceof ChannelError ? error : new ChannelError('unreachable', String(error));
-      this.#refuse(channel, live.downstream, failureOf(cause), cause);
+      this.#refuse(channel, live.downstream, failureOf(cause), cause, live.startMs);
     }
   }
 
@@ -176,12 +177,19 @@ export class TcpProxy {
     return { target, targetPort: backend.port, subset: backend.subset };
   }
 
-  #refuse(channel: ByteChannel, downstream: Downstream, failure: RequestFailure, error: ChannelError): void {
+  #refuse(
+    channel: ByteChannel,
+    downstream: Downstream,
+    failure: RequestFailure,
+    error: ChannelError,
+    startMs: number,
+  ): void {
     const { flag } = FAILURES[failure];
     channel.abort(error);
     const peers = peersOf(downstream, undefined);
     this.#env.tcpMetrics.countFailure(peers, tcpFlagOf(error));
-    this.#log(downstream, peers, undefined, { flag, error, copied: NOTHING_COPIED, durationMs: 0 });
+    const durationMs = this.#env.clock.monotonic() - startMs;
+    this.#log(downstream, peers, undefined, { flag, error, copied: NOTHING_COPIED, durationMs });
   }
 
   #log(
