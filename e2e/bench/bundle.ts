@@ -18,7 +18,7 @@ export async function bundleTier(
     platform: 'node',
     target: 'node26',
     format: 'esm',
-    keepNames: true,
+    keepNames: false,
     logLevel: 'error',
     banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   });
