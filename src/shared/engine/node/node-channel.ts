@@ -6,7 +6,7 @@ import { type ChunkPool, OutputQueue } from './output-queue.ts';
 import { canonicalEndpoint } from './socket-endpoint.ts';
 
 /** Above it `write` returns false; `onDrain` comes at half of it. */
-const HIGH_WATER_BYTES = 256 * 1024;
+const HIGH_WATER_BYTES = 512 * 1024;
 
 /**
  * From here on output does not wait for the end of the turn: it is enough for one system call, still in the cache, and
@@ -40,6 +40,8 @@ export class NodeChannel implements ByteChannel {
   #queued = false;
   #blocked = false;
   #paused = false;
+  /** Copies of what came while nobody wanted it: the socket may deliver a little more after it was paused. */
+  readonly #held: Buffer[] = [];
   #endHeld = false;
   #ending = false;
   #finished = false;
@@ -75,7 +77,7 @@ export class NodeChannel implements ByteChannel {
     if (this.#socket.readableEnded) process.nextTick(this.#onEnd);
     else this.#socket.on('end', this.#onEnd);
     if (this.readsAreOwned) this.#socket.on('data', this.#onData);
-    if (!this.#paused) this.#socket.resume();
+    if (!this.#paused) this.#readOn();
   }
 
   write(slice: Uint8Array): boolean {
@@ -113,11 +115,7 @@ export class NodeChannel implements ByteChannel {
     if (!this.#paused) return;
     this.#paused = false;
     if (this.#handler === undefined || this.#closed) return;
-    if (this.#endHeld) {
-      this.#endHeld = false;
-      process.nextTick(this.#onEnd);
-    }
-    this.#socket.resume();
+    this.#readOn();
   }
 
   /** Gives the socket everything gathered, unless it is still busy with the last write. For the flush queue. */
@@ -128,9 +126,15 @@ export class NodeChannel implements ByteChannel {
     else if (this.#ending && !this.#finished) this.#finish();
   }
 
-  /** Delivers bytes that were read into memory shared by all sockets of the thread. For sockets with `onread`. */
+  /** Delivers bytes that were read into memory shared by sockets of the thread. For sockets with `onread`. */
   deliver(slice: Buffer): void {
-    this.#handler?.onData(slice);
+    const handler = this.#handler;
+    if (handler !== undefined && !this.#paused && this.#held.length === 0) {
+      handler.onData(slice);
+      return;
+    }
+    this.#held.push(Buffer.from(slice));
+    this.#socket.pause();
   }
 
   /** Gives up the socket, which nothing has been read from or written to, for TLS to take over. */
@@ -175,6 +179,26 @@ export class NodeChannel implements ByteChannel {
     this.#socket.end();
   }
 
+  /** What is held comes first, and never inside the call that asked for it. */
+  #readOn(): void {
+    if (this.#held.length > 0 || this.#endHeld) process.nextTick(this.#deliverHeld);
+    else this.#socket.resume();
+  }
+
+  readonly #deliverHeld = (): void => {
+    while (this.#held.length > 0) {
+      if (this.#paused || this.#closed) return;
+      const slice = this.#held.shift();
+      if (slice !== undefined) this.#handler?.onData(slice);
+    }
+    if (this.#paused) return;
+    if (this.#endHeld) {
+      this.#endHeld = false;
+      this.#onEnd();
+    }
+    this.#socket.resume();
+  };
+
   #reset(): void {
     try {
       this.#transport.resetAndDestroy();
@@ -190,7 +214,7 @@ export class NodeChannel implements ByteChannel {
 
   readonly #onEnd = (): void => {
     if (this.#closed || this.#error !== undefined) return;
-    if (this.#paused) this.#endHeld = true;
+    if (this.#paused || this.#held.length > 0) this.#endHeld = true;
     else this.#handler?.onEnd();
   };
 

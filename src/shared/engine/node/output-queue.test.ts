@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { CHUNK_BYTES, ChunkPool, OutputQueue } from './output-queue.ts';
+import { CHUNK_BYTES, ChunkPool, OutputQueue, SMALL_CHUNK_BYTES } from './output-queue.ts';
 
 test('slices come out in order, gathered, and chunks go back to the pool', async t => {
   const pool = new ChunkPool();
@@ -24,7 +24,28 @@ test('slices come out in order, gathered, and chunks go back to the pool', async
   queue.append(Buffer.alloc(CHUNK_BYTES));
   queue.clear();
   t.equal(queue.bytes, 0);
-  const taken = [pool.take(true), pool.take(false)];
+  const taken = [pool.take(SMALL_CHUNK_BYTES), pool.take(CHUNK_BYTES)];
   t.ok(first !== undefined && taken.includes(first), 'pooled memory is used again');
   t.not(taken[0], taken[1]);
+});
+
+test('a frame with its header is one piece, and so is what gathers while the socket is busy', async t => {
+  const queue = new OutputQueue(new ChunkPool());
+  const chunks: Buffer[] = [];
+  const frame = (): Buffer[] => {
+    const segments: Buffer[] = [];
+    queue.append(Buffer.from('head'));
+    queue.append(Buffer.alloc(64 * 1024, 'f'));
+    return segments;
+  };
+  const first = frame();
+  queue.drainInto(first, chunks);
+  t.equal(first.length, 1);
+  t.equal(first[0]?.toString(), `head${'f'.repeat(64 * 1024)}`);
+  const second = frame();
+  frame();
+  frame();
+  queue.drainInto(second, []);
+  t.equal(second.length, 1);
+  t.equal(second[0]?.length, 3 * (64 * 1024 + 4));
 });

@@ -1,29 +1,42 @@
-/** Pooled memory that small writes are gathered in. */
-export const CHUNK_BYTES = 64 * 1024;
+/** Pooled memory that writes are gathered in: an HTTP/2 frame of 64 KiB with its header fits. */
+export const CHUNK_BYTES = 65 * 1024;
+/** What gathers while the socket is busy. It should be one piece: a TLS socket copies several into one first. */
+export const LARGE_CHUNK_BYTES = 260 * 1024;
 /** Owned slices from here on are queued as they are; below, copying is cheaper than one more element of a writev. */
 const COPY_BELOW_BYTES = 16 * 1024;
 /** What a queue begins with: hundreds of connections with a message of a few hundred bytes each share little memory. */
 export const SMALL_CHUNK_BYTES = 4 * 1024;
-/** 4 MiB of each size kept for reuse per thread; beyond that chunks are garbage. */
-const MAX_FREE_CHUNKS = 64;
-const MAX_FREE_SMALL_CHUNKS = 1024;
+/** About 4 MiB of each size kept for reuse per thread; beyond that chunks are garbage. */
+const MAX_FREE: ReadonlyMap<number, number> = new Map([
+  [SMALL_CHUNK_BYTES, 1024],
+  [CHUNK_BYTES, 64],
+  [LARGE_CHUNK_BYTES, 16],
+]);
 
 /** Chunks of one thread. A chunk is in exactly one place: the free list, or one queue. */
 export class ChunkPool {
-  readonly #free: Buffer[] = [];
-  readonly #freeSmall: Buffer[] = [];
+  readonly #free: readonly FreeList[] = [...MAX_FREE].map(([size, max]) => ({ size, max, chunks: [] }));
 
-  take(small: boolean): Buffer {
-    return small
-      ? (this.#freeSmall.pop() ?? Buffer.allocUnsafeSlow(SMALL_CHUNK_BYTES))
-      : (this.#free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES));
+  /** `size`: one of the three above. */
+  take(size: number): Buffer {
+    return this.#listOf(size)?.chunks.pop() ?? Buffer.allocUnsafeSlow(size);
   }
 
   give(chunk: Buffer): void {
-    if (chunk.length === SMALL_CHUNK_BYTES) {
-      if (this.#freeSmall.length < MAX_FREE_SMALL_CHUNKS) this.#freeSmall.push(chunk);
-    } else if (this.#free.length < MAX_FREE_CHUNKS) this.#free.push(chunk);
+    const list = this.#listOf(chunk.length);
+    if (list !== undefined && list.chunks.length < list.max) list.chunks.push(chunk);
   }
+
+  #listOf(size: number): FreeList | undefined {
+    for (const list of this.#free) if (list.size === size) return list;
+    return undefined;
+  }
+}
+
+interface FreeList {
+  readonly size: number;
+  readonly max: number;
+  readonly chunks: Buffer[];
 }
 
 /** Output of one channel that the socket has not been given yet, in order. */
@@ -38,6 +51,8 @@ export class OutputQueue {
   #openFrom = 0;
   #openTo = 0;
   #bytes = 0;
+  /** What was drained last has not been released yet. */
+  #isSending = false;
 
   constructor(pool: ChunkPool) {
     this.#pool = pool;
@@ -49,8 +64,9 @@ export class OutputQueue {
 
   /** Copies the slice. */
   append(slice: Uint8Array): void {
-    this.#bytes += slice.length;
+    if (this.#open?.length === SMALL_CHUNK_BYTES) this.#outgrowSmall(slice.length);
     let from = 0;
+    this.#bytes += slice.length;
     while (from < slice.length) {
       const open = this.#openChunk(slice.length - from);
       const size = Math.min(slice.length - from, open.length - this.#openTo);
@@ -79,10 +95,12 @@ export class OutputQueue {
     for (const chunk of this.#chunks) chunks.push(chunk);
     if (this.#open !== undefined) chunks.push(this.#open);
     this.#reset();
+    this.#isSending = true;
     return bytes;
   }
 
   release(chunks: Buffer[]): void {
+    this.#isSending = false;
     for (const chunk of chunks) this.#pool.give(chunk);
     chunks.length = 0;
   }
@@ -96,15 +114,29 @@ export class OutputQueue {
 
   #openChunk(wantedBytes: number): Buffer {
     if (this.#open !== undefined && this.#openTo < this.#open.length) return this.#open;
-    const small = this.#bytes <= SMALL_CHUNK_BYTES && wantedBytes <= SMALL_CHUNK_BYTES;
+    const isFirst = this.#open === undefined;
     if (this.#open !== undefined) {
       this.#closeSegment();
       this.#chunks.push(this.#open);
     }
-    this.#open = this.#pool.take(small);
+    const small = isFirst && wantedBytes <= SMALL_CHUNK_BYTES;
+    this.#open = this.#pool.take(small ? SMALL_CHUNK_BYTES : this.#nextSize(isFirst));
     this.#openFrom = 0;
     this.#openTo = 0;
     return this.#open;
+  }
+
+  /** Few bytes (a frame header) before many would make two pieces of them: they move to a larger chunk instead. */
+  #outgrowSmall(wantedBytes: number): void {
+    const small = this.#open;
+    if (small === undefined || this.#openFrom > 0 || this.#openTo + wantedBytes <= small.length) return;
+    this.#open = this.#pool.take(this.#nextSize(true));
+    this.#open.set(small.subarray(0, this.#openTo));
+    this.#pool.give(small);
+  }
+
+  #nextSize(isFirst: boolean): number {
+    return isFirst && !this.#isSending ? CHUNK_BYTES : LARGE_CHUNK_BYTES;
   }
 
   #closeSegment(): void {

@@ -2,6 +2,8 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { SecureChannel } from '../engine.ts';
 import { type ChannelContext, NodeChannel } from './node-channel.ts';
+import { readIntoBuffer } from './node-internals.ts';
+import { sharedSecureReadBuffer } from './shared-read-buffer.ts';
 
 /** What the handshake established, read once: the certificate objects need not live as long as the connection. */
 export interface HandshakeFacts {
@@ -21,8 +23,14 @@ export class NodeSecureChannel extends NodeChannel implements SecureChannel {
   readonly tlsVersion: string;
   readonly keyExchangeGroup: string;
 
-  constructor(socket: TLSSocket, transport: Socket, context: ChannelContext, facts: HandshakeFacts) {
-    super(socket, transport, context, true);
+  constructor(
+    socket: TLSSocket,
+    transport: Socket,
+    context: ChannelContext,
+    readsAreOwned: boolean,
+    facts: HandshakeFacts,
+  ) {
+    super(socket, transport, context, readsAreOwned);
     // OpenSSL errors after the handshake come as this event on a socket that no `tls.Server` owns.
     socket.on('_tlsError', (error: Error) => socket.destroy(error));
     this.alpn = facts.alpn;
@@ -32,4 +40,21 @@ export class NodeSecureChannel extends NodeChannel implements SecureChannel {
     this.tlsVersion = facts.tlsVersion;
     this.keyExchangeGroup = facts.keyExchangeGroup;
   }
+}
+
+/** A channel over a socket whose handshake has just been finished, and which nothing has been read from. */
+export function createSecureChannel(
+  socket: TLSSocket,
+  transport: Socket,
+  context: ChannelContext,
+  facts: HandshakeFacts,
+): NodeSecureChannel {
+  const buffer = sharedSecureReadBuffer();
+  let channel: NodeSecureChannel | undefined;
+  const onRead = (bytes: number): boolean => {
+    channel?.deliver(buffer.subarray(0, bytes));
+    return true;
+  };
+  const isShared = socket.readableLength === 0 && readIntoBuffer(socket, buffer, onRead);
+  return (channel = new NodeSecureChannel(socket, transport, context, !isShared, facts));
 }

@@ -50,6 +50,32 @@ test('both sides know the other by its SPIFFE id, over TLS 1.3 with the hybrid g
   await finish(pair.client, pair.server);
 });
 
+test('what arrives while nobody wants it is held, in order, with the end behind it', async t => {
+  const pair = await tlsPair(engine, { client, server });
+  t.equal(pair.client.readsAreOwned, false, 'reads share memory, so that nothing is allocated for a record');
+  // Several records in one read: the runtime goes on delivering them after the first has paused the channel.
+  pair.server.write(Buffer.from(`${'a'.repeat(20_000)}${'b'.repeat(20_000)}`));
+  pair.server.end();
+  const far = new ChannelRecorder(pair.server);
+  await new Promise<void>(resolve => setImmediate(resolve));
+  const near = new ChannelRecorder(pair.client);
+  const text: string[] = [];
+  near.onSlice = slice => {
+    text.push(slice.toString('latin1'));
+    pair.client.pause();
+  };
+  for (let seen = 0; seen < 40_000; seen = near.bytes) {
+    await near.received(seen + 1);
+    t.notOk(near.ended);
+    pair.client.resume();
+  }
+  t.equal(text.join(''), `${'a'.repeat(20_000)}${'b'.repeat(20_000)}`);
+  await near.until(() => near.ended);
+  pair.client.end();
+  t.equal(await near.close(), undefined);
+  t.equal(await far.close(), undefined);
+});
+
 test('a session is never resumed: every connection proves its identity', async t => {
   const listener = await engine.listen({ ip: '127.0.0.1', port: 0 }, channel => {
     void engine

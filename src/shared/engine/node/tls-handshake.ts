@@ -7,7 +7,7 @@ import type { HandshakeLimiter } from './handshake-limiter.ts';
 import type { ChannelContext } from './node-channel.ts';
 import { formatEndpoint, systemCodeOf } from './node-error.ts';
 import { readHandshakeFacts, verifyValidity } from './peer-certificate.ts';
-import { NodeSecureChannel } from './secure-channel.ts';
+import { createSecureChannel } from './secure-channel.ts';
 import { READABLE_HIGH_WATER_BYTES } from './socket-options.ts';
 import type { NodeTcpChannel } from './tcp-channel.ts';
 import type { NodeTlsContext } from './tls-context.ts';
@@ -51,7 +51,7 @@ export function handshake(
         socket.removeAllListeners('_tlsError');
         socket.off('error', fail);
         socket.off('end', onClose);
-        settle(new NodeSecureChannel(socket, transport, env.channels, facts));
+        settle(createSecureChannel(socket, transport, env.channels, facts));
       } catch (error) {
         fail(error);
       }
