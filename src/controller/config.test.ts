@@ -44,7 +44,7 @@ const WRONG: readonly (readonly [sentence: string, env: Environment, problem: Re
   [
     'an admin address others can reach',
     { ...GOOD, ADMIN_ADDR: '0.0.0.0:15014' },
-    /^ADMIN_ADDR: 0.0.0.0 is no loopback address/,
+    /^ADMIN_ADDR: 0.0.0.0 is not a loopback address/,
   ],
   [
     'a trust domain with capitals',

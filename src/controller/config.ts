@@ -1,10 +1,10 @@
-import { type Address, readAddress, readRequiredAddress } from '#shared/config/address.ts';
+import { type Address, readAddress, readAdminAddress, readRequiredAddress } from '#shared/config/address.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { parseList } from '#shared/config/list.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '#shared/observability/logger.ts';
 import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain, type TrustDomain, trustDomainFault } from '#shared/spiffe/trust-domain.ts';
-import { formatHostPort, isLoopback } from '#shared/workload/ip.ts';
+import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Cluster } from './translate/cluster.ts';
 
 export interface ControllerConfig {
@@ -78,11 +78,7 @@ export function declareConfig(env: EnvReader): ControllerConfig {
     discovery,
     serverNames: serverNames(env, rootNamespace, discovery.ip),
     identity: controllerIdentity(env, ca.trustDomain, rootNamespace),
-    adminAddress: loopback(
-      env,
-      'ADMIN_ADDR',
-      readAddress(env, 'ADMIN_ADDR', '127.0.0.1:15014', 'admin address, or off; must be a loopback address'),
-    ),
+    adminAddress: readAdminAddress(env, '127.0.0.1:15014'),
     adminSocket: env.optional(
       'ADMIN_UNIX_SOCKET',
       'path of a unix socket for the same, and for join tokens and root rotation',
@@ -169,11 +165,4 @@ function controllerIdentity(env: EnvReader, trustDomain: TrustDomain, rootNamesp
     env.reject('SERVICE_ACCOUNT', error instanceof Error ? error.message : String(error));
     return formatSpiffeId({ trustDomain, namespace: 'istio-system', serviceAccount: 'istiod' });
   }
-}
-
-function loopback(env: EnvReader, name: string, address: Address | undefined): Address | undefined {
-  if (address !== undefined && !isLoopback(address.ip)) {
-    env.reject(name, `${address.ip} is no loopback address; metrics are on STATS_ADDR`);
-  }
-  return address;
 }

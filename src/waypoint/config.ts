@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { type Address, readAddress } from '#shared/config/address.ts';
+import { type Address, readAddress, readAdminAddress } from '#shared/config/address.ts';
 import { readControllerAddress } from '#shared/config/controller-address.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { type LogFormat, type LogLevel, LOG_LEVELS } from '#shared/observability/logger.ts';
@@ -259,12 +259,7 @@ function readOperations(env: EnvReader, meshed: boolean) {
   return {
     logFormat,
     logLevel: env.oneOf('LOG_LEVEL', LOG_LEVELS, 'info', 'log level; scopes are set on the admin page'),
-    adminAddress: readAddress(
-      env,
-      'ADMIN_ADDR',
-      meshed ? `127.0.0.1:${ADMIN_PORT}` : 'off',
-      'admin page, or off',
-    ),
+    adminAddress: readAdminAddress(env, meshed ? `127.0.0.1:${ADMIN_PORT}` : 'off'),
     adminSocket: env.optional('ADMIN_UNIX_SOCKET', 'unix socket of the admin page'),
     statsAddress: readAddress(env, 'STATS_ADDR', stats, 'metrics, or off'),
     readinessAddress: readAddress(env, 'READINESS_ADDR', readiness, 'readiness, or off'),

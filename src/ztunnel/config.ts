@@ -1,7 +1,6 @@
 import { availableParallelism } from 'node:os';
-import { type Address, readAddress, readIp } from '#shared/config/address.ts';
+import { type Address, readAddress, readAdminAddress, readIp } from '#shared/config/address.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
-import { isLoopback } from '#shared/workload/ip.ts';
 import {
   type CertificateConfig,
   type DiscoveryConfig,
@@ -92,7 +91,7 @@ export function declareConfig(env: EnvReader): ZtunnelConfig {
       'directory for the state a restart without the controller is served from; private keys are written there only if it is memory-backed',
     ),
     log: readLog(env),
-    adminAddress: readAdminAddress(env),
+    adminAddress: readAdminAddress(env, '127.0.0.1:15000'),
     adminSocket: env.optional('ADMIN_UNIX_SOCKET', 'path of a unix socket for the same'),
     statsAddress: readAddress(env, 'STATS_ADDR', `${anyIp}:15020`, 'address of the metrics, or off'),
     readinessAddress: readAddress(
@@ -102,18 +101,4 @@ export function declareConfig(env: EnvReader): ZtunnelConfig {
       'address of the readiness probe, or off',
     ),
   };
-}
-
-/** Who reaches it may change log levels and see the whole mesh. */
-function readAdminAddress(env: EnvReader): Address | undefined {
-  const address = readAddress(
-    env,
-    'ADMIN_ADDR',
-    '127.0.0.1:15000',
-    'admin address (config_dump, connections, logging), or off; must be a loopback address',
-  );
-  if (address !== undefined && !isLoopback(address.ip)) {
-    env.reject('ADMIN_ADDR', `${address.ip} is not a loopback address; use 127.0.0.1 or ADMIN_UNIX_SOCKET`);
-  }
-  return address;
 }

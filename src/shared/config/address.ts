@@ -1,4 +1,4 @@
-import { canonicalIp, parseHostPort } from '../workload/ip.ts';
+import { canonicalIp, isLoopback, parseHostPort } from '../workload/ip.ts';
 import type { EnvReader } from './env-reader.ts';
 
 /** Where something listens; the IP address is canonical text. */
@@ -22,6 +22,23 @@ export function readAddress(
 ): Address | undefined {
   const text = env.string(name, defaultText, description);
   return text === 'off' ? undefined : parseAddress(env, name, text);
+}
+
+/** `ADMIN_ADDR` of any tier: who reaches it may change log levels and see the whole mesh, so the network must not. */
+export function readAdminAddress(env: EnvReader, defaultText: string): Address | undefined {
+  const address = readAddress(
+    env,
+    'ADMIN_ADDR',
+    defaultText,
+    'admin address (config_dump, logging, …), or off; must be a loopback address',
+  );
+  if (address !== undefined && !isLoopback(address.ip)) {
+    env.reject(
+      'ADMIN_ADDR',
+      `${address.ip} is not a loopback address; use 127.0.0.1 or ADMIN_UNIX_SOCKET (metrics are on STATS_ADDR)`,
+    );
+  }
+  return address;
 }
 
 /** As `readAddress`, where `off` is rejected. What is wrong reads as a placeholder: `env.finish()` throws. */
