@@ -30,6 +30,12 @@ const WRONG: readonly Wrong[] = [
     says: BENCH_SAYS,
   },
   {
+    sentence: 'a side that does not take part',
+    argv: ['e2e/bench/main.ts', 'l4', '--only', 'both'],
+    status: 2,
+    says: BENCH_SAYS,
+  },
+  {
     sentence: 'an unknown flag of the demo',
     argv: ['src/playground/demo.ts', '--twice'],
     status: 2,

@@ -101,8 +101,9 @@ async function main(): Promise<number> {
     workers: Number(values.workers ?? suite?.workers),
     only: values.only,
   };
+  const knownSide = options.only === undefined || options.only === 'ours' || options.only === 'peer';
   const numbers = [options.rounds, options.seconds, options.workers];
-  if (suite === undefined || numbers.some(n => !Number.isInteger(n) || n < 1)) {
+  if (suite === undefined || !knownSide || numbers.some(n => !Number.isInteger(n) || n < 1)) {
     console.error(USAGE);
     return 2;
   }
