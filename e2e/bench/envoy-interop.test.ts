@@ -45,7 +45,7 @@ async function startEnvoy(t: Test, port: number, config: (tls: EnvoyTlsFiles) =>
     peerIdentity: OURS,
   };
   const path = write('envoy.json', JSON.stringify(config(tls)));
-  const args = ['--concurrency', '1', '--log-level', 'warn', '--use-dynamic-base-id', '-c', path];
+  const args = ['--concurrency', '1', '--log-level', 'warn', '--disable-hot-restart', '-c', path];
   const daemon = new Daemon(envoy.ok ? envoy.path : '', args);
   t.teardown(async () => {
     await daemon.stop();

@@ -41,17 +41,15 @@ export async function envoyPair(
   const outbound = write('envoy-out.json', JSON.stringify(envoyOutbound(tunnelled, hbone, tls)));
   const inbound = write('envoy-in.json', JSON.stringify(envoyInbound(hbone, targets, tls)));
   const rules = write('envoy.nft', redirectRules(server.ip, ports));
-  const baseId = (process.pid % 10_000) * 2;
-  const args = (path: string, id: number): string[] => {
-    const quiet = ['--log-level', 'error', '--base-id', String(id)];
-    return ['--concurrency', String(workers), ...quiet, '-c', path];
-  };
+  // Without hot restart it leaves no shared memory behind when it is ended.
+  const quiet = ['--log-level', 'error', '--disable-hot-restart'];
+  const args = (path: string): string[] => ['--concurrency', String(workers), ...quiet, '-c', path];
   return {
     name: 'peer',
     async start() {
       const daemons: readonly Daemon[] = [
-        server.start(envoy, args(inbound, baseId), undefined, 'stderr'),
-        client.start(envoy, args(outbound, baseId + 1), undefined, 'stderr'),
+        server.start(envoy, args(inbound), undefined, 'stderr'),
+        client.start(envoy, args(outbound), undefined, 'stderr'),
       ];
       return whenReady(daemons, async () => {
         await waitForPort(client, hbone.ip, hbone.port, daemons);

@@ -56,14 +56,7 @@ export async function l7Contenders(
   };
   const started = (daemon: Daemon): Promise<readonly Daemon[]> =>
     whenReady([daemon], () => waitForPort(client, listen.ip, listen.port, [daemon]));
-  const envoyArgs = [
-    '--concurrency',
-    String(workers),
-    '--log-level',
-    'error',
-    '--base-id',
-    String(process.pid % 10_000),
-  ];
+  const envoyArgs = ['--concurrency', String(workers), '--log-level', 'error', '--disable-hot-restart'];
   return [
     { name: 'ours', start: () => started(client.start(process.execPath, [entry], env)) },
     { name: 'peer', start: () => started(client.start(envoy, [...envoyArgs, '-c', config])) },
