@@ -87,7 +87,7 @@ function addStat(program: Command, io: CliIo): void {
     .argument('[kind]', STAT_KINDS.join(', '), parseStatKind, 'workload')
     .option('-w, --window <seconds>', 'how long to measure', parseWindow, 5);
   namespaced(common(command)).action(async (kind: StatKind, options: StatOptions) => {
-    const ztunnels = findProxies('ztunnel', { ...options });
+    const ztunnels = findProxies('ztunnel', options);
     const waypoints = readProxies(options).filter(p => p.kind === 'waypoint');
     const before = await scrape(waypoints);
     io.stderr(`measuring for ${options.window} s\n`);

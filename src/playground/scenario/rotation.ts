@@ -35,7 +35,7 @@ export const ROTATION: readonly Check[] = [
       );
       await rotate(mesh, 'switch');
       await eventually(STEP_MS, async () =>
-        expect(await allLeavesMoved(mesh, before), 'leaves of the old root are still in use'),
+        expect(await allLeavesMoved(mesh), 'leaves of the old root are still in use'),
       );
       await rotate(mesh, 'finish');
       await eventually(STEP_MS, async () =>
@@ -86,7 +86,7 @@ async function roots(mesh: MeshUnderTest): Promise<Set<string>> {
   return new Set((first?.roots ?? []).filter(root => all.every(c => c.roots.includes(root))));
 }
 
-async function allLeavesMoved(mesh: MeshUnderTest, _oldRoot: string | undefined): Promise<boolean> {
+async function allLeavesMoved(mesh: MeshUnderTest): Promise<boolean> {
   const status = parseJson(await mesh.fetchAdmin('controller', '/ca/status'));
   return isJsonObject(status) && status['oldRootLeaves'] === 0;
 }
