@@ -108,6 +108,7 @@ function rule(regex: string): ReturnType<typeof noRoutes>['rules'][number] {
   return {
     name: 'HTTPRoute/default/web/0',
     ports: [],
+    consumer: undefined,
     hosts: [],
     matches: [{ path, method: undefined, headers: [], withoutHeaders: [], query: [] }],
     filters: [],

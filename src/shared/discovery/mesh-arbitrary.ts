@@ -223,6 +223,7 @@ const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
     fc.record({
       name: text,
       ports,
+      consumer: optionalText,
       hosts: fc.array(text, { maxLength: 2 }),
       matches: fc.array(
         fc.record({

@@ -44,6 +44,7 @@ export function ruleFromWire(wire: WireFields): RouteRule {
   return {
     name: readText(wire, 'name'),
     ports: readNumbers(wire, 'ports').map((port, i) => checkPort(port, `ports[${i}]`, 1)),
+    consumer: readOptionalText(wire, 'consumer'),
     hosts: readTexts(wire, 'hosts'),
     matches: readMessages(wire, 'matches').map((m, i) => within(`matches[${i}]`, () => matchFromWire(m))),
     filters: filtersFromWire(wire),
@@ -62,6 +63,7 @@ export function ruleToWire(rule: RouteRule): object {
   return {
     name: rule.name,
     ports: rule.ports,
+    consumer: rule.consumer,
     hosts: rule.hosts,
     matches: rule.matches.map(matchToWire),
     filters: rule.filters.map(filterToWire),

@@ -32,6 +32,7 @@ const rule: fc.Arbitrary<RouteRule> = fc
   .record({
     name: fc.constantFrom('r1', 'r2', 'r3'),
     ports: fc.constantFrom([], [80], [81], [80, 81]),
+    consumer: fc.constantFrom(undefined, undefined, 'shop', 'bank'),
     hosts: fc.constantFrom<string[]>([], ['h'], ['*.h'], ['H', 'i']),
     matches: fc.array(match, { maxLength: 3 }),
   })
@@ -46,7 +47,15 @@ const request: fc.Arbitrary<RoutedRequest> = fc.record({
 });
 
 /** The same said as plainly as can be: one rule after the other, strings cut and compared. */
-function reference(rules: readonly RouteRule[], r: RoutedRequest, port: number): RouteRule | undefined {
+function reference(
+  all: readonly RouteRule[],
+  r: RoutedRequest,
+  port: number,
+  caller: string | undefined,
+): RouteRule | undefined {
+  const onPort = (one: RouteRule): boolean => one.ports.length === 0 || one.ports.includes(port);
+  const own = all.filter(one => one.consumer !== undefined && one.consumer === caller);
+  const rules = own.some(onPort) ? own : all.filter(one => one.consumer === undefined);
   const host = r.authority.replace(/:\d+$/, '').toLowerCase();
   return rules.find(candidate => {
     if (candidate.ports.length > 0 && !candidate.ports.includes(port)) return false;
@@ -104,11 +113,12 @@ test('the compiled matcher finds what trying one rule after the other finds', t 
     fc.property(
       fc.array(rule, { maxLength: 12 }),
       fc.array(request, { minLength: 1, maxLength: 6 }),
-      (rules, requests) => {
+      fc.constantFrom(undefined, 'shop', 'other'),
+      (rules, requests, caller) => {
         const matcher = compileRoutes({ rules });
         for (const one of requests) {
-          const found = matcher.find(one, 80)?.rule;
-          if (found !== reference(rules, one, 80))
+          const found = matcher.find(one, 80, caller)?.rule;
+          if (found !== reference(rules, one, 80, caller))
             throw new Error(`${JSON.stringify(one)} found ${JSON.stringify(found)}`);
         }
       },

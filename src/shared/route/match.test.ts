@@ -126,3 +126,23 @@ test('hasRulesFor tells whether anything is attached to a port', async t => {
     'a rule without ports is for every port',
   );
 });
+
+test('rules for callers of a namespace take the place of all others for them, on the ports they are for', async t => {
+  const own = routeRule({
+    name: 'own',
+    consumer: 'shop',
+    ports: [80],
+    matches: [routeMatch({ method: 'GET' })],
+  });
+  const matcher = compileRoutes({ rules: [routeRule({ name: 'everyone' }), own] });
+  const to = (port: number, caller?: string, method = 'GET'): string | undefined =>
+    matcher.find({ ...GET, method }, port, caller)?.rule.name;
+  t.equal(to(80, 'shop'), 'own', 'although another rule comes first');
+  t.equal(to(80, 'shop', 'POST'), undefined, 'they do not mix with the rules for everyone');
+  t.equal(to(81, 'shop'), 'everyone', 'on another port the others hold');
+  t.equal(to(80, 'bank'), 'everyone', 'callers of other namespaces never see them');
+  t.equal(to(80), 'everyone', 'a caller without an identity is of no namespace');
+  const alone = compileRoutes({ rules: [own] });
+  t.equal(alone.hasRulesFor(80, 'shop'), true);
+  t.equal(alone.hasRulesFor(80, 'bank'), false, 'for others nothing is attached');
+});

@@ -7,32 +7,46 @@ import { addToTrie, makeTrie, walkTrie, type PathTrie, type TrieKind } from './p
 /** Chooses the rule for a request, at a cost that does not grow with the number of rules with paths of their own. */
 export interface RouteMatcher {
   /**
-   * The first rule, in the order given, that matches. `port` is the service port the request came to. Undefined when
-   * none does: with `routed` and `hasRulesFor(port)`, that is a 404.
+   * The first rule, in the order given, that matches. `port` is the service port the request came to, `caller` the
+   * namespace it came from where that is proved. Undefined when none does: with `hasRulesFor`, that is a 404.
    *
    * The path is compared as it stands: the waypoint normalizes it first (`normalizeTarget`). Allocates nothing for
    * rules without query parameters, host names or repeated headers.
    */
-  find(request: RoutedRequest, port: number): RouteFound | undefined;
+  find(request: RoutedRequest, port: number, caller?: string): RouteFound | undefined;
   /**
-   * Whether any rule is for this service port. Where none is, nothing is attached to the port: a request that matches no
-   * rule goes to the service itself, although other ports are routed.
+   * Whether any rule is for this service port and caller. Where none is, nothing is attached for them: a request goes to
+   * the service itself, although other ports or callers are routed.
    */
-  hasRulesFor(port: number): boolean;
+  hasRulesFor(port: number, caller?: string): boolean;
 }
 
 /** Compile once per version of the routes. Immutable but for scratch space: for use in one thread. */
 export function compileRoutes(routes: Pick<ServiceRoutes, 'rules'>): RouteMatcher {
-  const table = buildTable(routes.rules);
+  const forEveryone = buildTable(routes.rules.filter(rule => rule.consumer === undefined));
+  const consumers = new Map<string, RouteTable>();
+  for (const { consumer } of routes.rules) {
+    if (consumer === undefined || consumers.has(consumer)) continue;
+    consumers.set(consumer, buildTable(routes.rules.filter(rule => rule.consumer === consumer)));
+  }
+  const tableFor = (port: number, caller: string | undefined): RouteTable => {
+    if (consumers.size === 0 || caller === undefined) return forEveryone;
+    const own = consumers.get(caller);
+    return own !== undefined && isFor(own, port) ? own : forEveryone;
+  };
   // One scratch for all calls: `find` is synchronous and does not call itself.
-  const search: Search = { table, request: NO_REQUEST, port: 0, best: 0 };
+  const search: Search = { table: forEveryone, request: NO_REQUEST, port: 0, best: 0 };
   return {
-    find: (request, port) => find(search, request, port),
-    hasRulesFor: port => routes.rules.some(rule => rule.ports.length === 0 || rule.ports.includes(port)),
+    find: (request, port, caller) => {
+      search.table = tableFor(port, caller);
+      return find(search, request, port);
+    },
+    hasRulesFor: (port, caller) => isFor(tableFor(port, caller), port),
   };
 }
 
 interface RouteTable {
+  readonly rules: readonly RouteRule[];
   /** In order of precedence; the index is the precedence. */
   readonly entries: readonly CompiledMatch[];
   readonly paths: PathTrie;
@@ -42,7 +56,7 @@ interface RouteTable {
 }
 
 interface Search {
-  readonly table: RouteTable;
+  table: RouteTable;
   request: RoutedRequest;
   port: number;
   /** Lowest index found so far; only lower ones are of interest. */
@@ -64,7 +78,11 @@ function buildTable(rules: readonly RouteRule[]): RouteTable {
       else addToTrie(path.ignoreCase ? pathsIgnoringCase : paths, trieKind(path.kind), path.value, index);
     }
   }
-  return { entries, paths, pathsIgnoringCase, others };
+  return { rules, entries, paths, pathsIgnoringCase, others };
+}
+
+function isFor(table: RouteTable, port: number): boolean {
+  return table.rules.some(rule => rule.ports.length === 0 || rule.ports.includes(port));
 }
 
 function trieKind(kind: Exclude<PathMatch['kind'], 'regex'>): TrieKind {

@@ -26,6 +26,11 @@ export interface RouteRule {
   readonly name: string;
   /** Service ports this rule is for; empty is every port. */
   readonly ports: readonly number[];
+  /**
+   * Namespace whose callers alone the rule is for (a Gateway API consumer route): their requests to a port for which it has
+   * such rules see these and no others. Undefined: for everyone else.
+   */
+  readonly consumer: string | undefined;
   /** Host names (exact or `*.suffix`) the rule is limited to; empty is any. */
   readonly hosts: readonly string[];
   /** Any of them; empty matches every request. */

@@ -5,6 +5,7 @@ export function routeRule(over: Partial<RouteRule>): RouteRule {
   return {
     name: 'rule',
     ports: [],
+    consumer: undefined,
     hosts: [],
     matches: [],
     filters: [],

@@ -60,9 +60,10 @@ function asJudged(request: RequestHead): Pick<RequestHead, 'method' | 'path' | '
 }
 
 function route(downstream: Downstream, service: ServiceState, request: RequestHead): RequestDecision {
-  const { env, port } = downstream;
-  const found = service.matcher.find(asJudged(request), port);
-  const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port);
+  const { authz, env, port } = downstream;
+  const caller = authz.namespace;
+  const found = service.matcher.find(asJudged(request), port, caller);
+  const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port, caller);
   if (found === undefined && routed) return fail('no_route');
   const rule = found?.rule ?? service.defaultRule(port);
   ensureTraceparent(request.headers, env.random);

@@ -144,6 +144,7 @@ function makeDefaultRule(service: string, port: number): RouteRule {
   return {
     name: 'default',
     ports: [],
+    consumer: undefined,
     hosts: [],
     matches: [],
     filters: [],

@@ -27,6 +27,7 @@ export function readRule(fields: Fields, index: number, context: RuleContext): R
   const rule = {
     name: `HTTPRoute/${namespace}/${name}/${label}`,
     ports: [],
+    consumer: undefined,
     hosts: [],
     // Gateway API: no match at all is a match of the prefix "/".
     matches: matches.length > 0 ? matches : [{ ...EMPTY_ROUTE_MATCH, path: ROOT }],

@@ -101,6 +101,7 @@ function rulesFor(
     return ports.map(port => ({
       ...common,
       ports: port === undefined ? [] : [port],
+      consumer: undefined,
       hosts: group.host === undefined ? [] : [group.host],
       matches: group.matches,
       backends: destinations.map(destination => backendOf(destination, destinations.length, port)),
