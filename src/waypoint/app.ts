@@ -14,6 +14,7 @@ import { workerThreads } from '#shared/workers/worker-link.ts';
 import { type ControllerConfig, readConfig, type WaypointConfig } from './config.ts';
 import type { Membership } from './control/membership.ts';
 import { plaintextMesh } from './control/plaintext-mesh.ts';
+import { tapRoute } from './tap/tap-route.ts';
 import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
 
 /**
@@ -83,6 +84,7 @@ class WaypointApp {
     this.#readiness.register('drain');
     await this.#workers.drain(this.#config.drainMs);
     await this.#membership?.stop();
+    this.#workers.taps.close();
     await this.#workers.stop();
     await Promise.all(this.#admin.map(server => server.close()));
   }
@@ -139,7 +141,8 @@ class WaypointApp {
       },
     });
     const logging = loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope));
-    const admin = new AdminServer([...state, ...logging, ...metrics, readiness], this.logger);
+    const tap = tapRoute(this.#workers.taps);
+    const admin = new AdminServer([...state, tap, ...logging, ...metrics, readiness], this.logger);
     this.#admin.push(admin);
     if (adminAddress !== undefined) await admin.listen(adminAddress);
     if (adminSocket !== undefined) await admin.listen({ unixSocket: adminSocket });

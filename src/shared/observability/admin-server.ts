@@ -13,6 +13,14 @@ export interface AdminResponse {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  /** Lines that follow the body as they are ready. @returns what ends them, for when who asked has gone */
+  readonly stream?: (output: LineOutput) => () => void;
+}
+
+export interface LineOutput {
+  /** Without the line end. @returns false when who asked does not keep up: the line was not taken. */
+  writeLine(line: string): boolean;
+  end(): void;
 }
 
 export type AdminHandler = (request: AdminRequest) => AdminResponse | Promise<AdminResponse>;
@@ -29,6 +37,8 @@ export type AdminAddress = { readonly ip: string; readonly port: number } | { re
 
 const REQUEST_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 64;
+/** Lines of a stream that wait for who asked. */
+const MAX_STREAM_BYTES = 1024 * 1024;
 /** unix(7): sun_path holds 108 bytes, the last one NUL. */
 const MAX_UNIX_PATH_BYTES = 107;
 
@@ -94,7 +104,9 @@ export class AdminServer {
       'content-type': response.contentType,
       'x-content-type-options': 'nosniff',
     });
-    res.end(req.method === 'HEAD' ? '' : response.body);
+    if (req.method === 'HEAD' || response.stream === undefined)
+      res.end(req.method === 'HEAD' ? '' : response.body);
+    else streamLines(res, response.body, response.stream);
   }
 
   async #answer(req: IncomingMessage): Promise<AdminResponse> {
@@ -119,6 +131,25 @@ export class AdminServer {
       .map(r => `${r.method.padEnd(5)}${r.path.padEnd(28)}${r.help}\n`)
       .join('');
   }
+}
+
+function streamLines(
+  res: ServerResponse,
+  body: string,
+  stream: Exclude<AdminResponse['stream'], undefined>,
+): void {
+  // The head goes at once: who asked sees that it is being served before the first line is there.
+  res.flushHeaders();
+  if (body !== '') res.write(body);
+  const stop = stream({
+    writeLine(line) {
+      if (res.writableEnded || res.writableLength > MAX_STREAM_BYTES) return false;
+      res.write(`${line}\n`);
+      return true;
+    },
+    end: () => void res.end(),
+  });
+  res.on('close', stop);
 }
 
 function listenOn(server: Server, address: AdminAddress): Promise<void> {

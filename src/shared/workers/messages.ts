@@ -24,6 +24,8 @@ export interface WorkerProtocol {
   readonly request: { readonly kind: string };
   /** What a thread shows at `/debug/connections`. */
   readonly connections: object;
+  /** Worker → main thread, unasked. */
+  readonly event: { readonly kind: string };
 }
 
 /** Main thread → worker. */
@@ -52,6 +54,7 @@ export type FromWorker<P extends WorkerProtocol> =
   | { readonly kind: 'ready' }
   /** A delta was applied: the main thread sends no more than a few ahead. */
   | { readonly kind: 'applied' }
+  | { readonly kind: 'event'; readonly event: P['event'] }
   | WorkerReply<P>;
 
 export type WorkerReply<P extends WorkerProtocol> =

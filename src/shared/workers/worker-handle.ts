@@ -17,6 +17,7 @@ export interface WorkerHandleOptions<P extends WorkerProtocol> {
   readonly clock: Clock;
   /** The thread answers: it is to be told everything. */
   readonly onReady: (handle: WorkerHandle<P>) => void;
+  readonly onEvent: (event: P['event']) => void;
   /** The thread is gone without having been told to. */
   readonly onCrash: (handle: WorkerHandle<P>, reason: string) => void;
 }
@@ -101,6 +102,9 @@ export class WorkerHandle<P extends WorkerProtocol> {
       case 'applied':
         this.#deltasAhead--;
         if (!this.#held.empty) this.sendDelta(this.#held.take());
+        return;
+      case 'event':
+        this.#options.onEvent(message.event);
         return;
       case 'done':
       case 'metrics':

@@ -11,9 +11,16 @@ interface TestProtocol {
   readonly command: { readonly kind: 'greet' };
   readonly request: { readonly kind: 'ask' };
   readonly connections: readonly string[];
+  readonly event: { readonly kind: 'news'; readonly text: string };
 }
 
 class TestPool extends WorkerSupervisor<TestProtocol> {
+  readonly news: string[] = [];
+
+  protected override onEvent({ text }: TestProtocol['event']): void {
+    this.news.push(text);
+  }
+
   ask(timeoutMs: number) {
     return this.request({ kind: 'ask' }, timeoutMs);
   }
@@ -148,4 +155,11 @@ test('a drain ends the restarts', async t => {
   await pool.stop();
   t.ok(workers.thread(0).terminated);
   t.equal(clock.pendingTimers, 0);
+});
+
+test('what a thread says unasked is heard', async t => {
+  const { pool, workers } = setup();
+  await workers.start(pool);
+  workers.thread(1).say({ kind: 'event', event: { kind: 'news', text: 'rain' } });
+  t.same(pool.news, ['rain']);
 });

@@ -45,6 +45,9 @@ export abstract class WorkerSupervisor<P extends WorkerProtocol> {
   /** Tells a worker that starts what the tier has said to the others, beyond log levels and the mesh, which it knows. */
   protected abstract tellEverything(worker: WorkerHandle<P>): void;
 
+  /** What a thread says unasked. */
+  protected onEvent(_event: P['event']): void {}
+
   get readyWorkers(): number {
     return this.ready().length;
   }
@@ -118,6 +121,7 @@ export abstract class WorkerSupervisor<P extends WorkerProtocol> {
       clock,
       init: { ...init, index },
       onReady: worker => this.#onReady(worker),
+      onEvent: event => this.onEvent(event),
       onCrash: (worker, reason) => this.#onCrash(worker, reason),
     });
   }

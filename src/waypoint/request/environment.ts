@@ -7,6 +7,7 @@ import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import type { TrafficSplit } from '../balance/traffic-split.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
+import type { ThreadTaps } from '../tap/thread-taps.ts';
 import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
 import type { EndpointPools, UpstreamProtocol } from '../upstream/endpoint-pools.ts';
 
@@ -31,6 +32,7 @@ export interface RequestEnvironment {
   readonly accessLog: AccessLog;
   readonly connectionLog: AccessLog;
   readonly accessLogMode: AccessLogMode;
+  readonly taps: ThreadTaps;
   readonly inFlight: InFlight;
 }
 

@@ -13,6 +13,7 @@ import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { retryBackoffMs } from '../retry/backoff.ts';
 import { shouldRetry, type TryOutcome } from '../retry/policy.ts';
 import type { ServiceState } from '../services/service-state.ts';
+import type { TapSubject } from '../tap/thread-taps.ts';
 import { chooseUpstreamProtocol } from '../upstream/choose-protocol.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { decideRequest } from './decide.ts';
@@ -69,6 +70,8 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   begin(): void {
+    const { env } = this.#downstream;
+    if (!env.taps.idle) this.#record.tapped = env.taps.begin(tapSubject(this.#downstream), this.#request);
     const decision = decideRequest(this.#downstream, this.#request);
     this.#record.route = decision.rule?.name ?? '';
     switch (decision.kind) {
@@ -159,6 +162,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
       for (const change of this.#responseChanges) applyHeaderChange(change, head.headers);
     }
     if (head.status === 101) adaptSwitch(this.#request, head);
+    this.#tapResponse(head);
     this.#exchange.sendResponse(head, endStream);
     if (head.status === 101) this.#attachBody(attempt);
   }
@@ -341,6 +345,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     this.#responseStarted = true;
     this.#record.status = head.status;
     for (const change of this.#responseChanges) applyHeaderChange(change, head.headers);
+    this.#tapResponse(head);
     this.#exchange.sendResponse(head, body === '');
     if (body !== '') {
       this.#record.responseBytes = Buffer.byteLength(body);
@@ -348,6 +353,11 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
       this.#exchange.endBody();
     }
     this.#finish();
+  }
+
+  #tapResponse(head: ResponseHead): void {
+    const { startMs, tapped } = this.#record;
+    tapped?.onResponse(head, this.#downstream.env.clock.monotonic() - startMs);
   }
 
   #finish(): void {
@@ -360,4 +370,8 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     this.#record.write(this.#downstream, this.#request);
     env.inFlight.leave();
   }
+}
+
+function tapSubject({ peers, service, sourceAddress }: Downstream): TapSubject {
+  return { peers, service: service.service, sourceAddress };
 }

@@ -2,7 +2,8 @@ import type { RequestHead } from '#shared/http/exchange.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Service } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
-import { logRequest } from '../telemetry/request-log.ts';
+import type { TappedRequest } from '../tap/tapped-request.ts';
+import { logRequest, type RequestLine } from '../telemetry/request-log.ts';
 import type { Downstream } from './environment.ts';
 
 /** What is known of one request when it has ended. Filled in on the way, written once. */
@@ -24,6 +25,8 @@ export class RequestRecord {
   responseBytes = 0;
   /** Until the head of the upstream's response; -1 when there was none. */
   upstreamMs = -1;
+  /** Somebody watches this request. */
+  tapped: TappedRequest | undefined;
 
   constructor(startMs: number, grpc: boolean, service: Service) {
     this.startMs = startMs;
@@ -37,8 +40,11 @@ export class RequestRecord {
     const durationMs = clock.monotonic() - this.startMs;
     this.#count(downstream, durationMs);
     const failed = this.flags !== '-' || this.status >= 500;
-    if (accessLogMode === 'all' || (failed && accessLogMode === 'errors'))
-      this.#log(downstream, request, durationMs);
+    const logged = accessLogMode === 'all' || (failed && accessLogMode === 'errors');
+    if (!logged && this.tapped === undefined) return;
+    const line = this.#line(downstream, request, durationMs);
+    if (logged) logRequest(downstream.env.accessLog, line);
+    this.tapped?.onEnd(line);
   }
 
   #count(downstream: Downstream, durationMs: number): void {
@@ -60,10 +66,10 @@ export class RequestRecord {
     cells.responseBytes.observe(this.responseBytes);
   }
 
-  #log(downstream: Downstream, request: RequestHead, durationMs: number): void {
+  #line(downstream: Downstream, request: RequestHead, durationMs: number): RequestLine {
     const { endpoint } = this;
     const [ip] = endpoint?.workload.addresses ?? [];
-    logRequest(downstream.env.accessLog, {
+    return {
       peers: downstream.peers,
       sourceAddress: downstream.sourceAddress,
       request,
@@ -80,6 +86,6 @@ export class RequestRecord {
       responseBytes: this.responseBytes,
       durationMs,
       upstreamMs: this.upstreamMs,
-    });
+    };
   }
 }

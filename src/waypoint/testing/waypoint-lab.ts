@@ -13,6 +13,7 @@ import { delta } from '#shared/testing/topology.ts';
 import { createTestCa, type TestCa } from '#shared/testing/test-ca.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { workloadIdentity, type Workload } from '#shared/workload/workload.ts';
+import type { WaypointEvent } from '../workers/messages.ts';
 import { TrafficThread } from '../workers/traffic-thread.ts';
 import type { TrafficSettings } from '../workers/settings.ts';
 import { testSettings } from './settings.ts';
@@ -31,6 +32,8 @@ const STOP = new ChannelError('aborted', 'the test is over');
 export class WaypointLab {
   readonly thread: TrafficThread;
   readonly lines: string[] = [];
+  /** Hears what the thread tells its main thread. */
+  onEvent: (event: WaypointEvent) => void = () => undefined;
   readonly #ca: TestCa;
   readonly #engine: Engine = createNodeEngine({ clock });
   readonly #subnet = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`;
@@ -59,6 +62,8 @@ export class WaypointLab {
       }),
       logFormat: 'text',
       logWriter,
+      thread: 0,
+      emit: event => this.onEvent(event),
     });
   }
 

@@ -27,7 +27,10 @@ import { SourcePeers } from '../listener/source-peers.ts';
 import { Downstream, InFlight, type RequestEnvironment } from '../request/environment.ts';
 import { ServiceDirectory } from '../services/service-directory.ts';
 import { RequestMetrics } from '../telemetry/request-metrics.ts';
+import type { TapCommand } from '../tap/tap-sessions.ts';
+import { ThreadTaps } from '../tap/thread-taps.ts';
 import { EndpointPools } from '../upstream/endpoint-pools.ts';
+import type { WaypointEvent } from './messages.ts';
 import { OwnCertificate } from './own-certificate.ts';
 import type { PlaintextListen, TrafficSettings } from './settings.ts';
 
@@ -40,6 +43,10 @@ export interface TrafficThreadOptions {
   readonly logger: Logger;
   readonly logFormat: LogFormat;
   readonly logWriter: LineWriter;
+  /** Which of the threads this is, from 0. */
+  readonly thread: number;
+  /** To the main thread. */
+  readonly emit: (event: WaypointEvent) => void;
 }
 
 /** Timeouts of routes and backoff are met to within two ticks. */
@@ -117,6 +124,13 @@ export class TrafficThread {
     this.#env.pools.renew();
   }
 
+  /** What an operator asked to watch. */
+  tap(command: TapCommand): void {
+    const { taps } = this.#env;
+    if (command.kind === 'tap_start') taps.start(command.tap, command.request);
+    else taps.stop(command.tap);
+  }
+
   /** @returns how many requests and connections had to be cut at the deadline. */
   async drain(deadlineMs: number): Promise<number> {
     const { clock } = this.#options;
@@ -138,6 +152,7 @@ export class TrafficThread {
     this.#server.closeAll();
     this.#env.pools.close();
     this.#hbonePool.close(reason);
+    this.#env.taps.close();
   }
 
   metrics(): FamilySnapshot[] {
@@ -218,7 +233,8 @@ export class TrafficThread {
   }
 
   #makeEnvironment(): RequestEnvironment {
-    const { clock, engine, logger, random, settings, logFormat: format, logWriter: writer } = this.#options;
+    const { clock, emit, engine, logger, random, settings, thread } = this.#options;
+    const { logFormat: format, logWriter: writer } = this.#options;
     const now = (): number => clock.now();
     const timers = new CoarseTimers(clock, REQUEST_TICK_MS);
     const connectionTimers = new CoarseTimers(clock, CONNECTION_TICK_MS);
@@ -245,6 +261,12 @@ export class TrafficThread {
       accessLog: new AccessLog({ format, writer, now, subject: 'request' }),
       connectionLog: new AccessLog({ format, writer, now, subject: 'connection' }),
       accessLogMode: settings.accessLog,
+      taps: new ThreadTaps({
+        clock,
+        thread,
+        threads: settings.threads,
+        send: (tap, events) => emit({ kind: 'tap', tap, events }),
+      }),
       inFlight: new InFlight(),
     };
   }

@@ -18,6 +18,8 @@ export function runWorkerThread(): void {
     logger,
     logFormat: init.log.format,
     logWriter,
+    thread: init.index,
+    emit: event => port.postMessage({ kind: 'event', event }),
   });
   serveMainThread<WaypointProtocol>({
     port,
@@ -26,7 +28,8 @@ export function runWorkerThread(): void {
     connections: () => thread.dump(),
     obey(message, reply) {
       if (message.kind === 'listen') void replyWhenDone(message.id, thread.listen(), reply);
-      else setCertificate(thread, message.material, logger);
+      else if (message.kind === 'certificate') setCertificate(thread, message.material, logger);
+      else thread.tap(message);
     },
   });
 }

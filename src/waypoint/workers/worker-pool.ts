@@ -3,7 +3,8 @@ import type { MetricSet } from '#shared/observability/metric-set.ts';
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import type { WorkerHandle } from '#shared/workers/worker-handle.ts';
 import { WorkerSupervisor, type WorkerSupervisorOptions } from '#shared/workers/worker-supervisor.ts';
-import type { WaypointProtocol } from './messages.ts';
+import { TapSessions } from '../tap/tap-sessions.ts';
+import type { WaypointEvent, WaypointProtocol } from './messages.ts';
 
 type Handle = WorkerHandle<WaypointProtocol>;
 
@@ -18,6 +19,8 @@ const REPLY_TIMEOUT_MS = 5_000;
 
 /** The traffic threads of a waypoint: one certificate, and listeners that are opened when the mesh is known. */
 export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
+  /** Who watches requests as they pass. */
+  readonly taps: TapSessions;
   readonly #logger: WorkerPoolOptions['logger'];
   #certificate: TlsMaterial | undefined;
   #listening = false;
@@ -26,6 +29,12 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
     const restarts = registerWorkerRestarts(options.metrics);
     super({ ...options, replyTimeoutMs: REPLY_TIMEOUT_MS, restarts });
     this.#logger = options.logger;
+    this.taps = new TapSessions({
+      clock: options.clock,
+      command: command => {
+        for (const worker of this.ready()) worker.post(command);
+      },
+    });
   }
 
   /** Opens the listeners of every worker, and of those started later. Rejects when one cannot. */
@@ -39,7 +48,12 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
     for (const worker of this.ready()) worker.post({ kind: 'certificate', material });
   }
 
+  protected override onEvent({ tap, events }: WaypointEvent): void {
+    this.taps.onEvents(tap, events);
+  }
+
   protected tellEverything(worker: Handle): void {
+    for (const command of this.taps.commands()) worker.post(command);
     if (this.#certificate !== undefined) worker.post({ kind: 'certificate', material: this.#certificate });
     if (!this.#listening) return;
     worker.request({ kind: 'listen' }, REPLY_TIMEOUT_MS).catch((error: unknown) => {

@@ -24,4 +24,5 @@ export interface ZtunnelProtocol {
     /** `drainMs` 0: cut what is open. */
     | { readonly kind: 'leave'; readonly podUid: string; readonly drainMs: number };
   readonly connections: readonly ConnectionDump[];
+  readonly event: never;
 }
