@@ -1,16 +1,37 @@
-import { request } from 'node:http';
+import { request, type RequestOptions } from 'node:http';
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { parseJson } from '#shared/config/json.ts';
 import { CliError } from './cli-error.ts';
 
-/** A proxy's or controller's admin server: a unix socket, or an address. */
-export type AdminTarget = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+/** A proxy's or controller's admin server: a unix socket, an address, or a port of a pod. */
+export type AdminTarget =
+  | { readonly socketPath: string }
+  | { readonly host: string; readonly port: number }
+  | PodTarget;
+
+export interface PodTarget {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly port: number;
+  /** A connection to the port, through the API server. Rejects within a deadline; one connection a request. */
+  readonly connect: () => Promise<Duplex>;
+}
 
 const TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 
 export function describeTarget(target: AdminTarget): string {
-  return 'socketPath' in target ? target.socketPath : `${target.host}:${target.port}`;
+  if ('socketPath' in target) return target.socketPath;
+  return 'pod' in target
+    ? `${target.namespace}/${target.pod}:${target.port}`
+    : `${target.host}:${target.port}`;
+}
+
+function hint(target: AdminTarget): string {
+  return 'pod' in target
+    ? `is its container ready? try: kubectl -n ${target.namespace} get pod ${target.pod}`
+    : 'is the proxy running? try: ambientctl playground status';
 }
 
 /** `10.0.0.1:15000`, `[::1]:15000` or the path of a unix socket. */
@@ -39,40 +60,61 @@ export async function fetchJson(target: AdminTarget, path: string): Promise<unkn
   }
 }
 
-export function fetchText(
+export async function fetchText(
   target: AdminTarget,
   path: string,
   method: 'GET' | 'POST' = 'GET',
 ): Promise<string> {
+  try {
+    const { status, body } = await exchange(target, path, method);
+    if (status === 200) return body;
+    throw new CliError(
+      `${describeTarget(target)}${path} answered ${status}: ${body.trim().slice(0, MAX_SHOWN_CHARS)}`,
+    );
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(`cannot reach ${describeTarget(target)}: ${why}; ${hint(target)}`);
+  }
+}
+
+const MAX_SHOWN_CHARS = 300;
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+async function exchange(target: AdminTarget, path: string, method: string): Promise<Answer> {
+  const where = await whereTo(target);
   return new Promise((resolve, reject) => {
-    const unreachable = (why: string): void =>
-      reject(
-        new CliError(
-          `cannot reach ${describeTarget(target)}: ${why}; is the proxy running? try: ambientctl playground status`,
-        ),
-      );
-    const call = request({ ...target, path, method, agent: false, timeout: TIMEOUT_MS }, response => {
+    const call = request({ ...where, path, method, agent: false }, response => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
+        silence.refresh();
         size += chunk.length;
         if (size > MAX_BODY_BYTES) call.destroy(new Error('answer larger than 256 MiB'));
         else chunks.push(chunk);
       });
-      response.on('error', error => unreachable(error.message));
-      response.on('end', () => {
-        const body = Buffer.concat(chunks).toString('utf8');
-        if (response.statusCode === 200) resolve(body);
-        else
-          reject(
-            new CliError(
-              `${describeTarget(target)}${path} answered ${response.statusCode ?? 0}: ${body.trim().slice(0, 300)}`,
-            ),
-          );
-      });
+      response.on('error', reject);
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+      );
     });
-    call.on('timeout', () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
-    call.on('error', error => unreachable(error.message));
+    // Not the request's own timeout: a connection through the API server is no socket and has none.
+    const silence = setTimeout(
+      () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
+      TIMEOUT_MS,
+    );
+    call.on('error', reject);
+    call.on('close', () => clearTimeout(silence));
     call.end();
   });
+}
+
+async function whereTo(target: AdminTarget): Promise<RequestOptions> {
+  if (!('pod' in target)) return { ...target };
+  const connection = await target.connect();
+  return { host: 'localhost', port: target.port, createConnection: () => connection };
 }

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { objects, text, texts } from './json-fields.ts';
 
 /**
  * The parts of a proxy's `/config_dump` that the commands show. The dump comes from a proxy that may be of another version:
@@ -143,19 +144,4 @@ function pascal(value: string): string {
     .split('_')
     .map(word => word.charAt(0).toUpperCase() + word.slice(1))
     .join('');
-}
-
-export function text(object: JsonObject, field: string): string {
-  const value = object[field];
-  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
-}
-
-export function objects(object: JsonObject, field: string): JsonObject[] {
-  const value = object[field];
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
-function texts(object: JsonObject, field: string): string[] {
-  const value = object[field];
-  return Array.isArray(value) ? value.filter(v => typeof v === 'string') : [];
 }

@@ -1,6 +1,8 @@
+import { nodePlatform } from './cli.ts';
 import { runCli } from './program.ts';
 
-process.exitCode = await runCli(process.argv.slice(2), {
-  stdout: text => void process.stdout.write(text),
-  stderr: text => void process.stderr.write(text),
-});
+const io = {
+  stdout: (text: string) => void process.stdout.write(text),
+  stderr: (text: string) => void process.stderr.write(text),
+};
+process.exitCode = await runCli(process.argv.slice(2), io, nodePlatform());

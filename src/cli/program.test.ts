@@ -1,180 +1,14 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { authzCheckRoute } from '#shared/authz/check-route.ts';
-import { AdminServer, type AdminRoute, json, text } from '#shared/observability/admin-server.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
-import { endpointOf, mesh, policy, service, waypointOf, workload } from '#shared/testing/topology.ts';
-import { runCli } from './program.ts';
+import { withFakeMesh } from './testing/fake-mesh.ts';
+import { expectGolden } from './testing/golden.ts';
+import { type Run, runLine } from './testing/test-cli.ts';
 
-/**
- * Every command against admin servers that answer as the proxies do; the output is compared with `testdata/*.golden`.
- * `UPDATE_GOLDEN=1 tap src/cli` rewrites those.
- */
-const logger = createLogger({
-  scope: 'test',
-  levels: new LogLevels('error'),
-  format: 'text',
-  writer: { writeLine: () => undefined },
-  now: () => 0,
-});
-
-const waypoint = service('waypoint', { namespace: 'shop', vip: '10.96.0.9' });
-const payments = service('payments', { namespace: 'shop', vip: '10.96.0.2', waypoint: waypointOf(waypoint) });
-const store = mesh({
-  services: [waypoint, payments],
-  workloads: [
-    workload('orders-0', {
-      namespace: 'shop',
-      addresses: ['10.91.1.3'],
-      workloadName: 'orders',
-      serviceAccount: 'orders',
-    }),
-    workload('payments-v1-0', {
-      namespace: 'shop',
-      addresses: ['10.91.1.2', 'fd00::2'],
-      workloadName: 'payments-v1',
-      services: endpointOf(payments),
-      authorizationPolicies: ['shop/only-orders'],
-    }),
-    workload('payments-v2-0', {
-      namespace: 'shop',
-      addresses: ['10.91.2.2'],
-      node: 'node-b',
-      workloadName: 'payments-v2',
-      services: endpointOf(payments),
-      status: 'unhealthy',
-    }),
-    workload('legacy-0', {
-      namespace: 'legacy',
-      addresses: ['10.91.1.9'],
-      tunnelProtocol: 'none',
-      workloadName: 'legacy',
-    }),
-  ],
-  policies: [
-    policy(
-      'only-orders',
-      'allow',
-      [{ principals: [{ kind: 'exact', value: 'cluster.local/ns/shop/sa/orders' }] }],
-      {
-        namespace: 'shop',
-      },
-    ),
-  ],
-});
-
-const CERTIFICATE = {
-  identity: 'spiffe://cluster.local/ns/shop/sa/orders',
-  state: 'Available',
-  certChain: [
-    {
-      type: 'Leaf',
-      valid: true,
-      serial: 'a1',
-      notAfter: '2026-01-02T00:00:00Z',
-      notBefore: '2026-01-01T00:00:00Z',
-    },
-    {
-      type: 'Root',
-      valid: true,
-      serial: 'b2',
-      notAfter: '2036-01-01T00:00:00Z',
-      notBefore: '2026-01-01T00:00:00Z',
-    },
-  ],
-};
-
-const CONNECTION = {
-  workload: 'shop/orders-0',
-  direction: 'Outbound',
-  local: '10.91.1.3:40000',
-  remote: '10.91.2.2:15008',
-  remoteTarget: '10.96.0.2:80',
-  protocol: 'HBONE',
-};
-
-const ZTUNNEL: readonly AdminRoute[] = [
-  page('/config_dump', () =>
-    json({ version: '0.1.0', node: 'node-a', ...store.toDelta(), certificates: [CERTIFICATE] }),
-  ),
-  page('/debug/connections', () => json({ connections: [CONNECTION] })),
-  authzCheckRoute(() => store),
-];
-
-const LABELS = `destination_workload="payments-v1",destination_workload_namespace="shop",destination_service_name="payments",destination_service_namespace="shop"`;
-
-/** Each scrape finds ten more requests, one of which failed. */
-function waypointRoutes(): readonly AdminRoute[] {
-  let scrapes = 0;
-  const metrics = (): string => {
-    scrapes++;
-    return [
-      `istio_requests_total{${LABELS},response_code="200"} ${9 * scrapes}`,
-      `istio_requests_total{${LABELS},response_code="503"} ${scrapes}`,
-      `istio_request_duration_milliseconds_bucket{${LABELS},le="1"} ${5 * scrapes}`,
-      `istio_request_duration_milliseconds_bucket{${LABELS},le="5"} ${10 * scrapes}`,
-      `istio_request_duration_milliseconds_bucket{${LABELS},le="+Inf"} ${10 * scrapes}`,
-    ].join('\n');
-  };
-  return [
-    page('/stats/prometheus', () => text(metrics())),
-    page('/config_dump', () => json({ version: '0.1.0' })),
-  ];
-}
-
-const CONTROLLER: readonly AdminRoute[] = [
-  page('/debug/waypoints', () =>
-    json({ waypoints: [{ namespace: 'shop', name: 'waypoint', trafficType: 'service', programmed: true }] }),
-  ),
-  page('/config_dump', () => json({ version: '0.1.0' })),
-];
-
-function page(path: string, handle: AdminRoute['handle']): AdminRoute {
-  return { method: 'GET', path, help: '', handle };
-}
-
-interface Run {
-  readonly status: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function withMesh(
-  use: (run: (line: string) => Promise<Run>, dir: string) => Promise<void>,
-): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), 'cli-'));
-  const kinds = { ztunnel: ZTUNNEL, waypoint: waypointRoutes(), controller: CONTROLLER };
-  const servers: AdminServer[] = [];
-  const proxies: unknown[] = [];
-  for (const [kind, routes] of Object.entries(kinds)) {
-    const server = new AdminServer(routes, logger);
-    const adminSocket = join(dir, `${kind}.sock`);
-    await server.listen({ unixSocket: adminSocket });
-    servers.push(server);
-    proxies.push({
-      name: `${kind}-a`,
-      kind,
-      node: 'node-a',
-      namespace: kind === 'waypoint' ? 'shop' : '',
-      adminSocket,
-    });
-  }
-  writeFileSync(join(dir, 'proxies.json'), JSON.stringify({ proxies }));
-  try {
-    await use(line => run(`${line} --state-dir ${dir}`), dir);
-  } finally {
-    await Promise.all(servers.map(s => s.close()));
-    rmSync(dir, { recursive: true });
-  }
-}
-
-async function run(line: string): Promise<Run> {
-  let [out, err] = ['', ''];
-  const io = { stdout: (s: string) => void (out += s), stderr: (s: string) => void (err += s) };
-  const status = await runCli(line.split(' '), io);
-  return { status, out, err };
+/** Every command that asks proxies, against admin servers that answer as the proxies do; outputs are goldens. */
+async function withMesh(use: (run: (line: string) => Promise<Run>) => Promise<void>): Promise<void> {
+  await withFakeMesh(dir => use(line => runLine(`${line} --state-dir ${dir}`)));
 }
 
 const GOLDENS: readonly (readonly [string, string])[] = [
@@ -198,10 +32,7 @@ test('output of every command', async t => {
   await withMesh(async run => {
     for (const [name, line] of GOLDENS) {
       const { status, out } = await run(line);
-      const file = `src/cli/testdata/${name}.golden`;
-      const actual = `$ ambientctl ${line}\n${out}`;
-      if (process.env['UPDATE_GOLDEN'] !== undefined) writeFileSync(file, actual);
-      t.equal(actual, existsSync(file) ? readFileSync(file, 'utf8') : '', line);
+      expectGolden(t, name, `$ ambientctl ${line}\n${out}`);
       t.equal(status, 0, `${line}: exit status`);
     }
   });
@@ -243,7 +74,7 @@ test('bad input is one clear line and a non-zero exit status', async t => {
 });
 
 test('without a mesh the operator is told how to start one', async t => {
-  const result = await run('ztunnel-config workloads --state-dir /nonexistent');
+  const result = await runLine('ztunnel-config workloads --state-dir /nonexistent');
   t.equal(result.status, 1);
   t.match(result.err, /no mesh found: .*start one with "ambientctl playground up"/);
 });
@@ -257,7 +88,7 @@ test('a damaged list of proxies is said to be so', async t => {
     ['{"proxies":[{"kind":"ztunnel"}]}', /proxies\[0\].name is not text/],
   ] as const) {
     writeFileSync(join(dir, 'proxies.json'), content);
-    const result = await run(`version --state-dir ${dir}`);
+    const result = await runLine(`version --state-dir ${dir}`);
     t.equal(result.status, 1);
     t.match(result.err, message);
   }

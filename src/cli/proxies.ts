@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { isJsonObject, parseJson } from '#shared/config/json.ts';
-import { PROXIES_FILE, stateDir } from '#shared/config/state-dir.ts';
+import type { Environment } from '#shared/config/env-reader.ts';
 import { type AdminTarget, parseAdminAddress } from './admin-client.ts';
 import { CliError } from './cli-error.ts';
+import { ClusterProxies } from './cluster-proxies.ts';
+import { kubeconfigFiles } from './cluster/kube-config.ts';
+import type { OpenCluster } from './cluster/open-cluster.ts';
+import { PlaygroundProxies } from './playground-proxies.ts';
 
 export type ProxyKind = 'ztunnel' | 'waypoint' | 'controller';
 
@@ -15,75 +16,78 @@ export interface ProxyRef {
   readonly admin: AdminTarget;
 }
 
+/** A mesh whose proxies can be asked: the playground of this machine, or a cluster. */
+export interface Proxies {
+  /** For messages. */
+  readonly origin: string;
+  /** Every proxy that runs, of all kinds. */
+  list(): Promise<readonly ProxyRef[]>;
+}
+
+/** What an operator chose by flags. */
 export interface ProxyChoice {
   readonly adminAddress?: string;
   readonly node?: string;
+  readonly playground?: boolean;
   readonly stateDir?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
+export interface ProxyFinder {
+  readonly env: Environment;
+  readonly openCluster: OpenCluster;
+}
+
+/**
+ * What the flags name, else a playground that runs (or that `AMBIENT_STATE_DIR` names), else the cluster of the kubeconfig.
+ * @throws CliError when there is neither
+ */
+export async function openProxies(choice: ProxyChoice, finder: ProxyFinder): Promise<Proxies> {
+  const wantsPlayground = choice.playground === true || choice.stateDir !== undefined;
+  const wantsCluster = choice.kubeconfig !== undefined || choice.context !== undefined;
+  if (wantsPlayground && wantsCluster) {
+    throw new CliError(
+      '--playground and --state-dir mean a mesh on this machine, --kubeconfig and --context a cluster; give one',
+      2,
+    );
+  }
+  const playground = new PlaygroundProxies(choice.stateDir, finder.env);
+  const named = (finder.env['AMBIENT_STATE_DIR'] ?? '') !== '';
+  if (wantsPlayground || (!wantsCluster && (named || playground.isRunning()))) return playground;
+  if (!wantsCluster && kubeconfigFiles(choice, finder.env).length === 0) {
+    throw new CliError(
+      `no mesh found: no playground runs in ${playground.dir}, and there is no kubeconfig (KUBECONFIG, ~/.kube/config); start one with "ambientctl playground up", or give --kubeconfig or --admin-address`,
+    );
+  }
+  return new ClusterProxies(await finder.openCluster(choice, finder.env));
 }
 
 /** The proxies of the kind the operator chose; never none. */
-export function findProxies(
+export async function findProxies(
   kind: ProxyKind,
   choice: ProxyChoice,
-  env: NodeJS.ProcessEnv = process.env,
-): ProxyRef[] {
-  if (choice.adminAddress !== undefined) {
-    return [
-      {
-        name: choice.adminAddress,
-        kind,
-        node: '',
-        namespace: '',
-        admin: parseAdminAddress(choice.adminAddress),
-      },
-    ];
-  }
-  const ofKind = readProxies(choice, env).filter(p => p.kind === kind);
+  finder: ProxyFinder,
+): Promise<ProxyRef[]> {
+  if (choice.adminAddress !== undefined) return [atAddress(kind, choice.adminAddress)];
+  const proxies = await openProxies(choice, finder);
+  const ofKind = (await proxies.list()).filter(p => p.kind === kind);
   const found = ofKind.filter(p => choice.node === undefined || p.node === choice.node);
   if (found.length > 0) return found;
-  const nodes = [...new Set(ofKind.map(p => p.node))].join(', ');
+  const nodes = [...new Set(ofKind.map(p => p.node))].sort().join(', ');
   throw new CliError(
-    choice.node === undefined
-      ? `no ${kind} is running`
-      : `no ${kind} on node ${JSON.stringify(choice.node)}; nodes: ${nodes || 'none'}`,
+    choice.node === undefined || ofKind.length === 0
+      ? `no ${kind} is running in ${proxies.origin}`
+      : `no ${kind} on node ${JSON.stringify(choice.node)}; nodes: ${nodes}`,
   );
 }
 
-export function readProxies(choice: ProxyChoice, env: NodeJS.ProcessEnv = process.env): ProxyRef[] {
-  const file = join(choice.stateDir ?? stateDir(env, process.getuid?.() ?? 0), PROXIES_FILE);
-  if (!existsSync(file)) {
-    throw new CliError(
-      `no mesh found: ${file} does not exist; start one with "ambientctl playground up" or give --admin-address`,
-    );
-  }
-  try {
-    return decodeProxies(parseJson(readFileSync(file, 'utf8')));
-  } catch (error) {
-    throw new CliError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+/** Every proxy, or the one of `--admin-address`. */
+export async function allProxies(choice: ProxyChoice, finder: ProxyFinder): Promise<readonly ProxyRef[]> {
+  if (choice.adminAddress !== undefined) return [atAddress('ztunnel', choice.adminAddress)];
+  return (await openProxies(choice, finder)).list();
 }
 
-function decodeProxies(value: unknown): ProxyRef[] {
-  const list = isJsonObject(value) ? value['proxies'] : undefined;
-  if (!Array.isArray(list)) throw new Error('"proxies" is not a list');
-  return list.map(decodeProxy);
-}
-
-function decodeProxy(value: unknown, index: number): ProxyRef {
-  const entry = isJsonObject(value) ? value : {};
-  const text = (field: string): string => {
-    const v = entry[field];
-    if (typeof v !== 'string') throw new Error(`proxies[${index}].${field} is not text`);
-    return v;
-  };
-  const kind = text('kind');
-  if (kind !== 'ztunnel' && kind !== 'waypoint' && kind !== 'controller')
-    throw new Error(`proxies[${index}].kind is ${kind}`);
-  return {
-    name: text('name'),
-    kind,
-    node: text('node'),
-    namespace: text('namespace'),
-    admin: { socketPath: text('adminSocket') },
-  };
+function atAddress(kind: ProxyKind, address: string): ProxyRef {
+  return { name: address, kind, node: '', namespace: '', admin: parseAdminAddress(address) };
 }

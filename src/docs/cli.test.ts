@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Argument, Command, Option } from 'commander';
 import { test } from 'tap';
-import { buildProgram } from '../cli/program.ts';
+import { programTree } from '../cli/testing/test-cli.ts';
 import { generatedPart, renderTable } from './markdown.ts';
 
 /** docs/cli.md against the commands themselves. `UPDATE_DOCS=1 tap src/docs/cli.test.ts` rewrites its generated part. */
@@ -31,7 +31,7 @@ function leaves(command: Command, path: readonly string[] = []): Leaf[] {
   return command.commands.flatMap(c => leaves(c, [...path, c.name()]));
 }
 
-const PROGRAM = buildProgram({ stdout: () => undefined, stderr: () => undefined });
+const PROGRAM = programTree();
 const LEAVES = leaves(PROGRAM);
 
 function argumentText(argument: Argument): string {

@@ -2,11 +2,11 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { test } from 'tap';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
-import { buildProgram } from '../cli/program.ts';
+import { programTree } from '../cli/testing/test-cli.ts';
 
 /** Every command that a page shows has to exist. */
 const PAGES = ['README.md', ...globSync(['docs/**/*.md', 'examples/**/*.md'])].sort();
-const PROGRAM = buildProgram({ stdout: () => undefined, stderr: () => undefined });
+const PROGRAM = programTree();
 
 const SCRIPTS = npmScripts();
 

@@ -1,9 +1,32 @@
+import type { Command } from 'commander';
 import { isJsonObject } from '#shared/config/json.ts';
 import { fetchJson } from '../admin-client.ts';
+import { type Cli, print } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
-import { decodeConfigDump, type DumpedWorkload, objects, text } from '../config-dump.ts';
-import type { ProxyRef } from '../proxies.ts';
+import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
+import { objects, text } from '../json-fields.ts';
+import { type CommonOptions, parsePort, withCommonOptions } from '../options.ts';
+import { findProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
+
+interface CheckOptions extends CommonOptions {
+  readonly from?: string;
+  readonly port: number;
+}
+
+export function addAuthz(program: Command, cli: Cli): void {
+  const group = program.command('authz').description('authorization');
+  const command = group
+    .command('check')
+    .description('which policies apply to a pod, and whether they would let a source in')
+    .argument('<pod>', 'NAMESPACE/POD')
+    .option('--from <source>', 'NAMESPACE/POD or SPIFFE id; without it: plaintext')
+    .option('--port <port>', 'destination port', parsePort, 0);
+  withCommonOptions(command).action(async (pod: string, options: CheckOptions) => {
+    const { port, from } = options;
+    print(cli, options, await authzCheck(pod, { port, from }, await findProxies('ztunnel', options, cli)));
+  });
+}
 
 export interface AuthzCheckOptions {
   /** SPIFFE id, `<namespace>/<pod>`, or undefined for plaintext. */

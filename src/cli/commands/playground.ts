@@ -11,8 +11,8 @@ import { cleanUp } from '../../playground/playground.ts';
 import { type StateLayout, stateLayout } from '../../playground/state-layout.ts';
 import { fetchJson, fetchText } from '../admin-client.ts';
 import { CliError } from '../cli-error.ts';
-import { objects, text } from '../config-dump.ts';
-import type { CliIo } from '../program.ts';
+import { objects, text } from '../json-fields.ts';
+import type { CliIo } from '../cli.ts';
 import { OUTPUT_FORMATS, render, type Report } from '../render/output.ts';
 
 interface PlaygroundOptions {

@@ -1,9 +1,49 @@
-import type { DumpedWorkload } from '../config-dump.ts';
-import type { Sample } from '../prometheus-text.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { fetchJson, fetchText } from '../admin-client.ts';
+import { type Cli, print } from '../cli.ts';
+import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
+import { type CommonOptions, parseSeconds, withCommonOptions, withNamespaceFilter } from '../options.ts';
+import { parsePrometheusText, type Sample } from '../prometheus-text.ts';
+import { allProxies, findProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
 
 export const STAT_KINDS = ['workload', 'service', 'namespace'] as const;
 export type StatKind = (typeof STAT_KINDS)[number];
+
+interface StatOptions extends CommonOptions {
+  readonly window: number;
+}
+
+export function addStat(program: Command, cli: Cli): void {
+  const command = program
+    .command('stat')
+    .description('success rate, requests per second and latency of what passes waypoints')
+    .argument('[kind]', STAT_KINDS.join(', '), parseStatKind, 'workload')
+    .option('-w, --window <seconds>', 'how long to measure', parseSeconds, 5);
+  withNamespaceFilter(withCommonOptions(command)).action(async (kind: StatKind, options: StatOptions) => {
+    const ztunnels = await findProxies('ztunnel', options, cli);
+    const waypoints = (await allProxies(options, cli)).filter(p => p.kind === 'waypoint');
+    const before = await scrape(waypoints);
+    cli.stderr(`measuring for ${options.window} s\n`);
+    await cli.sleep(options.window * 1_000);
+    const after = await scrape(waypoints);
+    const dumps = await Promise.all(ztunnels.map(p => fetchJson(p.admin, '/config_dump')));
+    const workloads = new Map(dumps.flatMap(d => decodeConfigDump(d).workloads).map(w => [w.uid, w]));
+    const input = { kind, namespace: options.namespace, before, after, windowSeconds: options.window };
+    print(cli, options, statReport({ ...input, workloads: [...workloads.values()] }));
+  });
+}
+
+function parseStatKind(text: string): StatKind {
+  const kind = STAT_KINDS.find(k => k === text || `${k}s` === text);
+  if (kind === undefined) throw new InvalidArgumentError(`use one of ${STAT_KINDS.join(', ')}.`);
+  return kind;
+}
+
+async function scrape(proxies: readonly ProxyRef[]): Promise<Sample[]> {
+  const texts = await Promise.all(proxies.map(p => fetchText(p.admin, '/stats/prometheus')));
+  return texts.flatMap(parsePrometheusText);
+}
 
 /** What the waypoints counted for one destination over the window. */
 interface Traffic {

@@ -1,9 +1,19 @@
+import type { Command } from 'commander';
 import { VERSION } from '#shared/config/version.ts';
 import { fetchJson } from '../admin-client.ts';
+import { type Cli, print } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
 import { decodeConfigDump } from '../config-dump.ts';
-import type { ProxyRef } from '../proxies.ts';
+import { type CommonOptions, withCommonOptions } from '../options.ts';
+import { allProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
+
+export function addVersion(program: Command, cli: Cli): void {
+  const command = program.command('version').description('versions of the client and of every proxy');
+  withCommonOptions(command).action(async (options: CommonOptions) =>
+    print(cli, options, await versionReport(await allProxies(options, cli))),
+  );
+}
 
 /** The client's version and that of every proxy it can reach. */
 export async function versionReport(proxies: readonly ProxyRef[]): Promise<Report> {

@@ -1,6 +1,10 @@
-import { type ConfigDump, decodeConfigDump, objects, text } from '../config-dump.ts';
+import type { Command } from 'commander';
+import { type Cli, print } from '../cli.ts';
+import { type ConfigDump, decodeConfigDump } from '../config-dump.ts';
+import { objects, text } from '../json-fields.ts';
 import { fetchJson } from '../admin-client.ts';
-import type { ProxyRef } from '../proxies.ts';
+import { type CommonOptions, withCommonOptions, withNamespaceFilter } from '../options.ts';
+import { findProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
 import { isJsonObject } from '#shared/config/json.ts';
 
@@ -10,6 +14,20 @@ export type Table = (typeof TABLES)[number];
 
 export interface TableFilter {
   readonly namespace?: string;
+}
+
+export function addZtunnelConfig(program: Command, cli: Cli): void {
+  const group = program.command('ztunnel-config').alias('zc').description('what the ztunnels know and hold');
+  for (const table of TABLES) {
+    const command = group.command(table).alias(singular(table)).description(`${table} of the ztunnels`);
+    withNamespaceFilter(withCommonOptions(command)).action(async (options: CommonOptions) =>
+      print(cli, options, await ztunnelConfig(table, await findProxies('ztunnel', options, cli), options)),
+    );
+  }
+}
+
+function singular(table: string): string {
+  return table.endsWith('ies') ? `${table.slice(0, -3)}y` : table.slice(0, -1);
 }
 
 /** What several ztunnels know is shown once: they get the same configuration, but each its own connections and certificates. */

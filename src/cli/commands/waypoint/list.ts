@@ -1,8 +1,8 @@
-import { fetchJson } from '../admin-client.ts';
+import { fetchJson } from '../../admin-client.ts';
 import { isJsonObject } from '#shared/config/json.ts';
-import { objects, text } from '../config-dump.ts';
-import type { ProxyRef } from '../proxies.ts';
-import type { Report } from '../render/output.ts';
+import { objects, text } from '../../json-fields.ts';
+import type { ProxyRef } from '../../proxies.ts';
+import type { Report } from '../../render/output.ts';
 
 /** The waypoints the controller knows, and whether each has an endpoint that is ready. */
 export async function waypointList(

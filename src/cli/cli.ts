@@ -1,0 +1,41 @@
+import { setTimeout } from 'node:timers/promises';
+import { openCluster } from './cluster/open-cluster.ts';
+import type { ProxyFinder } from './proxies.ts';
+import { type OutputFormat, render, type Report } from './render/output.ts';
+
+export interface CliIo {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+}
+
+/** Everything else commands reach the outside by. */
+export interface Platform extends ProxyFinder {
+  /** Wall clock, ms since 1970. */
+  readonly now: () => number;
+  readonly sleep: (ms: number) => Promise<void>;
+  /** For commands that go on until Ctrl-C: from now on it aborts this in place of ending the process. */
+  readonly untilInterrupted: () => AbortSignal;
+}
+
+/** What a command gets. */
+export type Cli = CliIo & Platform;
+
+export function nodePlatform(): Platform {
+  return {
+    env: process.env,
+    openCluster,
+    now: () => Date.now(),
+    sleep: ms => setTimeout(ms),
+    untilInterrupted,
+  };
+}
+
+function untilInterrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
+
+export function print(cli: CliIo, options: { readonly output: OutputFormat }, report: Report): void {
+  cli.stdout(render(report, options.output));
+}

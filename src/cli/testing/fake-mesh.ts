@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { authzCheckRoute } from '#shared/authz/check-route.ts';
+import { AdminServer, type AdminRoute, json, text } from '#shared/observability/admin-server.ts';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { endpointOf, mesh, policy, service, waypointOf, workload } from '#shared/testing/topology.ts';
+
+/** A small shop in which orders may call payments, as its proxies know it. */
+const logger = createLogger({
+  scope: 'test',
+  levels: new LogLevels('error'),
+  format: 'text',
+  writer: { writeLine: () => undefined },
+  now: () => 0,
+});
+
+const waypoint = service('waypoint', { namespace: 'shop', vip: '10.96.0.9' });
+const payments = service('payments', { namespace: 'shop', vip: '10.96.0.2', waypoint: waypointOf(waypoint) });
+const store = mesh({
+  services: [waypoint, payments],
+  workloads: [
+    workload('orders-0', {
+      namespace: 'shop',
+      addresses: ['10.91.1.3'],
+      workloadName: 'orders',
+      serviceAccount: 'orders',
+    }),
+    workload('payments-v1-0', {
+      namespace: 'shop',
+      addresses: ['10.91.1.2', 'fd00::2'],
+      workloadName: 'payments-v1',
+      services: endpointOf(payments),
+      authorizationPolicies: ['shop/only-orders'],
+    }),
+    workload('payments-v2-0', {
+      namespace: 'shop',
+      addresses: ['10.91.2.2'],
+      node: 'node-b',
+      workloadName: 'payments-v2',
+      services: endpointOf(payments),
+      status: 'unhealthy',
+    }),
+    workload('legacy-0', {
+      namespace: 'legacy',
+      addresses: ['10.91.1.9'],
+      tunnelProtocol: 'none',
+      workloadName: 'legacy',
+    }),
+  ],
+  policies: [
+    policy(
+      'only-orders',
+      'allow',
+      [{ principals: [{ kind: 'exact', value: 'cluster.local/ns/shop/sa/orders' }] }],
+      {
+        namespace: 'shop',
+      },
+    ),
+  ],
+});
+
+const CERTIFICATE = {
+  identity: 'spiffe://cluster.local/ns/shop/sa/orders',
+  state: 'Available',
+  certChain: [
+    {
+      type: 'Leaf',
+      valid: true,
+      serial: 'a1',
+      notAfter: '2026-01-02T00:00:00Z',
+      notBefore: '2026-01-01T00:00:00Z',
+    },
+    {
+      type: 'Root',
+      valid: true,
+      serial: 'b2',
+      notAfter: '2036-01-01T00:00:00Z',
+      notBefore: '2026-01-01T00:00:00Z',
+    },
+  ],
+};
+
+const CONNECTION = {
+  workload: 'shop/orders-0',
+  direction: 'Outbound',
+  local: '10.91.1.3:40000',
+  remote: '10.91.2.2:15008',
+  remoteTarget: '10.96.0.2:80',
+  protocol: 'HBONE',
+};
+
+const ZTUNNEL: readonly AdminRoute[] = [
+  page('/config_dump', () =>
+    json({ version: '0.1.0', node: 'node-a', ...store.toDelta(), certificates: [CERTIFICATE] }),
+  ),
+  page('/debug/connections', () => json({ connections: [CONNECTION] })),
+  authzCheckRoute(() => store),
+];
+
+const LABELS = `destination_workload="payments-v1",destination_workload_namespace="shop",destination_service_name="payments",destination_service_namespace="shop"`;
+
+/** Each scrape finds ten more requests, one of which failed. */
+function waypointRoutes(): readonly AdminRoute[] {
+  let scrapes = 0;
+  const metrics = (): string => {
+    scrapes++;
+    return [
+      `istio_requests_total{${LABELS},response_code="200"} ${9 * scrapes}`,
+      `istio_requests_total{${LABELS},response_code="503"} ${scrapes}`,
+      `istio_request_duration_milliseconds_bucket{${LABELS},le="1"} ${5 * scrapes}`,
+      `istio_request_duration_milliseconds_bucket{${LABELS},le="5"} ${10 * scrapes}`,
+      `istio_request_duration_milliseconds_bucket{${LABELS},le="+Inf"} ${10 * scrapes}`,
+    ].join('\n');
+  };
+  return [
+    page('/stats/prometheus', () => text(metrics())),
+    page('/config_dump', () => json({ version: '0.1.0' })),
+  ];
+}
+
+const CONTROLLER: readonly AdminRoute[] = [
+  page('/debug/waypoints', () =>
+    json({ waypoints: [{ namespace: 'shop', name: 'waypoint', trafficType: 'service', programmed: true }] }),
+  ),
+  page('/config_dump', () => json({ version: '0.1.0' })),
+];
+
+function page(path: string, handle: AdminRoute['handle']): AdminRoute {
+  return { method: 'GET', path, help: '', handle };
+}
+
+/** The socket of each proxy, by its name: `ztunnel-a`, `waypoint-a`, `controller-a`. */
+export type FakeMesh = ReadonlyMap<string, string>;
+
+const PROXIES: readonly {
+  name: string;
+  kind: string;
+  namespace: string;
+  routes: () => readonly AdminRoute[];
+}[] = [
+  { name: 'ztunnel-a', kind: 'ztunnel', namespace: '', routes: () => ZTUNNEL },
+  { name: 'waypoint-a', kind: 'waypoint', namespace: 'shop', routes: waypointRoutes },
+  { name: 'controller-a', kind: 'controller', namespace: '', routes: () => CONTROLLER },
+];
+
+/** Admin servers that answer as the proxies do, listed in `proxies.json` of `dir` as a playground lists them. */
+export async function withFakeMesh(use: (dir: string, mesh: FakeMesh) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'cli-'));
+  const servers: AdminServer[] = [];
+  const sockets = new Map<string, string>();
+  for (const { name, routes } of PROXIES) {
+    const server = new AdminServer(routes(), logger);
+    const unixSocket = join(dir, `${name}.sock`);
+    await server.listen({ unixSocket });
+    servers.push(server);
+    sockets.set(name, unixSocket);
+  }
+  const listed = PROXIES.map(({ name, kind, namespace }) => ({
+    name,
+    kind,
+    node: 'node-a',
+    namespace,
+    adminSocket: sockets.get(name),
+  }));
+  writeFileSync(join(dir, 'proxies.json'), JSON.stringify({ proxies: listed }));
+  try {
+    await use(dir, sockets);
+  } finally {
+    await Promise.all(servers.map(server => server.close()));
+    rmSync(dir, { recursive: true });
+  }
+}
