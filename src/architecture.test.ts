@@ -132,6 +132,19 @@ test("the data path never uses the runtime's HTTP stacks", t => {
   t.end();
 });
 
+test("a worker thread never loads one of the runtime's HTTP stacks, by any way", t => {
+  const stacks = ['node:http', 'node:http2', 'node:https'];
+  for (const entry of FILES.filter(f => f.endsWith('/workers/worker-main.ts'))) {
+    const loaded = reach(entry);
+    t.same(
+      [...stacks, ...FILES.filter(f => f.startsWith('src/shared/kube/'))].filter(name => loaded.has(name)),
+      [],
+      `${entry}: the client of the API server is the main thread's`,
+    );
+  }
+  t.end();
+});
+
 test('a worker thread never loads the control plane libraries: each would cost it tens of megabytes', t => {
   const heavy = [
     '@grpc/grpc-js',
