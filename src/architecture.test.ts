@@ -100,7 +100,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli/'],
   yaml: ['src/controller/source/', 'src/shared/discovery/', 'src/cli/', 'src/playground/'],
   'http2-wrapper': ['src/waypoint/upstream/', 'src/cli/', 'src/controller/ca/'],
-  '@kubernetes/client-node': ['src/controller/', 'src/cli/'],
+  '@kubernetes/client-node': ['src/shared/kube/kubeconfig.ts', 'src/cli/'],
   'node:ffi': ['src/shared/native/'],
 };
 
