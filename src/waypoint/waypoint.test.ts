@@ -17,7 +17,8 @@ import { test } from 'tap';
 import type { RouteRule, ServiceRoutes } from '#shared/route/model.ts';
 import { routeMatch, routeRule } from '#shared/testing/route.ts';
 import { endpointOf, noRoutes, policy, service, waypointOf, workload } from '#shared/testing/topology.ts';
-import { EMPTY_MATCH } from '#shared/authz/policy.ts';
+import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
+import { ANY_HTTP_REQUEST, EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { AppProtocol, Service, Workload } from '#shared/workload/workload.ts';
 import { type AppServer, WaypointLab } from './testing/waypoint-lab.ts';
 
@@ -279,7 +280,7 @@ test('gRPC: messages, trailers, retries of UNAVAILABLE, and refusals it understa
   let flaky = 0;
   const server = grpcServer(path => (path === '/s/Flaky' && ++flaky < 3 ? 14 : 0));
   const deny = policy('no-admin', 'deny', [
-    { http: { ...httpMatch(), paths: [{ kind: 'exact', value: '/s/Admin' }] } },
+    { http: { ...ANY_HTTP_REQUEST, paths: [{ kind: 'exact', value: '/s/Admin' }] } },
   ]);
   const { port } = await deploy(lab, [server], () => ({ authorizationPolicies: [deny] }), 'grpc');
   t.same(await grpcCall(port, '/s/Get'), { code: 0, text: 'ok' });
@@ -290,10 +291,6 @@ test('gRPC: messages, trailers, retries of UNAVAILABLE, and refusals it understa
   t.match(lines[1], 'attempts=3');
   t.match(lines[2], 'error="denied by default/no-admin rule 0"');
 });
-
-function httpMatch() {
-  return { hosts: [], notHosts: [], methods: [], notMethods: [], paths: [], notPaths: [], headers: [] };
-}
 
 test('a WebSocket is carried both ways and closes both ways', async t => {
   const lab = await WaypointLab.create();
@@ -402,7 +399,7 @@ test('an extended CONNECT is judged as the GET that the upstream gets', async t 
   const deny = policy('no-get', 'deny', [
     {
       http: {
-        ...httpMatch(),
+        ...ANY_HTTP_REQUEST,
         methods: [{ kind: 'exact', value: 'GET' }],
         paths: [{ kind: 'exact', value: '/admin' }],
       },
@@ -439,6 +436,7 @@ test('every third request fails and nobody sees it', async t => {
   t.teardown(() => lab.close());
   let count = 0;
   const retry = {
+    ...DEFAULT_RETRY_POLICY,
     attempts: 3,
     on: ['retriable_status_codes' as const],
     statusCodes: [503],
@@ -475,6 +473,7 @@ test('the retry budget ends a storm when everything fails', async t => {
   t.teardown(() => lab.close());
   let count = 0;
   const retry = {
+    ...DEFAULT_RETRY_POLICY,
     attempts: 5,
     on: ['5xx' as const],
     statusCodes: [],
@@ -540,6 +539,7 @@ test('90/10 canary by weight, and by header', async t => {
   const subsets = workloads.map((w, i) => ({
     name: `v${i + 1}`,
     trafficPolicy: undefined,
+    portPolicies: [],
     workloads: [w.uid],
   }));
   const user = routeMatch({ headers: [{ name: 'x-user', kind: 'exact', value: 'anna' }] });
@@ -564,6 +564,7 @@ test('timeouts: of a request, of a try, and a slow body is no reason to wait', a
   t.teardown(() => lab.close());
   let tries = 0;
   const perTry = {
+    ...DEFAULT_RETRY_POLICY,
     attempts: 1,
     on: ['gateway_error' as const],
     statusCodes: [],
@@ -583,7 +584,10 @@ test('timeouts: of a request, of a try, and a slow body is no reason to wait', a
     echo => ({
       rules: [
         routeRule({ matches: [path('/try')], backends: [backend(echo)], retry: perTry }),
-        routeRule({ backends: [backend(echo)], timeouts: { requestMs: 80, backendRequestMs: undefined } }),
+        routeRule({
+          backends: [backend(echo)],
+          timeouts: { requestMs: 80, backendRequestMs: undefined, responseMs: undefined, idleMs: undefined },
+        }),
       ],
     }),
   );
@@ -606,7 +610,7 @@ test('routes: no match, redirect, rewrite, header changes, direct response, deni
     {
       ...EMPTY_MATCH,
       notPrincipals: [client],
-      http: { ...httpMatch(), paths: [{ kind: 'prefix', value: '/private' }] },
+      http: { ...ANY_HTTP_REQUEST, paths: [{ kind: 'prefix', value: '/private' }] },
     },
   ]);
   const { port } = await deploy(
@@ -636,7 +640,7 @@ test('routes: no match, redirect, rewrite, header changes, direct response, deni
         }),
         routeRule({
           matches: [prefix('/teapot')],
-          filters: [{ kind: 'direct_response', status: 418, body: 'short' }],
+          filters: [{ kind: 'direct_response', status: 418, body: 'short', headers: [] }],
         }),
         routeRule({ matches: [prefix('/none')] }),
         routeRule({
@@ -724,7 +728,7 @@ test('TCP: bytes of an open connection are counted; a policy that comes cuts it,
 test('a dry-run policy refuses nothing; what it would have refused is said, of requests and connections', async t => {
   const lab = await WaypointLab.create();
   t.teardown(() => lab.close());
-  const match = { http: { ...httpMatch(), methods: [{ kind: 'exact' as const, value: 'DELETE' }] } };
+  const match = { http: { ...ANY_HTTP_REQUEST, methods: [{ kind: 'exact' as const, value: 'DELETE' }] } };
   const trial = policy('trial', 'deny', [match], { dryRun: true });
   const { echo, port } = await deploy(lab, [(_, res) => res.end('ok')], () => ({
     authorizationPolicies: [trial],

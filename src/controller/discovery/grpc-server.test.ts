@@ -3,10 +3,10 @@ import { createCertificateClient } from '#shared/discovery/certificate-client.ts
 import { createCsr } from '#shared/pki/csr.ts';
 import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
-import { policy, service, workload } from '#shared/testing/topology.ts';
+import { noRoutes, policy, service, workload } from '#shared/testing/topology.ts';
 import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
 import { ADDRESS_TYPE, SERVICE_ROUTES_TYPE, TRUST_BUNDLE_TYPE } from '#shared/discovery/mesh-resource.ts';
-import { noRoutes } from '#shared/testing/topology.ts';
+import { ANY_REQUEST, PLAIN_RULE } from '#shared/route/model.ts';
 import { LoopbackClient, startController } from './loopback-controller.ts';
 import type { WatchStatus } from './type-watch.ts';
 
@@ -106,15 +106,9 @@ test('a resource that the client cannot accept is answered with a NACK; the last
 function rule(regex: string): ReturnType<typeof noRoutes>['rules'][number] {
   const path = { kind: 'regex', value: regex, ignoreCase: false } as const;
   return {
+    ...PLAIN_RULE,
     name: 'HTTPRoute/default/web/0',
-    ports: [],
-    consumer: undefined,
-    hosts: [],
-    matches: [{ path, method: undefined, headers: [], withoutHeaders: [], query: [] }],
-    filters: [],
-    backends: [],
-    timeouts: { requestMs: undefined, backendRequestMs: undefined },
-    retry: undefined,
+    matches: [{ ...ANY_REQUEST, path }],
   };
 }
 

@@ -1,10 +1,10 @@
-import type { ServiceRoutes, TrafficPolicy } from '#shared/route/model.ts';
+import { NO_ROUTES, type ServiceRoutes } from '#shared/route/model.ts';
+import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { serviceHostname } from '../translate/cluster.ts';
 import {
   type DestinationRuleTranslation,
   resolveSubset,
 } from '../translate/destination-rule/destination-rule.ts';
-import { NO_TRAFFIC_POLICY } from '../translate/destination-rule/traffic-policy.ts';
 import { mergeRules } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
@@ -35,6 +35,7 @@ export function serviceRoutesOf(
   if (waypoint === undefined && !routed && subsets.length === 0 && trafficPolicy === NO_TRAFFIC_POLICY)
     return undefined;
   return {
+    ...NO_ROUTES,
     namespace,
     hostname,
     rules,

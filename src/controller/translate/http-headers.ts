@@ -1,4 +1,4 @@
-import type { HeaderChange, HeaderValue } from '#shared/route/model.ts';
+import type { HeaderChange, HeaderValue } from '#shared/route/route-filter.ts';
 import type { Fields } from './decode.ts';
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

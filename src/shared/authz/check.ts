@@ -3,7 +3,7 @@ import { serviceName, type Service, type Workload } from '../workload/workload.t
 import { compile } from './compile.ts';
 import { authzConnection } from './connection.ts';
 import { evaluate } from './evaluate.ts';
-import { policyName, type AuthorizationPolicy } from './policy.ts';
+import { policyName, type AuthorizationPolicy, type PolicyAction } from './policy.ts';
 import type { AuthzRequest } from './request.ts';
 
 /** "May this source reach that destination?", answered by a proxy from the snapshot it works with. */
@@ -31,7 +31,7 @@ export interface AuthzAnswer {
 
 export interface AppliedPolicy {
   readonly name: string;
-  readonly action: 'allow' | 'deny';
+  readonly action: PolicyAction;
   readonly scope: AuthorizationPolicy['scope'];
   readonly dryRun: boolean;
   readonly rules: number;

@@ -75,8 +75,10 @@ export interface CompiledHeaderMatch {
 
 /** Compile once per policy version and destination; `policies` are those that apply there (`MeshView.policiesFor`). */
 export function compile(policies: readonly AuthorizationPolicy[]): CompiledPolicySet {
-  const enforced = policies.filter(policy => !policy.dryRun).map(compilePolicy);
-  const dryRun = policies.filter(policy => policy.dryRun).map(compilePolicy);
+  // Nothing is asked yet about a request that matches a CUSTOM policy: it is denied. AUDIT never decides.
+  const deciding = policies.filter(policy => policy.action !== 'audit');
+  const enforced = deciding.filter(policy => !policy.dryRun).map(compilePolicy);
+  const dryRun = deciding.filter(policy => policy.dryRun).map(compilePolicy);
   const whole = dryRun.length === 0 ? undefined : makeSet([...enforced, ...dryRun], undefined);
   return makeSet(enforced, whole);
 }
@@ -94,10 +96,10 @@ function makeSet(
 
 function compilePolicy(policy: AuthorizationPolicy): CompiledPolicy {
   const name = policyName(policy);
-  const decide = policy.action === 'deny' ? deniedBy : allowedBy;
+  const decide = policy.action === 'allow' ? allowedBy : deniedBy;
   return {
     name,
-    action: policy.action,
+    action: policy.action === 'allow' ? 'allow' : 'deny',
     rules: policy.rules.map((rule, index) => ({
       decision: decide(name, index),
       clauses: rule.clauses.map(clause => clause.matches.map(match => compileMatch(match, policy.namespace))),

@@ -69,6 +69,7 @@ const policy: fc.Arbitrary<AuthorizationPolicy> = fc.record({
     { maxLength: 2 },
   ),
   dryRun: fc.constant(false),
+  provider: fc.constant(undefined),
 });
 const connection: fc.Arbitrary<AuthzConnectionInput> = fc.record({
   sourceIdentity: fc.constantFrom(

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { compile } from './compile.ts';
 import { authzConnection, type AuthzConnectionInput } from './connection.ts';
 import { evaluate, evaluateDryRun } from './evaluate.ts';
-import { EMPTY_MATCH } from './policy.ts';
+import { ANY_HTTP_REQUEST, EMPTY_MATCH } from './policy.ts';
 import type { AuthorizationPolicy, HttpMatch, Match, StringMatch } from './policy.ts';
 import type { AuthzRequest } from './request.ts';
 
@@ -28,6 +28,7 @@ function policy(matches: readonly Match[], over: Partial<AuthorizationPolicy> = 
     action: 'allow',
     rules: [{ clauses: [{ matches }] }],
     dryRun: false,
+    provider: undefined,
     ...over,
   };
 }
@@ -156,15 +157,6 @@ const GET: AuthzRequest = {
   headers: ['x-user', 'alice', 'x-group', 'a', 'x-group', 'b', 'x-empty', ''],
 };
 
-const NO_HTTP: HttpMatch = {
-  hosts: [],
-  notHosts: [],
-  methods: [],
-  notMethods: [],
-  paths: [],
-  notPaths: [],
-  headers: [],
-};
 const header = (name: string, values: StringMatch[], notValues: StringMatch[] = []) => ({
   headers: [{ name, values, notValues }],
 });
@@ -221,7 +213,7 @@ const HTTP: readonly [string, Partial<HttpMatch>, Partial<AuthzRequest>, boolean
 
 test('each L7 field matches as Istio compares it', async t => {
   for (const [name, http, request, expected] of HTTP) {
-    const m = match({ http: { ...NO_HTTP, ...http } });
+    const m = match({ http: { ...ANY_HTTP_REQUEST, ...http } });
     t.equal(matches(m, ORDERS, { ...GET, ...request }), expected, name);
   }
   const bad = evaluate(compile([policy([EMPTY_MATCH])]), authzConnection(ORDERS), { ...GET, path: '/a%00b' });
@@ -233,7 +225,7 @@ const deny = (m: Partial<Match>, name = 'deny-p'): AuthorizationPolicy =>
 const allow = (m: Partial<Match>, name = 'allow-p'): AuthorizationPolicy => policy([match(m)], { name });
 const FROM_SHOP = { namespaces: [exact('shop')] };
 const FROM_OTHER = { namespaces: [exact('other')] };
-const WITH_HTTP = { http: { ...NO_HTTP, methods: [exact('GET')] } };
+const WITH_HTTP = { http: { ...ANY_HTTP_REQUEST, methods: [exact('GET')] } };
 
 const ORDER: readonly [string, readonly AuthorizationPolicy[], boolean, string][] = [
   ['with no policy everything is allowed', [], true, 'no policy applies'],

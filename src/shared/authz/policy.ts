@@ -10,11 +10,16 @@ export interface AuthorizationPolicy {
   readonly name: string;
   readonly namespace: string;
   readonly scope: PolicyScope;
-  readonly action: 'allow' | 'deny';
+  readonly action: PolicyAction;
   readonly rules: readonly Rule[];
   /** Evaluated and logged, never enforced. */
   readonly dryRun: boolean;
+  /** Of action `custom`: which of `ServiceRoutes.authorizers` is asked about requests that match. */
+  readonly provider: string | undefined;
 }
+
+/** `audit` and `custom` exist at waypoints only. */
+export type PolicyAction = 'allow' | 'deny' | 'audit' | 'custom';
 
 export type PolicyScope = 'global' | 'namespace' | 'workload_selector';
 
@@ -52,6 +57,13 @@ export interface HttpMatch {
   readonly paths: readonly StringMatch[];
   readonly notPaths: readonly StringMatch[];
   readonly headers: readonly HeaderValueMatch[];
+  /** `<issuer>/<subject>` of a verified token. */
+  readonly requestPrincipals: readonly StringMatch[];
+  readonly notRequestPrincipals: readonly StringMatch[];
+  /** The address of the client as proxies in front of the mesh report it; without them the source's. */
+  readonly remoteIps: readonly CidrMatch[];
+  readonly notRemoteIps: readonly CidrMatch[];
+  readonly claims: readonly ClaimValueMatch[];
 }
 
 /** `when: request.headers[name]`. */
@@ -61,10 +73,21 @@ export interface HeaderValueMatch {
   readonly notValues: readonly StringMatch[];
 }
 
+/** `when: request.auth.claims[claim]`, of a verified token. A claim that is a list matches when any item does. */
+export interface ClaimValueMatch {
+  /** Names of nested objects on the way to the claim. */
+  readonly claim: readonly string[];
+  readonly values: readonly StringMatch[];
+  readonly notValues: readonly StringMatch[];
+}
+
+/**
+ * `regex` (RE2 syntax, the whole value), `contains` and `template` are for HTTP attributes alone: ztunnels do not know them.
+ * In a `template`, `{*}` stands for one path segment and `{**}` for any number of them.
+ */
 export type StringMatch =
   | { readonly kind: 'exact'; readonly value: string }
-  | { readonly kind: 'prefix'; readonly value: string }
-  | { readonly kind: 'suffix'; readonly value: string }
+  | { readonly kind: 'prefix' | 'suffix' | 'regex' | 'contains' | 'template'; readonly value: string }
   | { readonly kind: 'presence' };
 
 /** An empty `namespace` is the policy's own namespace (resolved where the policy is parsed). */
@@ -97,4 +120,19 @@ export const EMPTY_MATCH: Match = Object.freeze({
   destinationPorts: [],
   notDestinationPorts: [],
   http: undefined,
+});
+
+export const ANY_HTTP_REQUEST: HttpMatch = Object.freeze({
+  hosts: [],
+  notHosts: [],
+  methods: [],
+  notMethods: [],
+  paths: [],
+  notPaths: [],
+  headers: [],
+  requestPrincipals: [],
+  notRequestPrincipals: [],
+  remoteIps: [],
+  notRemoteIps: [],
+  claims: [],
 });

@@ -1,4 +1,13 @@
-import type { AuthorizationPolicy, CidrMatch, HttpMatch, Match, Rule, StringMatch } from '../authz/policy.ts';
+import type {
+  AuthorizationPolicy,
+  CidrMatch,
+  HttpMatch,
+  Match,
+  PolicyAction,
+  Rule,
+  StringMatch,
+} from '../authz/policy.ts';
+import { checkRegex } from './match-wire.ts';
 import {
   checkPort,
   InvalidField,
@@ -12,6 +21,7 @@ import {
   readNumbers,
   readOptionalText,
   readText,
+  readTexts,
   type WireFields,
   within,
 } from './wire-fields.ts';
@@ -23,15 +33,20 @@ import { ipBytes, ipText, prefixBits } from './workload-wire.ts';
  */
 
 const SCOPES = ['global', 'namespace', 'workload_selector'] as const;
-const ACTIONS = ['allow', 'deny'] as const;
+const L4_ACTIONS = ['allow', 'deny'] as const;
+const ACTIONS = ['allow', 'deny', 'audit', 'custom'] as const;
 
 /** @throws InvalidField */
 export function authorizationFromWire(wire: WireFields): AuthorizationPolicy {
-  return policyFromWire(wire, (match, namespace) => matchFromWire(match, undefined, namespace));
+  return policyFromWire(wire, L4_ACTIONS, (match, namespace) => matchFromWire(match, undefined, namespace));
 }
 
-/** @throws Error when the policy has an HTTP part, which the receiver would silently drop. */
+/** @throws Error when the policy has a part for waypoints, which the receiver would silently drop. */
 export function authorizationToWire(policy: AuthorizationPolicy): object {
+  if (policy.action !== 'allow' && policy.action !== 'deny')
+    throw new Error(
+      `${policy.namespace}/${policy.name} has action ${policy.action}; ztunnels do not know it`,
+    );
   return policyToWire(policy, match => {
     if (match.http !== undefined) {
       throw new Error(
@@ -44,7 +59,7 @@ export function authorizationToWire(policy: AuthorizationPolicy): object {
 
 /** @throws InvalidField */
 export function httpAuthorizationFromWire(wire: WireFields): AuthorizationPolicy {
-  return policyFromWire(wire, (match, namespace) => {
+  return policyFromWire(wire, ACTIONS, (match, namespace) => {
     const http = readMessage(match, 'http');
     const connection = readMessage(match, 'connection') ?? {};
     return matchFromWire(connection, http && httpMatchFromWire(http), namespace);
@@ -52,26 +67,33 @@ export function httpAuthorizationFromWire(wire: WireFields): AuthorizationPolicy
 }
 
 export function httpAuthorizationToWire(policy: AuthorizationPolicy): object {
-  return policyToWire(policy, match => ({
+  const fields = policyToWire(policy, match => ({
     connection: matchToWire(match),
     http: match.http && httpMatchToWire(match.http),
   }));
+  return { ...fields, provider: policy.provider };
 }
 
 function policyFromWire(
   wire: WireFields,
+  actions: readonly PolicyAction[],
   toMatch: (match: WireFields, namespace: string) => Match,
 ): AuthorizationPolicy {
   const namespace = readText(wire, 'namespace');
+  const action = readEnum(wire, 'action', actions);
+  const provider = readOptionalText(wire, 'provider');
+  if (action === 'custom' && provider === undefined)
+    throw new InvalidField('provider', 'is not set; action CUSTOM asks one');
   return {
     name: readName(wire, 'name'),
     namespace,
     scope: readEnum(wire, 'scope', SCOPES),
-    action: readEnum(wire, 'action', ACTIONS),
+    action,
     rules: readMessages(wire, 'rules').map((rule, i) =>
       within(`rules[${i}]`, () => ruleFromWire(rule, match => toMatch(match, namespace))),
     ),
     dryRun: readFlag(wire, 'dry_run'),
+    provider,
   };
 }
 
@@ -135,16 +157,25 @@ function matchToWire(match: Match): object {
 
 function httpMatchFromWire(wire: WireFields): HttpMatch {
   return {
-    hosts: stringMatches(wire, 'hosts'),
-    notHosts: stringMatches(wire, 'not_hosts'),
-    methods: stringMatches(wire, 'methods'),
-    notMethods: stringMatches(wire, 'not_methods'),
-    paths: stringMatches(wire, 'paths'),
-    notPaths: stringMatches(wire, 'not_paths'),
+    hosts: textMatches(wire, 'hosts'),
+    notHosts: textMatches(wire, 'not_hosts'),
+    methods: textMatches(wire, 'methods'),
+    notMethods: textMatches(wire, 'not_methods'),
+    paths: textMatches(wire, 'paths'),
+    notPaths: textMatches(wire, 'not_paths'),
     headers: readMessages(wire, 'headers').map(h => ({
       name: readName(h, 'name'),
-      values: stringMatches(h, 'values'),
-      notValues: stringMatches(h, 'not_values'),
+      values: textMatches(h, 'values'),
+      notValues: textMatches(h, 'not_values'),
+    })),
+    requestPrincipals: textMatches(wire, 'request_principals'),
+    notRequestPrincipals: textMatches(wire, 'not_request_principals'),
+    remoteIps: cidrs(wire, 'remote_ips'),
+    notRemoteIps: cidrs(wire, 'not_remote_ips'),
+    claims: readMessages(wire, 'claims').map(c => ({
+      claim: readTexts(c, 'claim'),
+      values: textMatches(c, 'values'),
+      notValues: textMatches(c, 'not_values'),
     })),
   };
 }
@@ -161,6 +192,15 @@ function httpMatchToWire(http: HttpMatch): object {
       name: h.name,
       values: h.values.map(stringMatchToWire),
       not_values: h.notValues.map(stringMatchToWire),
+    })),
+    request_principals: http.requestPrincipals.map(stringMatchToWire),
+    not_request_principals: http.notRequestPrincipals.map(stringMatchToWire),
+    remote_ips: http.remoteIps.map(cidrToWire),
+    not_remote_ips: http.notRemoteIps.map(cidrToWire),
+    claims: http.claims.map(c => ({
+      claim: c.claim,
+      values: c.values.map(stringMatchToWire),
+      not_values: c.notValues.map(stringMatchToWire),
     })),
   };
 }
@@ -179,6 +219,21 @@ function stringMatch(wire: WireFields): StringMatch {
   throw new InvalidField('match_type', 'is none of exact, prefix, suffix, presence');
 }
 
+/** `ambient.mesh.v1.TextMatch`: a string match and what only a waypoint can compare. */
+function textMatches(wire: WireFields, field: string): readonly StringMatch[] {
+  return readMessages(wire, field).map((match, i) => within(`${field}[${i}]`, () => textMatch(match)));
+}
+
+function textMatch(wire: WireFields): StringMatch {
+  for (const kind of ['regex', 'contains', 'template'] as const) {
+    const value = readOptionalText(wire, kind);
+    if (value === undefined) continue;
+    if (kind === 'regex') checkRegex(value, kind);
+    return { kind, value };
+  }
+  return stringMatch(wire);
+}
+
 function stringMatchToWire(match: StringMatch): object {
   return match.kind === 'presence' ? { presence: {} } : { [match.kind]: match.value };
 }
@@ -192,7 +247,7 @@ function serviceAccounts(wire: WireFields, field: string, policyNamespace: strin
   );
 }
 
-function cidrs(wire: WireFields, field: string): readonly CidrMatch[] {
+export function cidrs(wire: WireFields, field: string): readonly CidrMatch[] {
   return readMessages(wire, field).map((cidr, i) =>
     within(`${field}[${i}]`, () => {
       const bytes = readBytes(cidr, 'address');
@@ -202,7 +257,7 @@ function cidrs(wire: WireFields, field: string): readonly CidrMatch[] {
   );
 }
 
-function cidrToWire(cidr: CidrMatch): object {
+export function cidrToWire(cidr: CidrMatch): object {
   return { address: ipBytes(cidr.ip), length: cidr.prefixLength };
 }
 

@@ -113,6 +113,7 @@ function policy(item: JsonObject): AuthorizationPolicy {
       })),
     })),
     dryRun: flag(item, 'dryRun'),
+    provider: undefined,
   };
 }
 

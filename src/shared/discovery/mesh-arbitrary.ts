@@ -1,9 +1,18 @@
 import fc from 'fast-check';
 import type { AuthorizationPolicy, HttpMatch, Match, StringMatch } from '../authz/policy.ts';
-import type { RouteFilter, ServiceRoutes, TrafficPolicy, ValueMatch } from '../route/model.ts';
+import type { ServiceRoutes } from '../route/model.ts';
 import { ipFromBytes } from '../workload/ip.ts';
 import type { GatewayAddress, Service, ServicePort, Workload } from '../workload/workload.ts';
 import type { MeshResource } from './mesh-resource.ts';
+import {
+  externalAuthorizer,
+  portPolicies,
+  routeRule,
+  streamRule,
+  telemetry,
+  tokenIssuer,
+  trafficPolicy,
+} from './route-arbitrary.ts';
 
 /** For property tests: any valid value of the internal model, as the wire can carry it. */
 
@@ -11,9 +20,6 @@ const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
 const text = fc.string({ maxLength: 12, unit: 'binary' });
 const port = fc.integer({ min: 1, max: 65_535 });
 const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
-const millis = fc.option(fc.double({ min: 0, max: 1e9, noNaN: true, noDefaultInfinity: true }), {
-  nil: undefined,
-});
 const flag = fc.boolean();
 
 const ip = fc
@@ -129,21 +135,41 @@ const stringMatch: fc.Arbitrary<StringMatch> = fc.oneof(
   fc.constant({ kind: 'presence' as const }),
 );
 const stringMatches = fc.array(stringMatch, { maxLength: 2 });
+const textMatch: fc.Arbitrary<StringMatch> = fc.oneof(
+  stringMatch,
+  fc.record({
+    kind: fc.constantFrom('regex' as const, 'contains' as const, 'template' as const),
+    value: name,
+  }),
+);
+const textMatches = fc.array(textMatch, { maxLength: 2 });
 const accounts = fc.array(fc.record({ namespace: name, serviceAccount: name }), { maxLength: 2 });
 const cidrs = fc.array(cidr, { maxLength: 2 });
 const ports = fc.array(port, { maxLength: 2 });
 
 const httpMatch: fc.Arbitrary<HttpMatch> = fc.record({
-  hosts: stringMatches,
-  notHosts: stringMatches,
-  methods: stringMatches,
-  notMethods: stringMatches,
-  paths: stringMatches,
-  notPaths: stringMatches,
-  headers: fc.array(fc.record({ name, values: stringMatches, notValues: stringMatches }), { maxLength: 2 }),
+  hosts: textMatches,
+  notHosts: textMatches,
+  methods: textMatches,
+  notMethods: textMatches,
+  paths: textMatches,
+  notPaths: textMatches,
+  headers: fc.array(fc.record({ name, values: textMatches, notValues: textMatches }), { maxLength: 2 }),
+  requestPrincipals: textMatches,
+  notRequestPrincipals: textMatches,
+  remoteIps: cidrs,
+  notRemoteIps: cidrs,
+  claims: fc.array(
+    fc.record({ claim: fc.array(name, { maxLength: 2 }), values: textMatches, notValues: textMatches }),
+    { maxLength: 2 },
+  ),
 });
 
-function policyWith(http: fc.Arbitrary<HttpMatch | undefined>): fc.Arbitrary<AuthorizationPolicy> {
+function policyWith(
+  http: fc.Arbitrary<HttpMatch | undefined>,
+  action: fc.Arbitrary<AuthorizationPolicy['action']>,
+  provider: fc.Arbitrary<string | undefined> = fc.constant(undefined),
+): fc.Arbitrary<AuthorizationPolicy> {
   const match: fc.Arbitrary<Match> = fc.record({
     namespaces: stringMatches,
     notNamespaces: stringMatches,
@@ -164,134 +190,47 @@ function policyWith(http: fc.Arbitrary<HttpMatch | undefined>): fc.Arbitrary<Aut
     name,
     namespace: name,
     scope: fc.constantFrom('global', 'namespace', 'workload_selector'),
-    action: fc.constantFrom('allow', 'deny'),
+    action,
     rules: fc.array(fc.record({ clauses: fc.array(clause, { maxLength: 2 }) }), { maxLength: 2 }),
     dryRun: flag,
+    provider,
   });
 }
 
-const optionalText = fc.option(text, { nil: undefined });
-const valueMatches: fc.Arbitrary<readonly ValueMatch[]> = fc.array(
-  fc.record({ name, kind: fc.constantFrom('exact', 'prefix', 'regex', 'present'), value: name }),
-  { maxLength: 2 },
+const policies = fc.oneof(
+  policyWith(fc.option(httpMatch, { nil: undefined }), fc.constantFrom('allow', 'deny', 'audit')),
+  policyWith(fc.constant(undefined), fc.constant('custom'), name),
 );
-const headerValues = fc.array(fc.record({ name, value: text }), { maxLength: 2 });
-const change = fc.record({ set: headerValues, add: headerValues, remove: fc.array(name, { maxLength: 2 }) });
-const modifier = fc.option(
-  fc.record({ kind: fc.constantFrom('full' as const, 'prefix' as const), value: text }),
-  { nil: undefined },
-);
-const status = fc.integer({ min: 200, max: 599 });
-
-const filter: fc.Arbitrary<RouteFilter> = fc.oneof(
-  fc.record({ kind: fc.constantFrom('request_headers' as const, 'response_headers' as const), change }),
-  fc.record({
-    kind: fc.constant('redirect' as const),
-    redirect: fc.record({
-      scheme: optionalText,
-      hostname: optionalText,
-      port: fc.option(port, { nil: undefined }),
-      path: modifier,
-      status,
-    }),
-  }),
-  fc.record({
-    kind: fc.constant('rewrite' as const),
-    rewrite: fc.record({ hostname: optionalText, path: modifier }),
-  }),
-  fc.record({ kind: fc.constant('direct_response' as const), status, body: text }),
-);
-const filters = fc.array(filter, { maxLength: 2 });
-
-const count = fc.option(uint32, { nil: undefined });
-const trafficPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
-  loadBalancer: fc.constantFrom(undefined, 'least_request', 'round_robin', 'random', 'passthrough'),
-  connectTimeoutMs: millis,
-  maxConnections: count,
-  http1MaxPendingRequests: count,
-  maxRequestsPerConnection: count,
-  retryBudget: fc.option(
-    fc.record({ ratio: fc.double({ min: 0, max: 1, noNaN: true }), minPerSecond: uint32, ttlMs: uint32 }),
-    { nil: undefined },
-  ),
-});
 
 const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
   namespace: name,
   hostname: name,
-  rules: fc.array(
-    fc.record({
-      name: text,
-      ports,
-      consumer: optionalText,
-      hosts: fc.array(text, { maxLength: 2 }),
-      matches: fc.array(
-        fc.record({
-          path: fc.option(
-            fc.record({
-              kind: fc.constantFrom(
-                'exact' as const,
-                'prefix' as const,
-                'string_prefix' as const,
-                'regex' as const,
-              ),
-              value: name,
-              ignoreCase: flag,
-            }),
-            { nil: undefined },
-          ),
-          method: optionalText,
-          headers: valueMatches,
-          withoutHeaders: valueMatches,
-          query: valueMatches,
-        }),
-        { maxLength: 2 },
-      ),
-      filters,
-      backends: fc.array(
-        fc.record({
-          weight: uint32,
-          service: optionalText,
-          port: fc.integer({ min: 0, max: 65_535 }),
-          subset: optionalText,
-          filters,
-        }),
-        { maxLength: 2 },
-      ),
-      timeouts: fc.record({ requestMs: millis, backendRequestMs: millis }),
-      retry: fc.option(
-        fc.record({
-          attempts: uint32,
-          on: fc.array(
-            fc.constantFrom('connect_failure' as const, '5xx' as const, 'grpc_unavailable' as const),
-            { maxLength: 3 },
-          ),
-          statusCodes: fc.array(status, { maxLength: 2 }),
-          perTryTimeoutMs: millis,
-          backoffBaseMs: uint32,
-          backoffMaxMs: uint32,
-        }),
-        { nil: undefined },
-      ),
-    }),
-    { maxLength: 2 },
-  ),
+  rules: fc.array(routeRule, { maxLength: 2 }),
+  streamRules: fc.array(streamRule(cidrs), { maxLength: 2 }),
   subsets: fc.array(
     fc.record({
       name,
       trafficPolicy: fc.option(trafficPolicy, { nil: undefined }),
+      portPolicies,
       workloads: fc.array(text, { maxLength: 2 }),
     }),
     { maxLength: 2 },
   ),
   trafficPolicy,
-  authorizationPolicies: fc.array(policyWith(fc.option(httpMatch, { nil: undefined })), { maxLength: 2 }),
+  portPolicies,
+  authorizationPolicies: fc.array(policies, { maxLength: 2 }),
+  authorizers: fc.array(externalAuthorizer, { maxLength: 2 }),
+  tokenIssuers: fc.array(tokenIssuer, { maxLength: 2 }),
+  telemetry,
   routed: flag,
 });
 
 export const meshResource: fc.Arbitrary<MeshResource> = fc.oneof(
   workload.map(value => ({ kind: 'workload' as const, workload: value })),
   service.map(value => ({ kind: 'service' as const, service: value })),
-  policyWith(fc.constant(undefined)).map(value => ({ kind: 'policy' as const, policy: value })),
+  policyWith(fc.constant(undefined), fc.constantFrom('allow', 'deny')).map(value => ({
+    kind: 'policy' as const,
+    policy: value,
+  })),
   routes.map(value => ({ kind: 'routes' as const, routes: value })),
 );

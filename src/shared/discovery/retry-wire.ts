@@ -2,6 +2,7 @@ import type { RetryCondition, RetryPolicy } from '../route/model.ts';
 import {
   InvalidField,
   readEnums,
+  readFlag,
   readNumber,
   readNumbers,
   readOptionalNumber,
@@ -36,6 +37,8 @@ export function retryFromWire(wire: WireFields): RetryPolicy {
     perTryTimeoutMs: readOptionalNumber(wire, 'per_try_timeout_ms'),
     backoffBaseMs: readNumber(wire, 'backoff_base_ms'),
     backoffMaxMs: readNumber(wire, 'backoff_max_ms'),
+    remoteLocalities: readFlag(wire, 'remote_localities'),
+    hostSelectionAttempts: readNumber(wire, 'host_selection_attempts'),
   };
 }
 
@@ -47,6 +50,8 @@ export function retryToWire(retry: RetryPolicy): object {
     per_try_timeout_ms: retry.perTryTimeoutMs,
     backoff_base_ms: retry.backoffBaseMs,
     backoff_max_ms: retry.backoffMaxMs,
+    remote_localities: retry.remoteLocalities,
+    host_selection_attempts: retry.hostSelectionAttempts,
   };
 }
 

@@ -1,205 +1,123 @@
-import type {
-  HeaderChange,
-  PathMatch,
-  PathModifier,
-  Redirect,
-  Rewrite,
-  RouteBackend,
-  RouteFilter,
-  RouteMatch,
-  RouteRule,
-  ValueMatch,
+import {
+  type HedgePolicy,
+  NO_TIMEOUTS,
+  type RetryBudgetConfig,
+  type RouteBackend,
+  type RouteRule,
+  type RouteTimeouts,
+  type SessionPersistence,
 } from '../route/model.ts';
-import { compileRegex } from '../route/regex/regex.ts';
+import { filtersFromWire, filterToWire } from './filter-wire.ts';
+import { matchFromWire, matchToWire, responseClassFromWire, responseClassToWire } from './match-wire.ts';
 import { retryFromWire, retryToWire } from './retry-wire.ts';
 import {
   checkPort,
-  InvalidField,
+  readEach,
   readEnum,
-  readFlag,
-  readMessage,
-  readMessages,
+  readIfSet,
+  readMillis,
   readName,
   readNumber,
   readNumbers,
-  readOptionalNumber,
+  readOptionalMillis,
   readOptionalText,
   readPort,
   readText,
   readTexts,
+  readWithin,
   type WireFields,
-  within,
 } from './wire-fields.ts';
 
 /** `ambient.mesh.v1.RouteRule` ↔ `RouteRule`. */
 
-const PATH_KINDS = ['exact', 'prefix', 'string_prefix', 'regex'] as const;
-const VALUE_KINDS = ['exact', 'prefix', 'regex', 'present'] as const;
-const MODIFIER_KINDS = ['full', 'prefix'] as const;
+const SESSION_KINDS = ['cookie', 'header'] as const;
+const LIFETIMES = ['session', 'permanent'] as const;
 
 /** @throws InvalidField */
 export function ruleFromWire(wire: WireFields): RouteRule {
-  const timeouts = readMessage(wire, 'timeouts') ?? {};
-  const retry = readMessage(wire, 'retry');
   return {
     name: readText(wire, 'name'),
-    ports: readNumbers(wire, 'ports').map((port, i) => checkPort(port, `ports[${i}]`, 1)),
-    consumer: readOptionalText(wire, 'consumer'),
+    ports: portsFromWire(wire),
     hosts: readTexts(wire, 'hosts'),
-    matches: readMessages(wire, 'matches').map((m, i) => within(`matches[${i}]`, () => matchFromWire(m))),
+    consumer: readOptionalText(wire, 'consumer'),
+    callers: readTexts(wire, 'callers'),
+    matches: readEach(wire, 'matches', matchFromWire),
     filters: filtersFromWire(wire),
-    backends: readMessages(wire, 'backends').map((b, i) =>
-      within(`backends[${i}]`, () => backendFromWire(b)),
-    ),
-    timeouts: {
-      requestMs: readOptionalNumber(timeouts, 'request_ms'),
-      backendRequestMs: readOptionalNumber(timeouts, 'backend_request_ms'),
-    },
-    retry: retry && within('retry', () => retryFromWire(retry)),
+    backends: readEach(wire, 'backends', backendFromWire),
+    timeouts: readIfSet(wire, 'timeouts', timeoutsFromWire) ?? NO_TIMEOUTS,
+    retry: readIfSet(wire, 'retry', retryFromWire),
+    retryBudget: readIfSet(wire, 'retry_budget', retryBudgetFromWire),
+    hedge: readIfSet(wire, 'hedge', hedgeFromWire),
+    session: readIfSet(wire, 'session', sessionFromWire),
+    responseClasses: readEach(wire, 'response_classes', responseClassFromWire),
   };
 }
 
 export function ruleToWire(rule: RouteRule): object {
+  const { timeouts, hedge, session } = rule;
   return {
     name: rule.name,
     ports: rule.ports,
-    consumer: rule.consumer,
     hosts: rule.hosts,
+    consumer: rule.consumer,
+    callers: rule.callers,
     matches: rule.matches.map(matchToWire),
     filters: rule.filters.map(filterToWire),
     backends: rule.backends.map(backendToWire),
-    timeouts: { request_ms: rule.timeouts.requestMs, backend_request_ms: rule.timeouts.backendRequestMs },
-    retry: rule.retry && retryToWire(rule.retry),
-  };
-}
-
-function matchFromWire(wire: WireFields): RouteMatch {
-  const path = readMessage(wire, 'path');
-  return {
-    path: path && within('path', () => pathFromWire(path)),
-    method: readOptionalText(wire, 'method'),
-    headers: valueMatches(wire, 'headers'),
-    withoutHeaders: valueMatches(wire, 'without_headers'),
-    query: valueMatches(wire, 'query'),
-  };
-}
-
-function matchToWire(match: RouteMatch): object {
-  return {
-    path: match.path && {
-      kind: PATH_KINDS.indexOf(match.path.kind),
-      value: match.path.value,
-      ignore_case: match.path.ignoreCase,
+    timeouts: {
+      request_ms: timeouts.requestMs,
+      backend_request_ms: timeouts.backendRequestMs,
+      response_ms: timeouts.responseMs,
+      idle_ms: timeouts.idleMs,
     },
-    method: match.method,
-    headers: match.headers.map(valueMatchToWire),
-    without_headers: match.withoutHeaders.map(valueMatchToWire),
-    query: match.query.map(valueMatchToWire),
+    retry: rule.retry && retryToWire(rule.retry),
+    retry_budget: rule.retryBudget && retryBudgetToWire(rule.retryBudget),
+    hedge: hedge && { delay_ms: hedge.delayMs, max_attempts: hedge.maxAttempts },
+    session: session && sessionToWire(session),
+    response_classes: rule.responseClasses.map(responseClassToWire),
   };
 }
 
-function pathFromWire(wire: WireFields): PathMatch {
-  const kind = readEnum(wire, 'kind', PATH_KINDS);
-  const value = readText(wire, 'value');
-  if (kind === 'regex') checkRegex(value);
-  return { kind, value, ignoreCase: readFlag(wire, 'ignore_case') };
+export function portsFromWire(wire: WireFields): readonly number[] {
+  return readNumbers(wire, 'ports').map((port, i) => checkPort(port, `ports[${i}]`, 1));
 }
 
-function valueMatches(wire: WireFields, field: string): readonly ValueMatch[] {
-  return readMessages(wire, field).map((m, i) =>
-    within(`${field}[${i}]`, () => {
-      const kind = readEnum(m, 'kind', VALUE_KINDS);
-      const value = readText(m, 'value');
-      if (kind === 'regex') checkRegex(value);
-      return { name: readName(m, 'name'), kind, value };
-    }),
-  );
-}
-
-function valueMatchToWire(match: ValueMatch): object {
-  return { name: match.name, kind: VALUE_KINDS.indexOf(match.kind), value: match.value };
-}
-
-/** A waypoint compiles it later: an expression that does not compile must not get that far. */
-function checkRegex(expression: string): void {
-  const compiled = compileRegex(expression);
-  if (!compiled.ok) throw new InvalidField('value', `${JSON.stringify(expression)}: ${compiled.reason}`);
-}
-
-function filtersFromWire(wire: WireFields): readonly RouteFilter[] {
-  return readMessages(wire, 'filters').map((f, i) => within(`filters[${i}]`, () => filterFromWire(f)));
-}
-
-/** A filter of no kind we know must not be skipped: it may be the one that takes a header away. */
-function filterFromWire(wire: WireFields): RouteFilter {
-  for (const kind of ['request_headers', 'response_headers'] as const) {
-    const change = readMessage(wire, kind);
-    if (change !== undefined) return { kind, change: headerChangeFromWire(change) };
-  }
-  const redirect = readMessage(wire, 'redirect');
-  if (redirect !== undefined) return { kind: 'redirect', redirect: redirectFromWire(redirect) };
-  const rewrite = readMessage(wire, 'rewrite');
-  if (rewrite !== undefined) return { kind: 'rewrite', rewrite: rewriteFromWire(rewrite) };
-  const direct = readMessage(wire, 'direct_response');
-  if (direct === undefined) throw new InvalidField('filter', 'is of no known kind');
-  return { kind: 'direct_response', status: readStatus(direct, 'status'), body: readText(direct, 'body') };
-}
-
-function filterToWire(filter: RouteFilter): object {
-  switch (filter.kind) {
-    case 'request_headers':
-    case 'response_headers':
-      return { [filter.kind]: filter.change };
-    case 'redirect':
-      return {
-        redirect: {
-          ...filter.redirect,
-          path: filter.redirect.path && modifierToWire(filter.redirect.path),
-        },
-      };
-    case 'rewrite':
-      return {
-        rewrite: {
-          hostname: filter.rewrite.hostname,
-          path: filter.rewrite.path && modifierToWire(filter.rewrite.path),
-        },
-      };
-    case 'direct_response':
-      return { direct_response: { status: filter.status, body: filter.body } };
-  }
-}
-
-function headerChangeFromWire(wire: WireFields): HeaderChange {
-  const values = (field: string): HeaderChange['set'] =>
-    readMessages(wire, field).map(h => ({ name: readName(h, 'name'), value: readText(h, 'value') }));
-  return { set: values('set'), add: values('add'), remove: readTexts(wire, 'remove') };
-}
-
-function redirectFromWire(wire: WireFields): Redirect {
-  const port = readOptionalNumber(wire, 'port');
+function timeoutsFromWire(wire: WireFields): RouteTimeouts {
   return {
-    scheme: readOptionalText(wire, 'scheme'),
-    hostname: readOptionalText(wire, 'hostname'),
-    port: port === undefined ? undefined : checkPort(port, 'port', 1),
-    path: modifierField(wire),
-    status: readStatus(wire, 'status'),
+    requestMs: readOptionalMillis(wire, 'request_ms'),
+    backendRequestMs: readOptionalMillis(wire, 'backend_request_ms'),
+    responseMs: readOptionalMillis(wire, 'response_ms'),
+    idleMs: readOptionalMillis(wire, 'idle_ms'),
   };
 }
 
-function rewriteFromWire(wire: WireFields): Rewrite {
-  return { hostname: readOptionalText(wire, 'hostname'), path: modifierField(wire) };
+function hedgeFromWire(wire: WireFields): HedgePolicy {
+  return { delayMs: readMillis(wire, 'delay_ms'), maxAttempts: readWithin(wire, 'max_attempts', 1, 100) };
 }
 
-function modifierField(wire: WireFields): PathModifier | undefined {
-  const path = readMessage(wire, 'path');
-  return path && { kind: readEnum(path, 'kind', MODIFIER_KINDS), value: readText(path, 'value') };
+function sessionFromWire(wire: WireFields): SessionPersistence {
+  return {
+    kind: readEnum(wire, 'kind', SESSION_KINDS),
+    name: readName(wire, 'name'),
+    path: readOptionalText(wire, 'path'),
+    absoluteTimeoutMs: readOptionalMillis(wire, 'absolute_timeout_ms'),
+    idleTimeoutMs: readOptionalMillis(wire, 'idle_timeout_ms'),
+    lifetime: readEnum(wire, 'lifetime', LIFETIMES),
+  };
 }
 
-function modifierToWire(modifier: PathModifier): object {
-  return { kind: MODIFIER_KINDS.indexOf(modifier.kind), value: modifier.value };
+function sessionToWire(session: SessionPersistence): object {
+  return {
+    kind: SESSION_KINDS.indexOf(session.kind),
+    name: session.name,
+    path: session.path,
+    absolute_timeout_ms: session.absoluteTimeoutMs,
+    idle_timeout_ms: session.idleTimeoutMs,
+    lifetime: LIFETIMES.indexOf(session.lifetime),
+  };
 }
 
-function backendFromWire(wire: WireFields): RouteBackend {
+export function backendFromWire(wire: WireFields): RouteBackend {
   return {
     weight: readNumber(wire, 'weight'),
     service: readOptionalText(wire, 'service'),
@@ -209,13 +127,18 @@ function backendFromWire(wire: WireFields): RouteBackend {
   };
 }
 
-function backendToWire(backend: RouteBackend): object {
+export function backendToWire(backend: RouteBackend): object {
   return { ...backend, filters: backend.filters.map(filterToWire) };
 }
 
-function readStatus(wire: WireFields, field: string): number {
-  const status = readNumber(wire, field);
-  if (status < 200 || status > 599)
-    throw new InvalidField(field, `${status} is no final HTTP status; use 200–599`);
-  return status;
+export function retryBudgetFromWire(wire: WireFields): RetryBudgetConfig {
+  return {
+    ratio: readNumber(wire, 'ratio'),
+    minPerSecond: readNumber(wire, 'min_per_second'),
+    ttlMs: readNumber(wire, 'ttl_ms'),
+  };
+}
+
+export function retryBudgetToWire(budget: RetryBudgetConfig): object {
+  return { ratio: budget.ratio, min_per_second: budget.minPerSecond, ttl_ms: budget.ttlMs };
 }

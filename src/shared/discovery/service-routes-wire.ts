@@ -1,91 +1,94 @@
-import type { ServiceRoutes, Subset, TrafficPolicy } from '../route/model.ts';
-import { httpAuthorizationFromWire, httpAuthorizationToWire } from './authorization-wire.ts';
-import { ruleFromWire, ruleToWire } from './route-wire.ts';
 import {
-  readEnum,
+  NO_TELEMETRY_POLICY,
+  type ServiceRoutes,
+  type Subset,
+  type TelemetryPolicy,
+} from '../route/model.ts';
+import { NO_TRAFFIC_POLICY } from '../route/traffic-policy.ts';
+import { httpAuthorizationFromWire, httpAuthorizationToWire } from './authorization-wire.ts';
+import { authorizerFromWire, authorizerToWire } from './external-authorizer-wire.ts';
+import { ruleFromWire, ruleToWire } from './route-wire.ts';
+import { streamRuleFromWire, streamRuleToWire } from './stream-rule-wire.ts';
+import { tokenIssuerFromWire, tokenIssuerToWire } from './token-issuer-wire.ts';
+import {
+  portPoliciesFromWire,
+  portPolicyToWire,
+  trafficPolicyFromWire,
+  trafficPolicyToWire,
+} from './traffic-policy-wire.ts';
+import {
+  readEach,
   readFlag,
-  readMessage,
-  readMessages,
+  readIfSet,
   readName,
-  readNumber,
+  readOptionalFlag,
   readOptionalNumber,
+  readPercent,
   readTexts,
   type WireFields,
-  within,
 } from './wire-fields.ts';
 
 /** `ambient.mesh.v1.ServiceRoutes` ↔ `ServiceRoutes`. */
-
-const LOAD_BALANCERS = ['not_set', 'least_request', 'round_robin', 'random', 'passthrough'] as const;
 
 /** @throws InvalidField */
 export function serviceRoutesFromWire(wire: WireFields): ServiceRoutes {
   return {
     namespace: readName(wire, 'namespace'),
     hostname: readName(wire, 'hostname'),
-    rules: readMessages(wire, 'rules').map((r, i) => within(`rules[${i}]`, () => ruleFromWire(r))),
-    subsets: readMessages(wire, 'subsets').map((s, i) => within(`subsets[${i}]`, () => subsetFromWire(s))),
-    trafficPolicy: trafficPolicyFromWire(readMessage(wire, 'traffic_policy') ?? {}),
-    authorizationPolicies: readMessages(wire, 'authorization_policies').map((p, i) =>
-      within(`authorization_policies[${i}]`, () => httpAuthorizationFromWire(p)),
-    ),
+    rules: readEach(wire, 'rules', ruleFromWire),
+    streamRules: readEach(wire, 'stream_rules', streamRuleFromWire),
+    subsets: readEach(wire, 'subsets', subsetFromWire),
+    trafficPolicy: readIfSet(wire, 'traffic_policy', trafficPolicyFromWire) ?? NO_TRAFFIC_POLICY,
+    portPolicies: portPoliciesFromWire(wire),
+    authorizationPolicies: readEach(wire, 'authorization_policies', httpAuthorizationFromWire),
+    authorizers: readEach(wire, 'authorizers', authorizerFromWire),
+    tokenIssuers: readEach(wire, 'token_issuers', tokenIssuerFromWire),
+    telemetry: readIfSet(wire, 'telemetry', telemetryFromWire) ?? NO_TELEMETRY_POLICY,
     routed: readFlag(wire, 'routed'),
   };
 }
 
 export function serviceRoutesToWire(routes: ServiceRoutes): object {
+  const { telemetry } = routes;
   return {
     namespace: routes.namespace,
     hostname: routes.hostname,
     rules: routes.rules.map(ruleToWire),
+    stream_rules: routes.streamRules.map(streamRuleToWire),
     subsets: routes.subsets.map(subset => ({
       name: subset.name,
       traffic_policy: subset.trafficPolicy && trafficPolicyToWire(subset.trafficPolicy),
       workloads: subset.workloads,
+      port_policies: subset.portPolicies.map(portPolicyToWire),
     })),
     traffic_policy: trafficPolicyToWire(routes.trafficPolicy),
+    port_policies: routes.portPolicies.map(portPolicyToWire),
     authorization_policies: routes.authorizationPolicies.map(httpAuthorizationToWire),
+    authorizers: routes.authorizers.map(authorizerToWire),
+    token_issuers: routes.tokenIssuers.map(tokenIssuerToWire),
+    telemetry: {
+      trace_sampling_percent: telemetry.traceSamplingPercent,
+      trace_spans: telemetry.traceSpans,
+      access_log: telemetry.accessLog,
+    },
     routed: routes.routed,
   };
 }
 
 function subsetFromWire(wire: WireFields): Subset {
-  const policy = readMessage(wire, 'traffic_policy');
   return {
     name: readName(wire, 'name'),
-    trafficPolicy: policy && trafficPolicyFromWire(policy),
+    trafficPolicy: readIfSet(wire, 'traffic_policy', trafficPolicyFromWire),
+    portPolicies: portPoliciesFromWire(wire),
     workloads: readTexts(wire, 'workloads'),
   };
 }
 
-function trafficPolicyFromWire(wire: WireFields): TrafficPolicy {
-  const loadBalancer = readEnum(wire, 'load_balancer', LOAD_BALANCERS);
-  const budget = readMessage(wire, 'retry_budget');
+function telemetryFromWire(wire: WireFields): TelemetryPolicy {
+  const sampled = readOptionalNumber(wire, 'trace_sampling_percent');
   return {
-    loadBalancer: loadBalancer === 'not_set' ? undefined : loadBalancer,
-    connectTimeoutMs: readOptionalNumber(wire, 'connect_timeout_ms'),
-    maxConnections: readOptionalNumber(wire, 'max_connections'),
-    http1MaxPendingRequests: readOptionalNumber(wire, 'http1_max_pending_requests'),
-    maxRequestsPerConnection: readOptionalNumber(wire, 'max_requests_per_connection'),
-    retryBudget: budget && {
-      ratio: readNumber(budget, 'ratio'),
-      minPerSecond: readNumber(budget, 'min_per_second'),
-      ttlMs: readNumber(budget, 'ttl_ms'),
-    },
-  };
-}
-
-function trafficPolicyToWire(policy: TrafficPolicy): object {
-  return {
-    load_balancer: LOAD_BALANCERS.indexOf(policy.loadBalancer ?? 'not_set'),
-    connect_timeout_ms: policy.connectTimeoutMs,
-    max_connections: policy.maxConnections,
-    http1_max_pending_requests: policy.http1MaxPendingRequests,
-    max_requests_per_connection: policy.maxRequestsPerConnection,
-    retry_budget: policy.retryBudget && {
-      ratio: policy.retryBudget.ratio,
-      min_per_second: policy.retryBudget.minPerSecond,
-      ttl_ms: policy.retryBudget.ttlMs,
-    },
+    traceSamplingPercent: sampled === undefined ? undefined : readPercent(wire, 'trace_sampling_percent'),
+    traceSpans: readOptionalFlag(wire, 'trace_spans'),
+    accessLog: readOptionalFlag(wire, 'access_log'),
   };
 }

@@ -124,6 +124,54 @@ export function checkPort(port: number, field: string, least: 0 | 1): number {
   return port;
 }
 
+/** A number from `min` to `max`. */
+export function readWithin(message: WireFields, field: string, min: number, max: number): number {
+  const value = readNumber(message, field);
+  if (value < min || value > max)
+    throw new InvalidField(field, `${value} is out of range; use ${min}–${max}`);
+  return value;
+}
+
+export function readPercent(message: WireFields, field: string): number {
+  return readWithin(message, field, 0, 100);
+}
+
+/** Milliseconds: not negative. */
+export function readMillis(message: WireFields, field: string): number {
+  return readWithin(message, field, 0, Number.MAX_SAFE_INTEGER);
+}
+
+export function readOptionalMillis(message: WireFields, field: string): number | undefined {
+  return readOptionalNumber(message, field) === undefined ? undefined : readMillis(message, field);
+}
+
+export function readOptionalFlag(message: WireFields, field: string): boolean | undefined {
+  return own(message, field) === undefined ? undefined : readFlag(message, field);
+}
+
+/** A final HTTP status. */
+export function readStatus(message: WireFields, field: string): number {
+  const status = readNumber(message, field);
+  if (status < 200 || status > 599)
+    throw new InvalidField(field, `${status} is no final HTTP status; use 200–599`);
+  return status;
+}
+
+/** A list of messages, each read by `read`; what is wrong names the item. */
+export function readEach<T>(message: WireFields, field: string, read: (item: WireFields) => T): readonly T[] {
+  return readMessages(message, field).map((item, i) => within(`${field}[${i}]`, () => read(item)));
+}
+
+/** A message, read by `read`; undefined when absent. */
+export function readIfSet<T>(
+  message: WireFields,
+  field: string,
+  read: (found: WireFields) => T,
+): T | undefined {
+  const found = readMessage(message, field);
+  return found && within(field, () => read(found));
+}
+
 /** Runs `read` and names `at` in front of the field it complains of. */
 export function within<T>(at: string, read: () => T): T {
   try {

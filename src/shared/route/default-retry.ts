@@ -8,4 +8,6 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = Object.freeze<RetryPolicy>({
   perTryTimeoutMs: undefined,
   backoffBaseMs: 25,
   backoffMaxMs: 250,
+  remoteLocalities: false,
+  hostSelectionAttempts: 5,
 });

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { applyHeaderChange, modifyPath, redirectLocation } from './filters.ts';
-import type { PathMatch, PathModifier, Redirect } from './model.ts';
+import type { PathMatch } from './model.ts';
+import type { PathModifier, Redirect } from './route-filter.ts';
 
 const elements = (value: string): PathMatch => ({ kind: 'prefix', value, ignoreCase: false });
 const characters = (value: string): PathMatch => ({ kind: 'string_prefix', value, ignoreCase: false });

@@ -1,6 +1,7 @@
 import { hostOf } from '../authz/request.ts';
 import { addHeader, removeHeader, setHeader, type HeaderList } from '../http/headers.ts';
-import type { HeaderChange, PathMatch, PathModifier, Redirect } from './model.ts';
+import type { PathMatch } from './model.ts';
+import type { HeaderChange, PathModifier, Redirect } from './route-filter.ts';
 import { pathEnd } from './path.ts';
 
 /** Removes, then sets, then adds, in place. Names in `change` are lower case. */

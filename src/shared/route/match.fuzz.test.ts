@@ -27,6 +27,8 @@ const match: fc.Arbitrary<RouteMatch> = fc.record({
   headers: fc.array(value, { maxLength: 2 }),
   withoutHeaders: fc.array(value, { maxLength: 1 }),
   query: fc.array(value, { maxLength: 2 }),
+  source: fc.constant(undefined),
+  condition: fc.constant(undefined),
 });
 const rule: fc.Arbitrary<RouteRule> = fc
   .record({

@@ -33,6 +33,10 @@ function matchesValue(match: CompiledValue, value: string | undefined): boolean 
       return value === match.value;
     case 'prefix':
       return value.startsWith(match.value);
+    case 'suffix':
+      return value.endsWith(match.value);
+    case 'contains':
+      return value.includes(match.value);
     case 'regex':
       return match.regex.matches(value);
     case 'present':

@@ -1,5 +1,5 @@
 import { EMPTY_MATCH, type AuthorizationPolicy, type Match } from '../authz/policy.ts';
-import type { ServiceRoutes } from '../route/model.ts';
+import { NO_ROUTES, type ServiceRoutes } from '../route/model.ts';
 import { EMPTY_DELTA, type MeshDelta } from '../workload/mesh-view.ts';
 import { MeshStore } from '../workload/mesh-store.ts';
 import type { GatewayAddress, Service, ServicePort, Workload } from '../workload/workload.ts';
@@ -93,6 +93,7 @@ export function policy(
     action,
     rules: [{ clauses: [{ matches: matches.map(match => ({ ...EMPTY_MATCH, ...match })) }] }],
     dryRun: false,
+    provider: undefined,
     ...fields,
   };
 }
@@ -102,18 +103,7 @@ export function noRoutes(of: Service, fields: Partial<ServiceRoutes> = {}): Serv
   return {
     namespace: of.namespace,
     hostname: of.hostname,
-    rules: [],
-    subsets: [],
-    trafficPolicy: {
-      loadBalancer: undefined,
-      connectTimeoutMs: undefined,
-      maxConnections: undefined,
-      http1MaxPendingRequests: undefined,
-      maxRequestsPerConnection: undefined,
-      retryBudget: undefined,
-    },
-    authorizationPolicies: [],
-    routed: false,
+    ...NO_ROUTES,
     ...fields,
   };
 }

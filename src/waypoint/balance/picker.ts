@@ -1,4 +1,4 @@
-import type { TrafficPolicy } from '#shared/route/model.ts';
+import type { LoadBalancer } from '#shared/route/traffic-policy.ts';
 import { drawIndex, makeAliasTable, type AliasTable } from './alias-table.ts';
 import type { BalancedEndpoint } from './endpoint.ts';
 import { makeRotation } from './rotation.ts';
@@ -21,7 +21,7 @@ export interface RotationCursor {
   turn: number;
 }
 
-export type BalancingPolicy = Exclude<TrafficPolicy['loadBalancer'], undefined>;
+export type BalancingPolicy = LoadBalancer['kind'];
 
 /** Least request is the default, as Istio's. `passthrough` has nothing to choose by at L7: it draws at random. */
 export function makePicker(
@@ -38,6 +38,10 @@ export function makePicker(
     case 'passthrough':
       return atRandom(endpoints, makeAliasTable(weights));
     case 'least_request':
+    // Not balanced by their own rules yet.
+    case 'peak_ewma':
+    case 'ring_hash':
+    case 'maglev':
     case undefined:
       return leastRequest(endpoints, makeAliasTable(weights));
   }

@@ -8,7 +8,8 @@ import {
 import { getHeader, type HeaderList } from '#shared/http/headers.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
-import type { HeaderChange, RetryPolicy, RouteBackend, RouteRule } from '#shared/route/model.ts';
+import type { RetryPolicy, RouteBackend, RouteRule } from '#shared/route/model.ts';
+import type { HeaderChange } from '#shared/route/route-filter.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { retryBackoffMs } from '../retry/backoff.ts';
 import { shouldRetry, type TryOutcome } from '../retry/policy.ts';

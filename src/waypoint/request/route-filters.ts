@@ -2,7 +2,7 @@ import type { RequestHead, ResponseHead } from '#shared/http/exchange.ts';
 import { getHeader, removeHeader } from '#shared/http/headers.ts';
 import type { RouteFound } from '#shared/route/compiled-match.ts';
 import { applyHeaderChange, modifyPath, redirectLocation } from '#shared/route/filters.ts';
-import type { HeaderChange, RouteFilter } from '#shared/route/model.ts';
+import type { HeaderChange, RouteFilter } from '#shared/route/route-filter.ts';
 
 /** A response that filters give instead of an upstream. */
 export interface FilterResponse {
@@ -50,6 +50,14 @@ export function applyFilters(
       }
       case 'direct_response':
         response ??= answer(filter.status, ['content-type', 'text/plain'], filter.body);
+        break;
+      // No translation makes these as long as nothing is done about them here.
+      case 'fault':
+      case 'mirror':
+      case 'cors':
+      case 'local_rate_limit':
+      case 'global_rate_limit':
+      case 'external_authorization':
         break;
     }
   }

@@ -1,6 +1,12 @@
 import { compile, type CompiledPolicySet } from '#shared/authz/compile.ts';
 import { compileRoutes, type RouteMatcher } from '#shared/route/match.ts';
-import type { RetryBudgetConfig, RouteRule, ServiceRoutes, TrafficPolicy } from '#shared/route/model.ts';
+import {
+  PLAIN_RULE,
+  type RetryBudgetConfig,
+  type RouteRule,
+  type ServiceRoutes,
+} from '#shared/route/model.ts';
+import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { type Service, type ServicePort, serviceName } from '#shared/workload/workload.ts';
 import { candidates } from '../balance/candidates.ts';
@@ -9,15 +15,6 @@ import type { Place } from '../balance/locality.ts';
 import { makePicker, type Picker, type RotationCursor } from '../balance/picker.ts';
 import type { PoolLimits } from '../upstream/attempt.ts';
 import type { RetryBudget } from '../retry/budget.ts';
-
-const NO_TRAFFIC_POLICY: TrafficPolicy = Object.freeze({
-  loadBalancer: undefined,
-  connectTimeoutMs: undefined,
-  maxConnections: undefined,
-  http1MaxPendingRequests: undefined,
-  maxRequestsPerConnection: undefined,
-  retryBudget: undefined,
-});
 
 /** How connections to endpoints are made, from the traffic policy. */
 export interface UpstreamPolicy {
@@ -116,7 +113,7 @@ export class ServiceState {
       this.#loads,
     );
     const policy = subset?.trafficPolicy?.loadBalancer ?? this.trafficPolicy.loadBalancer;
-    return makePicker(endpoints, policy, this.#cursor(`${port}/${subsetName ?? ''}`));
+    return makePicker(endpoints, policy?.kind, this.#cursor(`${port}/${subsetName ?? ''}`));
   }
 
   #cursor(key: string): RotationCursor {
@@ -142,14 +139,8 @@ function makeUpstreamPolicy(own: TrafficPolicy | undefined, service: TrafficPoli
 
 function makeDefaultRule(service: string, port: number): RouteRule {
   return {
+    ...PLAIN_RULE,
     name: 'default',
-    ports: [],
-    consumer: undefined,
-    hosts: [],
-    matches: [],
-    filters: [],
     backends: [{ weight: 1, service, port, subset: undefined, filters: [] }],
-    timeouts: { requestMs: undefined, backendRequestMs: undefined },
-    retry: undefined,
   };
 }

@@ -92,9 +92,11 @@ function l4Policy(spec: Fields, full: AuthorizationPolicy): AuthorizationPolicy 
   return lostAll ? undefined : { ...full, rules };
 }
 
-function identityOf(object: KubeObject): Pick<AuthorizationPolicy, 'name' | 'namespace' | 'dryRun'> {
+function identityOf(
+  object: KubeObject,
+): Pick<AuthorizationPolicy, 'name' | 'namespace' | 'dryRun' | 'provider'> {
   const { name, namespace, annotations } = object.metadata;
-  return { name, namespace, dryRun: annotations['istio.io/dry-run'] === 'true' };
+  return { name, namespace, dryRun: annotations['istio.io/dry-run'] === 'true', provider: undefined };
 }
 
 function nothing(object: KubeObject): AuthorizationTranslation {

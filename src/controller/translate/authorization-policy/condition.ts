@@ -2,7 +2,7 @@ import type { HeaderValueMatch, Match } from '#shared/authz/policy.ts';
 import { EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
-import { NO_HTTP_MATCH } from './no-http-match.ts';
+import { ANY_HTTP_REQUEST } from '#shared/authz/policy.ts';
 import { unchecked, type RuleReading } from './unchecked.ts';
 import { cidrs, ports, serviceAccounts, stringMatches } from './values.ts';
 
@@ -60,7 +60,7 @@ function readHeader(fields: Fields, name: string): Match {
     values: stringMatches(fields, 'values'),
     notValues: stringMatches(fields, 'notValues'),
   };
-  return { ...EMPTY_MATCH, http: { ...NO_HTTP_MATCH, headers: [header] } };
+  return { ...EMPTY_MATCH, http: { ...ANY_HTTP_REQUEST, headers: [header] } };
 }
 
 const NOT_CHECKED = /^(?:request\.auth\.|remote\.ip$|connection\.sni$|experimental\.)/;

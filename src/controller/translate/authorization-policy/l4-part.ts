@@ -1,4 +1,4 @@
-import type { Clause, Match, Rule } from '#shared/authz/policy.ts';
+import type { Clause, Match, PolicyAction, Rule } from '#shared/authz/policy.ts';
 
 export interface L4Rules {
   readonly rules: readonly Rule[];
@@ -11,7 +11,7 @@ export interface L4Rules {
  * nothing. A DENY rule loses those attributes and denies more, unless nothing is left of it: then it is dropped, rather
  * than deny everything.
  */
-export function l4Rules(action: 'allow' | 'deny', rules: readonly Rule[]): L4Rules {
+export function l4Rules(action: PolicyAction, rules: readonly Rule[]): L4Rules {
   const kept: Rule[] = [];
   const changed: number[] = [];
   rules.forEach((rule, index) => {

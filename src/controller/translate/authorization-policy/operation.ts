@@ -1,5 +1,5 @@
 import type { HttpMatch, Match, StringMatch } from '#shared/authz/policy.ts';
-import { EMPTY_MATCH } from '#shared/authz/policy.ts';
+import { ANY_HTTP_REQUEST, EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 import { ports, stringMatches } from './values.ts';
 
@@ -10,13 +10,13 @@ export function readOperation(fields: Fields): Match {
   const destinationPorts = ports(fields, 'ports');
   const notDestinationPorts = ports(fields, 'notPorts');
   const http: HttpMatch = {
+    ...ANY_HTTP_REQUEST,
     hosts: stringMatches(fields, 'hosts'),
     notHosts: stringMatches(fields, 'notHosts'),
     methods: stringMatches(fields, 'methods'),
     notMethods: stringMatches(fields, 'notMethods'),
     paths: readPaths(fields, 'paths'),
     notPaths: readPaths(fields, 'notPaths'),
-    headers: [],
   };
   const asksHttp = HTTP_FIELDS.some(field => http[field].length > 0);
   return { ...EMPTY_MATCH, destinationPorts, notDestinationPorts, http: asksHttp ? http : undefined };

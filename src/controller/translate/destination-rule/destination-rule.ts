@@ -1,10 +1,11 @@
-import type { Subset, TrafficPolicy } from '#shared/route/model.ts';
+import type { Subset } from '#shared/route/model.ts';
+import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { lookUpHost, type HostContext } from '../istio-host.ts';
 import type { ServiceLookup } from '../service-lookup.ts';
-import { NO_TRAFFIC_POLICY, readTrafficPolicy } from './traffic-policy.ts';
+import { readTrafficPolicy } from './traffic-policy.ts';
 
 /** How connections to one service are made, and the named parts its endpoints fall into. */
 export interface DestinationRuleTranslation {
@@ -67,5 +68,10 @@ export function resolveSubset(
 ): Subset {
   const required = [...subset.labels];
   const members = workloads.filter(({ labels }) => required.every(([name, value]) => labels[name] === value));
-  return { name: subset.name, trafficPolicy: subset.trafficPolicy, workloads: members.map(({ uid }) => uid) };
+  return {
+    name: subset.name,
+    trafficPolicy: subset.trafficPolicy,
+    portPolicies: [],
+    workloads: members.map(({ uid }) => uid),
+  };
 }

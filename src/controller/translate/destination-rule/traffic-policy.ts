@@ -1,14 +1,6 @@
-import type { RetryBudgetConfig, TrafficPolicy } from '#shared/route/model.ts';
+import type { RetryBudgetConfig } from '#shared/route/model.ts';
+import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { Fields } from '../decode.ts';
-
-export const NO_TRAFFIC_POLICY: TrafficPolicy = Object.freeze<TrafficPolicy>({
-  loadBalancer: undefined,
-  connectTimeoutMs: undefined,
-  maxConnections: undefined,
-  http1MaxPendingRequests: undefined,
-  maxRequestsPerConnection: undefined,
-  retryBudget: undefined,
-});
 
 const MAX_COUNT = 2 ** 31 - 1;
 
@@ -42,18 +34,18 @@ function readLoadBalancer(fields: Fields): TrafficPolicy['loadBalancer'] {
   switch (simple) {
     case 'LEAST_CONN':
     case 'LEAST_REQUEST':
-      return 'least_request';
+      return { kind: 'least_request' };
     case 'ROUND_ROBIN':
-      return 'round_robin';
+      return { kind: 'round_robin' };
     case 'RANDOM':
-      return 'random';
+      return { kind: 'random' };
     case 'PASSTHROUGH':
       fields.ignore(
         'simple',
         'balances at random: a waypoint has no original address to pass to',
         'use LEAST_REQUEST',
       );
-      return 'passthrough';
+      return { kind: 'passthrough' };
     case 'UNSPECIFIED':
     case undefined:
       return undefined;

@@ -1,11 +1,11 @@
+import type { RouteMatch } from '#shared/route/model.ts';
 import type {
   HeaderChange,
   PathModifier,
   Redirect,
   Rewrite,
   RouteFilter,
-  RouteMatch,
-} from '#shared/route/model.ts';
+} from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
 import { headerChange } from '../http-headers.ts';
 

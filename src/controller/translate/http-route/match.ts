@@ -1,4 +1,4 @@
-import type { PathMatch, RouteMatch, ValueMatch } from '#shared/route/model.ts';
+import { ANY_REQUEST, type PathMatch, type RouteMatch, type ValueMatch } from '#shared/route/model.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
 import { checkRegex, pathMatch } from '../path-value.ts';
@@ -7,10 +7,10 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', '
 
 export function readMatch(fields: Fields): RouteMatch {
   return {
+    ...ANY_REQUEST,
     path: fields.object('path', readPath) ?? { kind: 'prefix', value: '/', ignoreCase: false },
     method: fields.oneOf('method', METHODS),
     headers: firstOfEachName(fields.objects('headers', readHeader)),
-    withoutHeaders: [],
     query: firstOfEachName(fields.objects('queryParams', readValue)),
   };
 }

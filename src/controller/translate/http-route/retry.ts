@@ -9,6 +9,7 @@ export function readRetry(fields: Fields): RetryPolicy {
   const attempts = fields.integer('attempts', 0, MAX_ATTEMPTS) ?? DEFAULT_RETRY_POLICY.attempts;
   const backoffBaseMs = fields.durationMs('backoff', '25ms') ?? DEFAULT_RETRY_POLICY.backoffBaseMs;
   return {
+    ...DEFAULT_RETRY_POLICY,
     attempts,
     on: [...DEFAULT_RETRY_POLICY.on, 'reset'],
     statusCodes: readCodes(fields),

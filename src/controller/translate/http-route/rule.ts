@@ -1,4 +1,11 @@
-import type { RouteBackend, RouteFilter, RouteTimeouts } from '#shared/route/model.ts';
+import {
+  ANY_REQUEST,
+  NO_TIMEOUTS,
+  PLAIN_RULE,
+  type RouteBackend,
+  type RouteTimeouts,
+} from '#shared/route/model.ts';
+import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import type { Fields } from '../decode.ts';
@@ -25,12 +32,10 @@ export function readRule(fields: Fields, index: number, context: RuleContext): R
   checkRedirect(fields, filters, backends);
   fields.unsupported('sessionPersistence', 'remove it; requests of one session may reach any endpoint');
   const rule = {
+    ...PLAIN_RULE,
     name: `HTTPRoute/${namespace}/${name}/${label}`,
-    ports: [],
-    consumer: undefined,
-    hosts: [],
     // Gateway API: no match at all is a match of the prefix "/".
-    matches: matches.length > 0 ? matches : [{ ...EMPTY_ROUTE_MATCH, path: ROOT }],
+    matches: matches.length > 0 ? matches : [{ ...ANY_REQUEST, path: ROOT }],
     filters,
     backends,
     timeouts: readTimeouts(fields),
@@ -40,7 +45,6 @@ export function readRule(fields: Fields, index: number, context: RuleContext): R
 }
 
 const ROOT = { kind: 'prefix', value: '/', ignoreCase: false } as const;
-const EMPTY_ROUTE_MATCH = { method: undefined, headers: [], withoutHeaders: [], query: [] };
 
 function checkRedirect(
   fields: Fields,
@@ -63,9 +67,9 @@ function readTimeouts(rule: Fields): RouteTimeouts {
         'make it at most as long: it is the time of one try',
       );
     }
-    return { requestMs, backendRequestMs };
+    return { ...NO_TIMEOUTS, requestMs, backendRequestMs };
   });
-  return timeouts ?? { requestMs: undefined, backendRequestMs: undefined };
+  return timeouts ?? NO_TIMEOUTS;
 }
 
 /** Gateway API: a timeout of 0 is none. */

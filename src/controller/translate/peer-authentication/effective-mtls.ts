@@ -75,5 +75,6 @@ export function mtlsPolicy(effective: EffectiveMtls, rootNamespace: string): Aut
     action: 'deny',
     rules: [{ clauses: [{ matches: [match] }] }],
     dryRun: false,
+    provider: undefined,
   };
 }

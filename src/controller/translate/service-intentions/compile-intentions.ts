@@ -120,7 +120,15 @@ function policyOf(
   }
   // As `kubectl get serviceintentions` finds it. No object's name holds an underscore, so this one meets no other.
   const name = `serviceintentions_${intentions.name}`;
-  return { name, namespace: intentions.namespace, scope: 'workload_selector', action, rules, dryRun: false };
+  return {
+    name,
+    namespace: intentions.namespace,
+    scope: 'workload_selector',
+    action,
+    rules,
+    dryRun: false,
+    provider: undefined,
+  };
 }
 
 function accounts(

@@ -1,4 +1,4 @@
-import type { Redirect, RouteFilter } from '#shared/route/model.ts';
+import type { Redirect, RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
 
 /** Longer texts belong into an application. */
@@ -77,5 +77,5 @@ function readDirectResponse(fields: Fields): RouteFilter {
   if ((body?.length ?? 0) > MAX_BODY_CHARS) {
     fields.reject('body', `is longer than ${MAX_BODY_CHARS} characters`, 'shorten it');
   }
-  return { kind: 'direct_response', status: status ?? 200, body: body ?? '' };
+  return { kind: 'direct_response', status: status ?? 200, body: body ?? '', headers: [] };
 }

@@ -1,4 +1,4 @@
-import type { RouteFilter } from '#shared/route/model.ts';
+import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
 import { lookUpHost, type HostContext } from '../istio-host.ts';
 import type { KnownService } from '../service-lookup.ts';

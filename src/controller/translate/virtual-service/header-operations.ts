@@ -1,4 +1,4 @@
-import type { HeaderChange, RouteFilter } from '#shared/route/model.ts';
+import type { HeaderChange, RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
 import { headerChange } from '../http-headers.ts';
 

@@ -1,4 +1,12 @@
-import type { RouteBackend, RouteFilter, RouteMatch, RouteRule } from '#shared/route/model.ts';
+import {
+  ANY_REQUEST,
+  NO_TIMEOUTS,
+  PLAIN_RULE,
+  type RouteBackend,
+  type RouteMatch,
+  type RouteRule,
+} from '#shared/route/model.ts';
+import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
 import type { HostContext } from '../istio-host.ts';
 import type { KnownService } from '../service-lookup.ts';
@@ -25,7 +33,7 @@ export function readHttpRoute(fields: Fields, defaultName: string, context: Host
   const common = {
     name,
     filters,
-    timeouts: { requestMs: timeoutMs === 0 ? undefined : timeoutMs, backendRequestMs: undefined },
+    timeouts: { ...NO_TIMEOUTS, requestMs: timeoutMs === 0 ? undefined : timeoutMs },
     retry,
   };
   return service => rulesFor(service, common, withRewritePath(matches, filters), destinations);
@@ -72,14 +80,12 @@ function withRewritePath(
 ): readonly GuardedMatch[] {
   if (!filters.some(filter => filter.kind === 'rewrite' && filter.rewrite.path !== undefined)) return matches;
   const whole = { kind: 'string_prefix', value: '/', ignoreCase: false } as const;
-  const list = matches.length > 0 ? matches : [{ port: undefined, host: undefined, match: ANY }];
+  const list = matches.length > 0 ? matches : [{ port: undefined, host: undefined, match: ANY_REQUEST }];
   return list.map(guarded => ({
     ...guarded,
     match: { ...guarded.match, path: guarded.match.path ?? whole },
   }));
 }
-
-const ANY: RouteMatch = { path: undefined, method: undefined, headers: [], withoutHeaders: [], query: [] };
 
 type Common = Pick<RouteRule, 'name' | 'filters' | 'timeouts' | 'retry'>;
 
@@ -99,9 +105,9 @@ function rulesFor(
   return groups.flatMap(group => {
     const ports = group.port !== undefined ? [group.port] : followsPort ? service.ports : [undefined];
     return ports.map(port => ({
+      ...PLAIN_RULE,
       ...common,
       ports: port === undefined ? [] : [port],
-      consumer: undefined,
       hosts: group.host === undefined ? [] : [group.host],
       matches: group.matches,
       backends: destinations.map(destination => backendOf(destination, destinations.length, port)),

@@ -1,4 +1,4 @@
-import type { PathMatch, RouteMatch, ValueMatch } from '#shared/route/model.ts';
+import { ANY_REQUEST, type PathMatch, type RouteMatch, type ValueMatch } from '#shared/route/model.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
 import { checkRegex, pathMatch } from '../path-value.ts';
@@ -26,7 +26,11 @@ function readMatch(fields: Fields): readonly GuardedMatch[] {
   const withoutHeaders = readValues(fields, 'withoutHeaders', true);
   const query = readValues(fields, 'queryParams', false);
   readGuardsNotSupported(fields);
-  return methods.map(method => ({ port, host, match: { path, method, headers, withoutHeaders, query } }));
+  return methods.map(method => ({
+    port,
+    host,
+    match: { ...ANY_REQUEST, path, method, headers, withoutHeaders, query },
+  }));
 }
 
 /** Conditions that cannot be left out: the rule would take more requests than it is meant for. */

@@ -37,6 +37,7 @@ export function readRetries(fields: Fields): RetryPolicy {
     );
   }
   return {
+    ...DEFAULT_RETRY_POLICY,
     attempts: fields.integer('attempts', 0, MAX_ATTEMPTS) ?? DEFAULT_RETRY_POLICY.attempts,
     on,
     statusCodes,

@@ -1,0 +1,89 @@
+import type { FailureAccrual, OutlierDetection } from '../route/traffic-policy.ts';
+import {
+  InvalidField,
+  readFlag,
+  readIfSet,
+  readMillis,
+  readNumber,
+  readNumbers,
+  readPercent,
+  readWithin,
+  type WireFields,
+} from './wire-fields.ts';
+
+/** `ambient.mesh.v1.OutlierDetection` and `ambient.mesh.v1.FailureAccrual` ↔ the model's. */
+
+/** @throws InvalidField */
+export function outlierFromWire(wire: WireFields): OutlierDetection {
+  return {
+    consecutive5xx: readNumber(wire, 'consecutive_5xx'),
+    consecutiveGatewayErrors: readNumber(wire, 'consecutive_gateway_errors'),
+    splitExternalLocalOriginErrors: readFlag(wire, 'split_external_local_origin_errors'),
+    consecutiveLocalOriginFailures: readNumber(wire, 'consecutive_local_origin_failures'),
+    errorStatusCodes: readNumbers(wire, 'error_status_codes'),
+    intervalMs: readMillis(wire, 'interval_ms'),
+    baseEjectionMs: readMillis(wire, 'base_ejection_ms'),
+    maxEjectionPercent: readPercent(wire, 'max_ejection_percent'),
+    minHealthPercent: readPercent(wire, 'min_health_percent'),
+  };
+}
+
+export function outlierToWire(outlier: OutlierDetection): object {
+  return {
+    consecutive_5xx: outlier.consecutive5xx,
+    consecutive_gateway_errors: outlier.consecutiveGatewayErrors,
+    split_external_local_origin_errors: outlier.splitExternalLocalOriginErrors,
+    consecutive_local_origin_failures: outlier.consecutiveLocalOriginFailures,
+    error_status_codes: outlier.errorStatusCodes,
+    interval_ms: outlier.intervalMs,
+    base_ejection_ms: outlier.baseEjectionMs,
+    max_ejection_percent: outlier.maxEjectionPercent,
+    min_health_percent: outlier.minHealthPercent,
+  };
+}
+
+/** @throws InvalidField */
+export function accrualFromWire(wire: WireFields): FailureAccrual {
+  return {
+    when: whenFromWire(wire),
+    minPenaltyMs: readMillis(wire, 'min_penalty_ms'),
+    maxPenaltyMs: readMillis(wire, 'max_penalty_ms'),
+    jitter: readWithin(wire, 'jitter', 0, 1),
+  };
+}
+
+function whenFromWire(wire: WireFields): FailureAccrual['when'] {
+  const consecutive = readIfSet(wire, 'consecutive', found => ({
+    kind: 'consecutive' as const,
+    failures: readWithin(found, 'failures', 1, 0xffff_ffff),
+  }));
+  const rate = readIfSet(wire, 'success_rate', found => ({
+    kind: 'success_rate' as const,
+    threshold: readWithin(found, 'threshold', 0, 1),
+    windowMs: readMillis(found, 'window_ms'),
+    minRequests: readNumber(found, 'min_requests'),
+  }));
+  const when = consecutive ?? rate;
+  if (when === undefined) throw new InvalidField('when', 'is of no known kind');
+  return when;
+}
+
+export function accrualToWire(accrual: FailureAccrual): object {
+  const { when } = accrual;
+  const kind =
+    when.kind === 'consecutive'
+      ? { consecutive: { failures: when.failures } }
+      : {
+          success_rate: {
+            threshold: when.threshold,
+            window_ms: when.windowMs,
+            min_requests: when.minRequests,
+          },
+        };
+  return {
+    ...kind,
+    min_penalty_ms: accrual.minPenaltyMs,
+    max_penalty_ms: accrual.maxPenaltyMs,
+    jitter: accrual.jitter,
+  };
+}

@@ -1,0 +1,207 @@
+import type {
+  ConnectionPool,
+  HashSource,
+  LoadBalancer,
+  PortTrafficPolicy,
+  TrafficPolicy,
+} from '../route/traffic-policy.ts';
+import { DEFAULT_POOL } from '../route/traffic-policy.ts';
+import { accrualFromWire, accrualToWire, outlierFromWire, outlierToWire } from './ejection-wire.ts';
+import { headerValues } from './external-authorizer-wire.ts';
+import { localityFromWire, localityToWire } from './locality-wire.ts';
+import { retryBudgetFromWire, retryBudgetToWire } from './route-wire.ts';
+import { tlsFromWire, tlsToWire } from './tls-origination-wire.ts';
+import {
+  readEach,
+  readEnum,
+  readFlag,
+  readIfSet,
+  readMessage,
+  readMillis,
+  readName,
+  readOptionalFlag,
+  readOptionalMillis,
+  readOptionalNumber,
+  readOptionalText,
+  readPercent,
+  readPort,
+  readWithin,
+  type WireFields,
+  within,
+} from './wire-fields.ts';
+
+/** `ambient.mesh.v1.TrafficPolicy` ↔ `TrafficPolicy`. */
+
+const LOAD_BALANCERS = [
+  'least_request',
+  'round_robin',
+  'random',
+  'peak_ewma',
+  'passthrough',
+  'ring_hash',
+  'maglev',
+] as const;
+const HASH_KINDS = ['header', 'cookie', 'query', 'source_ip'] as const;
+/** Envoy's: a larger ring or table costs memory and spreads no better. */
+const MAX_HASH_TABLE = 8 * 1024 * 1024;
+
+/** @throws InvalidField */
+export function trafficPolicyFromWire(wire: WireFields): TrafficPolicy {
+  return {
+    ...(readIfSet(wire, 'pool', poolFromWire) ?? DEFAULT_POOL),
+    loadBalancer: readIfSet(wire, 'load_balancer', loadBalancerFromWire),
+    locality: readIfSet(wire, 'locality', localityFromWire),
+    slowStart: readIfSet(wire, 'slow_start', start => ({
+      windowMs: readMillis(start, 'window_ms'),
+      aggression: readWithin(start, 'aggression', 0, 1000),
+      minWeightPercent: readPercent(start, 'min_weight_percent'),
+    })),
+    outlierDetection: readIfSet(wire, 'outlier_detection', outlierFromWire),
+    failureAccrual: readIfSet(wire, 'failure_accrual', accrualFromWire),
+    tls: readIfSet(wire, 'tls', tlsFromWire),
+    retryBudget: readIfSet(wire, 'retry_budget', retryBudgetFromWire),
+    failover: readEach(wire, 'failover', target => ({
+      service: readName(target, 'service'),
+      subset: readOptionalText(target, 'subset'),
+    })),
+  };
+}
+
+export function trafficPolicyToWire(policy: TrafficPolicy): object {
+  const { slowStart } = policy;
+  return {
+    load_balancer: policy.loadBalancer && loadBalancerToWire(policy.loadBalancer),
+    pool: poolToWire(policy),
+    locality: policy.locality && localityToWire(policy.locality),
+    slow_start: slowStart && {
+      window_ms: slowStart.windowMs,
+      aggression: slowStart.aggression,
+      min_weight_percent: slowStart.minWeightPercent,
+    },
+    outlier_detection: policy.outlierDetection && outlierToWire(policy.outlierDetection),
+    failure_accrual: policy.failureAccrual && accrualToWire(policy.failureAccrual),
+    tls: policy.tls && tlsToWire(policy.tls),
+    retry_budget: policy.retryBudget && retryBudgetToWire(policy.retryBudget),
+    failover: policy.failover,
+  };
+}
+
+/** The field `port_policies`. */
+export function portPoliciesFromWire(wire: WireFields): readonly PortTrafficPolicy[] {
+  return readEach(wire, 'port_policies', item => {
+    const policy = readMessage(item, 'policy') ?? {};
+    return {
+      port: readPort(item, 'port', 1),
+      policy: within('policy', () => trafficPolicyFromWire(policy)),
+    };
+  });
+}
+
+export function portPolicyToWire({ port, policy }: PortTrafficPolicy): object {
+  return { port, policy: trafficPolicyToWire(policy) };
+}
+
+function poolFromWire(wire: WireFields): ConnectionPool {
+  return {
+    connectTimeoutMs: readOptionalMillis(wire, 'connect_timeout_ms'),
+    maxConnections: readOptionalNumber(wire, 'max_connections'),
+    maxConnectionDurationMs: readOptionalMillis(wire, 'max_connection_duration_ms'),
+    tcpIdleTimeoutMs: readOptionalMillis(wire, 'tcp_idle_timeout_ms'),
+    keepalive: readIfSet(wire, 'keepalive', keepalive => ({
+      probes: readOptionalNumber(keepalive, 'probes'),
+      timeMs: readOptionalMillis(keepalive, 'time_ms'),
+      intervalMs: readOptionalMillis(keepalive, 'interval_ms'),
+    })),
+    http1MaxPendingRequests: readOptionalNumber(wire, 'http1_max_pending_requests'),
+    http2MaxRequests: readOptionalNumber(wire, 'http2_max_requests'),
+    maxRequestsPerConnection: readOptionalNumber(wire, 'max_requests_per_connection'),
+    maxRetries: readOptionalNumber(wire, 'max_retries'),
+    httpIdleTimeoutMs: readOptionalMillis(wire, 'http_idle_timeout_ms'),
+    maxConcurrentStreams: readOptionalNumber(wire, 'max_concurrent_streams'),
+    h2Upgrade: readOptionalFlag(wire, 'h2_upgrade'),
+    useClientProtocol: readFlag(wire, 'use_client_protocol'),
+  };
+}
+
+function poolToWire(pool: ConnectionPool): object {
+  const { keepalive } = pool;
+  return {
+    connect_timeout_ms: pool.connectTimeoutMs,
+    max_connections: pool.maxConnections,
+    max_connection_duration_ms: pool.maxConnectionDurationMs,
+    tcp_idle_timeout_ms: pool.tcpIdleTimeoutMs,
+    keepalive: keepalive && {
+      probes: keepalive.probes,
+      time_ms: keepalive.timeMs,
+      interval_ms: keepalive.intervalMs,
+    },
+    http1_max_pending_requests: pool.http1MaxPendingRequests,
+    http2_max_requests: pool.http2MaxRequests,
+    max_requests_per_connection: pool.maxRequestsPerConnection,
+    max_retries: pool.maxRetries,
+    http_idle_timeout_ms: pool.httpIdleTimeoutMs,
+    max_concurrent_streams: pool.maxConcurrentStreams,
+    h2_upgrade: pool.h2Upgrade,
+    use_client_protocol: pool.useClientProtocol,
+  };
+}
+
+function loadBalancerFromWire(wire: WireFields): LoadBalancer {
+  const kind = readEnum(wire, 'kind', LOAD_BALANCERS);
+  if (kind !== 'ring_hash' && kind !== 'maglev') return { kind };
+  const size = readWithin(wire, 'table_size', 1, MAX_HASH_TABLE);
+  const hash = readEach(wire, 'hash', hashSourceFromWire);
+  return kind === 'ring_hash' ? { kind, minRingSize: size, hash } : { kind, tableSize: size, hash };
+}
+
+function loadBalancerToWire(balancer: LoadBalancer): object {
+  const kind = LOAD_BALANCERS.indexOf(balancer.kind);
+  switch (balancer.kind) {
+    case 'ring_hash':
+      return { kind, table_size: balancer.minRingSize, hash: balancer.hash.map(hashSourceToWire) };
+    case 'maglev':
+      return { kind, table_size: balancer.tableSize, hash: balancer.hash.map(hashSourceToWire) };
+    default:
+      return { kind };
+  }
+}
+
+function hashSourceFromWire(wire: WireFields): HashSource {
+  const kind = readEnum(wire, 'kind', HASH_KINDS);
+  const terminal = readFlag(wire, 'terminal');
+  switch (kind) {
+    case 'source_ip':
+      return { kind, terminal };
+    case 'header':
+    case 'query':
+      return { kind, terminal, name: readName(wire, 'name') };
+    case 'cookie': {
+      const cookie = {
+        name: readName(wire, 'name'),
+        path: readOptionalText(wire, 'cookie_path'),
+        ttlMs: readOptionalMillis(wire, 'cookie_ttl_ms'),
+        attributes: headerValues(wire, 'cookie_attributes'),
+      };
+      return { kind, terminal, cookie };
+    }
+  }
+}
+
+function hashSourceToWire(source: HashSource): object {
+  const common = { kind: HASH_KINDS.indexOf(source.kind), terminal: source.terminal };
+  switch (source.kind) {
+    case 'source_ip':
+      return common;
+    case 'header':
+    case 'query':
+      return { ...common, name: source.name };
+    case 'cookie':
+      return {
+        ...common,
+        name: source.cookie.name,
+        cookie_path: source.cookie.path,
+        cookie_ttl_ms: source.cookie.ttlMs,
+        cookie_attributes: source.cookie.attributes,
+      };
+  }
+}

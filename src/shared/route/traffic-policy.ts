@@ -1,0 +1,213 @@
+import type { RetryBudgetConfig } from './model.ts';
+
+/** How requests are spread over a service's endpoints and how connections to them are made. Undefined is the default. */
+export interface TrafficPolicy extends ConnectionPool {
+  readonly loadBalancer: LoadBalancer | undefined;
+  readonly locality: LocalityPolicy | undefined;
+  readonly slowStart: SlowStart | undefined;
+  readonly outlierDetection: OutlierDetection | undefined;
+  readonly failureAccrual: FailureAccrual | undefined;
+  readonly tls: TlsOrigination | undefined;
+  readonly retryBudget: RetryBudgetConfig | undefined;
+  /** Other services or subsets, in this order, that take over while no endpoint here is healthy. */
+  readonly failover: readonly FailoverTarget[];
+}
+
+export interface PortTrafficPolicy {
+  readonly port: number;
+  /** All of it: nothing is inherited from the service's policy. */
+  readonly policy: TrafficPolicy;
+}
+
+/** Limits are of each thread's share, as they are of each proxy's in the field. Undefined is the waypoint's default. */
+export interface ConnectionPool {
+  readonly connectTimeoutMs: number | undefined;
+  readonly maxConnections: number | undefined;
+  readonly maxConnectionDurationMs: number | undefined;
+  /** Of TCP connections; of HTTP ones `httpIdleTimeoutMs`. 0 is none. */
+  readonly tcpIdleTimeoutMs: number | undefined;
+  readonly keepalive: TcpKeepalive | undefined;
+  readonly http1MaxPendingRequests: number | undefined;
+  /** Active requests to the service, of whatever HTTP version. */
+  readonly http2MaxRequests: number | undefined;
+  readonly maxRequestsPerConnection: number | undefined;
+  /** Retries under way at one time. */
+  readonly maxRetries: number | undefined;
+  readonly httpIdleTimeoutMs: number | undefined;
+  readonly maxConcurrentStreams: number | undefined;
+  /** HTTP/1.1 requests over HTTP/2 connections. Undefined: as the port's protocol says. */
+  readonly h2Upgrade: boolean | undefined;
+  /** The version the client spoke, whatever the port says. */
+  readonly useClientProtocol: boolean;
+}
+
+/** Undefined is the operating system's. */
+export interface TcpKeepalive {
+  readonly probes: number | undefined;
+  readonly timeMs: number | undefined;
+  readonly intervalMs: number | undefined;
+}
+
+export type LoadBalancer =
+  | { readonly kind: 'least_request' | 'round_robin' | 'random' | 'peak_ewma' | 'passthrough' }
+  | { readonly kind: 'ring_hash'; readonly minRingSize: number; readonly hash: readonly HashSource[] }
+  /** `tableSize` is a prime. */
+  | { readonly kind: 'maglev'; readonly tableSize: number; readonly hash: readonly HashSource[] };
+
+/**
+ * What a request is hashed by. Of several the hashes are combined; after a `terminal` one that is there the rest is not
+ * looked at. A request that has none of them goes to a random endpoint.
+ */
+export type HashSource = { readonly terminal: boolean } & (
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'cookie'; readonly cookie: HashCookie }
+  | { readonly kind: 'query'; readonly name: string }
+  | { readonly kind: 'source_ip' }
+);
+
+export interface HashCookie {
+  readonly name: string;
+  readonly path: string | undefined;
+  /** A cookie that is not there is made, for this long; 0 is a session cookie. Undefined: none is made. */
+  readonly ttlMs: number | undefined;
+  readonly attributes: readonly { readonly name: string; readonly value: string }[];
+}
+
+/** Localities are written `<region>/<zone>/<subzone>`, each part may be missing from the right, `*` is any. */
+export interface LocalityPolicy {
+  /** False: localities play no role, whatever the service says. */
+  readonly enabled: boolean;
+  /** Where traffic of a locality goes, in percent; the first entry whose `from` holds decides. */
+  readonly distribute: readonly LocalityDistribution[];
+  /** The region that takes over for a region without healthy endpoints. */
+  readonly failover: readonly { readonly from: string; readonly to: string }[];
+  /** Endpoints are ranked by how many of these, from the first on, they share with the waypoint. */
+  readonly failoverPriority: readonly FailoverKey[];
+  /** A share of the traffic stays in the zone, as large as the zone's share of endpoints allows. */
+  readonly zoneAware: ZoneAwareness | undefined;
+}
+
+export interface LocalityDistribution {
+  readonly from: string;
+  readonly to: readonly { readonly locality: string; readonly percent: number }[];
+}
+
+export type FailoverKey =
+  | { readonly kind: 'network' | 'cluster' | 'region' | 'zone' | 'subzone' | 'node' }
+  /** Endpoints with a label, resolved to uids. */
+  | { readonly kind: 'workloads'; readonly workloads: readonly string[] };
+
+export interface ZoneAwareness {
+  /** With fewer endpoints all zones are used alike. */
+  readonly minEndpoints: number;
+  /** Of the requests that are routed so, 0–100. */
+  readonly percent: number;
+}
+
+/** An endpoint that is new gets `(age / windowMs) ^ (1 / aggression)` of its weight, at least `minWeightPercent`. */
+export interface SlowStart {
+  readonly windowMs: number;
+  readonly aggression: number;
+  readonly minWeightPercent: number;
+}
+
+/** An endpoint that fails so often in a row is left out, each time longer. 0 turns a detector off. */
+export interface OutlierDetection {
+  readonly consecutive5xx: number;
+  /** 502, 503, 504 and connections that break. */
+  readonly consecutiveGatewayErrors: number;
+  /** Failures to connect are counted by `consecutiveLocalOriginFailures` alone, not as 5xx. */
+  readonly splitExternalLocalOriginErrors: boolean;
+  readonly consecutiveLocalOriginFailures: number;
+  /** Statuses that count as 5xx besides. */
+  readonly errorStatusCodes: readonly number[];
+  readonly intervalMs: number;
+  /** Times the number of ejections before. */
+  readonly baseEjectionMs: number;
+  readonly maxEjectionPercent: number;
+  /** With fewer healthy endpoints than this all are used, ejected ones too; 0 is off. */
+  readonly minHealthPercent: number;
+}
+
+/**
+ * An endpoint that fails is left out for a time that doubles with each failure after it, then tried with one request. A
+ * failure is a 5xx or a broken connection.
+ */
+export interface FailureAccrual {
+  readonly when:
+    | { readonly kind: 'consecutive'; readonly failures: number }
+    | {
+        readonly kind: 'success_rate';
+        /** 0–1: a lower rate is a failure. */
+        readonly threshold: number;
+        readonly windowMs: number;
+        readonly minRequests: number;
+      };
+  readonly minPenaltyMs: number;
+  readonly maxPenaltyMs: number;
+  /** 0–1 of the penalty is drawn at random. */
+  readonly jitter: number;
+}
+
+/** TLS by the waypoint towards endpoints outside the mesh. */
+export interface TlsOrigination {
+  /** `mesh`: the mesh's own certificate is shown. */
+  readonly mode: 'disable' | 'simple' | 'mutual' | 'mesh';
+  /** Undefined: the host name of the service. */
+  readonly serverName: string | undefined;
+  /** One must be in the server's certificate; empty: `serverName` must be. */
+  readonly subjectAltNames: readonly string[];
+  readonly trustedRoots: TrustedRoots;
+  /** With `mutual`. */
+  readonly clientCertificate: ClientCertificate | undefined;
+  readonly skipVerification: boolean;
+  /** Empty: what the port's protocol asks for. */
+  readonly alpn: readonly string[];
+}
+
+export type TrustedRoots =
+  /** What the operating system trusts. */
+  | { readonly kind: 'system' }
+  | { readonly kind: 'pem'; readonly pem: string }
+  /** In the waypoint's own file system. */
+  | { readonly kind: 'file'; readonly path: string };
+
+/** Files in the waypoint's own file system, PEM. */
+export interface ClientCertificate {
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
+}
+
+export interface FailoverTarget {
+  /** `<namespace>/<hostname>`. */
+  readonly service: string;
+  readonly subset: string | undefined;
+}
+
+export const DEFAULT_POOL: ConnectionPool = Object.freeze({
+  connectTimeoutMs: undefined,
+  maxConnections: undefined,
+  maxConnectionDurationMs: undefined,
+  tcpIdleTimeoutMs: undefined,
+  keepalive: undefined,
+  http1MaxPendingRequests: undefined,
+  http2MaxRequests: undefined,
+  maxRequestsPerConnection: undefined,
+  maxRetries: undefined,
+  httpIdleTimeoutMs: undefined,
+  maxConcurrentStreams: undefined,
+  h2Upgrade: undefined,
+  useClientProtocol: false,
+});
+
+export const NO_TRAFFIC_POLICY: TrafficPolicy = Object.freeze({
+  ...DEFAULT_POOL,
+  loadBalancer: undefined,
+  locality: undefined,
+  slowStart: undefined,
+  outlierDetection: undefined,
+  failureAccrual: undefined,
+  tls: undefined,
+  retryBudget: undefined,
+  failover: [],
+});
