@@ -8,7 +8,7 @@ export interface ChangeScope {
   readonly everyWorkload: boolean;
   readonly services: ReadonlySet<string>;
   readonly everyService: boolean;
-  /** The Services there are, or their ports: what routes refer to. */
+  /** The Services there are, their ports, or who may refer to them: what routes are translated by. */
   readonly lookups: boolean;
   readonly policies: boolean;
   readonly routes: ReadonlySet<string>;
@@ -32,6 +32,7 @@ export interface ChangedObject {
  *     Gateway ────────────► everything: any namespace may ask for the waypoint
  *     policies ───────────► workloads they may select, all routes
  *     routes ─────────────► all routes
+ *     ReferenceGrant ─────► all routes, translated again
  */
 export function scopeOf(
   changed: readonly ChangedObject[],
@@ -81,7 +82,11 @@ export function scopeOf(
       case 'ServiceIntentions':
         every.workload = every.policies = every.route = true;
         break;
+      case 'ReferenceGrant':
+        every.lookups = every.route = true;
+        break;
       case 'HTTPRoute':
+      case 'GRPCRoute':
       case 'VirtualService':
       case 'DestinationRule':
         every.route = true;

@@ -6,12 +6,14 @@ import type { ObjectChange } from '../source/object-source.ts';
 import { type Diagnostic, formatDiagnostic } from '../translate/diagnostic.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import { translateService } from '../translate/service/service.ts';
+import { attachedRoutes } from './attached-routes.ts';
 import { type ChangedObject, type ChangeScope, scopeOf } from './change-scope.ts';
 import { MeshObjects, type MeshObjectsOptions } from './mesh-objects.ts';
 import { NodeIdentities } from './node-identities.ts';
 import type { ObjectStatus } from './parsed-kind.ts';
 import { PolicySet } from './policy-set.ts';
 import { Published } from './published.ts';
+import type { RouteConflict } from './route-binding.ts';
 import { serviceRoutesOf } from './service-routes.ts';
 import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
 
@@ -34,6 +36,8 @@ export class MeshIndex {
   readonly #nodeIdentities: NodeIdentities;
   /** By service: what its translation found beyond its own object. */
   readonly #serviceDiagnostics = new Map<string, readonly Diagnostic[]>();
+  /** By service: routes that gave way to others. */
+  readonly #conflicts = new Map<string, readonly RouteConflict[]>();
   #policies: PolicySet;
 
   constructor(options: MeshIndexOptions) {
@@ -65,6 +69,11 @@ export class MeshIndex {
     return this.#nodeIdentities.isOnNode(identity, node);
   }
 
+  /** Routes that give way to others, on the ports of some Service. */
+  conflicts(): readonly RouteConflict[] {
+    return [...this.#conflicts.values()].flat();
+  }
+
   /** Every object with what is wrong with it, by key. */
   statuses(): readonly ObjectStatus[] {
     const statuses: ObjectStatus[] = [];
@@ -86,6 +95,7 @@ export class MeshIndex {
     this.objects.ofKind(kind)?.remove(namespace, name);
     this.#nodeIdentities.remove(key);
     this.#serviceDiagnostics.delete(key);
+    if (kind === 'Service') this.#conflicts.delete(`${namespace}/${name}`);
     return { kind, namespace, name, object };
   }
 
@@ -168,16 +178,23 @@ export class MeshIndex {
   }
 
   #recomputeRoutes(namespaces: Iterable<string>): void {
+    const attached = attachedRoutes(this.objects);
     for (const namespace of namespaces) {
       const endpoints = this.#endpointsByService(namespace);
       const routes = [...this.objects.services.inNamespace(namespace)].flatMap(({ object, value }) => {
         if (value === undefined) return [];
         const ofService = endpoints.get(value.name) ?? [];
-        const made = serviceRoutesOf(this.objects, this.#policies, { object, value }, ofService);
-        return made === undefined ? [] : [{ kind: 'routes', routes: made } as const];
+        const made = serviceRoutesOf(this.objects, this.#policies, attached, { object, value }, ofService);
+        this.#setConflicts(`${namespace}/${value.name}`, made.conflicts);
+        return made.routes === undefined ? [] : [{ kind: 'routes', routes: made.routes } as const];
       });
       this.#published.replaceGroup(`routes/${namespace}`, routes);
     }
+  }
+
+  #setConflicts(service: string, conflicts: readonly RouteConflict[]): void {
+    if (conflicts.length > 0) this.#conflicts.set(service, conflicts);
+    else this.#conflicts.delete(service);
   }
 
   #endpointsByService(namespace: string): ReadonlyMap<string, WorkloadSpec[]> {

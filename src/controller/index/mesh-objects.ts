@@ -4,12 +4,19 @@ import { type Cluster, serviceHostname } from '../translate/cluster.ts';
 import { translateDestinationRule } from '../translate/destination-rule/destination-rule.ts';
 import type { Translated } from '../translate/diagnostic.ts';
 import { readEndpointSlice } from '../translate/endpoint-slice/endpoint-slice.ts';
+import type { RouteLookup, RouteTranslation } from '../translate/gateway-route/route-translation.ts';
+import { translateGrpcRoute } from '../translate/grpc-route/grpc-route.ts';
 import { translateHttpRoute } from '../translate/http-route/http-route.ts';
 import { REGION, SUBZONE, ZONE } from '../translate/mesh-labels.ts';
 import { translatePeerAuthentication } from '../translate/peer-authentication/peer-authentication.ts';
 import { readPod } from '../translate/pod-to-workload/pod.ts';
+import {
+  grantsService,
+  type Referrer,
+  translateReferenceGrant,
+} from '../translate/reference-grant/reference-grant.ts';
 import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
-import type { KnownService, ServiceLookup } from '../translate/service-lookup.ts';
+import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { translateVirtualService } from '../translate/virtual-service/virtual-service.ts';
@@ -29,7 +36,7 @@ const NO_META: NamespaceMeta = Object.freeze({ labels: {}, annotations: {} });
 const NOWHERE: Locality = Object.freeze({ region: '', zone: '', subzone: '' });
 
 /** Every object the mesh is made of, by kind, and what translations ask about them. */
-export class MeshObjects implements ServiceLookup, WaypointLookup {
+export class MeshObjects implements RouteLookup, WaypointLookup {
   readonly options: MeshObjectsOptions;
   readonly namespaces = new ParsedKind(asItIs);
   readonly nodes = new ParsedKind(asItIs);
@@ -41,7 +48,9 @@ export class MeshObjects implements ServiceLookup, WaypointLookup {
   readonly authorizationPolicies;
   readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
   readonly intentions = new ParsedKind(translateServiceIntentions);
+  readonly referenceGrants = new ParsedKind(translateReferenceGrant);
   readonly httpRoutes = new ParsedKind(object => translateHttpRoute(object, this));
+  readonly grpcRoutes = new ParsedKind(object => translateGrpcRoute(object, this));
   readonly virtualServices;
   readonly destinationRules;
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
@@ -67,7 +76,9 @@ export class MeshObjects implements ServiceLookup, WaypointLookup {
       ['AuthorizationPolicy', this.authorizationPolicies],
       ['PeerAuthentication', this.peerAuthentications],
       ['ServiceIntentions', this.intentions],
+      ['ReferenceGrant', this.referenceGrants],
       ['HTTPRoute', this.httpRoutes],
+      ['GRPCRoute', this.grpcRoutes],
       ['VirtualService', this.virtualServices],
       ['DestinationRule', this.destinationRules],
     ]);
@@ -82,7 +93,12 @@ export class MeshObjects implements ServiceLookup, WaypointLookup {
     return this.#kinds;
   }
 
-  /** After Services changed: routes are translated against the services there are. */
+  /** Gateway API routes, of every kind. */
+  gatewayRoutes(): readonly ParsedKind<RouteTranslation>[] {
+    return [this.grpcRoutes, this.httpRoutes];
+  }
+
+  /** After Services or grants changed: routes are translated against those there are. */
   refreshRoutes(): void {
     this.#byHostname.clear();
     for (const { value } of this.services.all()) {
@@ -90,7 +106,18 @@ export class MeshObjects implements ServiceLookup, WaypointLookup {
       const known = this.#known(value);
       this.#byHostname.set(known.hostname, known);
     }
-    for (const kind of [this.httpRoutes, this.virtualServices, this.destinationRules]) kind.translateAgain();
+    for (const kind of this.gatewayRoutes()) kind.translateAgain();
+    for (const kind of [this.virtualServices, this.destinationRules]) kind.translateAgain();
+  }
+
+  isGranted(
+    from: Referrer,
+    { name, namespace }: { readonly namespace: string; readonly name: string },
+  ): boolean {
+    for (const { value } of this.referenceGrants.inNamespace(namespace)) {
+      if (grantsService(value, from, name)) return true;
+    }
+    return false;
   }
 
   service(namespace: string, name: string): KnownService | undefined {
@@ -117,9 +144,15 @@ export class MeshObjects implements ServiceLookup, WaypointLookup {
   }
 
   #known(spec: ServiceSpec): KnownService {
-    const { name, namespace, ports } = spec;
+    const { clusterIps, name, namespace, ports } = spec;
     const hostname = serviceHostname(this.options.cluster, namespace, name);
-    return { key: `${namespace}/${hostname}`, namespace, hostname, ports: ports.map(port => port.port) };
+    return {
+      key: `${namespace}/${hostname}`,
+      namespace,
+      hostname,
+      ports: ports.map(port => port.port),
+      headless: clusterIps.length === 0,
+    };
   }
 }
 

@@ -58,7 +58,11 @@ export class ParsedKind<T> {
   /** After something changed that the translation asks about. */
   translateAgain(): void {
     for (const ofNamespace of this.#namespaces.values()) {
-      for (const entry of ofNamespace.values()) this.upsert(entry.latest);
+      for (const { accepted, good, latest } of ofNamespace.values()) {
+        // What is in force is made again too, although something newer was rejected.
+        if (!accepted && good !== undefined) this.upsert(good.object);
+        this.upsert(latest);
+      }
     }
   }
 

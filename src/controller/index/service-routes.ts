@@ -9,32 +9,40 @@ import { mergeRules } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import type { AttachedRoutes } from './attached-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 import type { PolicySet } from './policy-set.ts';
+import { bindRoutes, type RouteConflict } from './route-binding.ts';
+
+export interface MadeRoutes {
+  readonly routes: ServiceRoutes | undefined;
+  readonly conflicts: readonly RouteConflict[];
+}
 
 /**
- * What waypoints need of one service. Undefined where there is nothing to say: the service has no waypoint, and no route
+ * What waypoints need of one service. No routes where there is nothing to say: the service has no waypoint, and no route
  * of another service leads to a part of it. A service with a waypoint always has one, so that a waypoint can tell
  * "nothing attached" from "not received yet".
  */
 export function serviceRoutesOf(
   objects: MeshObjects,
   policies: PolicySet,
+  attached: AttachedRoutes,
   service: Parsed<ServiceSpec>,
   endpoints: readonly WorkloadSpec[],
-): ServiceRoutes | undefined {
+): MadeRoutes {
   const { name, namespace } = service.value;
   const hostname = serviceHostname(objects.options.cluster, namespace, name);
   const key = `${namespace}/${hostname}`;
-  const { rules, routed } = rulesFor(objects, key);
+  const { conflicts, routed, rules } = rulesFor(attached, key, service.value);
   const { subsets, trafficPolicy } = destinationOf(objects, key, namespace);
   const { labels } = service.object.metadata;
   const namespaceLabels = objects.namespaceMeta(namespace).labels;
   const waypoint = requestedWaypoint({ labels, namespace, namespaceLabels });
   if (waypoint === undefined && !routed && subsets.length === 0 && trafficPolicy === NO_TRAFFIC_POLICY)
-    return undefined;
-  return {
+    return { routes: undefined, conflicts };
+  const routes = {
     ...NO_ROUTES,
     namespace,
     hostname,
@@ -44,25 +52,22 @@ export function serviceRoutesOf(
     authorizationPolicies: policies.forService(service.value, waypoint, endpoints),
     routed,
   };
+  return { routes, conflicts };
 }
 
-function rulesFor(objects: MeshObjects, key: string): Pick<ServiceRoutes, 'rules' | 'routed'> {
-  const fromHttpRoutes = [...objects.httpRoutes.all()].flatMap(({ value }) =>
-    value.attachments.filter(attachment => attachment.service === key),
+function rulesFor(
+  { gatewayRoutes, virtualServices }: AttachedRoutes,
+  key: string,
+  { ports }: ServiceSpec,
+): Pick<ServiceRoutes, 'rules' | 'routed'> & Pick<MadeRoutes, 'conflicts'> {
+  const bound = gatewayRoutes.get(key) ?? [];
+  const ordered = virtualServices.get(key) ?? [];
+  const { conflicts, rules } = bindRoutes(
+    bound,
+    ports.map(({ port }) => port),
   );
-  const fromVirtualServices = [...objects.virtualServices.all()].flatMap(({ object, value }) => {
-    const { creationTimestamp, name, namespace } = object.metadata;
-    return value.attachments
-      .filter(attachment => attachment.service === key)
-      .map(({ rules }) => ({ creationTimestamp, name, namespace, rules }));
-  });
-  return {
-    rules: mergeRules(
-      fromHttpRoutes.flatMap(attachment => attachment.rules),
-      fromVirtualServices,
-    ),
-    routed: fromHttpRoutes.length > 0 || fromVirtualServices.length > 0,
-  };
+  const routed = bound.length > 0 || ordered.length > 0;
+  return { rules: mergeRules(rules, ordered), routed, conflicts };
 }
 
 /** The service's own namespace goes before the root namespace, that before others; then the oldest. */

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import type { KubeObject } from '../source/kube-object.ts';
-import type { KnownService, ServiceLookup } from './service-lookup.ts';
+import type { RouteLookup } from './gateway-route/route-translation.ts';
+import { grantsService, type ReferenceGrant } from './reference-grant/reference-grant.ts';
+import type { KnownService } from './service-lookup.ts';
 
 /**
  * Tests of translations by pairs of files: `testdata/x-in.yaml` holds objects, `testdata/x.yaml` what comes of them.
@@ -80,15 +82,19 @@ export function kubeObject(
 }
 
 /** Services `<namespace>/<name>` with their ports, of cluster domain `cluster.local`. */
-export function servicesOf(ports: Readonly<Record<string, readonly number[]>>): ServiceLookup {
+export function servicesOf(
+  ports: Readonly<Record<string, readonly number[]>>,
+  grants: readonly ReferenceGrant[] = [],
+): RouteLookup {
   const known = new Map<string, KnownService>();
   for (const [key, list] of Object.entries(ports)) {
     const [namespace = '', name = ''] = key.split('/');
     const hostname = `${name}.${namespace}.svc.cluster.local`;
-    known.set(key, { key: `${namespace}/${hostname}`, namespace, hostname, ports: list });
+    known.set(key, { key: `${namespace}/${hostname}`, namespace, hostname, ports: list, headless: false });
   }
   return {
     service: (namespace, name) => known.get(`${namespace}/${name}`),
+    isGranted: (from, to) => grants.some(grant => grantsService(grant, from, to.name)),
     serviceByHostname: hostname => [...known.values()].find(service => service.hostname === hostname),
   };
 }

@@ -1,5 +1,4 @@
 import type { RouteRule } from '#shared/route/model.ts';
-import { sortByPrecedence, type RankedRule } from '#shared/route/precedence.ts';
 
 /** The rules of one VirtualService for one service, in their own order. */
 export interface OrderedRules {
@@ -10,15 +9,15 @@ export interface OrderedRules {
 }
 
 /**
- * All rules of one service in the order they are tried: HTTPRoutes by Gateway API's precedence, then VirtualServices,
+ * All rules of one service in the order they are tried: those of Gateway API, already in order, then VirtualServices,
  * oldest first, each in the order written. (Istio leaves the mixture of both on one host undefined.)
  */
 export function mergeRules(
-  httpRoutes: readonly RankedRule[],
+  gatewayRules: readonly RouteRule[],
   virtualServices: readonly OrderedRules[],
 ): readonly RouteRule[] {
   const ordered = virtualServices.toSorted((a, b) => compareText(sortKey(a), sortKey(b)));
-  return [...sortByPrecedence(httpRoutes), ...ordered.flatMap(virtualService => virtualService.rules)];
+  return [...gatewayRules, ...ordered.flatMap(virtualService => virtualService.rules)];
 }
 
 function sortKey(rules: OrderedRules): string {

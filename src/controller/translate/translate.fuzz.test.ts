@@ -8,8 +8,10 @@ import { translateAuthorizationPolicy } from './authorization-policy/authorizati
 import { translateDestinationRule } from './destination-rule/destination-rule.ts';
 import type { Translated } from './diagnostic.ts';
 import { kubeObject, servicesOf } from './golden-pairs.ts';
+import { translateGrpcRoute } from './grpc-route/grpc-route.ts';
 import { translateHttpRoute } from './http-route/http-route.ts';
 import { translatePeerAuthentication } from './peer-authentication/peer-authentication.ts';
+import { translateReferenceGrant } from './reference-grant/reference-grant.ts';
 import { translateServiceIntentions } from './service-intentions/service-intentions.ts';
 import { translateVirtualService } from './virtual-service/virtual-service.ts';
 
@@ -22,7 +24,7 @@ const FIELDS =
   retry codes headers urlRewrite requestRedirect hosts http match uri exact prefix regex route destination host retries
   retryOn redirect rewrite directResponse status body subsets labels trafficPolicy loadBalancer action from to when source
   operation principals ipBlocks paths ports key values selector matchLabels mtls mode portLevelMtls 80 sources simple set
-  add remove toString __proto__ constructor`.split(/\s+/);
+  add remove service method namespace sectionName toString __proto__ constructor`.split(/\s+/);
 const leaf = fc.oneof(
   fc.constantFrom<unknown>(
     'a',
@@ -37,6 +39,7 @@ const leaf = fc.oneof(
     'DENY',
     'allow',
     'Exact',
+    'RegularExpression',
     '10.0.0.0/8',
   ),
   fc.constantFrom<unknown>(
@@ -77,6 +80,10 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       check(translateHttpRoute(kubeObject('HTTPRoute', body), SERVICES), ({ attachments }) => {
         for (const { rules } of attachments) compileRoutes({ rules: sortByPrecedence(rules) });
       });
+      check(translateGrpcRoute(kubeObject('GRPCRoute', body), SERVICES), ({ attachments }) => {
+        for (const { rules } of attachments) compileRoutes({ rules: sortByPrecedence(rules) });
+      });
+      check(translateReferenceGrant(kubeObject('ReferenceGrant', body)), () => undefined);
       check(translateVirtualService(kubeObject('VirtualService', body), ISTIO), ({ attachments }) => {
         for (const { rules } of attachments) compileRoutes({ rules });
       });

@@ -137,6 +137,7 @@ const rankedRule: fc.Arbitrary<RankedRule> = fc.record({
   namespace: fc.constantFrom('a', 'b'),
   name: fc.constantFrom('a', 'b'),
   ruleIndex: fc.nat(3),
+  specificity: fc.constantFrom(undefined, [1], [1, 2], [2]),
 });
 const ranked: fc.Arbitrary<RankedMatch> = fc.record({ ranked: rankedRule, match, matchIndex: fc.nat(3) });
 

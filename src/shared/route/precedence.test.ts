@@ -15,6 +15,7 @@ function ranked(name: string, match: Partial<RouteMatch>, over: Partial<RankedRu
     namespace: 'shop',
     name: 'route',
     ruleIndex: 0,
+    specificity: undefined,
     ...over,
   };
 }

@@ -9,6 +9,11 @@ export interface RankedRule {
   readonly name: string;
   /** Of the rule in its object. */
   readonly ruleIndex: number;
+  /**
+   * Compared before anything else, larger first, for kinds of routes that have an order of their own (GRPCRoute: characters
+   * of service and method). Undefined for the others.
+   */
+  readonly specificity: readonly number[] | undefined;
 }
 
 /**
@@ -38,6 +43,7 @@ function splitByMatch(ranked: RankedRule): RankedMatch[] {
 /** A total order: two parts compare equal only when they are the same part of the same rule. */
 export function comparePrecedence(a: RankedMatch, b: RankedMatch): number {
   return (
+    compareSpecificity(a.ranked.specificity, b.ranked.specificity) ||
     pathRank(b.match?.path) - pathRank(a.match?.path) ||
     prefixLength(b.match?.path) - prefixLength(a.match?.path) ||
     Number(b.match?.method !== undefined) - Number(a.match?.method !== undefined) ||
@@ -48,6 +54,14 @@ export function comparePrecedence(a: RankedMatch, b: RankedMatch): number {
     a.ranked.ruleIndex - b.ranked.ruleIndex ||
     a.matchIndex - b.matchIndex
   );
+}
+
+function compareSpecificity(a: RankedRule['specificity'] = [], b: RankedRule['specificity'] = []): number {
+  for (let i = 0; i < Math.max(a.length, b.length); i++) {
+    const difference = (b[i] ?? 0) - (a[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }
 
 /** Gateway API leaves the place of patterns open: here they come between exact paths and prefixes, as in Istio. */

@@ -1,13 +1,7 @@
 import type { RouteMatch } from '#shared/route/model.ts';
-import type {
-  HeaderChange,
-  PathModifier,
-  Redirect,
-  Rewrite,
-  RouteFilter,
-} from '#shared/route/route-filter.ts';
+import type { PathModifier, Redirect, Rewrite, RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
-import { headerChange } from '../http-headers.ts';
+import { NO_HEADER_CHANGE, readFilterBody, readHeaderChange } from '../gateway-route/header-modifier.ts';
 
 const TYPES = [
   'RequestHeaderModifier',
@@ -57,17 +51,17 @@ function readFilter(
     case 'RequestHeaderModifier':
       return {
         kind: 'request_headers',
-        change: readBody(fields, 'requestHeaderModifier', readHeaderChange, NO_CHANGE),
+        change: readFilterBody(fields, 'requestHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
       };
     case 'ResponseHeaderModifier':
       return {
         kind: 'response_headers',
-        change: readBody(fields, 'responseHeaderModifier', readHeaderChange, NO_CHANGE),
+        change: readFilterBody(fields, 'responseHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
       };
     case 'RequestRedirect':
       return {
         kind: 'redirect',
-        redirect: readBody(
+        redirect: readFilterBody(
           fields,
           'requestRedirect',
           redirect => readRedirect(redirect, matches),
@@ -77,7 +71,7 @@ function readFilter(
     case 'URLRewrite':
       return {
         kind: 'rewrite',
-        rewrite: readBody(fields, 'urlRewrite', rewrite => readRewrite(rewrite, matches), NO_REWRITE),
+        rewrite: readFilterBody(fields, 'urlRewrite', rewrite => readRewrite(rewrite, matches), NO_REWRITE),
       };
     case 'RequestMirror':
     case 'CORS':
@@ -89,7 +83,6 @@ function readFilter(
   }
 }
 
-const NO_CHANGE: HeaderChange = { set: [], add: [], remove: [] };
 const NO_REDIRECT: Redirect = {
   scheme: undefined,
   hostname: undefined,
@@ -101,20 +94,6 @@ const NO_REWRITE: Rewrite = { hostname: undefined, path: undefined };
 
 function bodyName(type: FilterType): string {
   return type === 'CORS' ? 'cors' : type.charAt(0).toLowerCase() + type.slice(1);
-}
-
-function readBody<T>(fields: Fields, key: string, read: (body: Fields) => T, missing: T): T {
-  const body = fields.object(key, read);
-  if (body === undefined && !fields.has(key))
-    fields.reject(key, 'is required for this type of filter', `set ${fields.at(key)}`);
-  return body ?? missing;
-}
-
-function readHeaderChange(fields: Fields): HeaderChange {
-  const pair = (item: Fields) => ({ name: item.requiredString('name'), value: item.string('value') ?? '' });
-  const set = fields.objects('set', pair);
-  const add = fields.objects('add', pair);
-  return headerChange(fields, 'set', { set, add, remove: fields.strings('remove') });
 }
 
 function readRedirect(fields: Fields, matches: readonly RouteMatch[]): Redirect {

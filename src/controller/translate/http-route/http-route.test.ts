@@ -1,13 +1,16 @@
 import { test } from 'tap';
 import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import type { ReferenceGrant } from '../reference-grant/reference-grant.ts';
 import { translateHttpRoute } from './http-route.ts';
 
-const SERVICES = servicesOf({
+const PORTS = {
   'shop/payments': [80, 8080],
   'shop/payments-v1': [80],
   'shop/payments-v2': [80],
   'bank/ledger': [80],
-});
+  'bank/audit': [80],
+};
+const SERVICES = servicesOf(PORTS);
 
 test('translations by example', async t => {
   const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
@@ -35,6 +38,12 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     { parentRefs: [{ ...PARENT, sectionName: 'http' }] },
     'spec.parentRefs[0].sectionName',
     /no meaning for a Service/,
+  ],
+  [
+    'two rules of one name',
+    { parentRefs: [PARENT], rules: [{ name: 'a' }, { name: 'a' }] },
+    'spec.rules[1].name',
+    /another rule of this route/,
   ],
   [
     'a path that is not absolute',
@@ -231,12 +240,6 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     /no such port/,
   ],
   [
-    'a parent in another namespace',
-    { parentRefs: [{ ...PARENT, namespace: 'bank' }] },
-    'spec.parentRefs[0].namespace',
-    /consumer route/,
-  ],
-  [
     'host names',
     { parentRefs: [PARENT], hostnames: ['a'] },
     'spec.hostnames',
@@ -247,13 +250,25 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     'a backend of another kind',
     rule({ backendRefs: [{ kind: 'Bucket', name: 'b' }] }),
     'spec.rules[0].backendRefs[0].kind',
-    /answered with 500/,
+    /share of requests is refused/,
   ],
   [
-    'a backend in another namespace',
+    'a backend that does not exist',
+    rule({ backendRefs: [{ name: 'nope', port: 80 }] }),
+    'spec.rules[0].backendRefs[0].name',
+    /there is no Service shop\/nope/,
+  ],
+  [
+    'a backend port that does not exist',
+    rule({ backendRefs: [{ name: 'payments-v1', port: 81 }] }),
+    'spec.rules[0].backendRefs[0].port',
+    /no such port/,
+  ],
+  [
+    'a backend in another namespace without a grant',
     rule({ backendRefs: [{ name: 'ledger', namespace: 'bank', port: 80 }] }),
     'spec.rules[0].backendRefs[0].namespace',
-    /ReferenceGrant/,
+    /may not be referred to from namespace shop/,
   ],
   [
     'a backend without a port',
@@ -269,4 +284,70 @@ test('what is ignored is said', async t => {
     t.equal(result.ok, true, name);
     t.match(result.diagnostics[0], { field, message, severity: 'ignored', fix: /./ }, name);
   }
+});
+
+const LEDGER = { name: 'ledger', namespace: 'bank', port: 80 };
+const GRANT: ReferenceGrant = {
+  from: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: 'shop' }],
+  to: [{ group: '', kind: 'Service', name: 'ledger' }],
+};
+
+/** The one backend of the one rule of each attachment, and what ResolvedRefs says. */
+function backends(spec: object, lookup = SERVICES): [(string | undefined)[], string[]] {
+  const result = translateHttpRoute(kubeObject('HTTPRoute', spec), lookup);
+  if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
+  const { attachments, faults } = result.value;
+  const services = attachments.map(({ rules }) => rules[0]?.rule.backends[0]?.service);
+  return [services, faults.map(({ reason }) => reason)];
+}
+
+test('a backend in another namespace needs a grant there, unless it is the parent itself', async t => {
+  const toLedger = rule({ backendRefs: [LEDGER] });
+  t.same(backends(toLedger), [[undefined], ['RefNotPermitted']]);
+  const key = 'bank/ledger.bank.svc.cluster.local';
+  t.same(backends(toLedger, servicesOf(PORTS, [GRANT])), [[key], []]);
+  const consumer = { parentRefs: [{ ...PARENT, name: 'ledger', namespace: 'bank' }] };
+  t.same(backends({ ...consumer, rules: [{ backendRefs: [LEDGER] }] }), [[key], []], 'the parent itself');
+  const both = { parentRefs: [PARENT, ...consumer.parentRefs], rules: [{ backendRefs: [LEDGER] }] };
+  t.same(backends(both), [[undefined, key], ['RefNotPermitted']], 'for each parent by itself');
+  const audit = { parentRefs: consumer.parentRefs, rules: [{ backendRefs: [{ ...LEDGER, name: 'audit' }] }] };
+  t.same(
+    backends(audit),
+    [[undefined], ['RefNotPermitted']],
+    'another Service of the namespace of the parent',
+  );
+});
+
+test('what ResolvedRefs says of each kind of reference that leads nowhere', async t => {
+  const reasons = (backend: object): string[] => backends(rule({ backendRefs: [backend] }))[1];
+  t.same(reasons({ name: 'payments-v1', port: 80 }), []);
+  t.same(reasons({ name: 'nope', port: 80 }), ['BackendNotFound']);
+  t.same(reasons({ name: 'payments-v1', port: 81 }), ['BackendNotFound']);
+  t.same(reasons({ kind: 'Bucket', name: 'b' }), ['InvalidKind']);
+  t.same(
+    reasons({ ...LEDGER, name: 'nope' }),
+    ['RefNotPermitted'],
+    'it does not tell that it does not exist',
+  );
+});
+
+test('parents: each Service with its port, and whose callers the route is for', async t => {
+  const bank = { ...PARENT, name: 'ledger', namespace: 'bank' };
+  const parentRefs = [{ ...PARENT, port: 80 }, bank, { ...PARENT, name: 'nope' }, { name: 'gateway' }];
+  const result = translateHttpRoute(kubeObject('HTTPRoute', { parentRefs, rules: [{}] }), SERVICES);
+  t.equal(result.ok, true);
+  if (!result.ok) return;
+  t.match(result.value.attachments, [
+    { service: 'shop/payments.shop.svc.cluster.local', port: 80, consumer: undefined },
+    { service: 'bank/ledger.bank.svc.cluster.local', port: undefined, consumer: 'shop' },
+  ]);
+  t.same(
+    result.value.parents.map(({ reason, ref }) => [ref.name, reason]),
+    [
+      ['payments', 'Accepted'],
+      ['ledger', 'Accepted'],
+      ['nope', 'NoMatchingParent'],
+    ],
+    'a parent of another kind is left to whoever it belongs to',
+  );
 });

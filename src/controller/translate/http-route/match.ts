@@ -1,7 +1,7 @@
-import { ANY_REQUEST, type PathMatch, type RouteMatch, type ValueMatch } from '#shared/route/model.ts';
+import { ANY_REQUEST, type PathMatch, type RouteMatch } from '#shared/route/model.ts';
 import type { Fields } from '../decode.ts';
-import { headerName } from '../http-headers.ts';
-import { checkRegex, pathMatch } from '../path-value.ts';
+import { readHeaderMatches, readQueryMatches } from '../gateway-route/value-match.ts';
+import { pathMatch } from '../path-value.ts';
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 
@@ -10,8 +10,8 @@ export function readMatch(fields: Fields): RouteMatch {
     ...ANY_REQUEST,
     path: fields.object('path', readPath) ?? { kind: 'prefix', value: '/', ignoreCase: false },
     method: fields.oneOf('method', METHODS),
-    headers: firstOfEachName(fields.objects('headers', readHeader)),
-    query: firstOfEachName(fields.objects('queryParams', readValue)),
+    headers: readHeaderMatches(fields),
+    query: readQueryMatches(fields),
   };
 }
 
@@ -20,22 +20,4 @@ function readPath(fields: Fields): PathMatch {
   const value = fields.string('value') ?? '/';
   const kind = type === 'Exact' ? 'exact' : type === 'PathPrefix' ? 'prefix' : 'regex';
   return pathMatch(fields, 'value', kind, value, false);
-}
-
-function readHeader(fields: Fields): ValueMatch {
-  const match = readValue(fields);
-  return { ...match, name: match.name === '' ? '' : headerName(fields, 'name', match.name) };
-}
-
-function readValue(fields: Fields): ValueMatch {
-  const type = fields.oneOf('type', ['Exact', 'RegularExpression']) ?? 'Exact';
-  const name = fields.requiredString('name');
-  const value = fields.requiredString('value');
-  if (type === 'RegularExpression') checkRegex(fields, 'value', value);
-  return { name, kind: type === 'Exact' ? 'exact' : 'regex', value };
-}
-
-/** Gateway API: of several entries with one name only the first counts. */
-function firstOfEachName(list: readonly ValueMatch[]): readonly ValueMatch[] {
-  return list.filter((match, index) => list.findIndex(other => other.name === match.name) === index);
 }

@@ -7,33 +7,26 @@ import {
 } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
-import type { KubeObject } from '../../source/kube-object.ts';
 import type { Fields } from '../decode.ts';
-import type { ServiceLookup } from '../service-lookup.ts';
-import { readBackendRef } from './backend-ref.ts';
-import { readFilters } from './filter.ts';
+import { readBackendRef } from '../gateway-route/backend-ref.ts';
+import type { RouteContext } from '../gateway-route/route-context.ts';
+import { ranked, ruleName } from '../gateway-route/route-fields.ts';
+import { readBackendFilters, readFilters } from './filter.ts';
 import { readMatch } from './match.ts';
 import { readRetry } from './retry.ts';
 
-export interface RuleContext {
-  readonly route: KubeObject;
-  readonly services: ServiceLookup;
-  /** Backends that could not be resolved. */
-  readonly unresolved: string[];
-}
-
-export function readRule(fields: Fields, index: number, context: RuleContext): RankedRule {
-  const { route } = context;
-  const { name, namespace, creationTimestamp } = route.metadata;
-  const label = fields.string('name') ?? String(index);
+export function readRule(fields: Fields, index: number, context: RouteContext): RankedRule {
+  const name = ruleName(fields, index, context);
   const matches = fields.objects('matches', readMatch);
   const filters = readFilters(fields, matches);
-  const backends = fields.objects('backendRefs', backend => readBackendRef(backend, context));
+  const backends = fields.objects('backendRefs', backend =>
+    readBackendRef(backend, context, readBackendFilters(backend)),
+  );
   checkRedirect(fields, filters, backends);
   fields.unsupported('sessionPersistence', 'remove it; requests of one session may reach any endpoint');
   const rule = {
     ...PLAIN_RULE,
-    name: `HTTPRoute/${namespace}/${name}/${label}`,
+    name,
     // Gateway API: no match at all is a match of the prefix "/".
     matches: matches.length > 0 ? matches : [{ ...ANY_REQUEST, path: ROOT }],
     filters,
@@ -41,7 +34,7 @@ export function readRule(fields: Fields, index: number, context: RuleContext): R
     timeouts: readTimeouts(fields),
     retry: fields.object('retry', readRetry),
   };
-  return { rule, creationTimestamp, namespace, name, ruleIndex: index };
+  return ranked(rule, index, context);
 }
 
 const ROOT = { kind: 'prefix', value: '/', ignoreCase: false } as const;

@@ -1,0 +1,81 @@
+import type { RouteRule } from '#shared/route/model.ts';
+import type { RankedRule } from '#shared/route/precedence.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import type { Fields } from '../decode.ts';
+import type { ParentOutcome } from './parent-ref.ts';
+import type { RefFault, RouteAttachment, RouteKind, RouteLookup } from './route-translation.ts';
+
+interface Ungranted {
+  /** Key of the Service; undefined when it does not exist either. */
+  readonly service: string | undefined;
+  readonly report: () => void;
+}
+
+/** One route while it is read: what it may refer to, and what of it leads nowhere. */
+export class RouteContext {
+  readonly kind: RouteKind;
+  readonly route: KubeObject;
+  readonly objects: RouteLookup;
+  readonly faults: RefFault[] = [];
+  /** Names of rules so far. */
+  readonly ruleNames = new Set<string>();
+  readonly #ungranted: Ungranted[] = [];
+
+  constructor(kind: RouteKind, route: KubeObject, objects: RouteLookup) {
+    this.kind = kind;
+    this.route = route;
+    this.objects = objects;
+  }
+
+  /** Reports a reference that leads nowhere; the rest of the route is used. */
+  fault(
+    fields: Fields,
+    key: string,
+    found: Pick<RefFault, 'reason' | 'message'> & { readonly fix: string },
+  ): undefined {
+    const { fix, message, reason } = found;
+    fields.ignore(key, `${message}: its share of requests is refused`, fix);
+    this.faults.push({ reason, field: fields.at(key), message: `${message}; ${fix}` });
+  }
+
+  /** A reference to another namespace without its consent. */
+  ungranted(
+    fields: Fields,
+    message: string,
+    to: { readonly service: string | undefined; readonly fix: string },
+  ): void {
+    const report = (): void => {
+      this.fault(fields, 'namespace', { reason: 'RefNotPermitted', message, fix: to.fix });
+    };
+    this.#ungranted.push({ service: to.service, report });
+  }
+
+  /**
+   * The rules as they are for each parent. A route in a mesh widens nothing as long as it leads where its callers would
+   * get without it, so the parent itself needs no grant (GEP-1294). Another Service in a foreign namespace does: it is
+   * reached with the waypoint's identity, which may be let in where the callers are not.
+   */
+  attach(parents: readonly ParentOutcome[], rules: readonly RankedRule[]): readonly RouteAttachment[] {
+    const attached = parents.filter(parent => parent.reason === 'Accepted');
+    for (const { report, service } of this.#ungranted) {
+      if (attached.length === 0 || attached.some(parent => parent.service.key !== service)) report();
+    }
+    const own = this.route.metadata.namespace;
+    return attached.map(({ ref, service }) => ({
+      service: service.key,
+      port: ref.port,
+      consumer: service.namespace === own ? undefined : own,
+      rules: rules.map(ranked => ({ ...ranked, rule: this.#withoutUngranted(ranked.rule, service.key) })),
+    }));
+  }
+
+  #withoutUngranted(rule: RouteRule, parent: string): RouteRule {
+    const denied = new Set(this.#ungranted.map(({ service }) => service));
+    denied.delete(parent);
+    if (denied.size === 0) return rule;
+    const backends = rule.backends.map(backend =>
+      denied.has(backend.service) ? { ...backend, service: undefined } : backend,
+    );
+    return { ...rule, backends };
+  }
+}

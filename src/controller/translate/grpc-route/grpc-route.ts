@@ -1,0 +1,56 @@
+import { PLAIN_RULE } from '#shared/route/model.ts';
+import type { RankedRule } from '#shared/route/precedence.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import { readSpec, type Fields } from '../decode.ts';
+import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { readBackendRef } from '../gateway-route/backend-ref.ts';
+import { readParentRefs } from '../gateway-route/parent-ref.ts';
+import { RouteContext } from '../gateway-route/route-context.ts';
+import { ignoreGatewayFields, ranked, ruleName } from '../gateway-route/route-fields.ts';
+import { NO_ROUTES, type RouteLookup, type RouteTranslation } from '../gateway-route/route-translation.ts';
+import { readGrpcBackendFilters, readGrpcFilters } from './filter.ts';
+import { EVERY_CALL, readGrpcMatch } from './match.ts';
+
+/**
+ * Gateway API GRPCRoute attached to Services (GAMMA). A gRPC call is a request for `/<service>/<method>`, so its rules
+ * become rules on paths, put in order by the length of service and method.
+ */
+export function translateGrpcRoute(route: KubeObject, objects: RouteLookup): Translated<RouteTranslation> {
+  const diagnostics = new Diagnostics(route);
+  const translation = readSpec(route, diagnostics, spec => readRoute(route, spec, objects));
+  return diagnostics.conclude(translation ?? { kind: 'GRPCRoute', ...NO_ROUTES });
+}
+
+function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {
+  const parents = readParentRefs(spec, route.metadata.namespace, objects);
+  ignoreGatewayFields(spec);
+  const context = new RouteContext('GRPCRoute', route, objects);
+  const rules = spec.objects('rules', (fields, index) => readRule(fields, index, context)).flat();
+  const attachments = context.attach(parents, rules);
+  return { kind: 'GRPCRoute', attachments, parents, faults: context.faults };
+}
+
+/** Each match is ranked by its own service and method, and so is a rule of its own. */
+function readRule(fields: Fields, index: number, context: RouteContext): readonly RankedRule[] {
+  const name = ruleName(fields, index, context);
+  const matches = fields.objects('matches', readGrpcMatch);
+  const filters = readGrpcFilters(fields);
+  const backends = fields.objects('backendRefs', backend =>
+    readBackendRef(backend, context, readGrpcBackendFilters(backend)),
+  );
+  fields.unsupported('sessionPersistence', 'remove it; calls of one session may reach any endpoint');
+  return (matches.length > 0 ? matches : [EVERY_CALL]).map(({ match, specificity }) =>
+    ranked(
+      {
+        ...PLAIN_RULE,
+        name,
+        matches: [match],
+        filters,
+        backends,
+      },
+      index,
+      context,
+      specificity,
+    ),
+  );
+}
