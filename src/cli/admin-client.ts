@@ -1,8 +1,9 @@
-import { request, type RequestOptions } from 'node:http';
+import { type IncomingMessage, request, type RequestOptions } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { parseJson } from '#shared/config/json.ts';
 import { CliError } from './cli-error.ts';
+import { eachLine } from './lines.ts';
 
 /** A proxy's or controller's admin server: a unix socket, an address, or a port of a pod. */
 export type AdminTarget =
@@ -72,10 +73,13 @@ export async function fetchText(
       `${describeTarget(target)}${path} answered ${status}: ${body.trim().slice(0, MAX_SHOWN_CHARS)}`,
     );
   } catch (error) {
-    if (error instanceof CliError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CliError(`cannot reach ${describeTarget(target)}: ${why}; ${hint(target)}`);
+    throw error instanceof CliError ? error : unreachable(target, error);
   }
+}
+
+function unreachable(target: AdminTarget, error: unknown): CliError {
+  const why = error instanceof Error ? error.message : String(error);
+  return new CliError(`cannot reach ${describeTarget(target)}: ${why}; ${hint(target)}`);
 }
 
 const MAX_SHOWN_CHARS = 300;
@@ -109,6 +113,47 @@ async function exchange(target: AdminTarget, path: string, method: string): Prom
     );
     call.on('error', reject);
     call.on('close', () => clearTimeout(silence));
+    call.end();
+  });
+}
+
+/**
+ * Lines of an answer that goes on, as they come, until the server ends it or `signal` is aborted. The answer's head has a
+ * deadline, silence between lines has none.
+ */
+export async function streamLines(
+  target: AdminTarget,
+  path: string,
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const response = await openStream(target, path, signal);
+    if (response.statusCode === 200) {
+      await eachLine(response, onLine, signal);
+      return;
+    }
+    const lines: string[] = [];
+    await eachLine(response, line => void lines.push(line), signal);
+    const said = lines.join('; ').slice(0, MAX_SHOWN_CHARS);
+    throw new CliError(`${describeTarget(target)} answered ${response.statusCode ?? 0}: ${said}`);
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error instanceof CliError ? error : unreachable(target, error);
+  }
+}
+
+async function openStream(target: AdminTarget, path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  const where = await whereTo(target);
+  return new Promise((resolve, reject) => {
+    const call = request({ ...where, path, agent: false, signal }, resolve);
+    const silence = setTimeout(
+      () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
+      TIMEOUT_MS,
+    );
+    call.on('response', () => clearTimeout(silence));
+    call.on('close', () => clearTimeout(silence));
+    call.on('error', reject);
     call.end();
   });
 }

@@ -2,7 +2,7 @@ import type { Cluster } from './cluster/kube-api.ts';
 import type { KubeObject } from './cluster/kube-object.ts';
 import { POD } from './cluster/kinds.ts';
 import { ADMIN_PORTS, isRunning, MESH_POD_SELECTORS, nodeOf, proxyKindOf } from './cluster/mesh-pods.ts';
-import type { Proxies, ProxyKind, ProxyRef } from './proxies.ts';
+import type { LogTail, Proxies, ProxyKind, ProxyRef } from './proxies.ts';
 
 /** The proxies of a cluster: running pods with the mesh's labels, each asked by port-forward. */
 export class ClusterProxies implements Proxies {
@@ -22,6 +22,10 @@ export class ClusterProxies implements Proxies {
       const kind = proxyKindOf(pod);
       return kind === undefined || !isRunning(pod) ? [] : [proxyOf(this.#cluster, pod, kind)];
     });
+  }
+
+  log(proxy: ProxyRef, tail: LogTail, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
+    return this.#cluster.api.log(proxy.namespace, proxy.name, tail, onLine, signal);
   }
 }
 

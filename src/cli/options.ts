@@ -56,3 +56,10 @@ export function parsePort(text: string): number {
     throw new InvalidArgumentError('use a port from 0 to 65535.');
   return port;
 }
+
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 0 || count > 1_000_000)
+    throw new InvalidArgumentError('use a whole number from 0 to 1000000.');
+  return count;
+}

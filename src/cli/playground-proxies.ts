@@ -6,7 +6,8 @@ import { PROXIES_FILE, stateDir } from '#shared/config/state-dir.ts';
 import { isRunning, readInstance } from '../playground/instance.ts';
 import { stateLayout } from '../playground/state-layout.ts';
 import { CliError } from './cli-error.ts';
-import type { Proxies, ProxyRef } from './proxies.ts';
+import { followFile } from './follow-file.ts';
+import type { LogTail, Proxies, ProxyRef } from './proxies.ts';
 
 /** The proxies of a mesh on this machine, by the list it keeps in its state directory. */
 export class PlaygroundProxies implements Proxies {
@@ -38,6 +39,10 @@ export class PlaygroundProxies implements Proxies {
     } catch (error) {
       throw new CliError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+
+  log(proxy: ProxyRef, tail: LogTail, onLine: (line: string) => void, signal: AbortSignal): Promise<void> {
+    return followFile(stateLayout(this.dir).logOf(proxy.name), tail, onLine, signal);
   }
 }
 

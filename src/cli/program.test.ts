@@ -24,6 +24,9 @@ const GOLDENS: readonly (readonly [string, string])[] = [
   ['authz-check-denied', 'authz check shop/payments-v1-0 --from legacy/legacy-0'],
   ['waypoint-list', 'waypoint list'],
   ['version', 'version'],
+  ['proxy-status', 'proxy-status'],
+  ['tap', 'tap payments --status 5xx'],
+  ['tap-json', 'tap payments -o json'],
   ['stat-workload', 'stat -w 1'],
   ['stat-service', 'stat service -n shop -w 1'],
 ];
@@ -46,6 +49,13 @@ const BAD_INPUT: readonly (readonly [string, number, RegExp])[] = [
   ['stat pods', 2, /use one of workload, service, namespace/],
   ['stat -w 0', 2, /use seconds from 1 to 3600/],
   ['authz check shop/payments-v1-0 --port 70000', 2, /use a port from 0 to 65535/],
+  ['proxy-status everything', 2, /too many arguments for 'proxy-status'/],
+  ['tap --status bad', 1, /answered 400: status "bad" is not accepted; use a status/],
+  ['tap --waypoint nowhere', 1, /no waypoint nowhere; there are: waypoint-a/],
+  ['logs --level loud', 2, /argument 'loud' is invalid. Allowed choices are/],
+  ['logs --tail some', 2, /use a whole number from 0 to 1000000/],
+  ['logs nobody', 1, /no proxy "nobody"; write NAMESPACE\/POD for a pod; proxies: ztunnel-a/],
+  ['logs shop/nobody', 1, /no pod "shop\/nobody" .*see: ambientctl ztunnel-config workloads/],
   ['authz check', 2, /missing required argument 'pod'/],
   [
     'authz check payments-v1-0',

@@ -3,8 +3,13 @@ import { VERSION } from '#shared/config/version.ts';
 import type { Cli, CliIo, Platform } from './cli.ts';
 import { CliError } from './cli-error.ts';
 import { addAuthz } from './commands/authz-check.ts';
+import { addCompletion } from './commands/completion.ts';
+import { addNamespaceCommands } from './commands/namespace.ts';
 import { addPlaygroundCommands } from './commands/playground.ts';
+import { addLogs } from './commands/logs.ts';
+import { addProxyStatus } from './commands/proxy-status.ts';
 import { addStat } from './commands/stat.ts';
+import { addTap } from './commands/tap.ts';
 import { addVersion } from './commands/version.ts';
 import { addWaypointCommands } from './commands/waypoint/waypoint.ts';
 import { addZtunnelConfig } from './commands/ztunnel-config.ts';
@@ -34,11 +39,16 @@ export function buildProgram(cli: Cli): Command {
     })
     .showSuggestionAfterError();
   addZtunnelConfig(program, cli);
+  addProxyStatus(program, cli);
   addStat(program, cli);
+  addTap(program, cli);
+  addLogs(program, cli);
   addAuthz(program, cli);
   addWaypointCommands(program, cli);
+  addNamespaceCommands(program, cli);
   addVersion(program, cli);
   addPlaygroundCommands(program, cli);
+  addCompletion(program, cli);
   return program;
 }
 

@@ -22,6 +22,13 @@ export interface Proxies {
   readonly origin: string;
   /** Every proxy that runs, of all kinds. */
   list(): Promise<readonly ProxyRef[]>;
+  /** Lines of a proxy's log, the last `tailLines` first; with `follow` on and on until `signal` is aborted. */
+  log(proxy: ProxyRef, options: LogTail, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
+}
+
+export interface LogTail {
+  readonly follow: boolean;
+  readonly tailLines: number;
 }
 
 /** What an operator chose by flags. */

@@ -16,7 +16,17 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   'ztunnel-config connections': 'connections',
   stat: 'stat-service',
   'authz check': 'authz-check-denied',
+  'proxy-status': 'proxy-status',
+  tap: 'tap',
+  logs: 'logs',
+  'waypoint apply': 'waypoint-apply',
+  'waypoint generate': 'waypoint-generate',
   'waypoint list': 'waypoint-list',
+  'waypoint status': 'waypoint-status',
+  'waypoint delete': 'waypoint-delete',
+  'namespace add': 'namespace-add',
+  'namespace remove': 'namespace-remove',
+  'namespace list': 'namespace-list',
   version: 'version',
 };
 

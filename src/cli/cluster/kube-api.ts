@@ -9,11 +9,8 @@ export interface ListOptions {
 }
 
 export interface LogOptions {
-  readonly container: string;
   readonly follow: boolean;
-  /** All of it without. */
-  readonly tailLines?: number;
-  readonly sinceSeconds?: number;
+  readonly tailLines: number;
 }
 
 /** What commands ask of the Kubernetes API. Every call has a deadline and rejects with a `CliError`. */
@@ -36,7 +33,7 @@ export interface KubeApi {
   remove(kind: ObjectKind, namespace: string, name: string): Promise<boolean>;
   /** Whether the caller may do this: a SelfSubjectAccessReview. */
   mayI(verb: string, kind: ObjectKind): Promise<boolean>;
-  /** Lines of a container's log, as they come; with `follow` until `signal` is aborted. */
+  /** Lines of the log of a pod's only container, as they come; with `follow` until `signal` is aborted. */
   log(
     namespace: string,
     pod: string,

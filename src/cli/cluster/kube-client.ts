@@ -7,7 +7,7 @@ import { CliError } from '../cli-error.ts';
 import { child, objects, text } from '../json-fields.ts';
 import type { KubeApi, ListOptions, LogOptions } from './kube-api.ts';
 import { decodeKubeObject, type KubeObject, type ObjectKind } from './kube-object.ts';
-import { eachLine } from './lines.ts';
+import { eachLine } from '../lines.ts';
 
 interface Call {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -118,9 +118,7 @@ export class KubeClient implements KubeApi {
     onLine: (line: string) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const query: Record<string, string> = { container: options.container, follow: String(options.follow) };
-    if (options.tailLines !== undefined) query['tailLines'] = String(options.tailLines);
-    if (options.sinceSeconds !== undefined) query['sinceSeconds'] = String(options.sinceSeconds);
+    const query = { follow: String(options.follow), tailLines: String(options.tailLines) };
     const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`;
     const response = await this.#open({ method: 'GET', path, query }, signal, options.follow);
     if (response.statusCode !== 200) {

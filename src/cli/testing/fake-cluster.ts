@@ -21,6 +21,8 @@ export class FakeCluster implements Cluster, KubeApi {
   readonly logs = new Map<string, readonly string[]>();
   /** What was changed, a line each. */
   readonly changes: string[] = [];
+  /** What the API server makes of an object that is applied. */
+  onApply: (object: JsonObject) => JsonObject = object => object;
   serverVersion = 'v1.36.3';
   mayDo = true;
   #objects: { kind: string; object: JsonObject }[] = [];
@@ -61,7 +63,7 @@ export class FakeCluster implements Cluster, KubeApi {
   apply(kind: ObjectKind, object: JsonObject): Promise<KubeObject> {
     const metadata = child(object, 'metadata');
     this.#drop(kind, text(metadata, 'namespace'), text(metadata, 'name'));
-    this.#objects.push({ kind: kind.kind, object });
+    this.#objects.push({ kind: kind.kind, object: this.onApply(object) });
     this.changes.push(`apply ${kind.kind} ${text(metadata, 'namespace')}/${text(metadata, 'name')}`);
     return Promise.resolve(decodeKubeObject(object, kind));
   }

@@ -41,6 +41,13 @@ const store = mesh({
       services: endpointOf(payments),
       status: 'unhealthy',
     }),
+    workload('waypoint-0', {
+      namespace: 'shop',
+      addresses: ['10.91.2.9'],
+      node: 'node-b',
+      workloadName: 'waypoint',
+      services: endpointOf(waypoint),
+    }),
     workload('legacy-0', {
       namespace: 'legacy',
       addresses: ['10.91.1.9'],
@@ -114,12 +121,79 @@ function waypointRoutes(): readonly AdminRoute[] {
     ].join('\n');
   };
   return [
+    TAP,
+    LOGGING,
     page('/stats/prometheus', () => text(metrics())),
     page('/config_dump', () => json({ version: '0.1.0' })),
   ];
 }
 
+/** ztunnel-a is behind with routes and has refused a policy. */
+const SYNCZ = {
+  clients: [
+    {
+      node: 'ztunnel~10.91.1.10~ztunnel-a.istio-system~istio-system.svc.cluster.local',
+      cluster: 'Kubernetes',
+      version: '0.1.0',
+      connectedSince: '2026-01-01T10:00:00.000Z',
+      types: [
+        syncedType('istio.workload.Address', 'stale', { pending: 3, sentAt: '2026-01-01T11:59:48.000Z' }),
+        syncedType('istio.security.Authorization', 'nack', {
+          lastNack: { nonce: '7', reason: 'shop/only-orders: rules[0] has no clause' },
+        }),
+        syncedType('ambient.mesh.v1.TrustBundle', 'synced', {}),
+      ],
+    },
+    {
+      node: 'waypoint~10.91.1.11~waypoint-a.shop~shop.svc.cluster.local',
+      cluster: 'Kubernetes',
+      version: '0.1.0',
+      connectedSince: '2026-01-01T10:00:00.000Z',
+      types: [
+        syncedType('istio.workload.Address', 'synced', {}),
+        syncedType('istio.security.Authorization', 'synced', {}),
+        syncedType('ambient.mesh.v1.ServiceRoutes', 'synced', {}),
+        syncedType('ambient.mesh.v1.TrustBundle', 'synced', {}),
+      ],
+    },
+  ],
+};
+
+function syncedType(name: string, state: string, fields: object): object {
+  const [sentAt, answeredAt] = ['2026-01-01T11:50:00.000Z', '2026-01-01T11:50:01.000Z'];
+  return { type: `type.googleapis.com/${name}`, state, pending: 0, sentAt, answeredAt, ...fields };
+}
+
+const TAPPED = [
+  '{"event":"request","id":"1","src.workload":"orders","src.identity":"spiffe://cluster.local/ns/shop/sa/orders","dst.service":"payments","method":"GET","authority":"payments:8080","path":"/pay","headers":["accept","*/*"]}',
+  '{"event":"response","id":"1","response_code":503,"duration_ms":1.5}',
+  '{"event":"end","id":"1","dst.addr":"10.91.1.2:8080","route":"split","attempts":2,"response_code":503,"response_flags":"UF","duration_ms":1.7,"bytes_sent":0,"error":"connection refused"}',
+  '{"event":"skipped","requests":7}',
+];
+
+const TAP: AdminRoute = page('/debug/tap', ({ query }) =>
+  query.get('status') === 'bad'
+    ? text('status "bad" is not accepted; use a status (404) or a class (5xx)\n', 400)
+    : {
+        ...text(''),
+        stream: output => {
+          for (const line of TAPPED) output.writeLine(line);
+          output.end();
+          return () => undefined;
+        },
+      },
+);
+
+const LOGGING: AdminRoute = {
+  method: 'POST',
+  path: '/logging',
+  help: '',
+  handle: ({ query }) => json({ level: query.get('level') }),
+};
+
 const CONTROLLER: readonly AdminRoute[] = [
+  page('/debug/syncz', () => json(SYNCZ)),
+  LOGGING,
   page('/debug/waypoints', () =>
     json({ waypoints: [{ namespace: 'shop', name: 'waypoint', trafficType: 'service', programmed: true }] }),
   ),

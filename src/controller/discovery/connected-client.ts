@@ -1,3 +1,5 @@
+import type { DiscoveryNode } from '#shared/discovery/delta-message.ts';
+import { NODE_CLUSTER, NODE_VERSION } from '#shared/discovery/discovery-node.ts';
 import type { ResourceType } from '#shared/discovery/mesh-resource.ts';
 import type { Timer } from '#shared/lifecycle/clock.ts';
 import type { ClientStatus } from './discovery-server.ts';
@@ -10,6 +12,8 @@ export class ConnectedClient {
   readonly peer: string;
   /** As the client names itself; empty until its first request. */
   node = '';
+  #cluster = '';
+  #version = '';
   readonly #connectedAt: number;
   readonly #watches = new Map<ResourceType, TypeWatch>();
   readonly #deadlines = new Map<ResourceType, Timer>();
@@ -18,6 +22,13 @@ export class ConnectedClient {
     this.identity = identity;
     this.peer = peer;
     this.#connectedAt = connectedAt;
+  }
+
+  /** What it says of itself in its first request; bounded, for it is shown and kept. */
+  introduce({ id, metadata }: DiscoveryNode): void {
+    this.node = id.slice(0, MAX_NODE_ID_LENGTH);
+    this.#cluster = shortText(metadata[NODE_CLUSTER]);
+    this.#version = shortText(metadata[NODE_VERSION]);
   }
 
   watch(type: ResourceType): TypeWatch | undefined {
@@ -50,6 +61,8 @@ export class ConnectedClient {
   status(): ClientStatus {
     return {
       node: this.node,
+      cluster: this.#cluster,
+      version: this.#version,
       identity: this.identity,
       peer: this.peer,
       connectedSince: new Date(this.#connectedAt).toISOString(),
@@ -57,3 +70,10 @@ export class ConnectedClient {
     };
   }
 }
+
+function shortText(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, MAX_METADATA_LENGTH) : '';
+}
+
+const MAX_NODE_ID_LENGTH = 512;
+const MAX_METADATA_LENGTH = 128;

@@ -38,6 +38,9 @@ export interface DiscoveryServerOptions {
 /** For `/debug/syncz`. */
 export interface ClientStatus {
   readonly node: string;
+  /** As the client says; empty when it does not. */
+  readonly cluster: string;
+  readonly version: string;
   readonly identity: string;
   readonly peer: string;
   readonly connectedSince: string;
@@ -115,7 +118,7 @@ export class DiscoveryServer {
       return;
     }
     if (request.node !== undefined && client.node === '') {
-      client.node = request.node.id.slice(0, MAX_NODE_ID_LENGTH);
+      client.introduce(request.node);
       this.#options.departed.forget(client.node);
       this.#options.logger.info('discovery client connected', {
         node: client.node,
@@ -127,7 +130,7 @@ export class DiscoveryServer {
       return;
     }
     const watch = client.openWatch(type);
-    const nack = watch.onRequest(request, this.#options.store);
+    const nack = watch.onRequest(request, this.#options.store, this.#options.clock.now());
     if (!watch.outstanding) client.cancelDeadline(type);
     if (nack !== undefined) {
       this.#options.metrics.onNack(type);
@@ -168,7 +171,7 @@ export class DiscoveryServer {
         continue;
       }
       const nonce = String(++this.#nonce);
-      watch.onSent(nonce);
+      watch.onSent(nonce, this.#options.clock.now());
       client.setDeadline(watch.type, this.#ackDeadline(client, link));
       link.send({ typeUrl: watch.type, nonce, systemVersion: String(store.revision), ...push });
       metrics.onPush(watch.type, push.resources.length + push.removed.length);
@@ -194,6 +197,5 @@ export class DiscoveryServer {
   }
 }
 
-const MAX_NODE_ID_LENGTH = 512;
 /** What restricts goes before what it restricts: a new workload must not be known before the policy that came with it. */
 const PUSH_ORDER = [TRUST_BUNDLE_TYPE, AUTHORIZATION_TYPE, SERVICE_ROUTES_TYPE, ADDRESS_TYPE] as const;

@@ -40,12 +40,12 @@ function setUp(first: Partial<DeltaRequest> = {}): {
   store.onChange(changes => {
     for (const change of changes) watch.onChange(change);
   });
-  watch.onRequest(request(first), store);
+  watch.onRequest(request(first), store, NOW);
   const push = (): unknown => {
     const next = watch.nextPush(store, MANY);
     if (next === undefined) return undefined;
-    watch.onSent('n');
-    watch.onRequest(request({ nonce: 'n' }), store);
+    watch.onSent('n', NOW);
+    watch.onRequest(request({ nonce: 'n' }), store, NOW);
     return [
       ...next.resources.map(r => r.name.split('/').at(-1)),
       ...next.removed.map(name => `-${name.split('/').at(-1)}`),
@@ -53,6 +53,8 @@ function setUp(first: Partial<DeltaRequest> = {}): {
   };
   return { store, watch, push };
 }
+
+const NOW = 1_000;
 
 test('nothing is sent before the first request', t => {
   t.equal(new TypeWatch(ADDRESS_TYPE).nextPush(new ResourceStore(), MANY), undefined);
@@ -62,9 +64,9 @@ test('nothing is sent before the first request', t => {
 test('a first request is answered even when there is nothing', t => {
   const watch = new TypeWatch(ADDRESS_TYPE);
   const store = new ResourceStore();
-  watch.onRequest(request(), store);
+  watch.onRequest(request(), store, NOW);
   t.same(watch.nextPush(store, MANY), { resources: [], removed: [], moreFollows: false });
-  watch.onSent('1');
+  watch.onSent('1', NOW);
   t.equal(watch.nextPush(store, MANY), undefined);
   t.end();
 });
@@ -82,20 +84,35 @@ test('what a client holds already is not sent again, and what is gone is taken b
   t.end();
 });
 
+test('when the last push was sent and answered is told', t => {
+  const watch = new TypeWatch(ADDRESS_TYPE);
+  const store = new ResourceStore();
+  watch.onRequest(request(), store, 1_000);
+  t.match(watch.status(), { sentAt: undefined, answeredAt: undefined });
+  watch.nextPush(store, MANY);
+  watch.onSent('1', 2_000);
+  t.match(watch.status(), { sentAt: '1970-01-01T00:00:02.000Z', answeredAt: undefined });
+  watch.onRequest(request({ nonce: '1' }), store, 3_000);
+  t.match(watch.status(), { answeredAt: '1970-01-01T00:00:03.000Z' });
+  watch.onRequest(request({ nonce: '0' }), store, 4_000);
+  t.match(watch.status(), { answeredAt: '1970-01-01T00:00:03.000Z' }, 'an answer to something else is none');
+  t.end();
+});
+
 test('one push is outstanding; what changes meanwhile is merged into the next', t => {
   const { push, store, watch } = setUp();
   t.same(push(), ['a', 'b', 'c']);
   store.publish([pod('a', '10.0.1.1')]);
   watch.nextPush(store, MANY);
-  watch.onSent('2');
+  watch.onSent('2', NOW);
   store.publish([pod('b', '10.0.1.2')]);
   store.publish([pod('b', '10.0.1.3')]);
   store.publish([], [[ADDRESS_TYPE, uid('c')]]);
   t.equal(watch.nextPush(store, MANY), undefined);
   t.equal(watch.status().state, 'stale');
-  watch.onRequest(request({ nonce: '1' }), store);
+  watch.onRequest(request({ nonce: '1' }), store, NOW);
   t.ok(watch.outstanding, 'an answer to something else says nothing');
-  watch.onRequest(request({ nonce: '2' }), store);
+  watch.onRequest(request({ nonce: '2' }), store, NOW);
   t.same(push(), ['b', '-c']);
   t.equal(watch.status().state, 'synced');
   t.end();
@@ -108,8 +125,8 @@ test('a large state goes in parts, and each but the last says that more follows'
     const next = watch.nextPush(store, 1);
     parts.push(next?.moreFollows ?? false);
     t.equal(next?.resources.length, 1);
-    watch.onSent(`${i}`);
-    watch.onRequest(request({ nonce: `${i}` }), store);
+    watch.onSent(`${i}`, NOW);
+    watch.onRequest(request({ nonce: `${i}` }), store, NOW);
   }
   t.same(parts, [true, true, false]);
   t.end();
@@ -118,15 +135,15 @@ test('a large state goes in parts, and each but the last says that more follows'
 test('a NACK is kept with its reason and nothing is sent again until it changes', t => {
   const { store, watch } = setUp();
   watch.nextPush(store, MANY);
-  watch.onSent('1');
+  watch.onSent('1', NOW);
   const nack = request({ nonce: '1', error: { code: 3, message: 'a: bad' } });
-  t.equal(watch.onRequest(nack, store), 'a: bad');
+  t.equal(watch.onRequest(nack, store, NOW), 'a: bad');
   t.match(watch.status(), { state: 'nack', lastNack: { nonce: '1', reason: 'a: bad' } });
   t.equal(watch.nextPush(store, MANY), undefined);
   store.publish([pod('a', '10.0.1.1')]);
   t.equal(watch.nextPush(store, MANY)?.resources.length, 1);
-  watch.onSent('2');
-  watch.onRequest(request({ nonce: '2' }), store);
+  watch.onSent('2', NOW);
+  watch.onRequest(request({ nonce: '2' }), store, NOW);
   t.match(watch.status(), { state: 'synced', ackedNonce: '2', lastNack: { reason: 'a: bad' } });
   t.end();
 });
@@ -140,9 +157,9 @@ test('on demand: by name, by address, and an answer for what is not there', t =>
   t.same(push(), ['d'], 'what was asked for came into being');
   store.publish([pod('a', '10.0.1.1')]);
   t.same(push(), ['a'], 'what was found by address is followed by its name');
-  watch.onRequest(request({ subscribe: [uid('c')] }), store);
+  watch.onRequest(request({ subscribe: [uid('c')] }), store, NOW);
   t.same(push(), ['c']);
-  watch.onRequest(request({ unsubscribe: [uid('c')] }), store);
+  watch.onRequest(request({ unsubscribe: [uid('c')] }), store, NOW);
   store.publish([], [[ADDRESS_TYPE, uid('a')]]);
   t.same(push(), ['-a']);
   t.end();
@@ -151,7 +168,7 @@ test('on demand: by name, by address, and an answer for what is not there', t =>
 test('a wildcard can be asked for later', t => {
   const { push, store, watch } = setUp({ subscribe: [uid('a')] });
   t.same(push(), ['a']);
-  watch.onRequest(request({ subscribe: ['*'] }), store);
+  watch.onRequest(request({ subscribe: ['*'] }), store, NOW);
   t.same(push(), ['a', 'b', 'c']);
   t.end();
 });

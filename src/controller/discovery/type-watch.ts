@@ -17,6 +17,9 @@ export interface WatchStatus {
   readonly pending: number;
   readonly sentNonce: string;
   readonly ackedNonce: string;
+  /** When the last push was sent and the last ACK or NACK came, ISO 8601; undefined: never. */
+  readonly sentAt: string | undefined;
+  readonly answeredAt: string | undefined;
   /** Why the last NACK was sent; kept for the record after a later ACK. */
   readonly lastNack: { readonly nonce: string; readonly reason: string } | undefined;
 }
@@ -40,6 +43,8 @@ export class TypeWatch {
   #opened = false;
   #sentNonce = '';
   #ackedNonce = '';
+  #sentAtMs: number | undefined;
+  #answeredAtMs: number | undefined;
   #outstanding = false;
   #rejected = false;
   #lastNack: WatchStatus['lastNack'];
@@ -57,9 +62,9 @@ export class TypeWatch {
     return this.#dirty.size > 0;
   }
 
-  /** @returns the reason when the request was a NACK of the outstanding push. */
-  onRequest(request: DeltaRequest, store: ResourceStore): string | undefined {
-    const nack = this.#onAnswer(request);
+  /** `nowMs` is wall clock. @returns the reason when the request was a NACK of the outstanding push. */
+  onRequest(request: DeltaRequest, store: ResourceStore, nowMs: number): string | undefined {
+    const nack = this.#onAnswer(request, nowMs);
     for (const name of request.unsubscribe) this.#unsubscribe(name);
     if (!this.#opened) {
       this.#opened = true;
@@ -106,8 +111,9 @@ export class TypeWatch {
     return { resources, removed, moreFollows: this.#dirty.size > 0 };
   }
 
-  onSent(nonce: string): void {
+  onSent(nonce: string, nowMs: number): void {
     this.#sentNonce = nonce;
+    this.#sentAtMs = nowMs;
     this.#outstanding = true;
   }
 
@@ -119,14 +125,17 @@ export class TypeWatch {
       pending: this.#dirty.size,
       sentNonce: this.#sentNonce,
       ackedNonce: this.#ackedNonce,
+      sentAt: isoTime(this.#sentAtMs),
+      answeredAt: isoTime(this.#answeredAtMs),
       lastNack: this.#lastNack,
     };
   }
 
   /** An answer to anything but the outstanding push is out of date and says nothing. */
-  #onAnswer(request: DeltaRequest): string | undefined {
+  #onAnswer(request: DeltaRequest, nowMs: number): string | undefined {
     if (request.nonce === '' || request.nonce !== this.#sentNonce || !this.#outstanding) return undefined;
     this.#outstanding = false;
+    this.#answeredAtMs = nowMs;
     const reason = request.error?.message;
     this.#rejected = reason !== undefined;
     if (reason === undefined) this.#ackedNonce = request.nonce;
@@ -172,6 +181,10 @@ export class TypeWatch {
     // Only an on-demand client looks a resource up by another name than its own.
     return { name, version, aliases: this.#wildcard ? [] : stored.aliases, typeUrl: this.type, value };
   }
+}
+
+function isoTime(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
 }
 
 const NO_VERSIONS: ReadonlyMap<string, string> = new Map();

@@ -1,3 +1,4 @@
+import { VERSION } from '../config/version.ts';
 import type { DiscoveryNode } from './delta-message.ts';
 
 /** Who asks. The controller shows it; what the client may see or do follows from its token alone. */
@@ -11,6 +12,10 @@ export interface NodeOptions {
   readonly clusterDomain: string;
 }
 
+/** Keys of what a node says of itself. */
+export const NODE_CLUSTER = 'CLUSTER_ID';
+export const NODE_VERSION = 'VERSION';
+
 /** `id` is `<kind>~<ip>~<pod>.<namespace>~<namespace>.svc.<cluster domain>`. */
 export function makeDiscoveryNode(options: NodeOptions): DiscoveryNode {
   const { kind, name, namespace, ips, nodeName, clusterId, clusterDomain } = options;
@@ -21,7 +26,8 @@ export function makeDiscoveryNode(options: NodeOptions): DiscoveryNode {
       NAMESPACE: namespace,
       INSTANCE_IPS: ips.join(','),
       NODE_NAME: nodeName,
-      CLUSTER_ID: clusterId,
+      [NODE_CLUSTER]: clusterId,
+      [NODE_VERSION]: VERSION,
     },
   };
 }

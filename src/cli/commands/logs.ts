@@ -1,0 +1,109 @@
+import { type Command, Option } from 'commander';
+import { LOG_LEVELS, type LogLevel } from '#shared/observability/logger.ts';
+import { fetchText } from '../admin-client.ts';
+import type { Cli } from '../cli.ts';
+import { CliError } from '../cli-error.ts';
+import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
+import { fetchJson } from '../admin-client.ts';
+import { type CommonOptions, parseCount, withCommonOptions, withNamespaceFilter } from '../options.ts';
+import { openProxies, type Proxies, type ProxyRef } from '../proxies.ts';
+
+interface LogsOptions extends CommonOptions {
+  readonly follow?: true;
+  readonly tail: number;
+  readonly level?: LogLevel;
+}
+
+/** `ambientctl logs`: of all proxies, or of those that a pod's traffic passes. */
+export function addLogs(program: Command, cli: Cli): void {
+  const command = program
+    .command('logs')
+    .description("logs of the mesh's proxies; with a pod: of its node's ztunnel and of its waypoints")
+    .argument('[pod]', 'NAMESPACE/POD, or the name of a proxy')
+    .option('-f, --follow', 'go on until Ctrl-C')
+    .option('--tail <lines>', 'so many last lines of each', parseCount, 50)
+    .addOption(
+      new Option('--level <level>', 'set their log level first, until they restart').choices(LOG_LEVELS),
+    );
+  withNamespaceFilter(withCommonOptions(command)).action(
+    async (target: string | undefined, options: LogsOptions) => {
+      const proxies = await openProxies(options, cli);
+      const chosen = await chooseProxies(target, options, await proxies.list());
+      if (options.level !== undefined) await setLevel(chosen, options.level, cli);
+      await showLogs(proxies, chosen, options, cli);
+    },
+  );
+}
+
+async function setLevel(chosen: readonly ProxyRef[], level: LogLevel, cli: Cli): Promise<void> {
+  await Promise.all(chosen.map(p => fetchText(p.admin, `/logging?level=${level}`, 'POST')));
+  cli.stderr(`log level of ${chosen.map(p => p.name).join(', ')} is ${level} until they restart\n`);
+}
+
+async function showLogs(
+  proxies: Proxies,
+  chosen: readonly ProxyRef[],
+  options: LogsOptions,
+  cli: Cli,
+): Promise<void> {
+  const follow = options.follow === true;
+  const signal = follow ? cli.untilInterrupted() : new AbortController().signal;
+  const width = Math.max(...chosen.map(p => p.name.length));
+  const show = (proxy: ProxyRef) => {
+    const prefix = chosen.length === 1 ? '' : `${proxy.name.padEnd(width)} | `;
+    return (line: string): void => cli.stdout(`${prefix}${line}\n`);
+  };
+  const read = (proxy: ProxyRef): Promise<void> =>
+    proxies.log(proxy, { follow, tailLines: options.tail }, show(proxy), signal);
+  if (follow) await Promise.all(chosen.map(read));
+  else for (const proxy of chosen) await read(proxy);
+}
+
+async function chooseProxies(
+  target: string | undefined,
+  options: LogsOptions,
+  all: readonly ProxyRef[],
+): Promise<readonly ProxyRef[]> {
+  const inScope = all.filter(
+    p =>
+      (options.namespace === undefined || p.namespace === options.namespace) &&
+      (options.node === undefined || p.node === options.node),
+  );
+  const named = target === undefined ? inScope : inScope.filter(p => p.name === target);
+  if (named.length > 0) return named;
+  if (target?.includes('/') === true) return proxiesOfPod(target, all);
+  const names = all.map(p => p.name).join(', ') || 'none';
+  throw new CliError(
+    target === undefined
+      ? `no proxy is running there; there are: ${names}`
+      : `no proxy ${JSON.stringify(target)}; write NAMESPACE/POD for a pod; proxies: ${names}`,
+  );
+}
+
+/** The ztunnel of the pod's node, and the pods of waypoints that it or its services are behind. */
+async function proxiesOfPod(target: string, all: readonly ProxyRef[]): Promise<readonly ProxyRef[]> {
+  const ztunnels = all.filter(p => p.kind === 'ztunnel');
+  const first = ztunnels[0];
+  if (first === undefined) throw new CliError('no ztunnel is running');
+  const dump = decodeConfigDump(await fetchJson(first.admin, '/config_dump'));
+  const pod = dump.workloads.find(w => `${w.namespace}/${w.name}` === target);
+  if (pod === undefined)
+    throw new CliError(
+      `no pod ${JSON.stringify(target)} (write NAMESPACE/POD); see: ambientctl ztunnel-config workloads`,
+    );
+  const behind = new Set(waypointsOf(pod, dump.services));
+  const waypointPods = dump.workloads.filter(w => w.serviceNames.some(name => behind.has(name)));
+  return all.filter(
+    p =>
+      (p.kind === 'ztunnel' && p.node === pod.node) ||
+      (p.kind === 'waypoint' && waypointPods.some(w => w.name === p.name && w.namespace === p.namespace)),
+  );
+}
+
+function waypointsOf(
+  pod: DumpedWorkload,
+  services: ReturnType<typeof decodeConfigDump>['services'],
+): string[] {
+  const own = services.filter(s => pod.serviceNames.includes(`${s.namespace}/${s.hostname}`));
+  return [pod.waypoint, ...own.map(s => s.waypoint)].filter(waypoint => waypoint !== 'None');
+}

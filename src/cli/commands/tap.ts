@@ -1,0 +1,147 @@
+import type { Command } from 'commander';
+import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
+import { streamLines } from '../admin-client.ts';
+import type { Cli } from '../cli.ts';
+import { CliError } from '../cli-error.ts';
+import { text } from '../json-fields.ts';
+import { type CommonOptions, withCommonOptions, withNamespaceFilter } from '../options.ts';
+import { findProxies } from '../proxies.ts';
+
+interface TapOptions extends CommonOptions {
+  readonly waypoint?: string;
+  readonly source?: string;
+  readonly sourceNamespace?: string;
+  readonly method?: string;
+  readonly authority?: string;
+  readonly path?: string;
+  readonly status?: string;
+  readonly maxRps?: string;
+  readonly limit?: string;
+  readonly duration?: string;
+  readonly headers?: true;
+}
+
+/** `ambientctl tap`: requests of waypoints as they pass; the waypoint's `/debug/tap` filters, and refuses what is wrong. */
+export function addTap(program: Command, cli: Cli): void {
+  const command = program
+    .command('tap')
+    .description('requests as they pass waypoints, live')
+    .argument('[service]', 'only for this service; its name or host name')
+    .option('--waypoint <name>', 'only of this waypoint: the name of its Gateway or of a pod')
+    .option('--source <name>', 'only of this client: its pod or workload')
+    .option('--source-namespace <name>', 'only of clients of this namespace')
+    .option('--method <method>', 'only with this method')
+    .option('--authority <host>', 'only for exactly this Host')
+    .option('--path <prefix>', 'only whose path begins so')
+    .option('--status <status>', 'only answered so: 404, or 5xx')
+    .option('--max-rps <number>', 'so many a second and waypoint (default: 100)')
+    .option('--limit <number>', 'so many of a waypoint, then end')
+    .option('--duration <time>', 'for so long, at most 1h (default: 1m)')
+    .option('--headers', 'with headers; those that prove an identity are redacted');
+  withNamespaceFilter(withCommonOptions(command)).action(
+    async (service: string | undefined, options: TapOptions) => {
+      const all = await findProxies('waypoint', options, cli);
+      const { waypoint } = options;
+      const waypoints = all.filter(
+        w => waypoint === undefined || w.name === waypoint || w.name.startsWith(`${waypoint}-`),
+      );
+      if (waypoints.length === 0)
+        throw new CliError(`no waypoint ${waypoint ?? ''}; there are: ${all.map(w => w.name).join(', ')}`);
+      const path = `/debug/tap?${tapQuery(service, options).toString()}`;
+      const signal = cli.untilInterrupted();
+      const show = (line: string): void =>
+        cli.stdout(options.output === 'table' ? tapLine(line) : `${line}\n`);
+      await Promise.all(waypoints.map(w => streamLines(w.admin, path, show, signal)));
+    },
+  );
+}
+
+export function tapQuery(service: string | undefined, options: TapOptions): URLSearchParams {
+  const wanted: Readonly<Record<string, string | undefined>> = {
+    service,
+    namespace: options.namespace,
+    source: options.source,
+    source_namespace: options.sourceNamespace,
+    method: options.method,
+    authority: options.authority,
+    path: options.path,
+    status: options.status,
+    max_rps: options.maxRps,
+    limit: options.limit,
+    duration: options.duration,
+    headers: options.headers === true ? 'true' : undefined,
+  };
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(wanted)) if (value !== undefined) query.set(name, value);
+  return query;
+}
+
+/** One line an event, `key=value`, in the order in which one asks. */
+export function tapLine(line: string): string {
+  const event = readEvent(line);
+  const kind = text(event, 'event');
+  switch (kind) {
+    case 'request':
+      return fields('req', event, [
+        ['id', 'id'],
+        ['src', 'src.workload', 'src.addr'],
+        ['dst', 'dst.service'],
+        ['tls', 'src.identity'],
+        [':method', 'method'],
+        [':authority', 'authority'],
+        [':path', 'path'],
+        ['headers', 'headers'],
+      ]);
+    case 'response':
+      return fields('rsp', event, [
+        ['id', 'id'],
+        [':status', 'response_code'],
+        ['latency_ms', 'duration_ms'],
+        ['headers', 'headers'],
+      ]);
+    case 'end':
+      return fields('end', event, [
+        ['id', 'id'],
+        [':status', 'response_code'],
+        ['grpc-status', 'grpc_status'],
+        ['dst', 'dst.workload', 'dst.addr'],
+        ['route', 'route'],
+        ['attempts', 'attempts'],
+        ['flags', 'response_flags'],
+        ['duration_ms', 'duration_ms'],
+        ['response-length', 'bytes_sent'],
+        ['error', 'error'],
+      ]);
+    default:
+      return `${kind} ${text(event, 'requests') || text(event, 'lines') || text(event, 'reason')}\n`;
+  }
+}
+
+function readEvent(line: string): JsonObject {
+  try {
+    const value = parseJson(line);
+    return isJsonObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/** [name shown, field, field in its place] */
+type Shown = readonly [string, string, string?];
+
+function fields(kind: string, event: JsonObject, shown: readonly Shown[]): string {
+  const parts = shown.flatMap(([name, field, other]) => {
+    const value = valueOf(event, field) || (other === undefined ? '' : valueOf(event, other));
+    return value === '' ? [] : [`${name}=${value}`];
+  });
+  return `${kind} ${parts.join(' ')}\n`;
+}
+
+function valueOf(event: JsonObject, field: string): string {
+  const value = event[field];
+  if (field === 'src.identity') return value === undefined ? 'false' : 'true';
+  if (!Array.isArray(value)) return text(event, field);
+  const words = value.map(String);
+  const pairs = words.flatMap((word, i) => (i % 2 === 0 ? [`${word}: ${words[i + 1] ?? ''}`] : []));
+  return JSON.stringify(pairs.join('; '));
+}
