@@ -71,7 +71,7 @@ test('every variable is described', t => {
 
 /** Set by the playground for its own preloaded modules, and by tests for the processes they start: nobody else's. */
 const INTERNAL = /^src\/(docs|playground\/loopback|\w+\/testing)\//;
-const NOT_OURS = new Set(['PATH', 'HOME']);
+const NOT_OURS = new Set(['PATH', 'HOME', 'KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT']);
 
 /** Variables that code reads without the tiers' EnvReader: scripts, playground, tests. */
 function readDirectly(): Set<string> {
