@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import type { TarEntry } from './tar-writer.ts';
@@ -53,14 +53,16 @@ export function applicationLayer(dist: string): TarEntry[] {
 }
 
 function sharedObjects(program: string): string[] {
-  const output = execFileSync('ldd', [program], { encoding: 'utf8' });
+  const { stdout: output, stderr } = spawnSync('ldd', [program], { encoding: 'utf8' });
+  // A static program needs none. musl and glibc word it differently; neither lists anything then.
+  if (/not a (dynamic executable|valid dynamic program)/i.test(output + stderr)) return [];
   const missing = /^\s*(\S+) => not found/m.exec(output);
   if (missing !== null)
     throw new Error(`${program} needs ${missing[1] ?? 'a library'}, which is not installed`);
   return [...output.matchAll(/(?:=> |^\s+)(\/\S+)/gm)].flatMap(match => match[1] ?? []);
 }
 
-function findProgram(name: string, hint: string): string {
+export function findProgram(name: string, hint: string): string {
   const directories = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   const found = directories.map(directory => join(directory, name)).find(isExecutable);
   if (found === undefined) throw new Error(`${name} is not on PATH: ${hint}`);
@@ -77,7 +79,7 @@ function isExecutable(file: string): boolean {
 }
 
 /** Each path once, and the directories that lead to it. */
-function withDirectories(entries: readonly TarEntry[]): TarEntry[] {
+export function withDirectories(entries: readonly TarEntry[]): TarEntry[] {
   const byPath = new Map<string, TarEntry>();
   for (const entry of entries) {
     for (let parent = dirname(entry.path); parent !== '.'; parent = dirname(parent))
