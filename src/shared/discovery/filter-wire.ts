@@ -1,6 +1,6 @@
 import type { HeaderChange, PathModifier, Redirect, Rewrite, RouteFilter } from '../route/route-filter.ts';
+import { compileReplacement } from '../route/regex/replace.ts';
 import { authorizerFromWire, authorizerToWire, headerValues } from './external-authorizer-wire.ts';
-import { checkRegex } from './match-wire.ts';
 import { corsFromWire, corsToWire, faultFromWire, faultToWire } from './fault-and-cors-wire.ts';
 import {
   globalLimitFromWire,
@@ -136,7 +136,8 @@ function modifierFromWire(wire: WireFields): PathModifier {
   const value = readText(wire, 'value');
   if (kind !== 'regex') return { kind, value };
   const pattern = readName(wire, 'pattern');
-  checkRegex(pattern, 'pattern');
+  const compiled = compileReplacement(pattern, value);
+  if (!compiled.ok) throw new InvalidField('pattern', `${JSON.stringify(pattern)}: ${compiled.reason}`);
   return { kind, pattern, value };
 }
 

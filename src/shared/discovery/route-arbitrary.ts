@@ -75,7 +75,7 @@ const headerValues = few(fc.record({ name, value: text }));
 const change = fc.record({ set: headerValues, add: headerValues, remove: names });
 const modifier: fc.Arbitrary<PathModifier> = fc.oneof(
   fc.record({ kind: fc.constantFrom('full' as const, 'prefix' as const), value: text }),
-  fc.record({ kind: fc.constant('regex' as const), pattern: name, value: text }),
+  fc.record({ kind: fc.constant('regex' as const), pattern: name, value: name }),
 );
 const headerNames: fc.Arbitrary<HeaderNameMatch[]> = few(
   fc.record({ kind: fc.constantFrom('exact', 'prefix', 'suffix'), value: name }),

@@ -45,6 +45,20 @@ const REWRITES: readonly [string, string, PathModifier, PathMatch | undefined, s
   ['the full path is replaced', '/foo/bar?q', full('/one'), elements('/foo'), '/one?q'],
   ['a full path gets its slash', '/foo', full('one'), undefined, '/one'],
   [
+    'a pattern is replaced wherever it matches',
+    '/a/x/b/x?x',
+    { kind: 'regex', pattern: 'x', value: 'y' },
+    undefined,
+    '/a/y/b/y?x',
+  ],
+  [
+    'with what its groups matched',
+    '/service/foo/v1',
+    { kind: 'regex', pattern: '^/service/([^/]+)(/.*)$', value: '\\2/\\1' },
+    elements('/service'),
+    '/v1/foo',
+  ],
+  [
     'a prefix change on an exact match replaces the whole path',
     '/foo',
     replacePrefix('/bar'),

@@ -3,6 +3,7 @@ import { addHeader, removeHeader, setHeader, type HeaderList } from '../http/hea
 import type { PathMatch } from './model.ts';
 import type { HeaderChange, PathModifier, Redirect } from './route-filter.ts';
 import { pathEnd } from './path.ts';
+import { compileReplacement, type RegexReplacement } from './regex/replace.ts';
 
 /** Removes, then sets, then adds, in place. Names in `change` are lower case. */
 export function applyHeaderChange(change: HeaderChange, headers: HeaderList): void {
@@ -20,11 +21,27 @@ export function applyHeaderChange(change: HeaderChange, headers: HeaderList): vo
 export function modifyPath(target: string, modifier: PathModifier, match: PathMatch | undefined): string {
   const end = pathEnd(target);
   const query = target.slice(end);
+  if (modifier.kind === 'regex')
+    return rooted(replacementOf(modifier).replaceAll(target.slice(0, end))) + query;
   if (modifier.kind === 'full' || (match?.kind !== 'prefix' && match?.kind !== 'string_prefix')) {
     return rooted(modifier.value) + query;
   }
   const matched = match.kind === 'prefix' ? match.value.replace(/\/+$/, '').length : match.value.length;
   return joinPath(modifier.value, target.slice(matched, end)) + query;
+}
+
+const replacements = new WeakMap<PathModifier, RegexReplacement>();
+
+/** Compiled when it is first needed, and kept as long as its route. */
+function replacementOf(modifier: Extract<PathModifier, { kind: 'regex' }>): RegexReplacement {
+  let known = replacements.get(modifier);
+  if (known === undefined) {
+    const result = compileReplacement(modifier.pattern, modifier.value);
+    // The boundary refuses what does not compile.
+    known = result.ok ? result.replacement : { replaceAll: text => text };
+    replacements.set(modifier, known);
+  }
+  return known;
 }
 
 /** `/xyz/` and `/bar` make `/xyz/bar`; nothing at all makes `/`. */

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { fuzzRun } from '../testing/fuzz-run.ts';
 import { routeRule } from '../testing/route.ts';
-import type { RoutedRequest } from './compiled-match.ts';
+import type { RouteCaller, RoutedRequest } from './compiled-match.ts';
+import type { RequestCondition } from './condition.ts';
 import { compileRoutes } from './match.ts';
-import type { PathMatch, RouteMatch, RouteRule, ValueMatch } from './model.ts';
+import type { PathMatch, RouteMatch, RouteRule, SourceMatch, ValueMatch } from './model.ts';
 import { comparePrecedence, sortByPrecedence, type RankedMatch, type RankedRule } from './precedence.ts';
 
 /** Few letters, so that paths meet. */
@@ -17,30 +18,52 @@ const pathMatch: fc.Arbitrary<PathMatch> = fc.record({
   ignoreCase: fc.boolean(),
 });
 const value: fc.Arbitrary<ValueMatch> = fc.record({
-  name: fc.constantFrom('x', 'y'),
-  kind: fc.constantFrom<ValueMatch['kind']>('exact', 'prefix', 'present'),
-  value: fc.constantFrom('1', '2', '12'),
+  name: fc.constantFrom('x', 'y', ':method', ':authority'),
+  kind: fc.constantFrom<ValueMatch['kind']>('exact', 'exact', 'prefix', 'suffix', 'contains', 'present'),
+  value: fc.constantFrom('1', '2', '12', 'GET', 'H'),
 });
+const parameter = value.map(of => ({ ...of, name: of.name.replace(/^:.*/, 'x') }));
+const { condition } = fc.letrec<{ condition: RequestCondition }>(tie => ({
+  condition: fc.oneof(
+    { maxDepth: 2 },
+    pathMatch.map(of => ({ kind: 'path' as const, path: of })),
+    value.map(header => ({ kind: 'header' as const, header })),
+    fc.record({ kind: fc.constant('query' as const), query: parameter }),
+    fc.record({
+      kind: fc.constantFrom('all' as const, 'any' as const),
+      of: fc.array(tie('condition'), { maxLength: 2 }),
+    }),
+    fc.record({ kind: fc.constant('not' as const), condition: tie('condition') }),
+  ),
+}));
 const match: fc.Arbitrary<RouteMatch> = fc.record({
   path: fc.option(pathMatch, { nil: undefined }),
   method: fc.option(fc.constantFrom('GET', 'POST'), { nil: undefined }),
   headers: fc.array(value, { maxLength: 2 }),
   withoutHeaders: fc.array(value, { maxLength: 1 }),
-  query: fc.array(value, { maxLength: 2 }),
-  source: fc.constant(undefined),
-  condition: fc.constant(undefined),
+  query: fc.array(parameter, { maxLength: 2 }),
+  source: fc.option(
+    fc.record({
+      namespaces: fc.constantFrom<string[]>([], ['shop'], ['bank', 'other']),
+      workloads: fc.constantFrom(undefined, [], ['w1'], ['w1', 'w2']),
+    }),
+    { nil: undefined, freq: 2 },
+  ),
+  condition: fc.option(condition, { nil: undefined, freq: 2 }),
 });
 const rule: fc.Arbitrary<RouteRule> = fc
   .record({
     name: fc.constantFrom('r1', 'r2', 'r3'),
     ports: fc.constantFrom([], [80], [81], [80, 81]),
     consumer: fc.constantFrom(undefined, undefined, 'shop', 'bank'),
+    callers: fc.constantFrom<string[]>([], [], ['shop'], ['bank']),
     hosts: fc.constantFrom<string[]>([], ['h'], ['*.h'], ['H', 'i']),
     matches: fc.array(match, { maxLength: 3 }),
   })
   .map(routeRule);
 const request: fc.Arbitrary<RoutedRequest> = fc.record({
   method: fc.constantFrom('GET', 'POST'),
+  scheme: fc.constant('http'),
   authority: fc.constantFrom('h', 'H:80', 'a.h', 'i', '[::1]:80'),
   path: fc
     .tuple(path, fc.constantFrom('', '?', '?x=1', '?y=2&x=12', '?x=2&x=1', '#x'))
@@ -53,20 +76,22 @@ function reference(
   all: readonly RouteRule[],
   r: RoutedRequest,
   port: number,
-  caller: string | undefined,
+  caller: RouteCaller,
 ): RouteRule | undefined {
   const onPort = (one: RouteRule): boolean => one.ports.length === 0 || one.ports.includes(port);
-  const own = all.filter(one => one.consumer !== undefined && one.consumer === caller);
-  const rules = own.some(onPort) ? own : all.filter(one => one.consumer === undefined);
+  const isFor = (one: RouteRule): boolean =>
+    onPort(one) && (one.callers.length === 0 || one.callers.includes(caller.namespace ?? ''));
+  const own = all.filter(one => one.consumer !== undefined && one.consumer === caller.namespace);
+  const rules = own.some(isFor) ? own : all.filter(one => one.consumer === undefined);
   const host = r.authority.replace(/:\d+$/, '').toLowerCase();
   return rules.find(candidate => {
-    if (candidate.ports.length > 0 && !candidate.ports.includes(port)) return false;
+    if (!isFor(candidate)) return false;
     if (
       candidate.hosts.length > 0 &&
       !candidate.hosts.some(pattern => hostMatches(pattern.toLowerCase(), host))
     )
       return false;
-    return candidate.matches.length === 0 || candidate.matches.some(one => matchMatches(one, r));
+    return candidate.matches.length === 0 || candidate.matches.some(one => matchMatches(one, r, caller));
   });
 }
 
@@ -76,19 +101,47 @@ function hostMatches(pattern: string, host: string): boolean {
     : host === pattern;
 }
 
-function matchMatches(one: RouteMatch, r: RoutedRequest): boolean {
+function matchMatches(one: RouteMatch, r: RoutedRequest, caller: RouteCaller): boolean {
   const [target = '', query = ''] = (r.path.split('#')[0] ?? '').split('?');
   const parameters = new URLSearchParams(query);
   const header = (name: string): string | null => {
+    if (name === ':method') return r.method;
+    if (name === ':authority') return r.authority.toLowerCase();
     const values = r.headers.filter((_, i) => i % 2 === 1 && r.headers[i - 1] === name);
     return values.length === 0 ? null : values.join(', ');
+  };
+  const holds = (c: RequestCondition): boolean => {
+    switch (c.kind) {
+      case 'path':
+        return pathMatches(c.path, target);
+      case 'header':
+        return valueMatches(c.header, header(c.header.name));
+      case 'query':
+        return valueMatches(c.query, parameters.get(c.query.name));
+      case 'all':
+        return c.of.every(holds);
+      case 'any':
+        return c.of.some(holds);
+      case 'not':
+        return !holds(c.condition);
+    }
   };
   return (
     (one.path === undefined || pathMatches(one.path, target)) &&
     (one.method === undefined || one.method === r.method) &&
     one.headers.every(h => valueMatches(h, header(h.name))) &&
     !one.withoutHeaders.some(h => valueMatches(h, header(h.name))) &&
-    one.query.every(q => valueMatches(q, parameters.get(q.name)))
+    one.query.every(q => valueMatches(q, parameters.get(q.name))) &&
+    (one.source === undefined || sourceMatches(one.source, caller)) &&
+    (one.condition === undefined || holds(one.condition))
+  );
+}
+
+function sourceMatches(source: SourceMatch, caller: RouteCaller): boolean {
+  const { namespaces, workloads } = source;
+  return (
+    (namespaces.length === 0 || namespaces.includes(caller.namespace ?? '')) &&
+    (workloads === undefined || workloads.includes(caller.workload ?? ''))
   );
 }
 
@@ -107,7 +160,20 @@ function gotElements(target: string): string[] {
 
 function valueMatches(m: ValueMatch, got: string | null): boolean {
   if (got === null) return false;
-  return m.kind === 'present' || (m.kind === 'exact' ? got === m.value : got.startsWith(m.value));
+  const value = m.name === ':authority' ? m.value.toLowerCase() : m.value;
+  switch (m.kind) {
+    case 'exact':
+    case 'regex':
+      return got === value;
+    case 'prefix':
+      return got.startsWith(value);
+    case 'suffix':
+      return got.endsWith(value);
+    case 'contains':
+      return got.includes(value);
+    case 'present':
+      return true;
+  }
 }
 
 test('the compiled matcher finds what trying one rule after the other finds', t => {
@@ -115,7 +181,10 @@ test('the compiled matcher finds what trying one rule after the other finds', t 
     fc.property(
       fc.array(rule, { maxLength: 12 }),
       fc.array(request, { minLength: 1, maxLength: 6 }),
-      fc.constantFrom(undefined, 'shop', 'other'),
+      fc.record({
+        namespace: fc.constantFrom(undefined, 'shop', 'other'),
+        workload: fc.constantFrom(undefined, 'w1', 'w2', 'w3'),
+      }),
       (rules, requests, caller) => {
         const matcher = compileRoutes({ rules });
         for (const one of requests) {

@@ -6,6 +6,7 @@ import type { PathMatch, RouteMatch, RouteRule, ValueMatch } from './model.ts';
 
 const GET: RoutedRequest = {
   method: 'GET',
+  scheme: 'http',
   authority: 'shop.example.com:80',
   path: '/orders/42?debug=1&name=A%20b+c&empty=',
   headers: ['x-user', 'alice', 'x-group', 'a', 'x-group', 'b'],
@@ -45,6 +46,13 @@ const MATCHES: readonly [string, Partial<RouteMatch>, boolean][] = [
   ['a header matches exactly', headers(value('x-user', 'exact', 'alice')), true],
   ['a header value is compared with regard to case', headers(value('x-user', 'exact', 'Alice')), false],
   ['a header matches by prefix', headers(value('x-user', 'prefix', 'al')), true],
+  ['a header matches by suffix', headers(value('x-user', 'suffix', 'ice')), true],
+  ['a header matches by a part', headers(value('x-user', 'contains', 'lic')), true],
+  ['a header does not match by another part', headers(value('x-user', 'contains', 'cil')), false],
+  ['the method may be asked for as a header', headers(value(':method', 'regex', 'GET|HEAD')), true],
+  ['so may the scheme', headers(value(':scheme', 'exact', 'https')), false],
+  ['the authority is compared without regard to case', headers(value(':authority', 'prefix', 'SHOP.')), true],
+  ['there is no other pseudo-header', headers(value(':path', 'present')), false],
   ['a header matches by pattern', headers(value('x-user', 'regex', 'a.*e')), true],
   ['a header matches by presence', headers(value('x-user', 'present')), true],
   ['an absent header does not', headers(value('x-other', 'present')), false],
@@ -56,6 +64,14 @@ const MATCHES: readonly [string, Partial<RouteMatch>, boolean][] = [
   ['a query parameter is decoded', query(value('name', 'exact', 'A b c')), true],
   ['an empty query parameter is present', query(value('empty', 'present')), true],
   ['an absent query parameter is not', query(value('orders', 'present')), false],
+  ['a condition holds', { condition: { kind: 'header', header: value('x-user', 'present') } }, true],
+  [
+    'a condition may be negated',
+    { condition: { kind: 'not', condition: { kind: 'header', header: value('x-user', 'present') } } },
+    false,
+  ],
+  ['all of no condition holds', { condition: { kind: 'all', of: [] } }, true],
+  ['any of no condition does not', { condition: { kind: 'any', of: [] } }, false],
   ['a query name is compared with regard to case', query(value('Debug', 'present')), false],
 ];
 
@@ -127,6 +143,8 @@ test('hasRulesFor tells whether anything is attached to a port', async t => {
   );
 });
 
+const from = (namespace: string | undefined, workload?: string) => ({ namespace, workload });
+
 test('rules for callers of a namespace take the place of all others for them, on the ports they are for', async t => {
   const own = routeRule({
     name: 'own',
@@ -136,13 +154,61 @@ test('rules for callers of a namespace take the place of all others for them, on
   });
   const matcher = compileRoutes({ rules: [routeRule({ name: 'everyone' }), own] });
   const to = (port: number, caller?: string, method = 'GET'): string | undefined =>
-    matcher.find({ ...GET, method }, port, caller)?.rule.name;
+    matcher.find({ ...GET, method }, port, from(caller))?.rule.name;
   t.equal(to(80, 'shop'), 'own', 'although another rule comes first');
   t.equal(to(80, 'shop', 'POST'), undefined, 'they do not mix with the rules for everyone');
   t.equal(to(81, 'shop'), 'everyone', 'on another port the others hold');
   t.equal(to(80, 'bank'), 'everyone', 'callers of other namespaces never see them');
   t.equal(to(80), 'everyone', 'a caller without an identity is of no namespace');
   const alone = compileRoutes({ rules: [own] });
-  t.equal(alone.hasRulesFor(80, 'shop'), true);
-  t.equal(alone.hasRulesFor(80, 'bank'), false, 'for others nothing is attached');
+  t.equal(alone.hasRulesFor(80, from('shop')), true);
+  t.equal(alone.hasRulesFor(80, from('bank')), false, 'for others nothing is attached');
+});
+
+test('rules for some callers leave the others alone', async t => {
+  const canary = routeRule({ name: 'canary', callers: ['shop'], matches: [routeMatch({ method: 'GET' })] });
+  const matcher = compileRoutes({ rules: [canary, routeRule({ name: 'everyone', ports: [80] })] });
+  const to = (namespace?: string, method = 'GET', port = 80): string | undefined =>
+    matcher.find({ ...GET, method }, port, from(namespace))?.rule.name;
+  t.equal(to('shop'), 'canary');
+  t.equal(to('shop', 'POST'), 'everyone', 'they mix with the rules for everyone');
+  t.equal(to('bank'), 'everyone');
+  t.equal(to(), 'everyone', 'a caller without an identity is of no namespace');
+  t.equal(matcher.hasRulesFor(81, from('shop')), true);
+  t.equal(matcher.hasRulesFor(81, from('bank')), false, 'for others nothing is attached to that port');
+});
+
+test('a match may ask where a request comes from', async t => {
+  const of = (source: RouteMatch['source'], namespace?: string, workload?: string): boolean => {
+    const matcher = compileRoutes({ rules: [routeRule({ matches: [routeMatch({ source })] })] });
+    return matcher.find(GET, 80, from(namespace, workload)) !== undefined;
+  };
+  const shop = { namespaces: ['shop'], workloads: undefined };
+  t.equal(of(shop, 'shop'), true);
+  t.equal(of(shop, 'bank'), false);
+  t.equal(of(shop), false, 'a source without an identity is in no namespace');
+  const one = { namespaces: [], workloads: ['w1'] };
+  t.equal(of(one, 'shop', 'w1'), true);
+  t.equal(of(one, 'shop', 'w2'), false);
+  t.equal(of(one, 'shop'), false, 'a source that is no workload is none of them');
+  t.equal(of({ namespaces: [], workloads: [] }, 'shop', 'w1'), false, 'an empty list is none');
+});
+
+test('a thousand rules that differ in a header are not tried one after the other', async t => {
+  let reads = 0;
+  const rules = Array.from({ length: 1000 }, (_, i) =>
+    routeRule({
+      name: `r${i}`,
+      matches: [routeMatch({ ...path('prefix', '/'), headers: [value('x-tenant', 'exact', `t${i}`)] })],
+    }),
+  );
+  const counted = new Proxy(['x-tenant', 't700'], {
+    get: (target, key, receiver) => {
+      reads++;
+      return Reflect.get(target, key, receiver) as unknown;
+    },
+  });
+  const found = compileRoutes({ rules }).find({ ...GET, headers: counted }, 80);
+  t.equal(found?.rule.name, 'r700');
+  t.ok(reads < 20, `the headers were read ${reads} times`);
 });

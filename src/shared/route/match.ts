@@ -1,24 +1,25 @@
-import { compileMatch, matchesRequest } from './compiled-match.ts';
-import type { CompiledMatch, RoutedRequest, RouteFound } from './compiled-match.ts';
+import { compileMatch, matchesRequest, NO_CALLER } from './compiled-match.ts';
+import type { CompiledMatch, RouteCaller, RoutedRequest, RouteFound } from './compiled-match.ts';
+import { addEntry, type EntryList, makeEntryList, visitEntries } from './entry-list.ts';
 import type { PathMatch, RouteRule, ServiceRoutes } from './model.ts';
 import { pathEnd } from './path.ts';
-import { addToTrie, makeTrie, walkTrie, type PathTrie, type TrieKind } from './path-trie.ts';
+import { listInTrie, makeTrie, walkTrie, type PathTrie, type TrieKind } from './path-trie.ts';
 
 /** Chooses the rule for a request, at a cost that does not grow with the number of rules with paths of their own. */
 export interface RouteMatcher {
   /**
-   * The first rule, in the order given, that matches. `port` is the service port the request came to, `caller` the
-   * namespace it came from where that is proved. Undefined when none does: with `hasRulesFor`, that is a 404.
+   * The first rule, in the order given, that matches. `port` is the service port the request came to. Undefined when none
+   * does: with `hasRulesFor`, that is a 404.
    *
    * The path is compared as it stands: the waypoint normalizes it first (`normalizeTarget`). Allocates nothing for
-   * rules without query parameters, host names or repeated headers.
+   * rules without query parameters, host names, conditions on paths or repeated headers.
    */
-  find(request: RoutedRequest, port: number, caller?: string): RouteFound | undefined;
+  find(request: RoutedRequest, port: number, caller?: RouteCaller): RouteFound | undefined;
   /**
    * Whether any rule is for this service port and caller. Where none is, nothing is attached for them: a request goes to
    * the service itself, although other ports or callers are routed.
    */
-  hasRulesFor(port: number, caller?: string): boolean;
+  hasRulesFor(port: number, caller?: RouteCaller): boolean;
 }
 
 /** Compile once per version of the routes. Immutable but for scratch space: for use in one thread. */
@@ -29,19 +30,26 @@ export function compileRoutes(routes: Pick<ServiceRoutes, 'rules'>): RouteMatche
     if (consumer === undefined || consumers.has(consumer)) continue;
     consumers.set(consumer, buildTable(routes.rules.filter(rule => rule.consumer === consumer)));
   }
-  const tableFor = (port: number, caller: string | undefined): RouteTable => {
-    if (consumers.size === 0 || caller === undefined) return forEveryone;
-    const own = consumers.get(caller);
-    return own !== undefined && isFor(own, port) ? own : forEveryone;
+  const tableFor = (port: number, caller: RouteCaller): RouteTable => {
+    if (consumers.size === 0 || caller.namespace === undefined) return forEveryone;
+    const own = consumers.get(caller.namespace);
+    return own !== undefined && isFor(own, port, caller) ? own : forEveryone;
   };
   // One scratch for all calls: `find` is synchronous and does not call itself.
-  const search: Search = { table: forEveryone, request: NO_REQUEST, port: 0, best: 0 };
+  const search: Search = {
+    table: forEveryone,
+    request: NO_REQUEST,
+    port: 0,
+    caller: NO_CALLER,
+    best: 0,
+  };
   return {
-    find: (request, port, caller) => {
+    find: (request, port, caller = NO_CALLER) => {
       search.table = tableFor(port, caller);
+      search.caller = caller;
       return find(search, request, port);
     },
-    hasRulesFor: (port, caller) => isFor(tableFor(port, caller), port),
+    hasRulesFor: (port, caller = NO_CALLER) => isFor(tableFor(port, caller), port, caller),
   };
 }
 
@@ -51,38 +59,48 @@ interface RouteTable {
   readonly entries: readonly CompiledMatch[];
   readonly paths: PathTrie;
   readonly pathsIgnoringCase: PathTrie;
-  /** Entries without a path or with a pattern, ascending. */
-  readonly others: readonly number[];
+  /** Entries without a path or with a pattern. */
+  readonly others: EntryList;
 }
 
 interface Search {
   table: RouteTable;
   request: RoutedRequest;
   port: number;
+  caller: RouteCaller;
   /** Lowest index found so far; only lower ones are of interest. */
   best: number;
 }
 
-const NO_REQUEST: RoutedRequest = { method: '', authority: '', path: '', headers: [] };
+const NO_REQUEST: RoutedRequest = { method: '', scheme: '', authority: '', path: '', headers: [] };
 
 function buildTable(rules: readonly RouteRule[]): RouteTable {
   const entries: CompiledMatch[] = [];
   const paths = makeTrie(false);
   const pathsIgnoringCase = makeTrie(true);
-  const others: number[] = [];
+  const others = makeEntryList();
   for (const rule of rules) {
     for (const match of rule.matches.length === 0 ? [undefined] : rule.matches) {
-      const index = entries.push(compileMatch(rule, match)) - 1;
+      const compiled = compileMatch(rule, match);
+      const index = entries.push(compiled) - 1;
       const path = match?.path;
-      if (path === undefined || path.kind === 'regex') others.push(index);
-      else addToTrie(path.ignoreCase ? pathsIgnoringCase : paths, trieKind(path.kind), path.value, index);
+      const list =
+        path === undefined || path.kind === 'regex'
+          ? others
+          : listInTrie(path.ignoreCase ? pathsIgnoringCase : paths, trieKind(path.kind), path.value);
+      addEntry(list, index, compiled);
     }
   }
   return { rules, entries, paths, pathsIgnoringCase, others };
 }
 
-function isFor(table: RouteTable, port: number): boolean {
-  return table.rules.some(rule => rule.ports.length === 0 || rule.ports.includes(port));
+function isFor(table: RouteTable, port: number, caller: RouteCaller): boolean {
+  for (const rule of table.rules) {
+    if (rule.ports.length > 0 && !rule.ports.includes(port)) continue;
+    if (rule.callers.length === 0) return true;
+    if (caller.namespace !== undefined && rule.callers.includes(caller.namespace)) return true;
+  }
+  return false;
 }
 
 function trieKind(kind: Exclude<PathMatch['kind'], 'regex'>): TrieKind {
@@ -102,11 +120,15 @@ function find(search: Search, request: RoutedRequest, port: number): RouteFound 
   search.port = port;
   search.best = table.entries.length;
   const end = pathEnd(request.path);
-  walkTrie(table.paths, request.path, end, tryEntries, search);
-  walkTrie(table.pathsIgnoringCase, request.path, end, tryEntries, search);
-  tryEntries(table.others, search);
+  walkTrie(table.paths, request.path, end, tryList, search);
+  walkTrie(table.pathsIgnoringCase, request.path, end, tryList, search);
+  tryList(table.others, search);
   search.request = NO_REQUEST;
   return table.entries[search.best]?.found;
+}
+
+function tryList(list: EntryList, search: Search): boolean {
+  return visitEntries(list, search.request, tryEntries, search);
 }
 
 /** Lists are ascending: the first that matches is the best of its list, and none behind `best` need be tried. */
@@ -114,7 +136,7 @@ function tryEntries(indices: readonly number[], search: Search): boolean {
   for (const index of indices) {
     if (index >= search.best) break;
     const entry = search.table.entries[index];
-    if (entry !== undefined && matchesRequest(entry, search.request, search.port)) {
+    if (entry !== undefined && matchesRequest(entry, search.request, search.port, search.caller)) {
       search.best = index;
       break;
     }

@@ -1,3 +1,5 @@
+import { type EntryList, isEmptyList, makeEntryList } from './entry-list.ts';
+
 /**
  * Finds, in one walk over a path and without allocation, every entry whose exact path or prefix matches it. A radix tree
  * by characters; with `ignoreCase` ASCII letters are compared in lower case.
@@ -12,12 +14,12 @@ export interface TrieNode {
   label: string;
   /** By first character of the label. */
   readonly children: Map<number, TrieNode>;
-  /** Entries for exactly this path, ascending. */
-  readonly exact: number[];
-  /** Entries for this path and everything below it (`/a` takes `/a/b`, not `/ab`), ascending. */
-  readonly elements: number[];
-  /** Entries for every path that begins so, ascending. */
-  readonly characters: number[];
+  /** Entries for exactly this path. */
+  readonly exact: EntryList;
+  /** Entries for this path and everything below it (`/a` takes `/a/b`, not `/ab`). */
+  readonly elements: EntryList;
+  /** Entries for every path that begins so. */
+  readonly characters: EntryList;
 }
 
 export type TrieKind = 'exact' | 'elements' | 'characters';
@@ -28,15 +30,15 @@ export function makeTrie(ignoreCase: boolean): PathTrie {
   return { ignoreCase, root: makeNode('') };
 }
 
-/** Entries must be added in ascending order. A trailing slash of an element prefix means nothing (Gateway API). */
-export function addToTrie(trie: PathTrie, kind: TrieKind, path: string, entry: number): void {
+/** The list of entries for a path. A trailing slash of an element prefix means nothing (Gateway API). */
+export function listInTrie(trie: PathTrie, kind: TrieKind, path: string): EntryList {
   const folded = trie.ignoreCase ? path.toLowerCase() : path;
   const key = kind === 'elements' ? folded.replace(/\/+$/, '') : folded;
-  nodeFor(trie.root, key)[kind].push(entry);
+  return nodeFor(trie.root, key)[kind];
 }
 
-/** Takes one list of candidate entries, ascending. @returns true to end the walk. */
-export type TrieVisitor<T> = (entries: readonly number[], context: T) => boolean;
+/** Takes one list of candidate entries. @returns true to end the walk. */
+export type TrieVisitor<T> = (entries: EntryList, context: T) => boolean;
 
 /** Visits the lists of every matching node, from the shortest prefix to the whole path `target[0, end)`. */
 export function walkTrie<T>(
@@ -49,11 +51,11 @@ export function walkTrie<T>(
   let node = trie.root;
   let at = 0;
   for (;;) {
-    if (node.characters.length > 0 && visit(node.characters, context)) return;
+    if (!isEmptyList(node.characters) && visit(node.characters, context)) return;
     const boundary = at === end || target.charCodeAt(at) === SLASH;
-    if (boundary && node.elements.length > 0 && visit(node.elements, context)) return;
+    if (boundary && !isEmptyList(node.elements) && visit(node.elements, context)) return;
     if (at === end) {
-      if (node.exact.length > 0) visit(node.exact, context);
+      if (!isEmptyList(node.exact)) visit(node.exact, context);
       return;
     }
     const child = node.children.get(fold(trie, target.charCodeAt(at)));
@@ -110,5 +112,6 @@ function sharedLength(label: string, key: string, at: number): number {
 }
 
 function makeNode(label: string): TrieNode {
-  return { label, children: new Map(), exact: [], elements: [], characters: [] };
+  const [exact, elements, characters] = [makeEntryList(), makeEntryList(), makeEntryList()];
+  return { label, children: new Map(), exact, elements, characters };
 }

@@ -54,15 +54,16 @@ export function decideRequest(downstream: Downstream, request: RequestHead): Req
 }
 
 /** An extended CONNECT is the GET it would be over HTTP/1.1, and that an upstream may get and answer as such (RFC 8441). */
-function asJudged(request: RequestHead): Pick<RequestHead, 'method' | 'path' | 'authority' | 'headers'> {
+function asJudged(
+  request: RequestHead,
+): Pick<RequestHead, 'method' | 'scheme' | 'path' | 'authority' | 'headers'> {
   if (request.method !== 'CONNECT') return request;
-  const { path, authority, headers } = request;
-  return { method: 'GET', path, authority, headers };
+  const { scheme, path, authority, headers } = request;
+  return { method: 'GET', scheme, path, authority, headers };
 }
 
 function route(downstream: Downstream, service: ServiceState, request: RequestHead): RequestDecision {
-  const { authz, env, port } = downstream;
-  const caller = authz.namespace;
+  const { caller, env, port } = downstream;
   const found = service.matcher.find(asJudged(request), port, caller);
   const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port, caller);
   if (found === undefined && routed) return fail('no_route');

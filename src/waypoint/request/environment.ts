@@ -4,6 +4,7 @@ import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import type { AccessLog } from '#shared/observability/access-log.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
+import type { RouteCaller } from '#shared/route/compiled-match.ts';
 import type { TrafficSplit } from '../balance/traffic-split.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
@@ -70,6 +71,7 @@ export class Downstream {
   readonly port: number;
   readonly peers: RequestPeers;
   readonly authz: AuthzConnection;
+  readonly caller: RouteCaller;
   /** `ip:port`, of the original source where it is known. */
   readonly sourceAddress: string;
   protocol: UpstreamProtocol = 'http1';
@@ -92,6 +94,7 @@ export class Downstream {
     this.port = port;
     this.peers = peers;
     this.authz = authz;
+    this.caller = { namespace: authz.namespace, workload: peers.source?.uid };
     this.sourceAddress = sourceAddress;
   }
 

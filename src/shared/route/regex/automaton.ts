@@ -1,3 +1,4 @@
+import { inSet } from './char-set.ts';
 import type { Program, Step } from './program.ts';
 
 /**
@@ -85,6 +86,7 @@ function closeOver(steps: readonly Step[], from: readonly number[], atStart: boo
     seen.add(index);
     const step = steps[index];
     if (step?.kind === 'split') open.push(...step.next);
+    else if (step?.kind === 'save') open.push(step.next);
     else if (step?.kind === 'text_start') {
       if (atStart) open.push(step.next);
     } else found.push(index);
@@ -146,12 +148,4 @@ function indexAt(starts: readonly number[], code: number): number {
     else high = middle - 1;
   }
   return low;
-}
-
-function inSet(set: readonly number[], code: number): boolean {
-  for (let i = 0; i < set.length; i += 2) {
-    if (code < (set[i] ?? 0)) return false;
-    if (code <= (set[i + 1] ?? 0)) return true;
-  }
-  return false;
 }

@@ -29,6 +29,15 @@ export function normalizeSet(ranges: readonly number[]): CharSet {
 }
 
 /** `set` must be normalized. */
+export function inSet(set: CharSet, code: number): boolean {
+  for (let i = 0; i < set.length; i += 2) {
+    if (code < (set[i] ?? 0)) return false;
+    if (code <= (set[i + 1] ?? 0)) return true;
+  }
+  return false;
+}
+
+/** `set` must be normalized. */
 export function negateSet(set: CharSet): CharSet {
   const out: number[] = [];
   let from = 0;

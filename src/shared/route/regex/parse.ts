@@ -12,6 +12,8 @@ const MAX_NESTING = 50;
 interface Flags {
   readonly ignoreCase: boolean;
   readonly dotAll: boolean;
+  /** `(?U)`: `*` is lazy and `*?` is not. */
+  readonly ungreedy: boolean;
 }
 
 const EMPTY: RegexNode = { kind: 'empty' };
@@ -30,7 +32,7 @@ export function parseRegex(pattern: string): RegexNode {
     );
   }
   const scanner = new Scanner(pattern);
-  const node = parseEither(scanner, { ignoreCase: false, dotAll: false }, 0);
+  const node = parseEither(scanner, { ignoreCase: false, dotAll: false, ungreedy: false }, 0);
   if (!scanner.atEnd()) throw scanner.error('a ")" closes no group; write "\\)" for the character');
   return node;
 }
@@ -62,7 +64,7 @@ function parseConcat(scanner: Scanner, flags: Flags, depth: number): { node: Reg
       for (const code of scanner.takeQuoted()) parts.push(charsNode(singleChar(code), current));
       continue;
     }
-    parts.push(parseRepeat(scanner, parseAtom(scanner, current, depth)));
+    parts.push(parseRepeat(scanner, parseAtom(scanner, current, depth), current));
   }
   return { node: parts.length === 0 ? EMPTY : { kind: 'concat', parts }, flags: current };
 }
@@ -87,22 +89,24 @@ function parseAtom(scanner: Scanner, flags: Flags, depth: number): RegexNode {
 
 function parseGroup(scanner: Scanner, flags: Flags, depth: number): RegexNode {
   const start = scanner.position;
-  const inner = groupFlags(scanner, flags);
+  const { flags: inner, index } = openGroup(scanner, flags);
   const node = parseEither(scanner, inner, depth + 1);
   if (!scanner.take(')')) throw new RegexSyntaxError('the group that begins here is not closed', start);
-  return node;
+  return index === undefined ? node : { kind: 'group', node, index };
 }
 
-/** Takes `(`, `(?:`, `(?i:`, `(?P<name>` or `(?<name>`. */
-function groupFlags(scanner: Scanner, flags: Flags): Flags {
+/** Takes `(`, `(?:`, `(?i:`, `(?P<name>` or `(?<name>`. `index` is that of a group that captures. */
+function openGroup(scanner: Scanner, flags: Flags): { flags: Flags; index: number | undefined } {
   if (scanner.sees('(?=') || scanner.sees('(?!')) throw scanner.error('lookahead is no part of RE2');
   if (scanner.sees('(?<=') || scanner.sees('(?<!')) throw scanner.error('lookbehind is no part of RE2');
-  if (scanner.takePattern(/\(\?P?<[A-Za-z_]\w*>/y) !== undefined) return flags;
+  if (scanner.takePattern(/\(\?P?<[A-Za-z_]\w*>/y) !== undefined)
+    return { flags, index: scanner.openGroup() };
   const flagged = scanner.takePattern(/\(\?[a-zA-Z-]*:/y);
-  if (flagged !== undefined) return applyFlags(scanner, flagged.slice(2, -1), flags);
+  if (flagged !== undefined)
+    return { flags: applyFlags(scanner, flagged.slice(2, -1), flags), index: undefined };
   if (scanner.sees('(?')) throw scanner.error('no such group in RE2');
   scanner.take('(');
-  return flags;
+  return { flags, index: scanner.openGroup() };
 }
 
 /** Takes `(?i)` and the like, which hold up to the end of the group. */
@@ -113,25 +117,25 @@ function takeFlags(scanner: Scanner, flags: Flags): Flags | undefined {
 
 function applyFlags(scanner: Scanner, text: string, flags: Flags): Flags {
   let on = true;
-  let { ignoreCase, dotAll } = flags;
+  let { ignoreCase, dotAll, ungreedy } = flags;
   for (const flag of text) {
     if (flag === '-') on = false;
     else if (flag === 'i') ignoreCase = on;
     else if (flag === 's') dotAll = on;
-    else if (flag !== 'U') throw scanner.error(`the flag "${flag}" is not supported; i, s and U are`);
+    else if (flag === 'U') ungreedy = on;
+    else throw scanner.error(`the flag "${flag}" is not supported; i, s and U are`);
   }
-  return { ignoreCase, dotAll };
+  return { ignoreCase, dotAll, ungreedy };
 }
 
-function parseRepeat(scanner: Scanner, atom: RegexNode): RegexNode {
+function parseRepeat(scanner: Scanner, atom: RegexNode, flags: Flags): RegexNode {
   const bounds = takeBounds(scanner);
   if (bounds === undefined) return atom;
-  // Laziness chooses among matches; whether the whole text matches does not depend on it.
-  scanner.take('?');
+  const lazy = scanner.take('?') !== flags.ungreedy;
   if (scanner.sees('*') || scanner.sees('+') || scanner.sees('?') || takeBounds(scanner) !== undefined) {
     throw scanner.error('a repetition repeats a repetition; put the inner one in a group');
   }
-  return { kind: 'repeat', node: atom, min: bounds.min, max: bounds.max };
+  return { kind: 'repeat', node: atom, min: bounds.min, max: bounds.max, lazy };
 }
 
 function takeBounds(scanner: Scanner): { min: number; max: number | undefined } | undefined {

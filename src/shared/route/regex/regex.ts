@@ -16,7 +16,7 @@ export type RegexResult =
 /** Parses `pattern` or says what is wrong with it, where, in words for the person who wrote it. */
 export function compileRegex(pattern: string): RegexResult {
   try {
-    return { ok: true, regex: new Automaton(compileProgram(parseRegex(pattern))) };
+    return { ok: true, regex: new Automaton(compileProgram(parseRegex(pattern), { captures: false })) };
   } catch (error) {
     if (!(error instanceof RegexSyntaxError)) throw error;
     return { ok: false, reason: `${error.message} (at character ${error.position} of the pattern)` };

@@ -4,6 +4,7 @@ import { RegexSyntaxError } from './syntax.ts';
 export class Scanner {
   readonly #text: string;
   #at = 0;
+  #groups = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -38,6 +39,11 @@ export class Scanner {
     const [text] = sticky.exec(this.#text) ?? [];
     if (text !== undefined) this.#at += text.length;
     return text;
+  }
+
+  /** Numbers the next group that captures. */
+  openGroup(): number {
+    return ++this.#groups;
   }
 
   /** Takes one code unit. */

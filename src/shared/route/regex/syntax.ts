@@ -1,6 +1,6 @@
 import type { CharSet } from './char-set.ts';
 
-/** What a pattern means, for matching a whole text: groups capture nothing, laziness makes no difference. */
+/** What a pattern means. For matching a whole text neither groups nor laziness make a difference; for replacing they do. */
 export type RegexNode =
   | { readonly kind: 'empty' }
   | { readonly kind: 'chars'; readonly set: CharSet }
@@ -12,7 +12,10 @@ export type RegexNode =
       readonly node: RegexNode;
       readonly min: number;
       readonly max: number | undefined;
+      readonly lazy: boolean;
     }
+  /** Captures; numbered from 1 by where it opens. */
+  | { readonly kind: 'group'; readonly node: RegexNode; readonly index: number }
   | { readonly kind: 'text_start' }
   | { readonly kind: 'text_end' };
 
