@@ -10,7 +10,7 @@ import { build } from 'esbuild';
  * load or come up is found here.
  */
 const OUT = 'dist';
-const BINARIES = ['ztunnel', 'waypoint', 'controller', 'cli'];
+const BINARIES = ['ztunnel', 'waypoint', 'controller', 'release', 'cli'];
 const PROTO = 'src/shared/discovery/proto';
 const START_MS = 20_000;
 
@@ -37,7 +37,7 @@ await build({
 for (const name of BINARIES) {
   const file = `${OUT}/${name}/main.js`;
   if (!existsSync(file)) throw new Error(`${file} was not built`);
-  cpSync(PROTO, `${OUT}/${name}/proto`, { recursive: true });
+  if (name !== 'release') cpSync(PROTO, `${OUT}/${name}/proto`, { recursive: true });
   const version = execFileSync(process.execPath, [file, '--version'], {
     encoding: 'utf8',
     timeout: START_MS,

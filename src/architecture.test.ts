@@ -74,6 +74,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ztunnel: ['shared'],
   waypoint: ['shared'],
   controller: ['shared'],
+  release: ['shared'],
   cli: ['shared', 'playground'],
   playground: ['shared'],
   dashboard: ['shared'],
