@@ -7,11 +7,21 @@ import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import { createServerMetrics } from '../controller/discovery/server-metrics.ts';
 import { REQUEST_LABELS, RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { EjectionTelemetry } from '../waypoint/telemetry/ejections.ts';
 import { TCP_LABELS, TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { codeOf, generatedPart, parseTables, renderTable } from './markdown.ts';
 
 /** docs/metrics.md against what the tiers register. `UPDATE_DOCS=1 tap src/docs/metrics.test.ts` rewrites its first table. */
 const FILE = 'docs/metrics.md';
+
+const QUIET = createLogger({
+  scope: 'test',
+  levels: new LogLevels('error'),
+  format: 'text',
+  writer: { writeLine: () => undefined },
+  now: () => 0,
+});
 
 /** What registers metrics, and the text by which a tier's sources show that they use it. */
 const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: MetricSet) => void }[] = [
@@ -19,6 +29,10 @@ const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: 
   { use: 'createDiscoveryMetrics(', register: m => void createDiscoveryMetrics(m) },
   { use: 'createServerMetrics(', register: m => void createServerMetrics(m) },
   { use: 'new RequestMetrics(', register: m => void new RequestMetrics(m) },
+  {
+    use: 'new EjectionTelemetry(',
+    register: m => void new EjectionTelemetry(m, QUIET),
+  },
   { use: 'new TcpMetrics(', register: m => void new TcpMetrics(m) },
   { use: 'registerWorkerRestarts(', register: m => void registerWorkerRestarts(m) },
   { use: 'createCertificateMetrics(', register: m => void createCertificateMetrics(m) },

@@ -248,6 +248,24 @@ function readTraffic(
       { min: 0, max: Number.MAX_SAFE_INTEGER },
       'longest request body over HTTP/1.1, bytes',
     ),
+    queueTimeoutMs: env.durationMs(
+      'QUEUE_TIMEOUT',
+      '3s',
+      timeout,
+      'a request that waits longer for a connection to an endpoint goes to another one, or fails; those behind it fail fast',
+    ),
+    overloadLagMs: env.durationMs(
+      'OVERLOAD_LAG',
+      '500ms',
+      timeout,
+      'a thread whose event loop is later than this answers 503 to a part of new requests, to all from twice of it',
+    ),
+    maxRequests: env.integer(
+      'MAX_REQUESTS',
+      100_000,
+      { min: 1, max: 10_000_000 },
+      'requests in progress, of all threads together; more are answered 503',
+    ),
   };
 }
 

@@ -3,6 +3,7 @@ import { port, workload } from '#shared/testing/topology.ts';
 import type { LoadBalancing, Workload } from '#shared/workload/workload.ts';
 import { candidates, type CandidateOptions } from './candidates.ts';
 import { EndpointLoads } from './endpoint.ts';
+import { makeLevels } from './locality.ts';
 
 const HERE = {
   network: 'n1',
@@ -108,14 +109,16 @@ test('candidates', async t => {
       workload: workload(n, over),
       ports: [port(80, 8080)],
     }));
-    const options = {
-      servicePort: 80,
-      subset: undefined,
-      loadBalancing: undefined,
+    const options = { servicePort: 80, subset: undefined, loadBalancing: undefined, ...row.options };
+    const able = candidates(endpoints, options, new EndpointLoads());
+    const { loadBalancing } = options;
+    const [nearest = []] = makeLevels(able, {
+      policy: undefined,
+      loadBalancing,
       place: HERE,
-      ...row.options,
-    };
-    const found = candidates(endpoints, options, new EndpointLoads());
+      detectsOutliers: false,
+    });
+    const found = nearest.flatMap(part => part.endpoints);
     t.same(
       found.map(endpoint => endpoint.workload.name),
       row.expected,
@@ -126,13 +129,13 @@ test('candidates', async t => {
 
 test('ports and loads', async t => {
   const loads = new EndpointLoads();
-  const options = { servicePort: 80, subset: undefined, loadBalancing: undefined, place: HERE };
+  const options = { servicePort: 80, subset: undefined, loadBalancing: undefined };
   const endpoints = [{ workload: workload('a'), ports: [port(80, 8080)] }];
   const [first] = candidates(endpoints, options, loads);
   t.equal(first?.targetPort, 8080, 'the service port is translated');
   const [same] = candidates([{ workload: workload('a'), ports: [port(80, 0)] }], options, loads);
   t.equal(same?.targetPort, 80, 'target port 0 is the service port');
   t.equal(same?.load, first?.load, 'the load of a workload outlives a change');
-  loads.delete('Kubernetes//Pod/default/a');
+  candidates([], options, loads);
   t.equal(loads.size, 0, 'and is forgotten with the workload');
 });

@@ -1,30 +1,152 @@
+import type { FailoverKey, LocalityPolicy } from '#shared/route/traffic-policy.ts';
 import type { LoadBalancing, LocalityScope, Workload } from '#shared/workload/workload.ts';
+import { matchesLocality } from './locality-match.ts';
 
 /** Where the balancing proxy is. */
-export type Place = Pick<Workload, 'network' | 'locality' | 'node' | 'clusterId'>;
+export interface Place extends Pick<Workload, 'network' | 'locality' | 'node' | 'clusterId'> {
+  /** Share of the waypoint's instances that are in its zone, 0 to 1; undefined: not known. */
+  readonly zoneShare?: number | undefined;
+}
+
+/** Endpoints that share what a level gets, by weight. */
+export interface LevelPart<T> {
+  readonly weight: number;
+  readonly endpoints: readonly T[];
+}
+
+/** Nearest level first; none is empty. */
+export type Levels<T> = readonly (readonly LevelPart<T>[])[];
+
+export interface LevelOptions {
+  readonly policy: LocalityPolicy | undefined;
+  readonly loadBalancing: LoadBalancing | undefined;
+  readonly place: Place;
+  /** Endpoints that fail are taken out: only then may all traffic stay near (as Istio). */
+  readonly detectsOutliers: boolean;
+}
+
+interface Located {
+  readonly workload: Workload;
+}
 
 /**
- * The endpoints to choose among, as a ztunnel ranks them: by how many of the preferred scopes, from the first on, they
- * share with the proxy. `strict` takes those that share all; `failover` those that share most; anything else takes all.
+ * Sorts endpoints by how near they are. A policy's own words come first (`distribute`, `zoneAware`, `failoverPriority`,
+ * regions), then the service's preference. Pure.
  */
-export function nearest<T extends { readonly workload: Workload }>(
+export function makeLevels<T extends Located>(endpoints: readonly T[], options: LevelOptions): Levels<T> {
+  const { loadBalancing, place, policy } = options;
+  if (policy?.enabled === false) return single(endpoints);
+  const distribution = policy?.distribute.find(({ from }) => matchesLocality(from, place.locality));
+  if (distribution !== undefined) return distributed(endpoints, distribution.to);
+  if (policy?.zoneAware !== undefined) return zoneAware(endpoints, policy.zoneAware, place);
+  if (policy !== undefined && policy.failoverPriority.length > 0) {
+    const keys = policy.failoverPriority.map(compileKey);
+    return ranked(endpoints, ({ workload }) => keys.length - sharedKeys(keys, place, workload));
+  }
+  const scopes = loadBalancing?.routingPreference ?? [];
+  if (
+    options.detectsOutliers &&
+    place.locality.region !== '' &&
+    (policy !== undefined || scopes.length === 0)
+  )
+    return ranked(endpoints, ({ workload }) => regionRank(policy?.failover ?? [], place, workload));
+  return preferred(endpoints, loadBalancing, place);
+}
+
+function single<T>(endpoints: readonly T[]): Levels<T> {
+  return endpoints.length === 0 ? [] : [[{ weight: 1, endpoints }]];
+}
+
+function ranked<T>(endpoints: readonly T[], rankOf: (endpoint: T) => number): Levels<T> {
+  const byRank = Map.groupBy(endpoints, rankOf);
+  return [...byRank.keys()]
+    .sort((a, b) => a - b)
+    .map(rank => [{ weight: 1, endpoints: byRank.get(rank) ?? [] }]);
+}
+
+/** Whom no entry names gets nothing. An endpoint counts for the first entry that holds. */
+function distributed<T extends Located>(
+  endpoints: readonly T[],
+  to: readonly { readonly locality: string; readonly percent: number }[],
+): Levels<T> {
+  const byEntry = Map.groupBy(endpoints, ({ workload }) =>
+    to.findIndex(({ locality }) => matchesLocality(locality, workload.locality)),
+  );
+  const parts = to
+    .map(({ percent }, i) => ({ weight: percent, endpoints: byEntry.get(i) ?? [] }))
+    .filter(part => part.weight > 0 && part.endpoints.length > 0);
+  return parts.length === 0 ? [] : [parts];
+}
+
+/**
+ * As Envoy's zone-aware routing: with a share of the endpoints as large as the zone's share of the clients everything stays,
+ * with less the rest is spread over the other zones. The clients are the instances of the waypoint.
+ */
+function zoneAware<T extends Located>(
+  endpoints: readonly T[],
+  { minEndpoints, percent }: Exclude<LocalityPolicy['zoneAware'], undefined>,
+  place: Place,
+): Levels<T> {
+  const { region, zone } = place.locality;
+  const isNear = ({ workload: { locality } }: T): boolean =>
+    locality.region === region && locality.zone === zone;
+  const near = endpoints.filter(isNear);
+  const far = endpoints.filter(endpoint => !isNear(endpoint));
+  if (endpoints.length < minEndpoints || near.length === 0 || far.length === 0 || zone === '')
+    return single(endpoints);
+  const endpointShare = near.length / endpoints.length;
+  const zones = new Set(
+    endpoints.map(({ workload }) => `${workload.locality.region}/${workload.locality.zone}`),
+  );
+  const stays = Math.min(1, endpointShare / (place.zoneShare ?? 1 / zones.size));
+  const nearWeight = (percent / 100) * stays + (1 - percent / 100) * endpointShare;
+  const parts = [
+    { weight: nearWeight, endpoints: near },
+    { weight: 1 - nearWeight, endpoints: far },
+  ];
+  return nearWeight >= 1 ? [parts.slice(0, 1), [{ weight: 1, endpoints: far }]] : [parts];
+}
+
+type CompiledKey = (place: Place, workload: Workload) => boolean;
+
+function compileKey(key: FailoverKey): CompiledKey {
+  if (key.kind !== 'workloads') return (place, workload) => sharesScope(key.kind, place, workload);
+  const uids = new Set(key.workloads);
+  return (_place, workload) => uids.has(workload.uid);
+}
+
+function sharedKeys(keys: readonly CompiledKey[], place: Place, workload: Workload): number {
+  const differing = keys.findIndex(key => !key(place, workload));
+  return differing < 0 ? keys.length : differing;
+}
+
+/** As Istio: subzone, zone, region, the region that takes over, the others. */
+function regionRank(failover: LocalityPolicy['failover'], place: Place, workload: Workload): number {
+  const shared = sharedScopes(['region', 'zone', 'subzone'], place, workload);
+  if (shared > 0) return 3 - shared;
+  const takesOver = failover.some(
+    ({ from, to }) => from === place.locality.region && to === workload.locality.region,
+  );
+  return takesOver ? 3 : 4;
+}
+
+/** As a ztunnel ranks them: `strict` takes those that share every scope, `failover` prefers those that share most. */
+function preferred<T extends Located>(
   endpoints: readonly T[],
   loadBalancing: LoadBalancing | undefined,
   place: Place,
-): readonly T[] {
+): Levels<T> {
   const scopes = loadBalancing?.routingPreference ?? [];
-  if (scopes.length === 0) return endpoints;
-  if (loadBalancing?.mode === 'strict') {
-    return endpoints.filter(endpoint => sharedScopes(scopes, place, endpoint.workload) === scopes.length);
-  }
-  if (loadBalancing?.mode !== 'failover') return endpoints;
-  const ranks = endpoints.map(endpoint => sharedScopes(scopes, place, endpoint.workload));
-  const best = Math.max(...ranks);
-  return endpoints.filter((_, i) => ranks[i] === best);
+  const shared = ({ workload }: T): number => sharedScopes(scopes, place, workload);
+  if (scopes.length === 0) return single(endpoints);
+  if (loadBalancing?.mode === 'strict')
+    return single(endpoints.filter(endpoint => shared(endpoint) === scopes.length));
+  if (loadBalancing?.mode !== 'failover') return single(endpoints);
+  return ranked(endpoints, endpoint => scopes.length - shared(endpoint));
 }
 
 /** Number of leading scopes that are the same; the first that differs ends the count. */
-export function sharedScopes(scopes: readonly LocalityScope[], a: Place, b: Place): number {
+function sharedScopes(scopes: readonly LocalityScope[], a: Place, b: Place): number {
   const differing = scopes.findIndex(scope => !sharesScope(scope, a, b));
   return differing < 0 ? scopes.length : differing;
 }

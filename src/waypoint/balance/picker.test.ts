@@ -1,28 +1,71 @@
 import { test } from 'tap';
+import type { LoadBalancer } from '#shared/route/traffic-policy.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { workload } from '#shared/testing/topology.ts';
-import type { BalancedEndpoint } from './endpoint.ts';
-import { makePicker, type BalancingPolicy } from './picker.ts';
+import { type BalancedEndpoint, EndpointLoad } from './endpoint.ts';
+import { Latency } from './latency.ts';
+import { makePicker, type Picker, type PickerOptions } from './picker.ts';
 
-function endpoint(name: string, active = 0, capacity = 1): BalancedEndpoint {
+function endpoint(name: string, active = 0, capacity = 1, addedMs?: number): BalancedEndpoint {
   const w = workload(name, { capacity });
-  return { uid: w.uid, workload: w, targetPort: 8080, load: { active } };
+  const load = new EndpointLoad(addedMs);
+  load.active = active;
+  return { uid: w.uid, workload: w, targetPort: 8080, load };
 }
 
-const POLICIES: readonly (BalancingPolicy | undefined)[] = [
+type Policy =
+  | 'least_request'
+  | 'round_robin'
+  | 'random'
+  | 'passthrough'
+  | 'ring_hash'
+  | 'maglev'
+  | 'peak_ewma';
+
+function balancer(policy: Policy | undefined): LoadBalancer | undefined {
+  if (policy === 'ring_hash') return { kind: policy, minRingSize: 1024, hash: [] };
+  if (policy === 'maglev') return { kind: policy, tableSize: 65_537, hash: [] };
+  return policy === undefined ? undefined : { kind: policy };
+}
+
+function pickerOf(
+  levels: readonly (readonly BalancedEndpoint[])[],
+  policy: Policy | undefined,
+  over: Partial<PickerOptions> = {},
+): Picker {
+  return makePicker(
+    levels.map(endpoints => [{ weight: 1, endpoints }]),
+    {
+      balancer: balancer(policy),
+      slowStart: undefined,
+      cursor: { turn: 0 },
+      clock: new FakeClock(),
+      panicBelow: 0,
+      panicWhenNone: false,
+      ...over,
+    },
+  );
+}
+
+const POLICIES: readonly (Policy | undefined)[] = [
   'least_request',
   'round_robin',
   'random',
   'passthrough',
+  'peak_ewma',
+  'ring_hash',
+  'maglev',
   undefined,
 ];
 
 /** Draws spread evenly over [0, 1), which is what a random source does in the long run. */
 function counts(
   endpoints: readonly BalancedEndpoint[],
-  policy: BalancingPolicy | undefined,
+  policy: Policy | undefined,
   draws: number,
+  over: Partial<PickerOptions> = {},
 ): number[] {
-  const picker = makePicker(endpoints, policy, { turn: 0 });
+  const picker = pickerOf([endpoints], policy, over);
   const hits = endpoints.map(() => 0);
   let seed = 42;
   for (let i = 0; i < draws; i++) {
@@ -38,19 +81,23 @@ test('whatever the policy', async t => {
   const [a, b, c] = [endpoint('a'), endpoint('b'), endpoint('c')];
   for (const policy of POLICIES) {
     const name = policy ?? 'default';
-    t.equal(makePicker([], policy, { turn: 0 }).pick(0.5, []), undefined, `${name}: no endpoint, no choice`);
-    t.equal(makePicker([a], policy, { turn: 0 }).pick(0.5, []), a, `${name}: a single endpoint is it`);
-    const picker = makePicker([a, b, c], policy, { turn: 0 });
+    t.equal(pickerOf([], policy).pick(0.5, []), undefined, `${name}: no endpoint, no choice`);
+    t.equal(pickerOf([[a]], policy).pick(0.5, []), a, `${name}: a single endpoint is it`);
+    const picker = pickerOf([[a, b, c]], policy);
     for (const random of [0, 0.2, 0.5, 0.9, 1 - 2 ** -53]) {
       t.equal(picker.pick(random, [a, b]), c, `${name}: endpoints already tried are passed over`);
       t.ok(picker.pick(random, [a, b, c]), `${name}: when all have been tried, one is tried again`);
     }
     for (const share of counts([a, b, c], policy, 3000)) {
-      t.ok(Math.abs(share - 1000) < 60, `${name}: equal endpoints get equal shares (${share} of 3000)`);
+      const strays = policy === 'ring_hash' ? 200 : 60;
+      t.ok(Math.abs(share - 1000) < strays, `${name}: equal endpoints get equal shares (${share} of 3000)`);
     }
     const [once = 0, twice = 0] = counts([endpoint('a', 0, 1), endpoint('b', 0, 3)], policy, 4000);
-    if (policy !== 'least_request' && policy !== undefined) {
-      t.ok(Math.abs(twice - 3 * once) < 80, `${name}: three times the capacity, three times the share`);
+    if (policy !== 'least_request' && policy !== 'peak_ewma' && policy !== undefined) {
+      t.ok(
+        Math.abs(twice - 3 * once) < (policy === 'ring_hash' || policy === 'maglev' ? 500 : 80),
+        `${name}: three times the capacity, three times the share`,
+      );
     }
   }
 });
@@ -68,9 +115,10 @@ test('round robin', async t => {
   const [a, b, c] = [endpoint('a', 0, 1), endpoint('b', 0, 2), endpoint('c', 0, 1)];
   const cursor = { turn: 0 };
   const names = (list: readonly BalancedEndpoint[], n: number): string =>
-    Array.from({ length: n }, () => makePicker(list, 'round_robin', cursor).pick(0, [])?.workload.name).join(
-      '',
-    );
+    Array.from(
+      { length: n },
+      () => pickerOf([list], 'round_robin', { cursor }).pick(0, [])?.workload.name,
+    ).join('');
   t.match(
     names([endpoint('a'), endpoint('b'), endpoint('c')], 6),
     /^(abcabc|bcabca|cabcab)$/,
@@ -79,4 +127,99 @@ test('round robin', async t => {
   const turns = names([a, b, c], 8);
   t.equal(turns.replaceAll('b', '').length, 4, 'twice the capacity, twice the turns');
   t.notMatch(turns, /bbb/, 'not all at once');
+});
+
+test('whoever is out is not picked while another is left', t => {
+  for (const policy of POLICIES) {
+    const name = policy ?? 'default';
+    const [a, b, c] = [endpoint('a'), endpoint('b'), endpoint('c')];
+    const picker = pickerOf([[a, b, c]], policy);
+    a.load.setOut(true);
+    b.load.setOut(true);
+    for (let i = 0; i < 100; i++) t.equal(picker.pick(i / 100, []), c, `${name}: the only one left`);
+    c.load.setOut(true);
+    t.equal(picker.pick(0.5, []), undefined, `${name}: nobody is left`);
+    a.load.setOut(false);
+    t.equal(picker.pick(0.5, []), a, `${name}: back again`);
+  }
+  t.end();
+});
+
+test('panic: with too few usable all are used; with none, if nobody forbids it', t => {
+  const all = Array.from({ length: 10 }, (_, i) => endpoint(`e${i}`));
+  const picked = (over: Partial<PickerOptions>): number => {
+    const picker = pickerOf([all], 'random', over);
+    return new Set(Array.from({ length: 200 }, (_, i) => picker.pick(i / 200, []))).size;
+  };
+  for (const { load } of all.slice(0, 6)) load.setOut(true);
+  t.equal(picked({ panicBelow: 0.5 }), 10, '4 of 10 are fewer than half');
+  t.equal(picked({ panicBelow: 0.4 }), 4, '4 of 10 are enough');
+  for (const { load } of all) load.setOut(true);
+  t.equal(picked({ panicWhenNone: true }), 10);
+  t.equal(pickerOf([all], 'random').pick(0.5, []), undefined);
+  t.end();
+});
+
+test('a farther level takes over in proportion as the nearer one fails, and is tried when the nearer one has been', t => {
+  const near = Array.from({ length: 10 }, (_, i) => endpoint(`near${i}`));
+  const far = Array.from({ length: 10 }, (_, i) => endpoint(`far${i}`));
+  for (const policy of POLICIES) {
+    const name = policy ?? 'default';
+    const picker = pickerOf([near, far], policy);
+    const farShare = (): number => {
+      const picks = Array.from({ length: 2_000 }, (_, i) => picker.pick((i * 0.618_034) % 1, [], -1));
+      return picks.filter(e => e !== undefined && far.includes(e)).length / picks.length;
+    };
+    t.equal(farShare(), 0, `${name}: all near`);
+    for (const { load } of near.slice(0, 2)) load.setOut(true);
+    t.equal(farShare(), 0, `${name}: 80 % of the near ones carry everything`);
+    for (const { load } of near.slice(0, 5)) load.setOut(true);
+    t.ok(Math.abs(farShare() - 0.3) < 0.05, `${name}: 50 % carry 70 % (${farShare()})`);
+    for (const { load } of near) load.setOut(true);
+    t.equal(farShare(), 1, `${name}: none is left`);
+    for (const { load } of near) load.setOut(false);
+    const tried = picker.pick(0.1, near);
+    t.ok(tried !== undefined && far.includes(tried), `${name}: all near ones have been tried`);
+  }
+  t.end();
+});
+
+test('slow start: a new endpoint gets a share that grows with its age', t => {
+  const slowStart = { windowMs: 10_000, aggression: 1, minWeightPercent: 10 };
+  for (const policy of ['round_robin', 'random'] as const) {
+    const clock = new FakeClock();
+    const [old, fresh] = [endpoint('old'), endpoint('new', 0, 1, 0)];
+    const share = (): number => (counts([old, fresh], policy, 4_000, { slowStart, clock })[1] ?? 0) / 4_000;
+    t.ok(Math.abs(share() - 0.1 / 1.1) < 0.03, `${policy}: the least at first (${share()})`);
+    clock.advance(5_000);
+    t.ok(
+      Math.abs(share() - 0.5 / 1.5) < 0.04,
+      `${policy}: half of its weight after half of the time (${share()})`,
+    );
+    clock.advance(5_000);
+    t.ok(Math.abs(share() - 0.5) < 0.02, `${policy}: like the other one after it (${share()})`);
+  }
+  t.end();
+});
+
+test('peak EWMA prefers who answers faster for what it has in progress', t => {
+  const clock = new FakeClock();
+  const [fast, slow] = [endpoint('fast'), endpoint('slow')];
+  for (const { load } of [fast, slow]) load.latency = new Latency(clock);
+  slow.load.latency?.observe(clock.monotonic() - 500, 200);
+  t.same(counts([fast, slow], 'peak_ewma', 500, { clock }), [500, 0]);
+  fast.load.active = 30;
+  t.same(counts([fast, slow], 'peak_ewma', 500, { clock }), [0, 500], '31 times 30 ms are more than 500 ms');
+  t.end();
+});
+
+test('the same random numbers make the same choices', t => {
+  for (const policy of POLICIES) {
+    const run = (): string[] => {
+      const picker = pickerOf([['a', 'b', 'c', 'd', 'e'].map(name => endpoint(name))], policy);
+      return Array.from({ length: 50 }, (_, i) => picker.pick((i * 0.37) % 1, [])?.workload.name ?? '');
+    };
+    t.same(run(), run(), policy ?? 'default');
+  }
+  t.end();
 });

@@ -1,115 +1,125 @@
-import type { LoadBalancer } from '#shared/route/traffic-policy.ts';
-import { drawIndex, makeAliasTable, type AliasTable } from './alias-table.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { LoadBalancer, SlowStart } from '#shared/route/traffic-policy.ts';
+import { makeChoice, NO_HASH, type RotationCursor } from './choice.ts';
 import type { BalancedEndpoint } from './endpoint.ts';
-import { makeRotation } from './rotation.ts';
+import { EndpointGroup } from './endpoint-group.ts';
+import { levelShares } from './level-shares.ts';
+import type { Levels } from './locality.ts';
+import { mix, stir } from './text-hash.ts';
 
-/** The momentary state of a load balancer: immutable, replaced when endpoints or policy change. */
+/** The momentary state of a load balancer: replaced when endpoints or policy change. */
 export interface Picker {
+  /** All that may be chosen, near and far. */
   readonly endpoints: readonly BalancedEndpoint[];
   /**
-   * Chooses in constant time and without allocation. Endpoints in `tried` (few: the tries of one request) are passed
-   * over while another is left.
+   * Chooses in constant or logarithmic time and without allocation. Endpoints in `tried` (few: the tries of one request) are
+   * passed over while another is left, be it farther away.
    *
-   * @param random in [0, 1).
-   * @returns undefined when there is no endpoint at all.
+   * @param random in [0, 1)
+   * @param hash of the request, where the policy goes by one: 32 bits, or `NO_HASH`
+   * @returns undefined when there is no endpoint that may be used
    */
-  pick(random: number, tried: readonly BalancedEndpoint[]): BalancedEndpoint | undefined;
+  pick(random: number, tried: readonly BalancedEndpoint[], hash?: number): BalancedEndpoint | undefined;
 }
 
-/** Where a round robin stands; kept over replacements of the picker, so that a change does not favour the first. */
-export interface RotationCursor {
-  turn: number;
+export interface PickerOptions {
+  readonly balancer: LoadBalancer | undefined;
+  readonly slowStart: SlowStart | undefined;
+  readonly cursor: RotationCursor;
+  readonly clock: Clock;
+  /** With a smaller share of usable endpoints, 0 to 1, all are used; 0 is off. */
+  readonly panicBelow: number;
+  /** With none usable all are used: who is left out for failing is better than nobody. */
+  readonly panicWhenNone: boolean;
 }
 
-export type BalancingPolicy = LoadBalancer['kind'];
-
-/** Least request is the default, as Istio's. `passthrough` has nothing to choose by at L7: it draws at random. */
-export function makePicker(
-  endpoints: readonly BalancedEndpoint[],
-  policy: BalancingPolicy | undefined,
-  cursor: RotationCursor,
-): Picker {
-  if (endpoints.length === 0) return NOTHING_TO_PICK;
-  const weights = endpoints.map(endpoint => endpoint.workload.capacity);
-  switch (policy) {
-    case 'round_robin':
-      return roundRobin(endpoints, makeRotation(weights), cursor);
-    case 'random':
-    case 'passthrough':
-      return atRandom(endpoints, makeAliasTable(weights));
-    case 'least_request':
-    // Not balanced by their own rules yet.
-    case 'peak_ewma':
-    case 'ring_hash':
-    case 'maglev':
-    case undefined:
-      return leastRequest(endpoints, makeAliasTable(weights));
-  }
+export function makePicker(levels: Levels<BalancedEndpoint>, options: PickerOptions): Picker {
+  return levels.length === 0 ? NOTHING_TO_PICK : new LevelPicker(levels, options);
 }
 
 const NOTHING_TO_PICK: Picker = { endpoints: [], pick: () => undefined };
+const NONE_TRIED: readonly BalancedEndpoint[] = [];
 
-function roundRobin(
-  endpoints: readonly BalancedEndpoint[],
-  rotation: Uint32Array,
-  cursor: RotationCursor,
-): Picker {
-  return {
-    endpoints,
-    pick(_random, tried) {
-      // Masked: the number of turns would one day leave the range of small integers.
-      cursor.turn = (cursor.turn + 1) & 0x3fffffff;
-      return untriedFrom(endpoints, rotation[cursor.turn % rotation.length] ?? 0, tried);
-    },
-  };
+interface Part {
+  readonly group: EndpointGroup;
+  readonly weight: number;
 }
 
-function atRandom(endpoints: readonly BalancedEndpoint[], table: AliasTable): Picker {
-  return { endpoints, pick: (random, tried) => untriedFrom(endpoints, drawIndex(table, random), tried) };
-}
+class LevelPicker implements Picker {
+  readonly endpoints: readonly BalancedEndpoint[];
+  readonly #parts: readonly Part[];
+  /** Levels as index of their first part; one more for the end. */
+  readonly #firstPart: readonly number[];
+  readonly #options: PickerOptions;
+  /** Of each part, cumulative: a draw below it falls on that part. */
+  readonly #until: Float64Array;
+  #panic = false;
+  #stale = true;
 
-/** The less busy, for its capacity, of two drawn at random ("power of two choices"). */
-function leastRequest(endpoints: readonly BalancedEndpoint[], table: AliasTable): Picker {
-  return {
-    endpoints,
-    pick(random, tried) {
-      const first = untriedFrom(endpoints, drawIndex(table, random), tried);
-      const second = untriedFrom(endpoints, drawOther(table, random), tried);
-      if (first === undefined || second === undefined) return first;
-      return busyness(second) < busyness(first) ? second : first;
-    },
-  };
-}
-
-const GOLDEN_RATIO = 0x9e3779b1;
-
-/** A second draw from the same random number: its lower bits, stirred. Differs from the first where it can. */
-function drawOther(table: AliasTable, random: number): number {
-  const lower = random * 2 ** 26;
-  const bits = Math.imul(Math.floor((lower - Math.floor(lower)) * 2 ** 27) ^ (lower | 0), GOLDEN_RATIO) >>> 0;
-  const second = drawIndex(table, bits / 2 ** 32);
-  return second === drawIndex(table, random) ? (second + 1) % table.size : second;
-}
-
-function busyness(endpoint: BalancedEndpoint): number {
-  return (endpoint.load.active + 1) / endpoint.workload.capacity;
-}
-
-/** The endpoint at `index`, or the next one that has not been tried; the one at `index` when all have been. */
-function untriedFrom(
-  endpoints: readonly BalancedEndpoint[],
-  index: number,
-  tried: readonly BalancedEndpoint[],
-): BalancedEndpoint | undefined {
-  const size = endpoints.length;
-  for (let step = 0; step < size && step <= tried.length; step++) {
-    const endpoint = endpoints[(index + step) % size];
-    if (endpoint !== undefined && !hasUid(tried, endpoint.uid)) return endpoint;
+  constructor(levels: Levels<BalancedEndpoint>, options: PickerOptions) {
+    const { balancer, clock, cursor, slowStart } = options;
+    this.#options = options;
+    this.endpoints = levels.flatMap(parts => parts.flatMap(part => part.endpoints));
+    const onChange = (): void => {
+      this.#stale = true;
+    };
+    const firstPart: number[] = [0];
+    for (const parts of levels) firstPart.push((firstPart.at(-1) ?? 0) + parts.length);
+    this.#firstPart = firstPart;
+    this.#parts = levels.flat().map(({ endpoints, weight }) => {
+      const choice = makeChoice(endpoints, balancer, cursor, clock);
+      return { weight, group: new EndpointGroup(endpoints, choice, slowStart, clock, onChange) };
+    });
+    this.#until = new Float64Array(this.#parts.length);
   }
-  return endpoints[index];
-}
 
-function hasUid(tried: readonly BalancedEndpoint[], uid: string): boolean {
-  for (const endpoint of tried) if (endpoint.uid === uid) return true;
-  return false;
+  pick(random: number, tried: readonly BalancedEndpoint[], hash = NO_HASH): BalancedEndpoint | undefined {
+    if (this.#stale) this.#weigh();
+    const parts = this.#parts;
+    const first =
+      parts.length === 1 ? 0 : this.#partAt(hash === NO_HASH ? stir(random) : mix(~hash) / 2 ** 32);
+    const found = parts[first]?.group.pick(random, tried, hash, this.#panic);
+    if (found !== undefined) return found;
+    for (const { group } of parts) {
+      const other = group.pick(random, tried, hash, this.#panic);
+      if (other !== undefined) return other;
+    }
+    return tried.length === 0 ? undefined : this.pick(random, NONE_TRIED, hash);
+  }
+
+  #partAt(draw: number): number {
+    const until = this.#until;
+    for (let i = 0; i < until.length; i++) if (draw < (until[i] ?? 0)) return i;
+    return 0;
+  }
+
+  /** An endpoint was taken out or is back. Costs as much as there are levels. */
+  #weigh(): void {
+    this.#stale = false;
+    const { panicBelow, panicWhenNone } = this.#options;
+    const total = this.endpoints.length;
+    const usable = this.#parts.reduce((sum, { group }) => sum + group.usable, 0);
+    this.#panic = usable / total < panicBelow || (panicWhenNone && usable === 0);
+    const levels = this.#firstPart
+      .slice(0, -1)
+      .map((from, i) => this.#parts.slice(from, this.#firstPart[i + 1]));
+    const counts = levels.map(parts => ({
+      total: parts.reduce((sum, { group }) => sum + group.endpoints.length, 0),
+      usable: parts.reduce(
+        (sum, { group }) => sum + (this.#panic ? group.endpoints.length : group.usable),
+        0,
+      ),
+    }));
+    let at = 0;
+    let until = 0;
+    for (const [i, share] of levelShares(counts).entries()) {
+      const parts = levels[i] ?? [];
+      const usableParts = parts.map(part => (this.#panic || part.group.usable > 0 ? part.weight : 0));
+      const weight = usableParts.reduce((sum, part) => sum + part, 0);
+      for (const part of usableParts) {
+        until += weight === 0 ? 0 : (share * part) / weight;
+        this.#until[at++] = until;
+      }
+    }
+  }
 }

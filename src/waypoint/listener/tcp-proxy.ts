@@ -12,7 +12,9 @@ import {
 import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { workloadIdentity } from '#shared/workload/workload.ts';
+import { NO_HASH } from '../balance/choice.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
+import { hashText } from '../balance/text-hash.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import { FAILURES, type RequestFailure } from '../request/error-response.ts';
@@ -152,15 +154,23 @@ export class TcpProxy {
     const { target, targetPort, subset } = this.#chooseTarget(service, port);
     const tried: BalancedEndpoint[] = [];
     for (;;) {
-      const endpoint = target.picker(targetPort, subset).pick(env.random(), tried);
+      const { connectTimeoutMs, hash, picker } = target.upstream(targetPort, subset);
+      const by = hash.some(source => source.kind === 'source_ip')
+        ? hashText(downstream.authz.sourceIp)
+        : NO_HASH;
+      const endpoint = picker.pick(env.random(), tried, by);
       if (endpoint === undefined) throw new NoEndpointError(target.name);
+      const { health } = endpoint.load;
+      health?.onStart();
       try {
-        const { connectTimeoutMs } = target.upstreamPolicy(subset);
-        return { upstream: await env.pools.connect(endpoint, connectTimeoutMs), endpoint };
+        const upstream = await env.pools.connect(endpoint, connectTimeoutMs);
+        // Of a connection nothing more is seen: that it could be made is its success.
+        health?.onStatus(200);
+        return { upstream, endpoint };
       } catch (error) {
+        health?.onFailure('connect');
         tried.push(endpoint);
-        if (tried.length >= Math.min(MAX_ATTEMPTS, target.picker(targetPort, subset).endpoints.length))
-          throw error;
+        if (tried.length >= Math.min(MAX_ATTEMPTS, picker.endpoints.length)) throw error;
       }
     }
   }

@@ -6,7 +6,9 @@ import {
 } from '#shared/http/exchange.ts';
 import type { HeaderList } from '#shared/http/headers.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
-import type { UpstreamAttempt, UpstreamPool } from '../upstream/attempt.ts';
+import type { PoolLimits, UpstreamAttempt, UpstreamPool } from '../upstream/attempt.ts';
+import type { SharedUse } from '../upstream/shared-use.ts';
+import { grpcStatusOf, localFailureOf, statusSoFar } from './judge.ts';
 
 /** What an attempt tells its request. Nothing is told once the attempt is over. */
 export interface AttemptOwner {
@@ -25,27 +27,49 @@ export class Attempt implements UpstreamAttempt {
   readonly endStream: boolean;
   readonly endpoint: BalancedEndpoint;
   waitingIn: object | undefined;
+  waitingUnder: SharedUse | undefined;
+  waitingSinceMs = 0;
   exchange: ClientExchange | undefined;
   reused = false;
   readonly #owner: AttemptOwner;
+  readonly #startMs: number;
   #pool: UpstreamPool | undefined;
+  /** What it counts against, once it has been let in. */
+  #use: SharedUse | undefined;
+  #isRetry = false;
   #over = false;
+  /** How the endpoint fared has been told. */
+  #judged = false;
 
   constructor(owner: AttemptOwner, head: RequestHead, endStream: boolean, endpoint: BalancedEndpoint) {
     this.#owner = owner;
     this.head = head;
     this.endStream = endStream;
     this.endpoint = endpoint;
-    endpoint.load.active++;
+    const { load } = endpoint;
+    load.active++;
+    load.health?.onStart();
+    this.#startMs = load.latency?.start() ?? 0;
   }
 
-  start(pool: UpstreamPool, limits: Parameters<UpstreamPool['start']>[1]): void {
+  /** Fails at once, as `overflow`, when the service has as many requests under way as it may have. */
+  start(pool: UpstreamPool, limits: PoolLimits, isRetry = false): void {
+    const { shared } = limits;
+    if (shared.requestsFull) {
+      this.onNoExchange(new ExchangeError('overflow', `${shared.requests} requests are under way already`));
+      return;
+    }
+    this.#use = shared;
+    this.#isRetry = isRetry;
+    shared.requests++;
+    if (isRetry) shared.retries++;
     this.#pool = pool;
     pool.start(this, limits);
   }
 
   /** Gives the try up. The owner hears nothing more of it. */
   cancel(reason: ExchangeError): void {
+    this.#judgeFailure(reason);
     // Of a tunnel one direction may be over and the other not.
     if (!this.#over) this.#finish();
     if (this.exchange === undefined) this.#pool?.cancel(this);
@@ -71,7 +95,11 @@ export class Attempt implements UpstreamAttempt {
   }
 
   onResponse(head: ResponseHead, endStream: boolean): void {
-    if (!this.#over) this.#owner.onAttemptResponse(this, head, endStream);
+    if (this.#over) return;
+    const { health, latency } = this.endpoint.load;
+    latency?.observe(this.#startMs, head.status);
+    if (health?.watchesStatus === true) this.#judge(statusSoFar(head, endStream));
+    this.#owner.onAttemptResponse(this, head, endStream);
   }
 
   onBody(slice: Buffer): boolean {
@@ -80,12 +108,15 @@ export class Attempt implements UpstreamAttempt {
 
   onBodyEnd(trailers: HeaderList): void {
     if (this.#over) return;
+    if (!this.#judged && this.endpoint.load.health?.watchesStatus === true)
+      this.#judge(grpcStatusOf(trailers));
     this.#finish();
     this.#owner.onAttemptEnd(this, trailers);
   }
 
   onAbort(error: ExchangeError): void {
     if (this.#over) return;
+    this.#judgeFailure(error);
     this.#finish();
     this.#owner.onAttemptFailed(this, error);
   }
@@ -97,5 +128,28 @@ export class Attempt implements UpstreamAttempt {
   #finish(): void {
     this.#over = true;
     this.endpoint.load.active--;
+    const use = this.#use;
+    if (use === undefined) return;
+    use.requests--;
+    if (this.#isRetry) use.retries--;
+  }
+
+  /** `undefined`: not known yet. */
+  #judge(status: number | undefined): void {
+    if (status === undefined) return;
+    this.#judged = true;
+    this.endpoint.load.health?.onStatus(status);
+  }
+
+  #judgeFailure(error: ExchangeError): void {
+    const { health, latency } = this.endpoint.load;
+    if (this.#judged || this.#over) return;
+    this.#judged = true;
+    const failure = localFailureOf(error, this.exchange !== undefined);
+    if (failure === undefined) health?.onInconclusive();
+    else {
+      health?.onFailure(failure);
+      latency?.observeFailure(this.#startMs);
+    }
   }
 }

@@ -11,6 +11,7 @@ export type RequestFailure =
   | 'no_endpoint'
   | 'connect_failure'
   | 'overflow'
+  | 'overloaded'
   | 'upstream_closed'
   | 'upstream_reset'
   | 'upstream_protocol'
@@ -39,6 +40,7 @@ export const FAILURES: Readonly<Record<RequestFailure, FailureResponse>> = {
   no_endpoint: row(503, RESPONSE_FLAGS.noHealthyUpstream, 14, 'no healthy upstream'),
   connect_failure: row(503, RESPONSE_FLAGS.upstreamConnectionFailure, 14, 'upstream connect failure'),
   overflow: row(503, RESPONSE_FLAGS.upstreamOverflow, 14, 'upstream overflow'),
+  overloaded: row(503, RESPONSE_FLAGS.overloadManager, 14, 'overloaded'),
   upstream_closed: row(
     503,
     RESPONSE_FLAGS.upstreamConnectionTermination,

@@ -29,6 +29,12 @@ export class RequestDeadlines implements Timed {
     this.#arm();
   }
 
+  /** Whichever of the two ends first is the request's. */
+  startResponse(timeoutMs: number): void {
+    this.#request = Math.min(this.#request, this.#timers.after(timeoutMs));
+    this.#arm();
+  }
+
   startTry(timeoutMs: number): void {
     this.#try = this.#timers.after(timeoutMs);
     this.#arm();

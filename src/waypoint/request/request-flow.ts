@@ -5,23 +5,29 @@ import {
   type ServerExchange,
   type ServerExchangeSink,
 } from '#shared/http/exchange.ts';
-import { getHeader, type HeaderList } from '#shared/http/headers.ts';
+import { getHeader, type HeaderList, setHeader } from '#shared/http/headers.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
-import type { RetryPolicy, RouteBackend, RouteRule } from '#shared/route/model.ts';
+import type { RetryPolicy, RouteBackend, RouteRule, RouteTimeouts } from '#shared/route/model.ts';
 import type { HeaderChange } from '#shared/route/route-filter.ts';
+import { NO_HASH } from '../balance/choice.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
+import { formatNewCookie, hashRequest } from '../balance/request-hash.ts';
 import { retryBackoffMs } from '../retry/backoff.ts';
-import { shouldRetry, type TryOutcome } from '../retry/policy.ts';
-import type { ServiceState } from '../services/service-state.ts';
+import type { RetryBudget } from '../retry/budget.ts';
+import { shouldRetry, type TryOutcome, wasNotServed } from '../retry/policy.ts';
+import { failOver } from '../services/failover.ts';
+import type { ServiceState, Upstream } from '../services/service-state.ts';
 import type { TapSubject } from '../tap/thread-taps.ts';
 import { chooseUpstreamProtocol } from '../upstream/choose-protocol.ts';
+import type { SharedUse } from '../upstream/shared-use.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { decideRequest } from './decide.ts';
 import type { Downstream } from './environment.ts';
 import { FAILURES, type RequestFailure } from './error-response.ts';
 import { failureAnswer, isGrpc } from './failure-answer.ts';
 import { failureOf, flagOf } from './failure-of.ts';
+import { formatGrpcTimeout, parseGrpcTimeout } from './grpc-timeout.ts';
 import { RequestBody } from './request-body.ts';
 import { type DeadlineOwner, RequestDeadlines } from './request-deadlines.ts';
 import { RequestRecord } from './request-record.ts';
@@ -58,6 +64,12 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   #responseStarted = false;
   #upstreamEnded = false;
   #done = false;
+  #budget: RetryBudget | undefined;
+  #shared: SharedUse | undefined;
+  #hash: number | undefined;
+  /** Of gRPC, monotonic: what is left of it is told to the upstream; 0 is none. */
+  #grpcDeadlineMs = 0;
+  #responseMs = 0;
   #deadlines: RequestDeadlines | undefined;
   #idle: StreamIdle | undefined;
 
@@ -72,7 +84,9 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
 
   begin(): void {
     const { env } = this.#downstream;
+    const overloaded = env.overload.refusal(env.inFlight.count);
     if (!env.taps.idle) this.#record.tapped = env.taps.begin(tapSubject(this.#downstream), this.#request);
+    if (overloaded !== undefined) return this.#fail('overloaded', overloaded);
     const decision = decideRequest(this.#downstream, this.#request);
     this.#record.route = decision.rule?.name ?? '';
     switch (decision.kind) {
@@ -97,36 +111,81 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     this.#retry = rule.retry ?? DEFAULT_RETRY_POLICY;
     const { contentLength, upgrade } = this.#request;
     if (contentLength !== 0) this.#body = new RequestBody(this.#retry.attempts > 0 && upgrade === undefined);
-    const requestMs = rule.timeouts.requestMs ?? 0;
-    if (requestMs > 0) this.#useDeadlines().startRequest(requestMs);
-    if (this.#request.protocol === 'HTTP/2') this.#watchIdle();
-    target.budget.recordRequest();
+    this.#startDeadlines(rule.timeouts);
+    this.#budget = target.budgetOf(rule);
+    this.#budget.recordRequest();
     this.#try();
+  }
+
+  #startDeadlines({ idleMs = 0, requestMs = 0, responseMs = 0 }: RouteTimeouts): void {
+    const grpcMs = this.#record.grpc
+      ? parseGrpcTimeout(getHeader(this.#request.headers, 'grpc-timeout') ?? '')
+      : undefined;
+    const limitMs = grpcMs === undefined || (requestMs > 0 && requestMs < grpcMs) ? requestMs : grpcMs;
+    if (grpcMs !== undefined || limitMs > 0) this.#useDeadlines().startRequest(limitMs);
+    if (this.#record.grpc && limitMs > 0) this.#grpcDeadlineMs = this.#record.startMs + limitMs;
+    this.#responseMs = responseMs;
+    if (this.#body === undefined) this.#awaitResponse();
+    if (idleMs > 0) this.#watchIdle(idleMs, 'timeout of the route');
+    else if (this.#request.protocol === 'HTTP/2')
+      this.#watchIdle(this.#downstream.env.streamIdleTimeoutMs, 'STREAM_IDLE_TIMEOUT');
+  }
+
+  /** The request is complete: from now on its response has so long. */
+  #awaitResponse(): void {
+    if (this.#responseMs > 0) this.#useDeadlines().startResponse(this.#responseMs);
   }
 
   // --- tries
 
   #try(): void {
-    const { env, protocol } = this.#downstream;
+    const { env } = this.#downstream;
     const backend = this.#backend;
     let target = this.#target;
     if (backend === undefined || target === undefined) return;
     if (target.stale) this.#target = target = env.services.get(target.name) ?? target;
-    const endpoint = target
-      .picker(backend.port, backend.subset)
-      .pick(env.random(), this.#tried ?? NONE_TRIED);
-    if (endpoint === undefined) return this.#fail('no_endpoint');
+    const upstream = target.upstream(backend.port, backend.subset);
+    const tried = this.#retry.hostSelectionAttempts === 0 ? NONE_TRIED : (this.#tried ?? NONE_TRIED);
+    const random = env.random();
+    const endpoint = upstream.picker.pick(random, tried, this.#hashBy(upstream));
+    if (endpoint !== undefined) return this.#send(upstream, endpoint);
+    const other = failOver(env.services, upstream, backend.port, random, tried);
+    if (other === undefined) this.#fail('no_endpoint');
+    else this.#send(other.upstream, other.endpoint);
+  }
+
+  #send(upstream: Upstream, endpoint: BalancedEndpoint): void {
+    const { env, protocol } = this.#downstream;
+    const request = this.#request;
     this.#record.endpoint = endpoint;
     this.#record.attempts++;
     const tryMs = this.#rule?.timeouts.backendRequestMs ?? this.#retry.perTryTimeoutMs ?? 0;
     if (tryMs > 0) this.#useDeadlines().startTry(tryMs);
-    const upstream = chooseUpstreamProtocol(target.port(backend.port)?.appProtocol, protocol, this.#request);
-    const policy = target.upstreamPolicy(backend.subset);
-    const request = this.#request;
-    const head = request.method === 'CONNECT' && upstream === 'http1' ? asHttp1Upgrade(request) : request;
+    if (this.#grpcDeadlineMs > 0) {
+      const leftMs = this.#grpcDeadlineMs - env.clock.monotonic();
+      setHeader(request.headers, 'grpc-timeout', formatGrpcTimeout(leftMs));
+    }
+    const { connectTimeoutMs, limits, policy, port } = upstream;
+    const spoken = chooseUpstreamProtocol(port?.appProtocol, protocol, request, policy);
+    const head = request.method === 'CONNECT' && spoken === 'http1' ? asHttp1Upgrade(request) : request;
     const attempt = new Attempt(this, head, this.#body === undefined, endpoint);
     this.#attempt = attempt;
-    attempt.start(env.pools.get(endpoint, upstream, policy.connectTimeoutMs), policy.limits);
+    this.#shared = limits.shared;
+    attempt.start(env.pools.get(endpoint, spoken, connectTimeoutMs), limits, this.#record.attempts > 1);
+  }
+
+  /** The same for all tries of a request. A client that has no cookie to be known by gets one. */
+  #hashBy({ hash }: Upstream): number {
+    if (hash.length === 0) return NO_HASH;
+    if (this.#hash !== undefined) return this.#hash;
+    const { env, sourceAddress } = this.#downstream;
+    const made = hashRequest(hash, this.#request, sourceAddress, env.random());
+    this.#hash = made.hash;
+    if (made.newCookie !== undefined) {
+      const cookie = { name: 'set-cookie', value: formatNewCookie(made.newCookie) };
+      this.#responseChanges = [...this.#responseChanges, { set: [], add: [cookie], remove: [] }];
+    }
+    return made.hash;
   }
 
   onAttemptReady(attempt: Attempt): void {
@@ -222,7 +281,11 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
       retries: this.#record.attempts - 1,
     };
     if (!shouldRetry(this.#retry, outcome, facts)) return false;
-    if (this.#target?.budget.tryAcquire() !== true) {
+    if (this.#shared?.retriesFull === true) {
+      this.#record.detail = `${this.#shared.retries} retries are under way already`;
+      return false;
+    }
+    if (this.#budget?.tryAcquire() !== true) {
       this.#record.detail = 'retry budget exhausted';
       return false;
     }
@@ -234,11 +297,11 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
       this.#tried ??= [];
       this.#tried.push(endpoint);
     }
-    // An endpoint that cannot be reached says nothing of the others: the next one is asked at once.
-    const unreachable = outcome.kind === 'error' && outcome.code === 'connect_failure' && facts.retries === 0;
-    const delayMs = unreachable
-      ? 0
-      : retryBackoffMs(this.#retry, facts.retries, this.#downstream.env.random());
+    // An endpoint that cannot be reached, or takes nothing more, says nothing of the others: the next one is asked at once.
+    const delayMs =
+      facts.retries === 0 && wasNotServed(outcome)
+        ? 0
+        : retryBackoffMs(this.#retry, facts.retries, this.#downstream.env.random());
     if (delayMs < 1) this.#try();
     else this.#useDeadlines().startRetry(delayMs);
     return true;
@@ -265,6 +328,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     if (this.#done) return;
     this.#body?.end(trailers);
     if (this.#upstreamEnded) this.#finish();
+    else this.#awaitResponse();
   }
 
   onWritable(): void {
@@ -307,10 +371,10 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     this.#finish();
   }
 
-  #watchIdle(): void {
-    const { connectionTimers, streamIdleTimeoutMs } = this.#downstream.env;
-    this.#idle = new StreamIdle(connectionTimers, streamIdleTimeoutMs, () =>
-      this.#timeOut('stream_idle', `nothing moved for ${streamIdleTimeoutMs} ms (STREAM_IDLE_TIMEOUT)`),
+  #watchIdle(timeoutMs: number, name: string): void {
+    const { connectionTimers } = this.#downstream.env;
+    this.#idle = new StreamIdle(connectionTimers, timeoutMs, () =>
+      this.#timeOut('stream_idle', `nothing moved for ${timeoutMs} ms (${name})`),
     );
   }
 

@@ -42,6 +42,12 @@ export function shouldRetry(policy: RetryPolicy, outcome: TryOutcome, facts: Ret
   return false;
 }
 
+/** The endpoint has certainly done nothing about the request, and may be gone. */
+export function wasNotServed(outcome: TryOutcome): boolean {
+  if (outcome.kind !== 'error') return false;
+  return outcome.code === 'connect_failure' || outcome.code === 'refused_before_sending';
+}
+
 /**
  * An idle connection may be closed by the upstream in the moment it is taken for a request (RFC 9112 §9.3.1); nothing is
  * wrong with either.

@@ -2,6 +2,7 @@ import { test } from 'tap';
 import type { RetryBudgetConfig } from '#shared/route/model.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { delta, mesh, noRoutes, service } from '#shared/testing/topology.ts';
+import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { ServiceDirectory } from './service-directory.ts';
 
 const orders = service('orders', { vip: '10.0.0.1' });
@@ -11,6 +12,18 @@ const PLACE = { network: '', clusterId: '', node: '', locality: { region: '', zo
 function routesWith(retryBudget: RetryBudgetConfig): ReturnType<typeof noRoutes> {
   const routes = noRoutes(orders);
   return { ...routes, trafficPolicy: { ...routes.trafficPolicy, retryBudget } };
+}
+
+function directoryOf(view: MeshView, threads: number): ServiceDirectory {
+  const listener = { onEject: () => undefined, onReturn: () => undefined };
+  return new ServiceDirectory({
+    view,
+    threads,
+    clock: new FakeClock(),
+    random: () => 0.5,
+    place: () => PLACE,
+    ejections: () => listener,
+  });
 }
 
 function retriesGranted(directory: ServiceDirectory): number {
@@ -25,15 +38,15 @@ test('threads share the floor of the retry budget, so that all of them together 
     services: [orders],
     routes: [routesWith({ ratio: 0, minPerSecond: 10, ttlMs: 10_000 })],
   });
-  t.equal(retriesGranted(new ServiceDirectory(view, new FakeClock(), () => PLACE, 1)), 100);
-  t.equal(retriesGranted(new ServiceDirectory(view, new FakeClock(), () => PLACE, 4)), 25);
+  t.equal(retriesGranted(directoryOf(view, 1)), 100);
+  t.equal(retriesGranted(directoryOf(view, 4)), 25);
   t.end();
 });
 
 test('a spent retry budget outlives a change of the routes, and is replaced when it is configured otherwise', t => {
   const config = { ratio: 0, minPerSecond: 1, ttlMs: 10_000 };
   const view = mesh({ services: [orders], routes: [routesWith(config)] });
-  const directory = new ServiceDirectory(view, new FakeClock(), () => PLACE, 1);
+  const directory = directoryOf(view, 1);
   t.equal(retriesGranted(directory), 10);
   directory.onChange(view.apply(delta({ routes: [{ ...routesWith(config), routed: true }] })));
   t.equal(retriesGranted(directory), 0);

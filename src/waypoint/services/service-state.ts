@@ -1,36 +1,34 @@
 import { compile, type CompiledPolicySet } from '#shared/authz/compile.ts';
 import { compileRoutes, type RouteMatcher } from '#shared/route/match.ts';
-import {
-  PLAIN_RULE,
-  type RetryBudgetConfig,
-  type RouteRule,
-  type ServiceRoutes,
-} from '#shared/route/model.ts';
-import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import { effectivePolicy } from '#shared/route/effective-policy.ts';
+import { PLAIN_RULE, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
+import { type HashSource, NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { type Service, type ServicePort, serviceName } from '#shared/workload/workload.ts';
+import type { BalancerMemory } from '../balance/balancer-memory.ts';
 import { candidates } from '../balance/candidates.ts';
-import type { EndpointLoads } from '../balance/endpoint.ts';
-import type { Place } from '../balance/locality.ts';
-import { makePicker, type Picker, type RotationCursor } from '../balance/picker.ts';
-import type { PoolLimits } from '../upstream/attempt.ts';
-import type { RetryBudget } from '../retry/budget.ts';
+import { makeLevels, type Place } from '../balance/locality.ts';
+import { makePicker, type Picker } from '../balance/picker.ts';
+import { DEFAULT_RETRY_BUDGET, type RetryBudget } from '../retry/budget.ts';
+import type { ServiceMemory } from './service-memory.ts';
+import { makeUpstreamPolicy, type UpstreamPolicy } from './upstream-policy.ts';
 
-/** How connections to endpoints are made, from the traffic policy. */
-export interface UpstreamPolicy {
-  readonly connectTimeoutMs: number | undefined;
-  readonly limits: PoolLimits;
+export interface ServiceStateOptions {
+  readonly view: MeshView;
+  readonly service: Service;
+  readonly memory: ServiceMemory;
+  readonly place: Place;
+  readonly threads: number;
 }
 
-/** Bounds where a DestinationRule sets none: Envoy's for requests that wait; connections are bounded for our own sake. */
-const DEFAULT_MAX_CONNECTIONS = 4096;
-const DEFAULT_MAX_PENDING = 1024;
-
-/** What outlives a change of the service's definition. */
-export interface ServiceMemory {
-  readonly budgetConfig: RetryBudgetConfig;
-  readonly budget: RetryBudget;
-  readonly cursors: Map<string, RotationCursor>;
+/** Where requests for one port of a service, or of a subset of it, go. */
+export interface Upstream extends UpstreamPolicy {
+  readonly picker: Picker;
+  /** What requests are balanced by; empty for most algorithms. */
+  readonly hash: readonly HashSource[];
+  readonly policy: TrafficPolicy;
+  /** Undefined: the service has no such port. */
+  readonly port: ServicePort | undefined;
 }
 
 /**
@@ -49,25 +47,26 @@ export class ServiceState {
   stale = false;
   readonly #view: MeshView;
   readonly #memory: ServiceMemory;
-  readonly #loads: EndpointLoads;
   readonly #place: Place;
-  readonly #pickers = new Map<string, Picker>();
-  readonly #byPort = new Map<number, Picker>();
-  readonly #upstreamPolicies = new Map<string | undefined, UpstreamPolicy>();
+  readonly #threads: number;
+  readonly #upstreams = new Map<string, Upstream>();
+  readonly #byPort = new Map<number, Upstream>();
   readonly #defaultRules = new Map<number, RouteRule>();
 
-  constructor(view: MeshView, service: Service, memory: ServiceMemory, loads: EndpointLoads, place: Place) {
+  constructor({ memory, place, service, threads, view }: ServiceStateOptions) {
     this.name = serviceName(service);
     this.service = service;
     this.routes = view.routes(this.name);
     this.matcher = compileRoutes(this.routes ?? { rules: [] });
     this.policies = compile(this.routes?.authorizationPolicies ?? []);
     this.trafficPolicy = this.routes?.trafficPolicy ?? NO_TRAFFIC_POLICY;
-    this.budget = memory.budget;
+    this.budget = memory.budget(undefined, this.trafficPolicy.retryBudget ?? DEFAULT_RETRY_BUDGET);
     this.#view = view;
     this.#memory = memory;
-    this.#loads = loads;
     this.#place = place;
+    this.#threads = threads;
+    const { rules = [], subsets = [] } = this.routes ?? {};
+    memory.retain(new Set(rules.map(rule => rule.name)), new Set(subsets.map(subset => subset.name)));
   }
 
   port(servicePort: number): ServicePort | undefined {
@@ -81,60 +80,67 @@ export class ServiceState {
     return rule;
   }
 
-  /** The balancer of one port, and of one subset when given. An unknown subset has no endpoint. */
-  picker(port: number, subset: string | undefined): Picker {
-    const known = subset === undefined ? this.#byPort.get(port) : this.#pickers.get(`${port}/${subset}`);
+  /** Of the rule, where it has one of its own, else the service's. */
+  budgetOf(rule: RouteRule): RetryBudget {
+    return rule.retryBudget === undefined ? this.budget : this.#memory.budget(rule.name, rule.retryBudget);
+  }
+
+  /** Of one port, and of one subset when given. An unknown subset has no endpoint. */
+  upstream(port: number, subset: string | undefined): Upstream {
+    const known = subset === undefined ? this.#byPort.get(port) : this.#upstreams.get(`${port}/${subset}`);
     if (known !== undefined) return known;
-    const picker = this.#makePicker(port, subset);
-    if (subset === undefined) this.#byPort.set(port, picker);
-    else this.#pickers.set(`${port}/${subset}`, picker);
-    return picker;
+    const upstream = this.#makeUpstream(port, subset);
+    if (subset === undefined) this.#byPort.set(port, upstream);
+    else this.#upstreams.set(`${port}/${subset}`, upstream);
+    return upstream;
   }
 
-  upstreamPolicy(subset: string | undefined): UpstreamPolicy {
-    let policy = this.#upstreamPolicies.get(subset);
-    if (policy === undefined) {
-      const own = this.routes?.subsets.find(candidate => candidate.name === subset)?.trafficPolicy;
-      this.#upstreamPolicies.set(subset, (policy = makeUpstreamPolicy(own, this.trafficPolicy)));
-    }
-    return policy;
+  picker(port: number, subset: string | undefined): Picker {
+    return this.upstream(port, subset).picker;
   }
 
-  #makePicker(port: number, subsetName: string | undefined): Picker {
+  #makeUpstream(port: number, subsetName: string | undefined): Upstream {
+    const policy =
+      this.routes === undefined ? NO_TRAFFIC_POLICY : effectivePolicy(this.routes, port, subsetName);
+    const memory = this.#memory.balancer(port, subsetName);
+    memory.usePolicy(policy);
+    const balancer = policy.loadBalancer;
+    return {
+      ...makeUpstreamPolicy(policy, this.#threads, memory.use),
+      picker: this.#makePicker(port, subsetName, policy, memory),
+      hash: balancer !== undefined && 'hash' in balancer ? balancer.hash : [],
+      policy,
+      port: this.port(port),
+    };
+  }
+
+  #makePicker(
+    port: number,
+    subsetName: string | undefined,
+    policy: TrafficPolicy,
+    memory: BalancerMemory,
+  ): Picker {
+    const { loadBalancing } = this.service;
     const subset = this.routes?.subsets.find(candidate => candidate.name === subsetName);
-    const endpoints = candidates(
-      this.#view.endpoints(this.name),
-      {
-        servicePort: port,
-        subset: subsetName === undefined ? undefined : (subset?.workloads ?? []),
-        loadBalancing: this.service.loadBalancing,
-        place: this.#place,
-      },
-      this.#loads,
-    );
-    const policy = subset?.trafficPolicy?.loadBalancer ?? this.trafficPolicy.loadBalancer;
-    return makePicker(endpoints, policy?.kind, this.#cursor(`${port}/${subsetName ?? ''}`));
+    const uids = subsetName === undefined ? undefined : (subset?.workloads ?? []);
+    const options = { servicePort: port, subset: uids, loadBalancing };
+    const endpoints = candidates(this.#view.endpoints(this.name), options, memory.loads);
+    const { loadBalancer: balancer, outlierDetection, slowStart } = policy;
+    const levels = makeLevels(endpoints, {
+      policy: policy.locality,
+      loadBalancing,
+      place: this.#place,
+      detectsOutliers: outlierDetection !== undefined,
+    });
+    return makePicker(levels, {
+      balancer,
+      slowStart,
+      cursor: memory.cursor,
+      clock: memory.clock,
+      panicBelow: (outlierDetection?.minHealthPercent ?? 0) / 100,
+      panicWhenNone: outlierDetection === undefined,
+    });
   }
-
-  #cursor(key: string): RotationCursor {
-    let cursor = this.#memory.cursors.get(key);
-    if (cursor === undefined) this.#memory.cursors.set(key, (cursor = { turn: 0 }));
-    return cursor;
-  }
-}
-
-/** A subset's policy holds where it says something. */
-function makeUpstreamPolicy(own: TrafficPolicy | undefined, service: TrafficPolicy): UpstreamPolicy {
-  const perConnection = own?.maxRequestsPerConnection ?? service.maxRequestsPerConnection ?? 0;
-  return {
-    connectTimeoutMs: own?.connectTimeoutMs ?? service.connectTimeoutMs,
-    limits: {
-      maxConnections: own?.maxConnections ?? service.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
-      maxPendingRequests:
-        own?.http1MaxPendingRequests ?? service.http1MaxPendingRequests ?? DEFAULT_MAX_PENDING,
-      maxRequestsPerConnection: perConnection === 0 ? Number.POSITIVE_INFINITY : perConnection,
-    },
-  };
 }
 
 function makeDefaultRule(service: string, port: number): RouteRule {

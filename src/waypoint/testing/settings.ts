@@ -22,4 +22,7 @@ export const testSettings: TrafficSettings = {
   streamIdleTimeoutMs: 60_000,
   detectionTimeoutMs: 50,
   maxRequestBytes: Number.POSITIVE_INFINITY,
+  queueTimeoutMs: 3_000,
+  overloadLagMs: Number.POSITIVE_INFINITY,
+  maxRequests: 100_000,
 };

@@ -4,6 +4,7 @@ import type {
   ExchangeError,
   RequestHead,
 } from '#shared/http/exchange.ts';
+import type { SharedUse } from './shared-use.ts';
 
 /** One try of a request, as a pool sees it: it wants a connection, and then receives the response. */
 export interface UpstreamAttempt extends ClientExchangeSink {
@@ -11,17 +12,27 @@ export interface UpstreamAttempt extends ClientExchangeSink {
   readonly endStream: boolean;
   /** The pool it waits in; undefined once it has its exchange, has failed, or was given up. */
   waitingIn: object | undefined;
+  /** While it waits: what its waiting counts against, and since when. */
+  waitingUnder: SharedUse | undefined;
+  waitingSinceMs: number;
   /** The head has been sent. `reused`: on a connection that carried a request before. */
   onExchange(exchange: ClientExchange, reused: boolean): void;
   /** There will be no exchange: `connect_failure`, `overflow`, or `protocol_error` for a head that cannot be sent. */
   onNoExchange(error: ExchangeError): void;
 }
 
-/** Bounds of one pool, from the service's traffic policy. */
+/** Bounds of one pool, and of all pools of its service together, from the service's traffic policy. */
 export interface PoolLimits {
   readonly maxConnections: number;
   readonly maxPendingRequests: number;
   readonly maxRequestsPerConnection: number;
+  /** Of HTTP/2. */
+  readonly maxStreamsPerConnection: number;
+  /** An older connection is used no more. */
+  readonly maxConnectionDurationMs: number;
+  /** Undefined: the waypoint's. */
+  readonly idleTimeoutMs: number | undefined;
+  readonly shared: SharedUse;
 }
 
 /** Connections of one protocol to one port of one workload. */
@@ -34,8 +45,8 @@ export interface UpstreamPool {
   close(): void;
   /** Nothing new comes; those who wait are still served, by connections that are closed after it. */
   retire(): void;
-  /** Closes what has been idle since before `idleSinceMs` (monotonic). */
-  reap(idleSinceMs: number): void;
+  /** Closes what has been idle for `idleTimeoutMs`, or for what its limits say instead. */
+  reap(nowMs: number, idleTimeoutMs: number): void;
   readonly connections: number;
   readonly pending: number;
 }

@@ -22,6 +22,8 @@ export interface EndpointPoolsOptions {
   readonly connectTimeoutMs: number;
   /** An idle connection is closed after this. */
   readonly idleTimeoutMs: number;
+  /** Nobody waits longer for a connection. */
+  readonly queueTimeoutMs: number;
 }
 
 interface PoolPair {
@@ -131,8 +133,8 @@ export class EndpointPools {
     protocol: UpstreamProtocol,
     connectTimeoutMs: number | undefined,
   ): UpstreamPool {
-    const { clock, timers } = this.#options;
-    const options = { timers, connect: () => this.connect(endpoint, connectTimeoutMs) };
+    const { clock, queueTimeoutMs, timers } = this.#options;
+    const options = { timers, queueTimeoutMs, connect: () => this.connect(endpoint, connectTimeoutMs) };
     if (this.#reaper === undefined) this.#startReaper();
     return protocol === 'http1' ? new Http1Pool(options) : new Http2Pool(options, clock);
   }
@@ -140,11 +142,11 @@ export class EndpointPools {
   #startReaper(): void {
     const { clock, idleTimeoutMs } = this.#options;
     this.#reaper = clock.setTimer(idleTimeoutMs / 4, () => {
-      const idleSinceMs = clock.monotonic() - idleTimeoutMs;
+      const nowMs = clock.monotonic();
       for (const ports of this.#byUid.values()) {
         for (const { http1, http2 } of ports.values()) {
-          http1?.reap(idleSinceMs);
-          http2?.reap(idleSinceMs);
+          http1?.reap(nowMs, idleTimeoutMs);
+          http2?.reap(nowMs, idleTimeoutMs);
         }
       }
       this.#startReaper();

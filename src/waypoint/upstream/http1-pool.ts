@@ -3,12 +3,22 @@ import { ExchangeError } from '#shared/http/exchange.ts';
 import { Http1ClientConnection, type Http1ClientHandler } from '#shared/http1/client-connection.ts';
 import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from './attempt.ts';
+import { noConnection } from './no-connection.ts';
+import { SharedUse } from './shared-use.ts';
 import { WaitingAttempts } from './waiting-attempts.ts';
 
 export interface PoolOptions {
   /** Rejects with a `ChannelError`. */
   readonly connect: () => Promise<ByteChannel>;
   readonly timers: CoarseTimers;
+  /** Nobody waits longer for a connection. */
+  readonly queueTimeoutMs: number;
+}
+
+/** What a connection counts against, and when it was made (monotonic ms). */
+interface Made {
+  readonly shared: SharedUse;
+  readonly atMs: number;
 }
 
 /** HTTP/1.1 keep-alive connections: the last one used is used first, so that the others may grow idle and go. */
@@ -16,15 +26,18 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
   readonly #options: PoolOptions;
   readonly #idle: Http1ClientConnection[] = [];
   readonly #idleSince: number[] = [];
-  readonly #all = new Set<Http1ClientConnection>();
-  readonly #waiting = new WaitingAttempts();
+  readonly #all = new Map<Http1ClientConnection, Made>();
+  readonly #waiting: WaitingAttempts;
   #connecting = 0;
   #closed = false;
-  #maxConnections = Number.POSITIVE_INFINITY;
-  #maxRequestsPerConnection = Number.POSITIVE_INFINITY;
+  #limits: PoolLimits | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    const { queueTimeoutMs, timers } = options;
+    this.#waiting = new WaitingAttempts(timers, queueTimeoutMs, () =>
+      noConnection(queueTimeoutMs, this.#all.size),
+    );
   }
 
   get connections(): number {
@@ -36,15 +49,18 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
   }
 
   start(attempt: UpstreamAttempt, limits: PoolLimits): void {
-    this.#maxConnections = limits.maxConnections;
-    this.#maxRequestsPerConnection = limits.maxRequestsPerConnection;
+    this.#limits = limits;
     const connection = this.#idle.pop();
     if (connection !== undefined) {
       this.#idleSince.pop();
       this.#send(connection, attempt);
       return;
     }
-    if (!this.#waiting.add(attempt, limits)) return;
+    if (!this.#waiting.add(attempt, limits)) {
+      // While the queue fails fast one connection is being tried all the same, by which it recovers.
+      if (this.#waiting.failsFast && this.#connecting === 0 && this.#mayConnect()) this.#connect();
+      return;
+    }
     // One connection for each that waits: the first to become free serves the first in line, whichever it is.
     this.#connectIfNeeded();
   }
@@ -55,7 +71,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
 
   retire(): void {
     this.#closed = true;
-    for (const connection of this.#all) connection.close();
+    for (const connection of this.#all.keys()) connection.close();
   }
 
   close(): void {
@@ -63,7 +79,8 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
     this.#waiting.failAll(new ExchangeError('connect_failure', 'the endpoint is gone'));
   }
 
-  reap(idleSinceMs: number): void {
+  reap(nowMs: number, idleTimeoutMs: number): void {
+    const idleSinceMs = nowMs - (this.#limits?.idleTimeoutMs ?? idleTimeoutMs);
     let old = 0;
     while (old < this.#idle.length && (this.#idleSince[old] ?? 0) < idleSinceMs) old++;
     this.#idleSince.splice(0, old);
@@ -71,7 +88,8 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
   }
 
   onIdle(connection: Http1ClientConnection): void {
-    if (connection.requests >= this.#maxRequestsPerConnection) {
+    this.#waiting.recover();
+    if (this.#isUsedUp(connection)) {
       connection.close();
       return;
     }
@@ -89,6 +107,8 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
   }
 
   onClose(connection: Http1ClientConnection): void {
+    const made = this.#all.get(connection);
+    if (made !== undefined) made.shared.connections--;
     this.#all.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index >= 0) {
@@ -111,21 +131,44 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
   }
 
   #connectIfNeeded(): void {
-    if (this.#connecting < this.#waiting.size && this.connections < this.#maxConnections) this.#connect();
+    if (this.#connecting < this.#waiting.size && this.#mayConnect()) this.#connect();
+  }
+
+  /** Whatever the service's bound, an endpoint gets a first connection: those who wait for it would wait in vain. */
+  #mayConnect(): boolean {
+    const limits = this.#limits;
+    if (limits === undefined || this.connections >= limits.maxConnections) return false;
+    return this.connections === 0 || !limits.shared.connectionsFull;
+  }
+
+  #isUsedUp(connection: Http1ClientConnection): boolean {
+    const { maxConnectionDurationMs, maxRequestsPerConnection } = this.#limits ?? {};
+    if (maxRequestsPerConnection !== undefined && connection.requests >= maxRequestsPerConnection)
+      return true;
+    if (maxConnectionDurationMs === undefined || maxConnectionDurationMs === Number.POSITIVE_INFINITY)
+      return false;
+    const madeAtMs = this.#all.get(connection)?.atMs ?? 0;
+    return this.#options.timers.clock.monotonic() - madeAtMs >= maxConnectionDurationMs;
   }
 
   #connect(): void {
+    const shared = this.#limits?.shared ?? new SharedUse();
     this.#connecting++;
+    shared.connections++;
     this.#options.connect().then(
-      channel => this.#connected(channel),
-      (error: unknown) => this.#failed(error),
+      channel => this.#connected(channel, shared),
+      (error: unknown) => {
+        shared.connections--;
+        this.#failed(error);
+      },
     );
   }
 
-  #connected(channel: ByteChannel): void {
+  #connected(channel: ByteChannel, shared: SharedUse): void {
     this.#connecting--;
-    const connection = new Http1ClientConnection(channel, this.#options.timers, this);
-    this.#all.add(connection);
+    const { timers } = this.#options;
+    const connection = new Http1ClientConnection(channel, timers, this);
+    this.#all.set(connection, { shared, atMs: timers.clock.monotonic() });
     this.onIdle(connection);
   }
 

@@ -5,6 +5,8 @@ import { Http2Connection } from '#shared/http2/connection.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from './attempt.ts';
 import type { PoolOptions } from './http1-pool.ts';
+import { noConnection } from './no-connection.ts';
+import { SharedUse } from './shared-use.ts';
 import { WaitingAttempts } from './waiting-attempts.ts';
 
 /** A session takes this many streams before another one is opened, whatever the peer allows. */
@@ -15,14 +17,19 @@ export class Http2Pool implements UpstreamPool {
   readonly #options: PoolOptions;
   readonly #clock: Clock;
   readonly #sessions: Http2Connection[] = [];
-  readonly #waiting = new WaitingAttempts();
+  readonly #made = new Map<Http2Connection, { readonly shared: SharedUse; readonly atMs: number }>();
+  readonly #waiting: WaitingAttempts;
   #connecting = 0;
   #closed = false;
-  #maxRequestsPerConnection = Number.POSITIVE_INFINITY;
+  #limits: PoolLimits | undefined;
 
   constructor(options: PoolOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
+    const { queueTimeoutMs, timers } = options;
+    this.#waiting = new WaitingAttempts(timers, queueTimeoutMs, () =>
+      noConnection(queueTimeoutMs, this.#sessions.length),
+    );
   }
 
   get connections(): number {
@@ -34,15 +41,29 @@ export class Http2Pool implements UpstreamPool {
   }
 
   start(attempt: UpstreamAttempt, limits: PoolLimits): void {
-    this.#maxRequestsPerConnection = limits.maxRequestsPerConnection;
+    this.#limits = limits;
     const session = this.#available();
     if (session !== undefined) {
       this.#send(session, attempt);
       return;
     }
-    if (!this.#waiting.add(attempt, limits)) return;
-    const enough = this.#connecting * STREAMS_PER_CONNECTION >= this.#waiting.size;
-    if (!enough && this.connections < limits.maxConnections) this.#connect();
+    if (!this.#waiting.add(attempt, limits)) {
+      // While the queue fails fast one connection is being tried all the same, by which it recovers.
+      if (this.#waiting.failsFast && this.#connecting === 0 && this.#mayConnect(limits)) this.#connect();
+      return;
+    }
+    const enough = this.#connecting * this.#streamsPerConnection >= this.#waiting.size;
+    if (!enough && this.#mayConnect(limits)) this.#connect();
+  }
+
+  /** Whatever the service's bound, an endpoint gets a first connection: those who wait for it would wait in vain. */
+  #mayConnect({ maxConnections, shared }: PoolLimits): boolean {
+    if (this.connections >= maxConnections) return false;
+    return this.connections === 0 || !shared.connectionsFull;
+  }
+
+  get #streamsPerConnection(): number {
+    return Math.min(STREAMS_PER_CONNECTION, this.#limits?.maxStreamsPerConnection ?? STREAMS_PER_CONNECTION);
   }
 
   cancel(attempt: UpstreamAttempt): void {
@@ -59,7 +80,8 @@ export class Http2Pool implements UpstreamPool {
     this.#waiting.failAll(new ExchangeError('connect_failure', 'the endpoint is gone'));
   }
 
-  reap(idleSinceMs: number): void {
+  reap(nowMs: number, idleTimeoutMs: number): void {
+    const idleSinceMs = nowMs - (this.#limits?.idleTimeoutMs ?? idleTimeoutMs);
     for (const session of this.#sessions) {
       if (session.openStreams === 0 && session.lastActivityMs < idleSinceMs) session.drain();
     }
@@ -67,7 +89,7 @@ export class Http2Pool implements UpstreamPool {
 
   #available(): Http2Connection | undefined {
     for (const session of this.#sessions) {
-      if (session.canOpenStream && session.openStreams < STREAMS_PER_CONNECTION) return session;
+      if (session.canOpenStream && session.openStreams < this.#streamsPerConnection) return session;
     }
     return undefined;
   }
@@ -81,19 +103,34 @@ export class Http2Pool implements UpstreamPool {
       attempt.onNoExchange(error);
       return;
     }
-    if (session.openedTotal >= this.#maxRequestsPerConnection) session.drain();
+    if (this.#isUsedUp(session)) session.drain();
+  }
+
+  #isUsedUp(session: Http2Connection): boolean {
+    const { maxConnectionDurationMs, maxRequestsPerConnection } = this.#limits ?? {};
+    if (maxRequestsPerConnection !== undefined && session.openedTotal >= maxRequestsPerConnection)
+      return true;
+    if (maxConnectionDurationMs === undefined || maxConnectionDurationMs === Number.POSITIVE_INFINITY)
+      return false;
+    return this.#clock.monotonic() - (this.#made.get(session)?.atMs ?? 0) >= maxConnectionDurationMs;
   }
 
   #connect(): void {
+    const shared = this.#limits?.shared ?? new SharedUse();
     this.#connecting++;
+    shared.connections++;
     this.#options.connect().then(
-      channel => this.#connected(channel),
-      (error: unknown) => this.#failed(error),
+      channel => this.#connected(channel, shared),
+      (error: unknown) => {
+        shared.connections--;
+        this.#failed(error);
+      },
     );
   }
 
-  #connected(channel: ByteChannel): void {
+  #connected(channel: ByteChannel, shared: SharedUse): void {
     this.#connecting--;
+    this.#waiting.recover();
     const session: Http2Connection = new Http2Connection(
       'client',
       channel,
@@ -110,6 +147,7 @@ export class Http2Pool implements UpstreamPool {
       },
     );
     this.#sessions.push(session);
+    this.#made.set(session, { shared, atMs: this.#clock.monotonic() });
     this.#serveWaiting();
     if (this.#closed) session.drain();
   }
@@ -135,6 +173,9 @@ export class Http2Pool implements UpstreamPool {
   #lost(session: Http2Connection): void {
     const index = this.#sessions.indexOf(session);
     if (index >= 0) this.#sessions.splice(index, 1);
+    const made = this.#made.get(session);
+    if (made !== undefined) made.shared.connections--;
+    this.#made.delete(session);
     this.#replaceDraining();
   }
 

@@ -4,10 +4,12 @@ import type { ClientExchange, ExchangeError, RequestHead } from '#shared/http/ex
 import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { type MemoryChannel, memoryChannelPair } from '#shared/testing/memory-channel.ts';
+import { DEFAULT_POOL } from '#shared/route/traffic-policy.ts';
 import type { AppProtocol } from '#shared/workload/workload.ts';
 import type { PoolLimits, UpstreamAttempt } from './attempt.ts';
 import { chooseUpstreamProtocol } from './choose-protocol.ts';
 import { Http1Pool } from './http1-pool.ts';
+import { shareOf, SharedUse, UNLIMITED } from './shared-use.ts';
 
 test('what is spoken with an endpoint', t => {
   const rows: readonly (readonly [AppProtocol | undefined, 'http1' | 'http2', string | undefined, string])[] =
@@ -28,6 +30,19 @@ test('what is spoken with an endpoint', t => {
       `${declared} from ${downstream}`,
     );
   }
+  const speak = (over: Partial<typeof DEFAULT_POOL>, upgrade: string | undefined): string =>
+    chooseUpstreamProtocol('http11', 'http1', { upgrade }, { ...DEFAULT_POOL, ...over });
+  t.equal(speak({ h2Upgrade: true }, undefined), 'http2', 'a policy may ask for HTTP/2');
+  t.equal(speak({ h2Upgrade: true }, 'websocket'), 'http1', 'but a WebSocket needs what the port speaks');
+  t.equal(
+    chooseUpstreamProtocol(
+      'http2',
+      'http1',
+      { upgrade: undefined },
+      { ...DEFAULT_POOL, useClientProtocol: true },
+    ),
+    'http1',
+  );
   t.end();
 });
 
@@ -35,6 +50,10 @@ const LIMITS: PoolLimits = {
   maxConnections: 2,
   maxPendingRequests: 2,
   maxRequestsPerConnection: Number.POSITIVE_INFINITY,
+  maxStreamsPerConnection: Number.POSITIVE_INFINITY,
+  maxConnectionDurationMs: Number.POSITIVE_INFINITY,
+  idleTimeoutMs: undefined,
+  shared: new SharedUse(),
 };
 const HEAD: RequestHead = {
   method: 'GET',
@@ -52,6 +71,8 @@ class RecordedAttempt implements UpstreamAttempt {
   readonly head = HEAD;
   readonly endStream = true;
   waitingIn: object | undefined;
+  waitingUnder: SharedUse | undefined;
+  waitingSinceMs = 0;
   state = 'waiting';
   reused: boolean | undefined;
   onExchange(_exchange: ClientExchange, reused: boolean): void {
@@ -93,6 +114,7 @@ function bench(): PoolBench {
   const pairs: ReturnType<typeof memoryChannelPair>[] = [];
   const pool = new Http1Pool({
     timers: new CoarseTimers(clock, 100),
+    queueTimeoutMs: 3_000,
     connect: () => new Promise((resolve, reject) => dials.push({ resolve, reject })),
   });
   return {
@@ -207,9 +229,9 @@ test('idle connections are reaped by age, retired ones serve who waits and close
   await b.connect();
   b.answer(0);
   t.equal(b.pool.connections, 1);
-  b.pool.reap(b.clock.monotonic());
+  b.pool.reap(b.clock.monotonic(), 0);
   t.equal(b.pool.connections, 1, 'not old enough');
-  b.pool.reap(b.clock.monotonic() + 1);
+  b.pool.reap(b.clock.monotonic() + 1, 0);
   t.equal(b.pool.connections, 0);
   const waiting = b.start();
   b.pool.retire();
@@ -225,4 +247,88 @@ test('a closed pool tells those who wait', async t => {
   const waiting = b.start();
   b.pool.close();
   t.equal(waiting.state, 'connect_failure');
+});
+
+test('bounds of the service hold over all its endpoints, except that each gets a first connection', async t => {
+  const shared = new SharedUse();
+  shared.limits = { ...UNLIMITED, maxConnections: 1, maxPending: 2 };
+  const [a, b] = [bench(), bench()];
+  const first = a.start({ shared });
+  await a.connect();
+  t.equal(first.state, 'sent');
+  const second = a.start({ shared });
+  t.equal(a.pool.connections, 1, 'no second connection to the same endpoint');
+  const other = b.start({ shared });
+  t.equal(b.pool.connections, 1, 'another endpoint would never be reached otherwise');
+  t.equal(a.start({ shared }).state, 'overflow', 'two wait already');
+  a.answer(0);
+  t.equal(second.state, 'sent');
+  await b.connect();
+  t.equal(other.state, 'sent');
+  t.same([shared.connections, shared.pending], [2, 0]);
+  a.answer(0, 'Connection: close\r\n');
+  t.equal(shared.connections, 1);
+});
+
+test('nobody waits longer than the timeout of the queue; then it fails fast, until a connection is there', async t => {
+  const b = bench();
+  const hung = b.start();
+  b.clock.advance(2_900);
+  t.equal(hung.state, 'waiting');
+  b.clock.advance(400);
+  t.equal(hung.state, 'connect_failure');
+  t.equal(b.start().state, 'connect_failure', 'told at once');
+  t.equal(b.pool.connections, 1, 'the dial goes on');
+  await b.connect();
+  t.equal(b.start().state, 'sent');
+});
+
+test('a queue that fails fast tries one connection at a time', async t => {
+  const b = bench();
+  b.start();
+  b.clock.advance(3_300);
+  await b.connect(new Error('no route'));
+  t.equal(b.pool.connections, 0);
+  t.same([b.start().state, b.start().state], ['connect_failure', 'connect_failure']);
+  t.equal(b.pool.connections, 1);
+  await b.connect();
+  t.equal(b.start().state, 'sent');
+});
+
+test('who waits for busy connections for too long is told that they are busy', async t => {
+  const b = bench();
+  b.start({ maxConnections: 1 });
+  await b.connect();
+  const waiting = b.start({ maxConnections: 1 });
+  b.clock.advance(3_300);
+  t.equal(waiting.state, 'overflow');
+  b.answer(0);
+  t.equal(b.start({ maxConnections: 1 }).state, 'sent', 'one that has become free ends it');
+});
+
+test('a connection older than the policy allows is used no more', async t => {
+  const b = bench();
+  b.start({ maxConnectionDurationMs: 1_000 });
+  await b.connect();
+  b.clock.advance(1_000);
+  b.answer(0);
+  t.equal(b.pool.connections, 0);
+});
+
+test("idle time of the policy wins over the waypoint's", async t => {
+  const b = bench();
+  b.start({ idleTimeoutMs: 500 });
+  await b.connect();
+  b.answer(0);
+  b.clock.advance(501);
+  b.pool.reap(b.clock.monotonic(), 60_000);
+  t.equal(b.pool.connections, 0);
+});
+
+test('threads share a bound; each has at least one', t => {
+  t.equal(shareOf(100, 4), 25);
+  t.equal(shareOf(10, 4), 3);
+  t.equal(shareOf(1, 4), 1);
+  t.equal(shareOf(undefined, 4), Number.POSITIVE_INFINITY);
+  t.end();
 });

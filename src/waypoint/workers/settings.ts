@@ -27,6 +27,12 @@ export interface TrafficSettings {
   readonly streamIdleTimeoutMs: number;
   readonly detectionTimeoutMs: number;
   readonly maxRequestBytes: number;
+  /** Nobody waits longer for a connection to an endpoint. */
+  readonly queueTimeoutMs: number;
+  /** Infinity: load is never shed for a late event loop. */
+  readonly overloadLagMs: number;
+  /** In progress, of all threads together. */
+  readonly maxRequests: number;
 }
 
 export interface PortToListen {

@@ -17,6 +17,7 @@ import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { serviceName } from '#shared/workload/workload.ts';
 import type { Place } from '../balance/locality.ts';
+import { zoneShare } from '../balance/zone-share.ts';
 import { TrafficSplit } from '../balance/traffic-split.ts';
 import { findDestination } from '../listener/destination.ts';
 import { DownstreamServer } from '../listener/downstream-server.ts';
@@ -26,6 +27,8 @@ import { detectionMode } from '../listener/sniff-protocol.ts';
 import { SourcePeers } from '../listener/source-peers.ts';
 import { Downstream, InFlight, type RequestEnvironment } from '../request/environment.ts';
 import { ServiceDirectory } from '../services/service-directory.ts';
+import { OverloadMonitor } from '../overload/overload-monitor.ts';
+import { EjectionTelemetry } from '../telemetry/ejections.ts';
 import { RequestMetrics } from '../telemetry/request-metrics.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
 import { ThreadTaps } from '../tap/thread-taps.ts';
@@ -101,6 +104,7 @@ export class TrafficThread {
     plaintext: Listener['address'] | undefined;
   }> {
     const { listen, plaintext } = this.#options.settings;
+    this.#env.overload.start();
     const hbone = listen === undefined ? undefined : await this.#hbone.listen({ ...listen, reusePort: true });
     const plain = plaintext === undefined ? undefined : await this.#listenPlaintext(plaintext);
     return { hbone, plaintext: plain };
@@ -153,6 +157,8 @@ export class TrafficThread {
     this.#env.pools.close();
     this.#hbonePool.close(reason);
     this.#env.taps.close();
+    this.#env.overload.stop();
+    this.#env.services.close();
   }
 
   metrics(): FamilySnapshot[] {
@@ -244,7 +250,14 @@ export class TrafficThread {
       connectionTimers,
       streamIdleTimeoutMs: settings.streamIdleTimeoutMs,
       random,
-      services: new ServiceDirectory(this.store, clock, () => this.#place(), settings.threads),
+      services: new ServiceDirectory({
+        view: this.store,
+        clock,
+        random,
+        place: () => this.#place(),
+        threads: settings.threads,
+        ejections: new EjectionTelemetry(this.#metrics, logger).ofService,
+      }),
       split: new TrafficSplit(random),
       pools: new EndpointPools({
         engine,
@@ -254,6 +267,7 @@ export class TrafficThread {
         identity: settings.identity,
         connectTimeoutMs: settings.connectTimeoutMs,
         idleTimeoutMs: settings.poolIdleTimeoutMs,
+        queueTimeoutMs: settings.queueTimeoutMs,
       }),
       logger,
       metrics: new RequestMetrics(this.#metrics),
@@ -266,6 +280,12 @@ export class TrafficThread {
         thread,
         threads: settings.threads,
         send: (tap, events) => emit({ kind: 'tap', tap, events }),
+      }),
+      overload: new OverloadMonitor({
+        clock,
+        random,
+        maxLagMs: settings.overloadLagMs,
+        maxRequests: Math.ceil(settings.maxRequests / settings.threads),
       }),
       inFlight: new InFlight(),
     };
@@ -285,11 +305,10 @@ export class TrafficThread {
 
   #place(): Place {
     const { settings } = this.#options;
-    for (const ip of settings.ips) {
-      const own = this.store.workloadByAddress(settings.network, ip);
-      if (own !== undefined) return own;
-    }
+    let own: Place | undefined;
+    for (const ip of settings.ips) own ??= this.store.workloadByAddress(settings.network, ip);
     const { network, locality, nodeName: node, clusterId } = settings;
-    return { network, locality, node, clusterId };
+    own ??= { network, locality, node, clusterId };
+    return { ...own, zoneShare: zoneShare(this.store, settings, own.locality) };
   }
 }

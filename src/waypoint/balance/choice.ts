@@ -1,0 +1,121 @@
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { LoadBalancer } from '#shared/route/traffic-policy.ts';
+import { type AliasTable, drawIndex, makeAliasTable } from './alias-table.ts';
+import type { BalancedEndpoint } from './endpoint.ts';
+import { makeHashRing, ownerOf } from './hash-ring.ts';
+import { makeMaglevTable } from './maglev.ts';
+import { makeRotation } from './rotation.ts';
+import { mix, stir } from './text-hash.ts';
+
+/** Which of the endpoints, by one algorithm. Constant or logarithmic time, no allocation. */
+export interface Choice {
+  /**
+   * @param random in [0, 1)
+   * @param hash of the request; `NO_HASH` where there is nothing to hash
+   * @param again how often a choice for this request was of no use
+   * @returns an index
+   */
+  choose(random: number, hash: number, again: number): number;
+  /** New endpoints may get less at first. */
+  readonly warms: boolean;
+}
+
+/** A request that has none of what its policy hashes by. */
+export const NO_HASH = -1;
+
+/** Where a round robin stands; kept over replacements of the balancer, so that a change does not favour the first. */
+export interface RotationCursor {
+  turn: number;
+}
+
+/** Least request is the default, as Istio's. `passthrough` has nothing to choose by at L7: it draws at random. */
+export function makeChoice(
+  endpoints: readonly BalancedEndpoint[],
+  balancer: LoadBalancer | undefined,
+  cursor: RotationCursor,
+  clock: Clock,
+): Choice {
+  const weights = endpoints.map(endpoint => endpoint.workload.capacity);
+  const keys = (): string[] => endpoints.map(({ uid, targetPort }) => `${uid}:${targetPort}`);
+  switch (balancer?.kind) {
+    case 'round_robin':
+      return roundRobin(makeRotation(weights), cursor);
+    case 'random':
+    case 'passthrough':
+      return atRandom(makeAliasTable(weights));
+    case 'peak_ewma':
+      return twoChoices(endpoints, makeAliasTable(weights), () => clock.monotonic(), expectedWait);
+    case 'ring_hash': {
+      const ring = makeHashRing(keys(), weights, balancer.minRingSize);
+      return byHash(hash => ownerOf(ring, hash));
+    }
+    case 'maglev': {
+      const table = makeMaglevTable(keys(), weights, balancer.tableSize);
+      return byHash(hash => table[hash % table.length] ?? 0);
+    }
+    case 'least_request':
+    case undefined:
+      return twoChoices(endpoints, makeAliasTable(weights), undefined, busyness);
+  }
+}
+
+function roundRobin(rotation: Uint32Array, cursor: RotationCursor): Choice {
+  return {
+    warms: true,
+    choose() {
+      // Masked: the number of turns would one day leave the range of small integers.
+      cursor.turn = (cursor.turn + 1) & 0x3fffffff;
+      return rotation[cursor.turn % rotation.length] ?? 0;
+    },
+  };
+}
+
+function atRandom(table: AliasTable): Choice {
+  return { warms: true, choose: random => drawIndex(table, random) };
+}
+
+/** The better of two drawn at random ("power of two choices"). */
+function twoChoices(
+  endpoints: readonly BalancedEndpoint[],
+  table: AliasTable,
+  now: (() => number) | undefined,
+  cost: (endpoint: BalancedEndpoint, nowMs: number) => number,
+): Choice {
+  return {
+    warms: true,
+    choose(random) {
+      const first = drawIndex(table, random);
+      let second = drawIndex(table, stir(random));
+      if (second === first) second = (second + 1) % table.size;
+      const [a, b] = [endpoints[first], endpoints[second]];
+      if (a === undefined || b === undefined || b.load.out) return first;
+      if (a.load.out) return second;
+      const nowMs = now === undefined ? 0 : now();
+      return cost(b, nowMs) < cost(a, nowMs) ? second : first;
+    },
+  };
+}
+
+function busyness({ load, workload }: BalancedEndpoint): number {
+  return (load.active + 1) / workload.capacity;
+}
+
+/** Peak EWMA, as Linkerd: how long those in progress and one more will take. */
+function expectedWait({ load, workload }: BalancedEndpoint, nowMs: number): number {
+  const rttMs = load.latency?.estimate(nowMs) ?? 1;
+  return (rttMs * (load.active + 1)) / workload.capacity;
+}
+
+/**
+ * The same endpoint for the same hash. One that is of no use gives its requests to all the others, each hash always to the
+ * same one, and gets them back.
+ */
+function byHash(owner: (hash: number) => number): Choice {
+  return {
+    warms: false,
+    choose(random, hash, again) {
+      const start = hash === NO_HASH ? Math.floor(random * 2 ** 32) : hash;
+      return owner(again === 0 ? start : mix(start + Math.imul(again, 0x9e3779b1)));
+    },
+  };
+}
