@@ -45,6 +45,9 @@ for (const name of BINARIES) {
   console.log(`${file}: ${version.trim()}`);
 }
 
+// `ambientctl install` of this version installs this version.
+cpSync('charts', `${OUT}/cli/charts`, { recursive: true });
+
 const scratch = mkdtempSync(join(tmpdir(), 'ambient-build-'));
 try {
   writeFileSync(join(scratch, 'xds.yaml'), 'workloads: []\n');

@@ -9,3 +9,6 @@ export class CliError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** What failed has been shown already: exit status 1, and nothing more is said. */
+export class FailedCheck extends Error {}

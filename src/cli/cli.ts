@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { openCluster } from './cluster/open-cluster.ts';
 import type { ProxyFinder } from './proxies.ts';
+import { type RunProgram, runProgram } from './run-program.ts';
 import { type OutputFormat, render, type Report } from './render/output.ts';
 
 export interface CliIo {
@@ -13,6 +14,7 @@ export interface Platform extends ProxyFinder {
   /** Wall clock, ms since 1970. */
   readonly now: () => number;
   readonly sleep: (ms: number) => Promise<void>;
+  readonly runProgram: RunProgram;
   /** For commands that go on until Ctrl-C: from now on it aborts this in place of ending the process. */
   readonly untilInterrupted: () => AbortSignal;
 }
@@ -26,6 +28,7 @@ export function nodePlatform(): Platform {
     openCluster,
     now: () => Date.now(),
     sleep: ms => setTimeout(ms),
+    runProgram,
     untilInterrupted,
   };
 }

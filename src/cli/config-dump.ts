@@ -50,6 +50,8 @@ export interface DumpedPolicy {
 export interface DumpedCertificate {
   readonly identity: string;
   readonly state: string;
+  /** Why the last attempt to get one failed; empty when it did not. */
+  readonly error: string;
   readonly chain: readonly {
     type: string;
     valid: boolean;
@@ -129,7 +131,13 @@ function decodeCertificate(raw: JsonObject): DumpedCertificate {
     notAfter: text(c, 'notAfter'),
     notBefore: text(c, 'notBefore'),
   }));
-  return { identity: text(raw, 'identity'), state: text(raw, 'state'), chain, raw };
+  return {
+    identity: text(raw, 'identity'),
+    state: text(raw, 'state'),
+    error: text(raw, 'error'),
+    chain,
+    raw,
+  };
 }
 
 function gatewayText(value: unknown): string {

@@ -63,3 +63,8 @@ export function parseCount(text: string): number {
     throw new InvalidArgumentError('use a whole number from 0 to 1000000.');
   return count;
 }
+
+/** For options that may be repeated. */
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}

@@ -1,11 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '#shared/config/version.ts';
 import type { Cli, CliIo, Platform } from './cli.ts';
-import { CliError } from './cli-error.ts';
+import { CliError, FailedCheck } from './cli-error.ts';
 import { addAuthz } from './commands/authz-check.ts';
+import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addNamespaceCommands } from './commands/namespace.ts';
 import { addPlaygroundCommands } from './commands/playground.ts';
+import { addInstall } from './commands/install.ts';
 import { addLogs } from './commands/logs.ts';
 import { addProxyStatus } from './commands/proxy-status.ts';
 import { addStat } from './commands/stat.ts';
@@ -21,6 +23,7 @@ export async function runCli(argv: readonly string[], io: CliIo, platform: Platf
     await program.parseAsync([...argv], { from: 'user' });
     return 0;
   } catch (error) {
+    if (error instanceof FailedCheck) return 1;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     io.stderr(oneLine(error instanceof Error ? error.message : String(error)));
     return error instanceof CliError ? error.exitCode : 1;
@@ -38,6 +41,8 @@ export function buildProgram(cli: Cli): Command {
       outputError: (text, write) => write(oneLine(text)),
     })
     .showSuggestionAfterError();
+  addInstall(program, cli);
+  addCheck(program, cli);
   addZtunnelConfig(program, cli);
   addProxyStatus(program, cli);
   addStat(program, cli);

@@ -64,7 +64,7 @@ for (const page of PAGES) {
 
 /** npm scripts and files that a line names and there are not. */
 function scriptFaults(line: string): string[] {
-  const scripts = Array.from(line.matchAll(/\bnpm run ([a-z]+)/g), m => m[1] ?? '').filter(
+  const scripts = Array.from(line.matchAll(/\bnpm run ([a-z0-9]+)/g), m => m[1] ?? '').filter(
     s => !SCRIPTS.has(s),
   );
   const files = Array.from(

@@ -10,6 +10,7 @@ export const NODE: ObjectKind = { apiVersion: 'v1', kind: 'Node', plural: 'nodes
 export const POD: ObjectKind = { apiVersion: 'v1', kind: 'Pod', plural: 'pods' };
 export const SERVICE: ObjectKind = { apiVersion: 'v1', kind: 'Service', plural: 'services' };
 export const CONFIG_MAP: ObjectKind = { apiVersion: 'v1', kind: 'ConfigMap', plural: 'configmaps' };
+export const EVENT: ObjectKind = { apiVersion: 'v1', kind: 'Event', plural: 'events' };
 export const DEPLOYMENT: ObjectKind = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' };
 export const DAEMON_SET: ObjectKind = { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' };
 export const LEASE: ObjectKind = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };

@@ -159,6 +159,12 @@ const SYNCZ = {
   ],
 };
 
+const REJECTED = {
+  key: 'HTTPRoute/shop/split',
+  state: 'rejected',
+  diagnostics: [{ field: 'spec.rules[0]', value: '[]', message: 'has no backend', severity: 'rejected' }],
+};
+
 function syncedType(name: string, state: string, fields: object): object {
   const [sentAt, answeredAt] = ['2026-01-01T11:50:00.000Z', '2026-01-01T11:50:01.000Z'];
   return { type: `type.googleapis.com/${name}`, state, pending: 0, sentAt, answeredAt, ...fields };
@@ -193,6 +199,9 @@ const LOGGING: AdminRoute = {
 
 const CONTROLLER: readonly AdminRoute[] = [
   page('/debug/syncz', () => json(SYNCZ)),
+  page('/debug/objects', ({ query }) =>
+    json({ objects: query.get('state') === 'rejected' ? [REJECTED] : [], unreadable: [] }),
+  ),
   LOGGING,
   page('/debug/waypoints', () =>
     json({ waypoints: [{ namespace: 'shop', name: 'waypoint', trafficType: 'service', programmed: true }] }),

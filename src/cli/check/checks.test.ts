@@ -1,0 +1,479 @@
+import { readFileSync } from 'node:fs';
+import { test } from 'tap';
+import { asked, healthySnapshot, objectsOf, snapshotOf, syncedProxy } from '../testing/cluster-snapshot.ts';
+import { expectGolden } from '../testing/golden.ts';
+import { INSTALLED_CHECKS, PRE_CHECKS } from './all-checks.ts';
+import { type CheckResult, hasFatal, runChecks } from './check.ts';
+import type { ClusterSnapshot } from './cluster-snapshot.ts';
+import { checkReport, DOCS_PAGE } from './report.ts';
+
+const HEALTHY = healthySnapshot();
+
+function change(fields: Partial<ClusterSnapshot>): ClusterSnapshot {
+  return { ...HEALTHY, ...fields };
+}
+
+/** The healthy cluster with more objects, or others in place of those of the same name. */
+function withObjects(yaml: string): ClusterSnapshot {
+  const added = objectsOf(yaml);
+  const merge = (own: ClusterSnapshot['pods'] | undefined, kind: string): ClusterSnapshot['pods'] => {
+    const more = added.filter(o => o.kind === kind);
+    const kept = (own ?? []).filter(o => !more.some(m => m.name === o.name && m.namespace === o.namespace));
+    return [...kept, ...more];
+  };
+  return change({
+    nodes: merge(HEALTHY.nodes, 'Node'),
+    namespaces: merge(HEALTHY.namespaces, 'Namespace'),
+    pods: merge(HEALTHY.pods, 'Pod'),
+    services: merge(HEALTHY.services, 'Service'),
+    gateways: merge(HEALTHY.gateways, 'Gateway'),
+    leases: merge(HEALTHY.leases, 'Lease'),
+    configMaps: merge(HEALTHY.configMaps, 'ConfigMap'),
+    networkPolicies: merge(HEALTHY.networkPolicies, 'NetworkPolicy'),
+    deployments: merge(HEALTHY.deployments, 'Deployment'),
+    daemonSets: merge(HEALTHY.daemonSets, 'DaemonSet'),
+    events: merge(HEALTHY.events, 'Event'),
+  });
+}
+
+function resultOf(id: string, snapshot: ClusterSnapshot): CheckResult | undefined {
+  return runChecks([...INSTALLED_CHECKS, ...PRE_CHECKS], snapshot).find(r => r.id === id);
+}
+
+const ZTUNNEL_PROXIES = HEALTHY.proxies.filter(p => p.ref.name !== 'ztunnel-1');
+const policy = (name: string, spec: string): string =>
+  `kind: NetworkPolicy\nmetadata: { name: ${name}, namespace: shop }\nspec: ${spec}`;
+
+/** [sentence, check, the cluster, what the problem says] */
+const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] = [
+  [
+    'an old API server',
+    'kubernetes-version',
+    change({ serverVersion: 'v1.27.4' }),
+    /the API server is v1.27.4: upgrade/,
+  ],
+  [
+    'no Gateway API',
+    'gateway-api',
+    change({ gateways: undefined }),
+    /waypoints and routes need the Gateway API/,
+  ],
+  [
+    'an old kernel',
+    'kernel-version',
+    withObjects('kind: Node\nmetadata: { name: n2 }\nstatus: { nodeInfo: { kernelVersion: 4.18.0-el8 } }'),
+    /node n2 has kernel 4.18.0-el8: capture needs nf_tables of 5.2/,
+  ],
+  [
+    'a node of another system',
+    'kernel-version',
+    withObjects('kind: Node\nmetadata: { name: w1 }\nstatus: { nodeInfo: { operatingSystem: windows } }'),
+    /node w1 is not Linux/,
+  ],
+  [
+    'rights that are missing',
+    'may-install',
+    change({ forbidden: ['create clusterroles'] }),
+    /you may not create clusterroles/,
+  ],
+  [
+    'a mesh that is there',
+    'not-installed',
+    withObjects(
+      'kind: DaemonSet\nmetadata: { name: ztunnel, namespace: istio-system, labels: { app.kubernetes.io/name: ztunnel } }',
+    ),
+    /DaemonSet istio-system\/ztunnel is there: "install" upgrades it/,
+  ],
+  [
+    'another mesh that is there',
+    'no-other-mesh',
+    withObjects(
+      'kind: Deployment\nmetadata: { name: istiod, namespace: istio-system, labels: { app: istiod } }',
+    ),
+    /Deployment istio-system\/istiod captures or configures the same pods/,
+  ],
+  [
+    'Cilium that removes other plugins',
+    'cilium',
+    withObjects(
+      'kind: ConfigMap\nmetadata: { name: cilium-config, namespace: kube-system }\ndata: { cni-exclusive: "true" }',
+    ),
+    /Cilium removes other plugins from the CNI chain: set cni.exclusive=false/,
+  ],
+  [
+    'Cilium that translates service addresses inside pods',
+    'cilium',
+    withObjects(
+      'kind: ConfigMap\nmetadata: { name: cilium-config, namespace: kube-system }\ndata: { cni-exclusive: "false", kube-proxy-replacement: "true" }',
+    ),
+    /set socketLB.hostNamespaceOnly=true/,
+  ],
+  ['no controller', 'controller-ready', snapshotOf(''), /there is no controller: install the mesh/],
+  [
+    'a controller that does not start',
+    'controller-ready',
+    snapshotOf(
+      'kind: Pod\nmetadata: { name: c, namespace: m, labels: { app.kubernetes.io/name: ambient-controller } }\nstatus: { phase: Pending, containerStatuses: [{ state: { waiting: { reason: ImagePullBackOff } } }] }',
+    ),
+    /pod m\/c is ImagePullBackOff: kubectl -n m describe pod c/,
+  ],
+  [
+    'one controller on two nodes',
+    'controller-replicas',
+    change({ pods: HEALTHY.pods.filter(p => p.name !== 'controller-2') }),
+    /1 controller is ready: set controller.replicas to 2/,
+  ],
+  ['no lease', 'leases', change({ leases: [] }), /no controller has taken the lease/],
+  [
+    'a lease that ended',
+    'leases',
+    withObjects(
+      "kind: Lease\nmetadata: { name: ambient-controller, namespace: istio-system }\nspec: { holderIdentity: controller-1, leaseDurationSeconds: 15, renewTime: '2026-01-01T11:58:00Z' }",
+    ),
+    /lease istio-system\/ambient-controller of controller-1 ended 105 s ago and nobody has taken it/,
+  ],
+  [
+    'a lease of nobody who lives',
+    'leases',
+    withObjects(
+      "kind: Lease\nmetadata: { name: ambient-controller, namespace: istio-system }\nspec: { holderIdentity: controller-9, leaseDurationSeconds: 15, renewTime: '2026-01-01T11:59:59Z' }",
+    ),
+    /is held by controller-9, which is no running controller/,
+  ],
+  [
+    'a definition that is missing',
+    'crds',
+    change({ crds: HEALTHY.crds?.slice(0, -1) }),
+    /workloadentries.networking.istio.io is missing/,
+  ],
+  [
+    'a proxy of another version',
+    'versions',
+    change({ proxies: [asked('ztunnel', 'ztunnel-1', 'n1', { version: '0.0.9' })] }),
+    /ztunnel ztunnel-1 is 0.0.9, this client 0.1.0/,
+  ],
+  [
+    'an object that is rejected',
+    'rejected-objects',
+    change({ rejected: [{ name: 'HTTPRoute/shop/split', reasons: ['spec.rules[0] has no backend'] }] }),
+    /HTTPRoute\/shop\/split: spec.rules\[0\] has no backend; the last good version stays in force/,
+  ],
+  [
+    'a node without ztunnel',
+    'ztunnel-on-every-node',
+    change({ pods: HEALTHY.pods.filter(p => p.name !== 'ztunnel-2') }),
+    /node n2 has no ztunnel/,
+  ],
+  [
+    'a node that is kept empty',
+    'node-taints',
+    withObjects(
+      'kind: Node\nmetadata: { name: n2 }\nspec: { taints: [{ key: ambient.istio.io/not-ready, effect: NoSchedule }] }',
+    ),
+    /node n2 has taint ambient.istio.io\/not-ready: no pod starts there/,
+  ],
+  [
+    'a proxy that does not answer',
+    'proxies-answer',
+    change({
+      proxies: HEALTHY.proxies.map(p =>
+        p.ref.name === 'ztunnel-1' ? { ...p, dump: undefined, error: 'cannot reach it' } : p,
+      ),
+    }),
+    /ztunnel ztunnel-1: cannot reach it/,
+  ],
+  [
+    'a proxy that is behind',
+    'proxies-synced',
+    change({
+      synced: HEALTHY.synced.map(s =>
+        s.name.startsWith('waypoint') ? syncedProxy(s.name, 'nack', 'bad rule') : s,
+      ),
+    }),
+    /waypoint-1.shop is nack for address: bad rule/,
+  ],
+  [
+    'a proxy without controller',
+    'proxies-synced',
+    change({ synced: HEALTHY.synced.slice(1) }),
+    /ztunnel ztunnel-1 is connected to no controller/,
+  ],
+  [
+    'a pod with the label that is not captured',
+    'pods-captured',
+    withObjects(
+      'kind: Pod\nmetadata: { name: new, namespace: shop }\nspec: { nodeName: n2 }\nstatus: { phase: Running }',
+    ),
+    /pod shop\/new has the label and is not captured: see: ambientctl logs --node n2/,
+  ],
+  [
+    'a pod whose capture failed, with the reason of the node agent',
+    'pods-captured',
+    withObjects(
+      'kind: Pod\nmetadata: { name: new, namespace: shop }\nspec: { nodeName: n2 }\nstatus: { phase: Running }\n---\nkind: Event\nmetadata: { name: new.1, namespace: shop }\ninvolvedObject: { name: new, namespace: shop }\nreportingComponent: ambient-mesh/ztunnel\nmessage: nft is not there',
+    ),
+    /pod shop\/new has the label and is not captured: nft is not there/,
+  ],
+  [
+    'a captured pod without the label',
+    'pods-captured',
+    withObjects(
+      'kind: Pod\nmetadata: { name: p, namespace: x, annotations: { ambient.istio.io/redirection: enabled } }\nstatus: { phase: Running }',
+    ),
+    /pod x\/p is captured and no label asks for it/,
+  ],
+  [
+    'a token of another audience',
+    'proxy-tokens',
+    withObjects(
+      'kind: Pod\nmetadata: { name: ztunnel-1, namespace: istio-system, labels: { app.kubernetes.io/name: ztunnel } }\nstatus: { phase: Running }',
+    ),
+    /pod istio-system\/ztunnel-1 has no projected token of audience istio-ca/,
+  ],
+  [
+    'a mesh inside itself',
+    'system-namespace',
+    withObjects(
+      'kind: Namespace\nmetadata: { name: istio-system, labels: { istio.io/dataplane-mode: ambient } }',
+    ),
+    /namespace istio-system has the label .*: remove it/,
+  ],
+  [
+    'a kernel without nftables',
+    'kernel-features',
+    change({ proxies: [asked('ztunnel', 'ztunnel-1', 'n1', { kernel: { nftables: false } })] }),
+    /node n1 lacks nftables: load the kernel module/,
+  ],
+  [
+    'a policy that lets nobody in',
+    'network-policies',
+    withObjects(policy('deny', '{ podSelector: {} }')),
+    /NetworkPolicy shop\/deny: port 15008 cannot reach pod shop\/orders-0; add a rule for TCP 15008 \(ingress\)/,
+  ],
+  [
+    'a policy that lets other ports in',
+    'network-policies',
+    withObjects(
+      policy(
+        'http',
+        '{ podSelector: { matchLabels: { app: orders } }, ingress: [{ ports: [{ port: 8080 }, { port: 15008, protocol: UDP }] }] }',
+      ),
+    ),
+    /shop\/http: port 15008 cannot reach/,
+  ],
+  [
+    'a policy that lets nobody out',
+    'network-policies',
+    withObjects(policy('egress', '{ podSelector: {}, policyTypes: [Egress] }')),
+    /shop\/egress: port 15008 cannot be reached from pod shop\/orders-0.*\(egress\)/,
+  ],
+  [
+    'a proxy without a certificate',
+    'certificates-held',
+    change({
+      proxies: [
+        ...ZTUNNEL_PROXIES,
+        asked('ztunnel', 'ztunnel-1', 'n1', { state: 'Unavailable', error: 'PERMISSION_DENIED' }),
+      ],
+    }),
+    /ztunnel-1 has no certificate for .*orders \(Unavailable\): PERMISSION_DENIED/,
+  ],
+  [
+    'a certificate that is not renewed',
+    'certificates-renewed',
+    change({ proxies: [asked('ztunnel', 'ztunnel-1', 'n1', { leafEnds: '2026-01-01T14:00:00Z' })] }),
+    /ztunnel-1: the certificate of .*orders ends in 2h and is not renewed/,
+  ],
+  [
+    'a certificate that has expired',
+    'certificates-renewed',
+    change({ proxies: [asked('ztunnel', 'ztunnel-1', 'n1', { leafEnds: '2026-01-01T11:00:00Z' })] }),
+    /the certificate of .*orders has expired/,
+  ],
+  [
+    'roots that differ',
+    'roots-agree',
+    change({ proxies: [...ZTUNNEL_PROXIES, asked('ztunnel', 'ztunnel-1', 'n1', { root: 'r0' })] }),
+    /ztunnel-1 does not trust root r1 that others do/,
+  ],
+  [
+    'a root that ends soon',
+    'roots-valid',
+    change({ proxies: [asked('ztunnel', 'ztunnel-1', 'n1', { rootEnds: '2026-02-01T00:00:00Z' })] }),
+    /root r1 ends in 30d: rotate it/,
+  ],
+  [
+    'a namespace without the roots',
+    'root-config-maps',
+    withObjects('kind: Namespace\nmetadata: { name: new, labels: { istio.io/dataplane-mode: ambient } }'),
+    /namespace new has no ConfigMap istio-ca-root-cert/,
+  ],
+  [
+    'a namespace with other roots',
+    'root-config-maps',
+    withObjects(
+      'kind: ConfigMap\nmetadata: { name: istio-ca-root-cert, namespace: old }\ndata: { root-cert.pem: OTHER }',
+    ),
+    /the roots in namespace old are not those of the others/,
+  ],
+  [
+    'a waypoint that is not ready',
+    'waypoints-ready',
+    withObjects(
+      'kind: Gateway\nmetadata: { name: w, namespace: shop }\nspec: { gatewayClassName: istio-waypoint }\nstatus: { conditions: [{ type: Programmed, status: "False", reason: Pending, message: no pod is ready }] }',
+    ),
+    /waypoint shop\/w is not ready: Pending: no pod is ready; its traffic is refused/,
+  ],
+  [
+    'a waypoint that does not exist',
+    'waypoints-exist',
+    withObjects(
+      'kind: Service\nmetadata: { name: pay, namespace: shop, labels: { istio.io/use-waypoint: lost } }',
+    ),
+    /Service shop\/pay asks for waypoint shop\/lost, which does not exist: .*ambientctl waypoint apply -n shop --name lost/,
+  ],
+];
+
+for (const [sentence, id, snapshot, problem] of PROBLEMS) {
+  test(`${id}: ${sentence}`, t => {
+    const outcome = resultOf(id, snapshot)?.outcome;
+    t.equal(outcome?.state, 'failed', JSON.stringify(outcome));
+    t.match(outcome?.state === 'failed' ? outcome.problems.join('\n') : '', problem);
+    t.end();
+  });
+}
+
+/** [sentence, check, the cluster] */
+const FINE: readonly (readonly [string, string, ClusterSnapshot])[] = [
+  [
+    'a pod of the host network needs no capture',
+    'pods-captured',
+    withObjects(
+      'kind: Pod\nmetadata: { name: h, namespace: shop }\nspec: { hostNetwork: true }\nstatus: { phase: Running }',
+    ),
+  ],
+  [
+    'a pod that has ended needs none',
+    'pods-captured',
+    withObjects('kind: Pod\nmetadata: { name: job, namespace: shop }\nstatus: { phase: Succeeded }'),
+  ],
+  [
+    'a pod whose own label is none needs none',
+    'pods-captured',
+    withObjects(
+      'kind: Pod\nmetadata: { name: n, namespace: shop, labels: { istio.io/dataplane-mode: none } }\nstatus: { phase: Running }',
+    ),
+  ],
+  [
+    'policies add up: one that lets HBONE in is enough',
+    'network-policies',
+    withObjects(
+      `${policy('deny', '{ podSelector: {} }')}\n---\n${policy('hbone', '{ podSelector: {}, ingress: [{ ports: [{ port: 15008 }] }] }')}`,
+    ),
+  ],
+  [
+    'a range of ports that has 15008 is enough',
+    'network-policies',
+    withObjects(
+      policy('range', '{ podSelector: {}, ingress: [{ ports: [{ port: 15000, endPort: 15010 }] }] }'),
+    ),
+  ],
+  [
+    'a rule without ports is for all of them',
+    'network-policies',
+    withObjects(policy('peers', '{ podSelector: {}, ingress: [{ from: [{ podSelector: {} }] }] }')),
+  ],
+  [
+    'a policy for other pods is none of ours',
+    'network-policies',
+    withObjects(
+      policy(
+        'other',
+        '{ podSelector: { matchExpressions: [{ key: app, operator: NotIn, values: [orders] }] } }',
+      ),
+    ),
+  ],
+  ['roots of a rotation are fine while all have both', 'roots-agree', HEALTHY],
+  [
+    'our own ztunnel is no other mesh',
+    'no-other-mesh',
+    withObjects(
+      'kind: DaemonSet\nmetadata: { name: ztunnel, namespace: m, labels: { app.kubernetes.io/name: ztunnel } }',
+    ),
+  ],
+];
+
+for (const [sentence, id, snapshot] of FINE) {
+  test(`${id}: ${sentence}`, t => {
+    t.equal(resultOf(id, snapshot)?.outcome.state, 'ok', JSON.stringify(resultOf(id, snapshot)?.outcome));
+    t.end();
+  });
+}
+
+test('in a healthy cluster every check is passed', t => {
+  const results = runChecks(INSTALLED_CHECKS, HEALTHY);
+  t.same(
+    results.filter(r => r.outcome.state !== 'ok'),
+    [],
+  );
+  t.notOk(hasFatal(results));
+  expectGolden(t, 'check', `$ ambientctl check\n${checkReport(results)}`);
+  t.end();
+});
+
+test('what failed comes with its problems and where to read on', t => {
+  const broken = {
+    ...withObjects(policy('deny', '{ podSelector: {} }')),
+    leases: undefined,
+    proxies: [asked('ztunnel', 'ztunnel-1', 'n1', { version: '0.0.9' })],
+  };
+  const results = runChecks(INSTALLED_CHECKS, broken);
+  t.ok(hasFatal(results));
+  expectGolden(t, 'check-broken', `$ ambientctl check\n${checkReport(results)}`);
+  t.end();
+});
+
+test('before an installation a bare cluster is ready', t => {
+  const bare = { ...snapshotOf(''), nodes: HEALTHY.nodes, crds: HEALTHY.crds };
+  const results = runChecks(PRE_CHECKS, bare);
+  t.notOk(hasFatal(results));
+  expectGolden(t, 'check-pre', `$ ambientctl check --pre\n${checkReport(results)}`);
+  t.end();
+});
+
+test('a warning alone is no failure', t => {
+  t.notOk(hasFatal(runChecks(INSTALLED_CHECKS, change({ crds: [] }))));
+  t.end();
+});
+
+test('what may not be looked at is not known, and not taken for good', t => {
+  for (const id of ['leases', 'crds', 'network-policies', 'root-config-maps']) {
+    const blind = change({
+      leases: undefined,
+      crds: undefined,
+      networkPolicies: undefined,
+      configMaps: undefined,
+    });
+    t.equal(resultOf(id, blind)?.outcome.state, 'unknown', id);
+  }
+  t.end();
+});
+
+test('every check has a test of its problem, and a section to read on', t => {
+  const page = readFileSync(DOCS_PAGE, 'utf8');
+  const headings = new Set(Array.from(page.matchAll(/^### ([a-z0-9-]+)$/gm), m => m[1]));
+  const all = [...INSTALLED_CHECKS, ...PRE_CHECKS];
+  const tested = new Set(PROBLEMS.map(([, id]) => id));
+  for (const { id } of all) {
+    t.ok(headings.has(id), `${DOCS_PAGE}#${id}`);
+    // Without an API server there is no snapshot: tested where the command ends.
+    if (id !== 'api-reachable') t.ok(tested.has(id), `${id} can fail`);
+  }
+  const known = new Set<string | undefined>(all.map(check => check.id));
+  t.same(
+    [...headings].filter(h => !known.has(h)),
+    [],
+    'and no others',
+  );
+  t.end();
+});

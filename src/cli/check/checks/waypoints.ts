@@ -1,0 +1,52 @@
+import { usedWaypoint } from '../../cluster/mesh-labels.ts';
+import { fullName } from '../../cluster/kube-object.ts';
+import { isProgrammed, isWaypoint, notProgrammedReason } from '../../commands/waypoint/gateway.ts';
+import { type Check, noneOf, unknown } from '../check.ts';
+
+const category = 'waypoints';
+
+export const WAYPOINT_CHECKS: readonly Check[] = [
+  {
+    category,
+    id: 'waypoints-ready',
+    description: 'every waypoint is ready',
+    severity: 'fatal',
+    run: ({ gateways }) => {
+      if (gateways === undefined) return unknown('the Gateway API is not installed');
+      const waypoints = gateways.filter(isWaypoint);
+      return noneOf(
+        waypoints
+          .filter(w => !isProgrammed(w))
+          .map(
+            w => `waypoint ${fullName(w)} is not ready: ${notProgrammedReason(w)}; its traffic is refused`,
+          ),
+        `${waypoints.length} waypoints`,
+      );
+    },
+  },
+  {
+    category,
+    id: 'waypoints-exist',
+    description: 'every waypoint that labels ask for exists',
+    severity: 'fatal',
+    run: ({ gateways, namespaces, services }) => {
+      if (gateways === undefined) return unknown('the Gateway API is not installed');
+      const problems = [...namespaces, ...services].flatMap(object => {
+        const used = usedWaypoint(
+          object.labels,
+          object.kind === 'Namespace' ? object.name : object.namespace,
+          {},
+        );
+        const isThere =
+          used === undefined ||
+          gateways.some(g => isWaypoint(g) && g.name === used.name && g.namespace === used.namespace);
+        return isThere
+          ? []
+          : [
+              `${object.kind} ${fullName(object)} asks for waypoint ${used.namespace}/${used.name}, which does not exist: its traffic is refused; ambientctl waypoint apply -n ${used.namespace} --name ${used.name}`,
+            ];
+      });
+      return noneOf(problems);
+    },
+  },
+];

@@ -1,0 +1,72 @@
+import type { KubeObject } from '../cluster/kube-object.ts';
+import { isRunning, proxyKindOf } from '../cluster/mesh-pods.ts';
+import { DATAPLANE_MODE } from '../cluster/mesh-labels.ts';
+import type { ConfigDump } from '../config-dump.ts';
+import type { ProxyRef } from '../proxies.ts';
+import type { SyncedProxy } from '../sync-status.ts';
+
+/** Undefined: the kind is not served, or we may not list it. */
+type Listed = readonly KubeObject[] | undefined;
+
+/** A proxy that was asked. */
+export interface AskedProxy {
+  readonly ref: ProxyRef;
+  /** Undefined when it did not answer: `error` says why. */
+  readonly dump: ConfigDump | undefined;
+  readonly error: string | undefined;
+}
+
+export interface RejectedObject {
+  readonly name: string;
+  readonly reasons: readonly string[];
+}
+
+/** Everything that checks judge, gathered once. */
+export interface ClusterSnapshot {
+  /** Wall clock, ms since 1970. */
+  readonly nowMs: number;
+  readonly clientVersion: string;
+  readonly serverVersion: string;
+  readonly nodes: readonly KubeObject[];
+  readonly namespaces: readonly KubeObject[];
+  readonly pods: readonly KubeObject[];
+  readonly services: readonly KubeObject[];
+  readonly crds: Listed;
+  readonly gateways: Listed;
+  readonly networkPolicies: Listed;
+  readonly leases: Listed;
+  readonly deployments: Listed;
+  readonly daemonSets: Listed;
+  readonly configMaps: Listed;
+  readonly events: Listed;
+  readonly proxies: readonly AskedProxy[];
+  readonly synced: readonly SyncedProxy[];
+  /** Undefined when no controller told. */
+  readonly rejected: readonly RejectedObject[] | undefined;
+  /** What the caller may not do of what an installation needs: `create customresourcedefinitions`. */
+  readonly forbidden: readonly string[];
+}
+
+/** What is running of the mesh itself. */
+export function proxyPods(snapshot: ClusterSnapshot, kind: ProxyRef['kind']): readonly KubeObject[] {
+  return snapshot.pods.filter(pod => proxyKindOf(pod) === kind && isRunning(pod));
+}
+
+/** The namespace the mesh is installed in; undefined when it is in none. */
+export function systemNamespace(snapshot: ClusterSnapshot): string | undefined {
+  const objects = [...(snapshot.deployments ?? []), ...(snapshot.daemonSets ?? []), ...snapshot.pods];
+  return objects.find(o => ['controller', 'ztunnel'].includes(proxyKindOf(o) ?? ''))?.namespace;
+}
+
+/** Whether labels ask for a pod to be captured, by the same rules as the node agent's; why not otherwise. */
+export function wantsCapture(snapshot: ClusterSnapshot, pod: KubeObject): boolean {
+  if (pod.spec['hostNetwork'] === true) return false;
+  if (pod.namespace === 'kube-system' || pod.namespace === systemNamespace(snapshot)) return false;
+  const namespace = snapshot.namespaces.find(n => n.name === pod.namespace);
+  const mode = pod.labels[DATAPLANE_MODE] ?? namespace?.labels[DATAPLANE_MODE];
+  return mode === 'ambient' && proxyKindOf(pod) === undefined;
+}
+
+export function answered(snapshot: ClusterSnapshot): readonly (AskedProxy & { readonly dump: ConfigDump })[] {
+  return snapshot.proxies.flatMap(p => (p.dump === undefined ? [] : [{ ...p, dump: p.dump }]));
+}

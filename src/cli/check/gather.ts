@@ -1,0 +1,151 @@
+import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { VERSION } from '#shared/config/version.ts';
+import { fetchJson } from '../admin-client.ts';
+import { CliError } from '../cli-error.ts';
+import { ClusterProxies } from '../cluster-proxies.ts';
+import type { Cluster } from '../cluster/kube-api.ts';
+import {
+  CONFIG_MAP,
+  CUSTOM_RESOURCE_DEFINITION,
+  DAEMON_SET,
+  DEPLOYMENT,
+  EVENT,
+  GATEWAY,
+  LEASE,
+  NAMESPACE,
+  NETWORK_POLICY,
+  NODE,
+  POD,
+  SERVICE,
+} from '../cluster/kinds.ts';
+import type { KubeObject, ObjectKind } from '../cluster/kube-object.ts';
+import { decodeConfigDump } from '../config-dump.ts';
+import { objects, text } from '../json-fields.ts';
+import type { ProxyRef } from '../proxies.ts';
+import { decodeSyncStatus, type SyncedProxy } from '../sync-status.ts';
+import type { AskedProxy, ClusterSnapshot, RejectedObject } from './cluster-snapshot.ts';
+
+/** What an installation creates. */
+const NEEDED_RIGHTS: readonly (readonly [string, ObjectKind])[] = [
+  ['create', NAMESPACE],
+  ['create', CUSTOM_RESOURCE_DEFINITION],
+  ['create', { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', plural: 'clusterroles' }],
+  [
+    'create',
+    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', plural: 'clusterrolebindings' },
+  ],
+  ['create', DEPLOYMENT],
+  ['create', DAEMON_SET],
+  ['create', SERVICE],
+  ['create', CONFIG_MAP],
+];
+
+/** Asks the API server and every proxy. @throws CliError when the API server cannot be reached; all else is in the snapshot */
+export async function gatherSnapshot(cluster: Cluster, nowMs: number): Promise<ClusterSnapshot> {
+  const { api } = cluster;
+  const serverVersion = await api.version();
+  const list = (kind: ObjectKind): Promise<readonly KubeObject[] | undefined> => listIfAllowed(cluster, kind);
+  const [nodes = [], namespaces = [], pods = [], services = []] = await Promise.all(
+    [NODE, NAMESPACE, POD, SERVICE].map(list),
+  );
+  const [crds, gateways, networkPolicies, leases, deployments, daemonSets, configMaps, events] =
+    await Promise.all(
+      [
+        CUSTOM_RESOURCE_DEFINITION,
+        GATEWAY,
+        NETWORK_POLICY,
+        LEASE,
+        DEPLOYMENT,
+        DAEMON_SET,
+        CONFIG_MAP,
+        EVENT,
+      ].map(list),
+    );
+  const refs = await new ClusterProxies(cluster).list();
+  const controllers = refs.filter(ref => ref.kind === 'controller');
+  const [proxies, synced, rejected, forbidden] = await Promise.all([
+    Promise.all(refs.map(askProxy)),
+    syncedProxies(controllers),
+    rejectedObjects(controllers),
+    forbiddenOf(cluster),
+  ]);
+  return {
+    nowMs,
+    clientVersion: VERSION,
+    serverVersion,
+    nodes,
+    namespaces,
+    pods,
+    services,
+    crds,
+    gateways,
+    networkPolicies,
+    leases,
+    deployments,
+    daemonSets,
+    configMaps,
+    events,
+    proxies,
+    synced,
+    rejected,
+    forbidden,
+  };
+}
+
+/** What we may not see is unknown, not absent: the check says so. */
+async function listIfAllowed({ api }: Cluster, kind: ObjectKind): Promise<readonly KubeObject[] | undefined> {
+  try {
+    return await api.list(kind);
+  } catch (error) {
+    if (error instanceof CliError && error.message.includes('answered 403')) return undefined;
+    throw error;
+  }
+}
+
+async function askProxy(ref: ProxyRef): Promise<AskedProxy> {
+  try {
+    return { ref, dump: decodeConfigDump(await fetchJson(ref.admin, '/config_dump')), error: undefined };
+  } catch (error) {
+    if (error instanceof CliError) return { ref, dump: undefined, error: error.message };
+    throw error;
+  }
+}
+
+async function syncedProxies(controllers: readonly ProxyRef[]): Promise<readonly SyncedProxy[]> {
+  const answers = await Promise.allSettled(
+    controllers.map(async c => decodeSyncStatus(await fetchJson(c.admin, '/debug/syncz'), c.name)),
+  );
+  return answers.flatMap(answer => (answer.status === 'fulfilled' ? answer.value : []));
+}
+
+/** Replicas read the same objects: the first that answers speaks for all. */
+async function rejectedObjects(
+  controllers: readonly ProxyRef[],
+): Promise<readonly RejectedObject[] | undefined> {
+  for (const { admin } of controllers) {
+    const answers = await Promise.all(
+      ['rejected', 'stale'].map(state => fetchJson(admin, `/debug/objects?state=${state}`)),
+    ).catch(() => undefined);
+    if (answers === undefined) continue;
+    return answers.flatMap(answer =>
+      (isJsonObject(answer) ? objects(answer, 'objects') : []).map(decodeRejected),
+    );
+  }
+  return undefined;
+}
+
+function decodeRejected(object: JsonObject): RejectedObject {
+  const reasons = objects(object, 'diagnostics').map(d =>
+    [text(d, 'field'), text(d, 'value'), text(d, 'message')].filter(part => part !== '').join(' '),
+  );
+  return { name: text(object, 'key'), reasons };
+}
+
+async function forbiddenOf({ api }: Cluster): Promise<readonly string[]> {
+  const answers = await Promise.all(
+    NEEDED_RIGHTS.map(async ([verb, kind]) =>
+      (await api.mayI(verb, kind)) ? [] : [`${verb} ${kind.plural}`],
+    ),
+  );
+  return answers.flat();
+}
