@@ -1,12 +1,18 @@
+import type { SourceMatch } from '#shared/route/model.ts';
 import { keyOf } from '../source/kube-object.ts';
-import type { OrderedRules } from '../translate/merge-rules.ts';
+import { objectName } from '../translate/diagnostic.ts';
+import type { ObjectRoutes } from '../translate/merge-rules.ts';
+import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
+import type { LabelledSource } from '../translate/virtual-service/source.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { BoundRoute } from './route-binding.ts';
+import { specsIn } from './workload-specs.ts';
 
 /** Every route that is attached to something, by service, so that no service has to look through all of them. */
 export interface AttachedRoutes {
   readonly gatewayRoutes: ReadonlyMap<string, readonly BoundRoute[]>;
-  readonly virtualServices: ReadonlyMap<string, readonly OrderedRules[]>;
+  /** Of the other dialects. */
+  readonly objectRoutes: ReadonlyMap<string, readonly ObjectRoutes[]>;
 }
 
 export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
@@ -18,13 +24,63 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
         push(gatewayRoutes, attachment.service, { route, kind: value.kind, attachment });
     }
   }
-  const virtualServices = new Map<string, OrderedRules[]>();
+  const objectRoutes = new Map<string, ObjectRoutes[]>();
   for (const { object, value } of objects.virtualServices.all()) {
-    const { creationTimestamp, name, namespace } = object.metadata;
-    for (const { rules, service } of value.attachments)
-      push(virtualServices, service, { creationTimestamp, name, namespace, rules });
+    const sources = resolveSources(objects, value.labelled);
+    for (const { rules, service, streamRules, wildcard } of value.attachments) {
+      push(objectRoutes, service, {
+        dialect: 'Istio',
+        object: objectName(object),
+        field: 'spec.hosts',
+        creationTimestamp: object.metadata.creationTimestamp,
+        wildcard,
+        rules: rules.map(rule => ({
+          ...rule,
+          matches: rule.matches.map(match => withSource(match, sources)),
+        })),
+        streamRules: streamRules.map(rule => ({
+          ...rule,
+          matches: rule.matches.map(match => withSource(match, sources)),
+        })),
+      });
+    }
   }
-  return { gatewayRoutes, virtualServices };
+  return { gatewayRoutes, objectRoutes };
+}
+
+/** Whether some route asks for workloads by labels: then pods that come and go change routes of any namespace. */
+export function hasLabelledSources(objects: MeshObjects): boolean {
+  for (const { value } of objects.virtualServices.all()) if (value.labelled.length > 0) return true;
+  return false;
+}
+
+/** The workloads put in for labels. */
+function resolveSources(
+  objects: MeshObjects,
+  labelled: readonly LabelledSource[],
+): ReadonlyMap<SourceMatch, SourceMatch> {
+  const resolved = new Map<SourceMatch, SourceMatch>();
+  for (const { labels, source } of labelled) {
+    const namespaces =
+      source.namespaces.length > 0
+        ? source.namespaces
+        : new Set([...objects.pods.namespaces(), ...objects.workloadEntries.namespaces()]);
+    const workloads: string[] = [];
+    for (const namespace of namespaces) {
+      for (const spec of specsIn(objects, namespace))
+        if (isSelected(labels, spec.labels)) workloads.push(spec.uid);
+    }
+    resolved.set(source, { ...source, workloads: workloads.sort() });
+  }
+  return resolved;
+}
+
+function withSource<T extends { readonly source: SourceMatch | undefined }>(
+  match: T,
+  sources: ReadonlyMap<SourceMatch, SourceMatch>,
+): T {
+  const resolved = match.source && sources.get(match.source);
+  return resolved === undefined ? match : { ...match, source: resolved };
 }
 
 function push<T>(to: Map<string, T[]>, key: string, item: T): void {

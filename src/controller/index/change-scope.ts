@@ -1,3 +1,4 @@
+import { isJsonObject } from '#shared/config/json.ts';
 import type { KubeObject } from '../source/kube-object.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 
@@ -23,6 +24,15 @@ export interface ChangedObject {
   readonly object: KubeObject | undefined;
 }
 
+/** What decides how far a change reaches. */
+export interface MeshTraits {
+  /** Policies in this namespace hold for the whole mesh. */
+  readonly rootNamespace: string;
+  readonly hasIntentions: boolean;
+  /** Some route asks for workloads by their labels. */
+  readonly hasLabelledSources: boolean;
+}
+
 /**
  *     Pod, WorkloadEntry ─► itself; routes of its namespace (subsets, policies by selector)
  *     EndpointSlice ──────► workloads and routes of its namespace
@@ -31,14 +41,11 @@ export interface ChangedObject {
  *     Node ───────────────► every workload (locality)
  *     Gateway ────────────► everything: any namespace may ask for the waypoint
  *     policies ───────────► workloads they may select, all routes
- *     routes ─────────────► all routes
+ *     routes ─────────────► all routes; a VirtualService that others delegate to: translated again
  *     ReferenceGrant ─────► all routes, translated again
  */
-export function scopeOf(
-  changed: readonly ChangedObject[],
-  rootNamespace: string,
-  hasIntentions: boolean,
-): ChangeScope {
+export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): ChangeScope {
+  const { hasIntentions, hasLabelledSources, rootNamespace } = mesh;
   const workloads = new Map<string, Set<string> | 'all'>();
   const services = new Set<string>();
   const routes = new Set<string>();
@@ -49,6 +56,7 @@ export function scopeOf(
       case 'WorkloadEntry':
         addName(workloads, namespace, `${kind}/${name}`);
         routes.add(namespace);
+        every.route ||= hasLabelledSources;
         // A waypoint's identity is in policies; an intention names services, which stand for their pods' accounts.
         every.policies ||= hasIntentions || object?.metadata.labels[GATEWAY_NAME] !== undefined;
         break;
@@ -87,9 +95,12 @@ export function scopeOf(
         break;
       case 'HTTPRoute':
       case 'GRPCRoute':
-      case 'VirtualService':
       case 'DestinationRule':
         every.route = true;
+        break;
+      case 'VirtualService':
+        every.route = true;
+        every.lookups ||= isDelegate(object);
         break;
       default:
         break;
@@ -112,4 +123,10 @@ function addName(workloads: Map<string, Set<string> | 'all'>, namespace: string,
   if (names === 'all') return;
   if (names === undefined) workloads.set(namespace, new Set([name]));
   else names.add(name);
+}
+
+/** A VirtualService without hosts, which others may delegate to. */
+function isDelegate(object: KubeObject | undefined): boolean {
+  const hosts = isJsonObject(object?.spec) ? object.spec['hosts'] : undefined;
+  return !Array.isArray(hosts) || hosts.length === 0;
 }

@@ -1,152 +1,9 @@
 import { test } from 'tap';
-import type { ServiceRoutes } from '#shared/route/model.ts';
-import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
-import {
-  ADDRESS_TYPE,
-  AUTHORIZATION_TYPE,
-  type MeshResource,
-  SERVICE_ROUTES_TYPE,
-} from '#shared/discovery/mesh-resource.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
-import type { Service, Workload } from '#shared/workload/workload.ts';
-import { ResourceStore } from '../discovery/resource-store.ts';
-import { keyOf } from '../source/kube-object.ts';
-import { parseObjectFile } from '../source/object-file.ts';
-import { MeshIndex } from './mesh-index.ts';
-
-/** An index whose objects are YAML, and what comes of them. */
-class Lab {
-  readonly store = new ResourceStore();
-  readonly index: MeshIndex;
-  /** Names of resources that changed, since the last call of `take`. */
-  #changed: string[] = [];
-
-  constructor(...yaml: readonly string[]) {
-    const writer = { writeLine: () => undefined };
-    this.index = new MeshIndex({
-      cluster: { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: '' },
-      rootNamespace: 'root',
-      store: this.store,
-      logger: createLogger({
-        scope: 't',
-        levels: new LogLevels('error'),
-        format: 'text',
-        writer,
-        now: () => 0,
-      }),
-    });
-    this.store.onChange(changes => this.#changed.push(...changes.map(change => change.name)));
-    this.apply(...yaml);
-    this.take();
-  }
-
-  apply(...yaml: readonly string[]): void {
-    const { objects, problems } = parseObjectFile(yaml.join('\n---\n'), 'test', undefined);
-    if (problems.length > 0) throw new Error(JSON.stringify(problems));
-    this.index.apply({ upserts: [...objects.values()], deletes: [] });
-  }
-
-  remove(...yaml: readonly string[]): void {
-    const { objects } = parseObjectFile(yaml.join('\n---\n'), 'test', undefined);
-    this.index.apply({ upserts: [], deletes: [...objects.values()].map(keyOf) });
-  }
-
-  take(): readonly string[] {
-    return this.#changed.splice(0).sort();
-  }
-
-  workload(name: string, namespace = 'shop'): Workload | undefined {
-    const found = this.#get(ADDRESS_TYPE, `c//Pod/${namespace}/${name}`);
-    return found?.kind === 'workload' ? found.workload : undefined;
-  }
-
-  service(name: string, namespace = 'shop'): Service | undefined {
-    const found = this.#get(ADDRESS_TYPE, `${namespace}/${name}.${namespace}.svc.cluster.local`);
-    return found?.kind === 'service' ? found.service : undefined;
-  }
-
-  policy(name: string): AuthorizationPolicy | undefined {
-    const found = this.#get(AUTHORIZATION_TYPE, name);
-    return found?.kind === 'policy' ? found.policy : undefined;
-  }
-
-  routes(name: string, namespace = 'shop'): ServiceRoutes | undefined {
-    const found = this.#get(SERVICE_ROUTES_TYPE, `${namespace}/${name}.${namespace}.svc.cluster.local`);
-    return found?.kind === 'routes' ? found.routes : undefined;
-  }
-
-  #get(
-    type: typeof ADDRESS_TYPE | typeof AUTHORIZATION_TYPE | typeof SERVICE_ROUTES_TYPE,
-    name: string,
-  ): MeshResource | undefined {
-    return this.store.get(type, name)?.resource;
-  }
-}
-
-interface PodOptions {
-  readonly namespace?: string;
-  readonly labels?: string;
-  readonly annotations?: string;
-  readonly ip?: string;
-  readonly account?: string;
-  readonly ready?: string;
-}
-
-function pod(name: string, options: PodOptions = {}): string {
-  const {
-    namespace = 'shop',
-    labels = `{app: ${name}}`,
-    ip = '10.0.0.1',
-    account = name,
-    ready = 'True',
-  } = options;
-  const { annotations = '{ambient.istio.io/redirection: enabled}' } = options;
-  return `
-apiVersion: v1
-kind: Pod
-metadata: {name: ${name}, namespace: ${namespace}, labels: ${labels}, annotations: ${annotations}}
-spec:
-  nodeName: node-a
-  serviceAccountName: ${account}
-  containers: [{ports: [{name: web, containerPort: 8080}]}]
-status: {phase: Running, podIPs: [{ip: ${ip}}], conditions: [{type: Ready, status: "${ready}"}]}`;
-}
-
-function service(
-  name: string,
-  options: { labels?: string; ports?: string; more?: string; namespace?: string } = {},
-): string {
-  const {
-    labels = '{}',
-    ports = '[{name: http, port: 80, targetPort: web}]',
-    more = '',
-    namespace = 'shop',
-  } = options;
-  return `
-apiVersion: v1
-kind: Service
-metadata: {name: ${name}, namespace: ${namespace}, labels: ${labels}}
-spec: {clusterIP: 10.96.0.1, selector: {app: ${name}}, ports: ${ports}${more}}`;
-}
-
-const WAYPOINT = `
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: waypoint, namespace: shop}
-spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}`;
-
-const SHOP = namespace('shop', '{}');
-
-function namespace(name: string, labels: string): string {
-  return `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: ${labels}}`;
-}
-
-function policy(name: string, spec: string, ns = 'shop'): string {
-  return `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: ${name}, namespace: ${ns}}\nspec: ${spec}`;
-}
+import { ADDRESS_TYPE } from '#shared/discovery/mesh-resource.ts';
+import { IndexLab, namespace, pod, policy, service, SHOP, WAYPOINT } from './index-lab.ts';
 
 test('a pod becomes a workload, endpoint of the services that select it', t => {
-  const lab = new Lab(SHOP, pod('orders'), service('orders'));
+  const lab = new IndexLab(SHOP, pod('orders'), service('orders'));
   t.match(lab.workload('orders'), {
     addresses: ['10.0.0.1'],
     tunnelProtocol: 'hbone',
@@ -161,7 +18,7 @@ test('a pod becomes a workload, endpoint of the services that select it', t => {
 });
 
 test('only what a change touches is published', t => {
-  const lab = new Lab(
+  const lab = new IndexLab(
     SHOP,
     pod('orders'),
     pod('payments', { ip: '10.0.0.2' }),
@@ -181,7 +38,7 @@ test('only what a change touches is published', t => {
 });
 
 test('a rejected object leaves the last good one in force, and says why', t => {
-  const lab = new Lab(SHOP, pod('orders'), service('orders'));
+  const lab = new IndexLab(SHOP, pod('orders'), service('orders'));
   lab.apply(service('orders', { ports: '[{port: 99999}]' }));
   t.same(lab.take(), []);
   t.equal(lab.service('orders')?.ports[0]?.servicePort, 80);
@@ -194,7 +51,7 @@ test('a rejected object leaves the last good one in force, and says why', t => {
 });
 
 test('a service behind a waypoint, and what asks for one that is not there is bound all the same', t => {
-  const lab = new Lab(
+  const lab = new IndexLab(
     namespace('shop', '{istio.io/use-waypoint: waypoint}'),
     pod('orders'),
     service('orders'),
@@ -228,7 +85,7 @@ test('a policy with a selector is named by the workloads it selects, and reaches
     account: 'waypoint',
     ip: '10.0.0.9',
   });
-  const lab = new Lab(SHOP, pod('orders'), pod('payments', { ip: '10.0.0.2' }), use, allow);
+  const lab = new IndexLab(SHOP, pod('orders'), pod('payments', { ip: '10.0.0.2' }), use, allow);
   t.same(lab.workload('payments')?.authorizationPolicies, ['shop/allow']);
   t.same(lab.workload('orders')?.authorizationPolicies, []);
   t.same(
@@ -253,7 +110,7 @@ test('a policy attached to a service is for its waypoint alone', t => {
     '{targetRefs: [{kind: Service, group: "", name: orders}], action: DENY, rules: [{to: [{operation: {methods: [POST]}}]}]}',
   );
   const use = '{istio.io/use-waypoint: waypoint}';
-  const lab = new Lab(
+  const lab = new IndexLab(
     SHOP,
     WAYPOINT,
     service('orders', { labels: use }),
@@ -272,7 +129,7 @@ test('a policy attached to a service is for its waypoint alone', t => {
 test('STRICT mutual TLS is a policy that its workloads name', t => {
   const strict =
     'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: shop}\nspec: {mtls: {mode: STRICT}}';
-  const lab = new Lab(SHOP, pod('orders'), pod('legacy', { namespace: 'old', ip: '10.0.0.3' }), strict);
+  const lab = new IndexLab(SHOP, pod('orders'), pod('legacy', { namespace: 'old', ip: '10.0.0.3' }), strict);
   const [name = ''] = lab.workload('orders')?.authorizationPolicies ?? [];
   t.match(lab.policy(name), { action: 'deny', scope: 'workload_selector' });
   t.same(lab.workload('legacy', 'old')?.authorizationPolicies, []);
@@ -286,7 +143,7 @@ test('intentions follow the service accounts of the services they name', t => {
   const intentions = (name: string, destination: string, source: string, action: string): string =>
     `apiVersion: consul.hashicorp.com/v1alpha1\nkind: ServiceIntentions\nmetadata: {name: ${name}, namespace: shop}\n` +
     `spec: {destination: {name: "${destination}"}, sources: [{name: "${source}", action: ${action}}]}`;
-  const lab = new Lab(
+  const lab = new IndexLab(
     SHOP,
     pod('orders'),
     pod('payments', { ip: '10.0.0.2', account: 'pay' }),
@@ -313,7 +170,7 @@ metadata: {name: split, namespace: shop}
 spec:
   parentRefs: [{group: "", kind: Service, name: payments}]
   rules: [{backendRefs: [{name: payments-v1, port: 80, weight: 90}, {name: payments-v2, port: 80, weight: 10}]}]`;
-  const lab = new Lab(SHOP, service('payments'), service('payments-v1'), route);
+  const lab = new IndexLab(SHOP, service('payments'), service('payments-v1'), route);
   const backends = (): unknown => lab.routes('payments')?.rules[0]?.backends.map(b => b.service);
   t.same(backends(), ['shop/payments-v1.shop.svc.cluster.local', undefined]);
   lab.apply(service('payments-v2'));
@@ -330,7 +187,7 @@ kind: DestinationRule
 metadata: {name: payments, namespace: shop}
 spec: {host: payments, subsets: [{name: v1, labels: {version: v1}}]}`;
   const v1 = (name: string, ip: string): string => pod(name, { labels: '{app: payments, version: v1}', ip });
-  const lab = new Lab(SHOP, service('payments'), rule, v1('one', '10.0.0.1'));
+  const lab = new IndexLab(SHOP, service('payments'), rule, v1('one', '10.0.0.1'));
   const uids = (): unknown => lab.routes('payments')?.subsets[0]?.workloads;
   t.same(uids(), ['c//Pod/shop/one']);
   lab.apply(v1('two', '10.0.0.2'), pod('three', { labels: '{app: payments, version: v2}', ip: '10.0.0.3' }));
@@ -353,7 +210,7 @@ metadata: {name: db-1, namespace: shop, labels: {kubernetes.io/service-name: db}
 addressType: IPv4
 ports: [{name: pg, port: 15432}]
 endpoints: [{addresses: [192.0.2.5]}, {addresses: [192.0.2.6], conditions: {ready: false}}]`;
-  const lab = new Lab(SHOP, external, slice);
+  const lab = new IndexLab(SHOP, external, slice);
   const found = lab.store.get(ADDRESS_TYPE, 'c/discovery.k8s.io/EndpointSlice/shop/db-1/192.0.2.5')?.resource;
   t.match(found, { kind: 'workload', workload: { tunnelProtocol: 'none', status: 'healthy' } });
   const workload = found?.kind === 'workload' ? found.workload : undefined;
@@ -364,7 +221,7 @@ endpoints: [{addresses: [192.0.2.5]}, {addresses: [192.0.2.6], conditions: {read
 });
 
 test('which identities run on a node', t => {
-  const lab = new Lab(SHOP, pod('orders'), pod('twin', { account: 'orders', ip: '10.0.0.2' }));
+  const lab = new IndexLab(SHOP, pod('orders'), pod('twin', { account: 'orders', ip: '10.0.0.2' }));
   const id = 'spiffe://td/ns/shop/sa/orders';
   t.ok(lab.index.isIdentityOnNode(id, 'node-a'));
   t.notOk(lab.index.isIdentityOnNode(id, 'node-b'));
@@ -380,7 +237,7 @@ test('2,000 pods: a change of one is applied in a fraction of 100 ms', t => {
     pod(`p${i}`, { labels: `{app: app${i % 50}}`, ip: `10.1.${i >> 8}.${i & 255}` }),
   );
   const services = Array.from({ length: 50 }, (_, i) => service(`app${i}`));
-  const lab = new Lab(SHOP, ...services, ...pods, policy('none', '{}'));
+  const lab = new IndexLab(SHOP, ...services, ...pods, policy('none', '{}'));
   const took: number[] = [];
   for (let i = 0; i < 9; i++) {
     const before = performance.now();

@@ -6,7 +6,7 @@ import type { ObjectChange } from '../source/object-source.ts';
 import { type Diagnostic, formatDiagnostic } from '../translate/diagnostic.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import { translateService } from '../translate/service/service.ts';
-import { attachedRoutes } from './attached-routes.ts';
+import { attachedRoutes, hasLabelledSources } from './attached-routes.ts';
 import { type ChangedObject, type ChangeScope, scopeOf } from './change-scope.ts';
 import { MeshObjects, type MeshObjectsOptions } from './mesh-objects.ts';
 import { NodeIdentities } from './node-identities.ts';
@@ -36,6 +36,8 @@ export class MeshIndex {
   readonly #nodeIdentities: NodeIdentities;
   /** By service: what its translation found beyond its own object. */
   readonly #serviceDiagnostics = new Map<string, readonly Diagnostic[]>();
+  /** By service: what is said of objects whose routes for it are not applied. */
+  readonly #routeDiagnostics = new Map<string, readonly Diagnostic[]>();
   /** By service: routes that gave way to others. */
   readonly #conflicts = new Map<string, readonly RouteConflict[]>();
   #policies: PolicySet;
@@ -59,8 +61,10 @@ export class MeshIndex {
         return { kind, name, namespace, object };
       }),
     ];
+    const { rootNamespace } = this.objects.options;
     const hasIntentions = !this.objects.intentions.all().next().done;
-    this.#recompute(scopeOf(changed, this.objects.options.rootNamespace, hasIntentions));
+    const hasLabelled = hasLabelledSources(this.objects);
+    this.#recompute(scopeOf(changed, { rootNamespace, hasIntentions, hasLabelledSources: hasLabelled }));
     this.#logRejected(changed);
   }
 
@@ -86,6 +90,7 @@ export class MeshIndex {
       }
     }
     for (const diagnostic of this.#policies.diagnostics) attach(statuses, diagnostic);
+    for (const diagnostic of [...this.#routeDiagnostics.values()].flat()) attach(statuses, diagnostic);
     return statuses.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
@@ -95,7 +100,10 @@ export class MeshIndex {
     this.objects.ofKind(kind)?.remove(namespace, name);
     this.#nodeIdentities.remove(key);
     this.#serviceDiagnostics.delete(key);
-    if (kind === 'Service') this.#conflicts.delete(`${namespace}/${name}`);
+    if (kind === 'Service') {
+      this.#conflicts.delete(`${namespace}/${name}`);
+      this.#routeDiagnostics.delete(`${namespace}/${name}`);
+    }
     return { kind, namespace, name, object };
   }
 
@@ -185,16 +193,12 @@ export class MeshIndex {
         if (value === undefined) return [];
         const ofService = endpoints.get(value.name) ?? [];
         const made = serviceRoutesOf(this.objects, this.#policies, attached, { object, value }, ofService);
-        this.#setConflicts(`${namespace}/${value.name}`, made.conflicts);
+        setUnlessEmpty(this.#conflicts, `${namespace}/${value.name}`, made.conflicts);
+        setUnlessEmpty(this.#routeDiagnostics, `${namespace}/${value.name}`, made.diagnostics);
         return made.routes === undefined ? [] : [{ kind: 'routes', routes: made.routes } as const];
       });
       this.#published.replaceGroup(`routes/${namespace}`, routes);
     }
-  }
-
-  #setConflicts(service: string, conflicts: readonly RouteConflict[]): void {
-    if (conflicts.length > 0) this.#conflicts.set(service, conflicts);
-    else this.#conflicts.delete(service);
   }
 
   #endpointsByService(namespace: string): ReadonlyMap<string, WorkloadSpec[]> {
@@ -233,6 +237,11 @@ export class MeshIndex {
       }
     }
   }
+}
+
+function setUnlessEmpty<T>(to: Map<string, readonly T[]>, key: string, list: readonly T[]): void {
+  if (list.length > 0) to.set(key, list);
+  else to.delete(key);
 }
 
 /** Found in one object by looking at all of its kind. */

@@ -19,7 +19,11 @@ import { translateServiceIntentions } from '../translate/service-intentions/serv
 import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
-import { translateVirtualService } from '../translate/virtual-service/virtual-service.ts';
+import type { DelegateLookup } from '../translate/virtual-service/context.ts';
+import {
+  translateVirtualService,
+  type VirtualServiceTranslation,
+} from '../translate/virtual-service/virtual-service.ts';
 import type { WaypointLookup } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import type { Waypoint } from '../translate/waypoint-gateway/waypoint.ts';
 import { translateWaypoint } from '../translate/waypoint-gateway/waypoint-gateway.ts';
@@ -51,7 +55,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup {
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
   readonly httpRoutes = new ParsedKind(object => translateHttpRoute(object, this));
   readonly grpcRoutes = new ParsedKind(object => translateGrpcRoute(object, this));
-  readonly virtualServices;
+  readonly virtualServices: ParsedKind<VirtualServiceTranslation>;
   readonly destinationRules;
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
   readonly #byHostname = new Map<string, KnownService>();
@@ -63,7 +67,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup {
     this.pods = new ParsedKind(object => readPod(object, cluster));
     this.workloadEntries = new ParsedKind(object => readWorkloadEntry(object, cluster));
     this.authorizationPolicies = new ParsedKind(o => translateAuthorizationPolicy(o, { rootNamespace }));
-    this.virtualServices = new ParsedKind(object => translateVirtualService(object, context));
+    const delegates: DelegateLookup = (namespace, name) => this.virtualServices.get(namespace, name)?.object;
+    this.virtualServices = new ParsedKind(o => translateVirtualService(o, { ...context, delegates }));
     this.destinationRules = new ParsedKind(object => translateDestinationRule(object, context));
     this.#kinds = new Map<string, ParsedKind<unknown>>([
       ['Namespace', this.namespaces],
@@ -127,6 +132,11 @@ export class MeshObjects implements RouteLookup, WaypointLookup {
 
   serviceByHostname(hostname: string): KnownService | undefined {
     return this.#byHostname.get(hostname);
+  }
+
+  servicesMatching(pattern: string): readonly KnownService[] {
+    const suffix = pattern.slice(1);
+    return [...this.#byHostname.values()].filter(({ hostname }) => hostname.endsWith(suffix));
   }
 
   waypoint(namespace: string, name: string): Waypoint | undefined {

@@ -1,11 +1,12 @@
-import { NO_ROUTES, type ServiceRoutes } from '#shared/route/model.ts';
+import { NO_ROUTES, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
 import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { serviceHostname } from '../translate/cluster.ts';
 import {
   type DestinationRuleTranslation,
   resolveSubset,
 } from '../translate/destination-rule/destination-rule.ts';
-import { mergeRules } from '../translate/merge-rules.ts';
+import type { Diagnostic } from '../translate/diagnostic.ts';
+import { mergeRules, type ObjectRoutes, type RefusedRoutes } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
@@ -13,11 +14,13 @@ import type { AttachedRoutes } from './attached-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 import type { PolicySet } from './policy-set.ts';
-import { bindRoutes, type RouteConflict } from './route-binding.ts';
+import { bindRoutes, type BoundRoute, type RouteConflict } from './route-binding.ts';
 
 export interface MadeRoutes {
   readonly routes: ServiceRoutes | undefined;
   readonly conflicts: readonly RouteConflict[];
+  /** Said about objects whose routes give way to another dialect's. */
+  readonly diagnostics: readonly Diagnostic[];
 }
 
 /**
@@ -35,39 +38,85 @@ export function serviceRoutesOf(
   const { name, namespace } = service.value;
   const hostname = serviceHostname(objects.options.cluster, namespace, name);
   const key = `${namespace}/${hostname}`;
-  const { conflicts, routed, rules } = rulesFor(attached, key, service.value);
+  const { conflicts, diagnostics, routed, rules, streamRules } = rulesFor(attached, key, service.value);
   const { subsets, trafficPolicy } = destinationOf(objects, key, namespace);
   const { labels } = service.object.metadata;
   const namespaceLabels = objects.namespaceMeta(namespace).labels;
   const waypoint = requestedWaypoint({ labels, namespace, namespaceLabels });
   if (waypoint === undefined && !routed && subsets.length === 0 && trafficPolicy === NO_TRAFFIC_POLICY)
-    return { routes: undefined, conflicts };
+    return { routes: undefined, conflicts, diagnostics };
   const routes = {
     ...NO_ROUTES,
     namespace,
     hostname,
     rules,
+    streamRules,
     subsets: subsets.map(subset => resolveSubset(subset, endpoints)),
     trafficPolicy,
     authorizationPolicies: policies.forService(service.value, waypoint, endpoints),
     routed,
   };
-  return { routes, conflicts };
+  return { routes, conflicts, diagnostics };
 }
 
-function rulesFor(
-  { gatewayRoutes, virtualServices }: AttachedRoutes,
-  key: string,
-  { ports }: ServiceSpec,
-): Pick<ServiceRoutes, 'rules' | 'routed'> & Pick<MadeRoutes, 'conflicts'> {
-  const bound = gatewayRoutes.get(key) ?? [];
-  const ordered = virtualServices.get(key) ?? [];
-  const { conflicts, rules } = bindRoutes(
+type MadeRules = Pick<ServiceRoutes, 'rules' | 'streamRules' | 'routed'> &
+  Pick<MadeRoutes, 'conflicts' | 'diagnostics'>;
+
+function rulesFor(attached: AttachedRoutes, key: string, { ports }: ServiceSpec): MadeRules {
+  const bound = attached.gatewayRoutes.get(key) ?? [];
+  const others = attached.objectRoutes.get(key) ?? [];
+  const { conflicts, rules: gatewayRules } = bindRoutes(
     bound,
     ports.map(({ port }) => port),
   );
-  const routed = bound.length > 0 || ordered.length > 0;
-  return { rules: mergeRules(rules, ordered), routed, conflicts };
+  // Consumers' routes are a world of their own, whatever the service's producer writes.
+  const consumers = gatewayRules.filter(rule => rule.consumer !== undefined);
+  const merged = mergeRules([...producerRoutes(bound, gatewayRules), ...others]);
+  return {
+    rules: [...consumers, ...merged.rules],
+    streamRules: merged.streamRules,
+    routed: bound.length > 0 || others.length > 0,
+    conflicts,
+    diagnostics: merged.refused.map(refused => refusal(key, refused)),
+  };
+}
+
+/** All Gateway API routes of the service's producer as one, by the oldest of them: they have an order of their own. */
+function producerRoutes(bound: readonly BoundRoute[], rules: readonly RouteRule[]): readonly ObjectRoutes[] {
+  const byRoute = bound
+    .filter(({ attachment }) => attachment.consumer === undefined)
+    .map(({ attachment, route }) => ({
+      route,
+      creationTimestamp: attachment.rules[0]?.creationTimestamp ?? '',
+    }))
+    .sort((a, b) => (`${a.creationTimestamp} ${a.route}` < `${b.creationTimestamp} ${b.route}` ? -1 : 1));
+  return byRoute.map(({ creationTimestamp, route }, index) => {
+    const [kind = '', namespace = '', name = ''] = route.split('/');
+    return {
+      dialect: 'Gateway API',
+      object: `${kind} ${namespace}/${name}`,
+      field: 'spec.parentRefs',
+      creationTimestamp,
+      wildcard: false,
+      rules: index === 0 ? rules.filter(rule => rule.consumer === undefined) : [],
+      streamRules: [],
+    };
+  });
+}
+
+function refusal(service: string, { instead, routes }: RefusedRoutes): Diagnostic {
+  const why =
+    instead.dialect === routes.dialect
+      ? `${instead.object} names it`
+      : `${instead.object} was there first, and ${routes.dialect} says nothing of what both mean together`;
+  return {
+    object: routes.object,
+    field: routes.field,
+    value: JSON.stringify(service),
+    message: `nothing of it is applied to ${service}: ${why}`,
+    fix: 'keep the routes of a service in one place',
+    severity: 'ignored',
+  };
 }
 
 /** The service's own namespace goes before the root namespace, that before others; then the oldest. */

@@ -96,6 +96,8 @@ export function servicesOf(
     service: (namespace, name) => known.get(`${namespace}/${name}`),
     isGranted: (from, to) => grants.some(grant => grantsService(grant, from, to.name)),
     serviceByHostname: hostname => [...known.values()].find(service => service.hostname === hostname),
+    servicesMatching: pattern =>
+      [...known.values()].filter(({ hostname }) => hostname.endsWith(pattern.slice(1))),
   };
 }
 

@@ -15,4 +15,6 @@ export interface ServiceLookup {
   service(namespace: string, name: string): KnownService | undefined;
   /** By fully qualified host name. */
   serviceByHostname(hostname: string, preferredNamespace: string): KnownService | undefined;
+  /** Those whose host names a wildcard (`*`, `*.<domain>`) matches, in a stable order. */
+  servicesMatching(pattern: string): readonly KnownService[];
 }

@@ -16,7 +16,7 @@ import { translateServiceIntentions } from './service-intentions/service-intenti
 import { translateVirtualService } from './virtual-service/virtual-service.ts';
 
 const SERVICES = servicesOf({ 'shop/a': [80], 'shop/b': [80, 81] });
-const ISTIO = { services: SERVICES, clusterDomain: 'cluster.local' };
+const ISTIO = { services: SERVICES, clusterDomain: 'cluster.local', delegates: () => undefined };
 
 /** Names the translations ask for, so that random objects get past the first level. */
 const FIELDS =

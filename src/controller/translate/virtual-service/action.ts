@@ -1,38 +1,36 @@
-import type { Redirect, RouteFilter } from '#shared/route/route-filter.ts';
+import type { PathModifier, Redirect, RouteFilter } from '#shared/route/route-filter.ts';
+import { compileReplacement } from '#shared/route/regex/replace.ts';
 import type { Fields } from '../decode.ts';
 
 /** Longer texts belong into an application. */
-const MAX_BODY_CHARS = 16 * 1024;
+const MAX_BODY_BYTES = 16 * 1024;
 
-/** Redirect, rewrite and direct response of an `http` entry. */
-export function readActions(fields: Fields): readonly RouteFilter[] {
-  const filters: (RouteFilter | undefined)[] = [
-    fields.object('rewrite', readRewrite),
-    fields.object('redirect', readRedirect),
-    fields.object('directResponse', readDirectResponse),
-  ];
-  if (fields.has('rewrite') && fields.has('redirect')) {
-    fields.reject('rewrite', 'cannot be together with redirect', 'remove one of the two');
-  }
-  return filters.filter(filter => filter !== undefined);
+export function readRewrite(fields: Fields): RouteFilter {
+  const uri = fields.string('uri');
+  const regex = fields.object('uriRegexRewrite', readRegexRewrite);
+  if (uri !== undefined && fields.has('uriRegexRewrite'))
+    fields.reject('uri', 'cannot be together with uriRegexRewrite', 'keep the one you mean');
+  const path: PathModifier | undefined =
+    regex ?? (uri === undefined ? undefined : { kind: 'prefix', value: uri });
+  return { kind: 'rewrite', rewrite: { hostname: fields.string('authority'), path } };
 }
 
-function readRewrite(fields: Fields): RouteFilter {
-  const uri = fields.string('uri');
-  fields.refused('uriRegexRewrite', 'use uri with a prefix match');
-  return {
-    kind: 'rewrite',
-    rewrite: {
-      hostname: fields.string('authority'),
-      path: uri === undefined ? undefined : { kind: 'prefix', value: uri },
-    },
-  };
+function readRegexRewrite(fields: Fields): PathModifier {
+  const pattern = fields.requiredString('match');
+  const value = fields.string('rewrite') ?? '';
+  const compiled = compileReplacement(pattern, value);
+  if (!compiled.ok && pattern !== '')
+    fields.reject(
+      'match',
+      `cannot be used: ${compiled.reason}`,
+      'use RE2 syntax, and \\1 for its first group',
+    );
+  return { kind: 'regex', pattern, value };
 }
 
-function readRedirect(fields: Fields): RouteFilter {
-  const uri = fields.string('uri');
-  if (uri?.includes('%') === true)
-    fields.reject('uri', 'holds a variable, which is not supported', 'write the whole path');
+const PREFIX_VARIABLE = '%PREFIX()%';
+
+export function readRedirect(fields: Fields): RouteFilter {
   const scheme = fields.oneOf('scheme', ['http', 'https']);
   const authority = fields.string('authority');
   const { hostname, port } = splitAuthority(authority);
@@ -41,10 +39,22 @@ function readRedirect(fields: Fields): RouteFilter {
     scheme,
     hostname,
     port: fields.port('port') ?? port ?? derivedPort(fields, scheme, authority),
-    path: uri === undefined ? undefined : { kind: 'full', value: uri },
+    path: redirectPath(fields),
     status,
   };
+  if (fields.has('port') && fields.has('derivePort'))
+    fields.reject('derivePort', 'cannot be together with port', 'keep the one you mean');
   return { kind: 'redirect', redirect };
+}
+
+/** `%PREFIX()%/new` replaces what the match's prefix matched, anything else the whole path. */
+function redirectPath(fields: Fields): PathModifier | undefined {
+  const uri = fields.string('uri');
+  if (uri === undefined) return undefined;
+  if (uri.startsWith(PREFIX_VARIABLE)) return { kind: 'prefix', value: uri.slice(PREFIX_VARIABLE.length) };
+  if (uri.includes('%'))
+    fields.reject('uri', 'holds a variable', `write the whole path, or begin it with ${PREFIX_VARIABLE}`);
+  return { kind: 'full', value: uri };
 }
 
 /** In Istio a new authority without a port means none, unless `derivePort` says to keep the request's. */
@@ -66,16 +76,25 @@ function splitAuthority(authority: string | undefined): {
   return hostname === undefined ? { hostname: authority, port: undefined } : { hostname, port: Number(port) };
 }
 
-function readDirectResponse(fields: Fields): RouteFilter {
+export function readDirectResponse(fields: Fields): RouteFilter {
   const status = fields.integer('status', 200, 599);
   if (status === undefined && !fields.has('status'))
     fields.reject('status', 'is required', 'set the status to answer with');
-  const body = fields.object('body', content => {
-    content.refused('bytes', 'use string');
-    return content.string('string');
-  });
-  if ((body?.length ?? 0) > MAX_BODY_CHARS) {
-    fields.reject('body', `is longer than ${MAX_BODY_CHARS} characters`, 'shorten it');
-  }
-  return { kind: 'direct_response', status: status ?? 200, body: body ?? '', headers: [] };
+  const body = fields.object('body', readBody) ?? '';
+  if (Buffer.byteLength(body) > MAX_BODY_BYTES)
+    fields.reject('body', `is longer than ${MAX_BODY_BYTES} bytes`, 'shorten it');
+  return { kind: 'direct_response', status: status ?? 200, body, headers: [] };
+}
+
+function readBody(fields: Fields): string {
+  const base64 = fields.string('bytes');
+  if (base64 === undefined) return fields.string('string') ?? '';
+  if (fields.has('string')) fields.reject('bytes', 'cannot be together with string', 'keep the one you mean');
+  const bytes = Buffer.from(base64, 'base64');
+  const text = bytes.toString('utf8');
+  if (bytes.toString('base64').replace(/=+$/, '') !== base64.replace(/=+$/, ''))
+    fields.reject('bytes', 'is no base64', 'use string, or encode the body');
+  else if (!Buffer.from(text).equals(bytes))
+    fields.reject('bytes', 'holds no UTF-8 text', 'let an application answer with binary data');
+  return text;
 }

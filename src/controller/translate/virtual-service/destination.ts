@@ -1,38 +1,54 @@
 import type { RouteFilter } from '#shared/route/route-filter.ts';
+import type { RouteBackend } from '#shared/route/model.ts';
 import type { Fields } from '../decode.ts';
 import { lookUpHost, type HostContext } from '../istio-host.ts';
 import type { KnownService } from '../service-lookup.ts';
 import { readHeaders } from './header-operations.ts';
 
-export interface Destination {
-  /** Undefined when there is no such service: its share is answered with 500. */
+/** What a `destination` names. */
+export interface Target {
+  /** Undefined when there is no such service. */
   readonly service: KnownService | undefined;
   /** `request`: the port the request came to. */
   readonly portFor: number | 'request';
   readonly subset: string | undefined;
+}
+
+export interface Destination extends Target {
   readonly weight: number;
   readonly filters: readonly RouteFilter[];
 }
 
 const MAX_WEIGHT = 1_000_000;
+const NOWHERE: Target = { service: undefined, portFor: 'request', subset: undefined };
 
-export function readDestination(route: Fields, context: HostContext): Destination {
-  const weight = route.integer('weight', 0, MAX_WEIGHT) ?? 0;
-  const filters = readHeaders(route);
-  const target = route.object('destination', fields => readTarget(fields, context));
-  if (target === undefined && !route.has('destination'))
-    route.reject('destination', 'is required', 'set destination.host');
-  return { ...(target ?? { service: undefined, portFor: 'request', subset: undefined }), weight, filters };
-}
-
-function readTarget(
+/** The destinations of a `route`. @param withHeaders HTTP's may change headers. */
+export function readDestinations(
   fields: Fields,
   context: HostContext,
-): Pick<Destination, 'service' | 'portFor' | 'subset'> {
+  withHeaders: boolean,
+): readonly Destination[] {
+  const consequence = withHeaders
+    ? 'its share of requests is answered with 500'
+    : 'its share of connections is closed';
+  const destinations = fields.objects('route', route => {
+    const weight = route.integer('weight', 0, MAX_WEIGHT) ?? 0;
+    const filters = withHeaders ? readHeaders(route) : [];
+    const target = route.object('destination', found => readTarget(found, context, consequence));
+    if (target === undefined && !route.has('destination'))
+      route.reject('destination', 'is required', 'set destination.host');
+    return { ...(target ?? NOWHERE), weight, filters };
+  });
+  const total = destinations.reduce((sum, destination) => sum + destination.weight, 0);
+  if (destinations.length > 1 && total === 0)
+    fields.reject('route', 'holds several destinations and no weight', 'give each a weight');
+  return destinations;
+}
+
+export function readTarget(fields: Fields, context: HostContext, consequence: string): Target {
   const host = fields.requiredString('host');
   const subset = fields.string('subset');
   const port = fields.object('port', readPort);
-  const consequence = 'its share of requests is answered with 500';
   const service = host === '' ? undefined : lookUpHost(fields, 'host', host, context, consequence);
   if (service !== undefined && port !== undefined && !service.ports.includes(port)) {
     fields.ignore(
@@ -50,4 +66,27 @@ function readPort(fields: Fields): number | undefined {
   if (number === undefined && !fields.has('number'))
     fields.reject('number', 'is required', 'set the number of the port');
   return number;
+}
+
+export function backendOf(
+  destination: Destination,
+  siblings: number,
+  requestPort: number | undefined,
+): RouteBackend {
+  return {
+    ...resolveTarget(destination, requestPort),
+    // A destination alone takes everything, whatever its weight says.
+    weight: siblings === 1 ? 1 : destination.weight,
+    filters: destination.filters,
+  };
+}
+
+/** @param requestPort for a target that follows it. */
+export function resolveTarget(
+  { portFor, service, subset }: Target,
+  requestPort: number | undefined,
+): Pick<RouteBackend, 'service' | 'port' | 'subset'> {
+  const port = portFor === 'request' ? (requestPort ?? 0) : portFor;
+  const exists = service?.ports.includes(port) === true;
+  return { service: exists ? service.key : undefined, port, subset };
 }

@@ -2,6 +2,8 @@ import { ANY_REQUEST, type PathMatch, type RouteMatch, type ValueMatch } from '#
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
 import { checkRegex, pathMatch } from '../path-value.ts';
+import { isForMesh, readSource, type LabelledSource } from './source.ts';
+import { readStringMatch, type StringMatchKind, type TextMatch } from './string-match.ts';
 
 /** A match with the conditions the model keeps by rule. */
 export interface GuardedMatch {
@@ -11,81 +13,77 @@ export interface GuardedMatch {
   readonly match: RouteMatch;
 }
 
-export function readMatches(route: Fields): readonly GuardedMatch[] {
-  return route.objects('match', readMatch).flat();
+/**
+ * Undefined when there are matches and none is for the mesh: then the entry takes nothing. An empty list takes everything.
+ *
+ * @param labelled gets the sources asked for by labels.
+ */
+export function readMatches(route: Fields, labelled: LabelledSource[]): readonly GuardedMatch[] | undefined {
+  const matches = route.objects('match', fields => readMatch(fields, labelled));
+  const inMesh = matches.filter(match => match !== undefined);
+  return matches.length > 0 && inMesh.length === 0 ? undefined : inMesh;
 }
 
-function readMatch(fields: Fields): readonly GuardedMatch[] {
+function readMatch(fields: Fields, labelled: LabelledSource[]): GuardedMatch | undefined {
   fields.string('name');
   const ignoreCase = fields.boolean('ignoreUriCase') ?? false;
   const path = fields.object('uri', uri => readPath(uri, ignoreCase));
   const port = fields.port('port');
-  const host = fields.object('authority', authority => readExact(authority, 'a host name'));
-  const methods = fields.object('method', readMethods) ?? [undefined];
-  const headers = readValues(fields, 'headers', true);
+  const { host, header: authority } = fields.object('authority', readAuthority) ?? NO_AUTHORITY;
+  const { method, header: methodHeader } = fields.object('method', readMethod) ?? NO_METHOD;
+  const scheme = fields.object('scheme', scheme => pseudoHeader(scheme, ':scheme'));
+  const pseudo = [authority, methodHeader, scheme].filter(header => header !== undefined);
+  const headers = [...pseudo, ...readValues(fields, 'headers', true)];
   const withoutHeaders = readValues(fields, 'withoutHeaders', true);
   const query = readValues(fields, 'queryParams', false);
-  readGuardsNotSupported(fields);
-  return methods.map(method => ({
-    port,
-    host,
-    match: { ...ANY_REQUEST, path, method, headers, withoutHeaders, query },
-  }));
-}
-
-/** Conditions that cannot be left out: the rule would take more requests than it is meant for. */
-function readGuardsNotSupported(fields: Fields): void {
-  fields.refused('sourceLabels', 'use headers, or an AuthorizationPolicy to tell sources apart');
-  fields.refused('sourceNamespace', 'use headers, or an AuthorizationPolicy to tell sources apart');
-  fields.refused('scheme', 'remove it; requests inside the mesh have the scheme http');
-  if (fields.strings('gateways').some(gateway => gateway !== 'mesh')) {
-    fields.reject('gateways', 'names gateways', 'remove the match or leave "mesh" only');
-  }
-  fields.unsupported('statPrefix', 'remove it');
-}
-
-type StringKind = 'exact' | 'prefix' | 'regex';
-
-/** Istio's StringMatch: one of exact, prefix, regex. */
-function readStringMatch(fields: Fields): { kind: StringKind; value: string } | undefined {
-  const kinds = (['exact', 'prefix', 'regex'] as const).filter(kind => fields.has(kind));
-  const [kind] = kinds;
-  if (kinds.length > 1)
-    fields.reject('exact', 'is set together with another kind of match', 'keep one of exact, prefix, regex');
-  return kind === undefined ? undefined : { kind, value: fields.string(kind) ?? '' };
+  const source = readSource(fields, labelled);
+  fields.unsupported('statPrefix', 'remove it; metrics name the route');
+  const match = { ...ANY_REQUEST, path, method, headers, withoutHeaders, query, source };
+  return isForMesh(fields) ? { port, host, match } : undefined;
 }
 
 function readPath(fields: Fields, ignoreCase: boolean): PathMatch | undefined {
   const match = readStringMatch(fields);
   if (match === undefined) return undefined;
   const kind = match.kind === 'prefix' ? 'string_prefix' : match.kind;
-  return pathMatch(fields, match.kind, kind, match.value, ignoreCase);
+  // Istio: patterns say themselves whether case matters.
+  return pathMatch(fields, match.kind, kind, match.value, ignoreCase && match.kind !== 'regex');
 }
 
-function readExact(fields: Fields, what: string): string | undefined {
+const NO_AUTHORITY: { host: string | undefined; header: ValueMatch | undefined } = {
+  host: undefined,
+  header: undefined,
+};
+
+/** A whole host name is compared without its port; anything else with the authority as it was sent, in lower case. */
+function readAuthority(fields: Fields): typeof NO_AUTHORITY {
   const match = readStringMatch(fields);
-  if (match !== undefined && match.kind !== 'exact') {
-    fields.reject(match.kind, `${what} can only be matched exactly`, 'use exact, one match for each');
-  }
-  return match?.value;
+  if (match === undefined) return NO_AUTHORITY;
+  if (match.kind === 'exact' && !/:\d+$/.test(match.value)) return { host: match.value, header: undefined };
+  const value = match.kind === 'regex' ? `(?i)${match.value}` : match.value;
+  return { host: undefined, header: headerMatch(fields, ':authority', { kind: match.kind, value }) };
 }
 
-const METHOD_ALTERNATIVES = /^\(?[A-Z]+(?:\|[A-Z]+)*\)?$/;
+const NO_METHOD: { method: string | undefined; header: ValueMatch | undefined } = {
+  method: undefined,
+  header: undefined,
+};
 
-/** `GET|HEAD` is how several methods are written. */
-function readMethods(fields: Fields): readonly (string | undefined)[] {
+function readMethod(fields: Fields): typeof NO_METHOD {
   const match = readStringMatch(fields);
-  if (match === undefined) return [undefined];
-  if (match.kind === 'exact') return [match.value];
-  if (match.kind === 'regex' && METHOD_ALTERNATIVES.test(match.value)) {
-    return match.value.replace(/[()]/g, '').split('|');
-  }
-  fields.reject(
-    match.kind,
-    'a method can only be matched exactly',
-    'use exact, or a regex of alternatives such as GET|HEAD',
-  );
-  return [];
+  if (match === undefined) return NO_METHOD;
+  if (match.kind === 'exact') return { method: match.value, header: undefined };
+  return { method: undefined, header: headerMatch(fields, ':method', match) };
+}
+
+function pseudoHeader(fields: Fields, name: string): ValueMatch | undefined {
+  const match = readStringMatch(fields);
+  return match && headerMatch(fields, name, match);
+}
+
+function headerMatch(fields: Fields, name: string, match: TextMatch): ValueMatch {
+  if (match.kind === 'regex') checkRegex(fields, 'regex', match.value);
+  return { name, kind: match.kind, value: match.value };
 }
 
 /** A map from name to StringMatch; an empty one asks for presence. */
@@ -101,7 +99,7 @@ function readValues(fields: Fields, key: string, areHeaders: boolean): readonly 
   return fields.object(key, read) ?? [];
 }
 
-function readStringMatchChecked(fields: Fields): { kind: StringKind; value: string } | undefined {
+function readStringMatchChecked(fields: Fields): { kind: StringMatchKind; value: string } | undefined {
   const match = readStringMatch(fields);
   if (match?.kind === 'regex') checkRegex(fields, 'regex', match.value);
   return match;

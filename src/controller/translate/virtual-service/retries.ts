@@ -25,17 +25,7 @@ export function readRetries(fields: Fields): RetryPolicy {
   const { on, statusCodes } = readRetryOn(fields);
   const backoff = fields.durationMs('backoff', '25ms') ?? DEFAULT_RETRY_POLICY.backoffBaseMs;
   const perTryTimeoutMs = fields.durationMs('perTryTimeout', '2s');
-  fields.unsupported(
-    'retryRemoteLocalities',
-    'remove it; a retry goes to any endpoint that has not been tried',
-  );
-  if (fields.boolean('retryIgnorePreviousHosts') === false) {
-    fields.ignore(
-      'retryIgnorePreviousHosts',
-      'has no effect',
-      'remove it; endpoints already tried are always passed over',
-    );
-  }
+  const ignorePrevious = fields.boolean('retryIgnorePreviousHosts') ?? true;
   return {
     ...DEFAULT_RETRY_POLICY,
     attempts: fields.integer('attempts', 0, MAX_ATTEMPTS) ?? DEFAULT_RETRY_POLICY.attempts,
@@ -43,6 +33,8 @@ export function readRetries(fields: Fields): RetryPolicy {
     statusCodes,
     perTryTimeoutMs: perTryTimeoutMs === 0 ? undefined : perTryTimeoutMs,
     backoffBaseMs: backoff,
+    remoteLocalities: fields.boolean('retryRemoteLocalities') ?? false,
+    hostSelectionAttempts: ignorePrevious ? DEFAULT_RETRY_POLICY.hostSelectionAttempts : 0,
     backoffMaxMs: Math.max(DEFAULT_RETRY_POLICY.backoffMaxMs, backoff * 10),
   };
 }

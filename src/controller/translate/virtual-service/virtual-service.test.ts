@@ -5,11 +5,18 @@ import { translateVirtualService } from './virtual-service.ts';
 const OPTIONS = {
   services: servicesOf({ 'shop/payments': [80], 'shop/orders': [80, 8080] }),
   clusterDomain: 'cluster.local',
+  delegates: () => undefined,
 };
 
 test('translations by example', async t => {
   const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
-    objects.map(object => translateVirtualService(object, OPTIONS)),
+    objects.map(object =>
+      translateVirtualService(object, {
+        ...OPTIONS,
+        delegates: (namespace, name) =>
+          objects.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
+      }),
+    ),
   );
   for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
 });
@@ -17,11 +24,142 @@ test('translations by example', async t => {
 const ROUTE = [{ destination: { host: 'payments' } }];
 const http = (fields: object): object => ({ hosts: ['payments'], http: [fields] });
 const match = (fields: object): object => http({ match: [fields], route: ROUTE });
+const fault = (fields: object): object => http({ fault: fields, route: ROUTE });
 const retries = (fields: object): object => http({ retries: fields, route: ROUTE });
 
 const REJECTED: readonly [string, object, string, RegExp][] = [
-  ['no hosts', { http: [] }, 'spec.hosts', /is required/],
   ['a misspelt field', { ...http({ route: ROUTE }), htpp: [] }, 'spec.htpp', /no field of this object/],
+  ['streams without hosts', { tcp: [{ route: ROUTE }] }, 'spec.hosts', /is required for tls and tcp/],
+  ['a wildcard in the middle', { hosts: ['a.*.b'] }, 'spec.hosts', /no whole first label/],
+  ['"~" and more', { hosts: ['payments'], exportTo: ['~', '.'] }, 'spec.exportTo', /holds "~" and more/],
+  ['a delegate without a name', http({ delegate: {} }), 'spec.http[0].delegate.name', /is required/],
+  [
+    'a delegate with a route',
+    http({ route: ROUTE, delegate: { name: 'a' } }),
+    'spec.http[0].route',
+    /only one of them/,
+  ],
+  [
+    'a fault that is none',
+    http({ route: ROUTE, fault: {} }),
+    'spec.http[0].fault.delay',
+    /is required, or abort/,
+  ],
+  [
+    'a delay without its time',
+    fault({ delay: { percentage: { value: 1 } } }),
+    'spec.http[0].fault.delay.fixedDelay',
+    /is required/,
+  ],
+  [
+    'a delay of nothing',
+    fault({ delay: { fixedDelay: '0s' } }),
+    'spec.http[0].fault.delay.fixedDelay',
+    /1ms at least/,
+  ],
+  [
+    'a percentage over 100',
+    fault({ delay: { percentage: { value: 101 }, fixedDelay: '1s' } }),
+    'spec.http[0].fault.delay.percentage.value',
+    /from 0 to 100/,
+  ],
+  [
+    'an exponential delay',
+    fault({ delay: { exponentialDelay: '1s', fixedDelay: '1s' } }),
+    'spec.http[0].fault.delay.exponentialDelay',
+    /not supported/,
+  ],
+  [
+    'an abort without a status',
+    fault({ abort: {} }),
+    'spec.http[0].fault.abort.httpStatus',
+    /only one of them/,
+  ],
+  [
+    'an abort with both statuses',
+    fault({ abort: { httpStatus: 500, grpcStatus: 'INTERNAL' } }),
+    'spec.http[0].fault.abort.httpStatus',
+    /only one of them/,
+  ],
+  [
+    'an abort with an unknown gRPC status',
+    fault({ abort: { grpcStatus: 'BROKEN' } }),
+    'spec.http[0].fault.abort.grpcStatus',
+    /is no gRPC status/,
+  ],
+  [
+    'an origin that is none',
+    http({ route: ROUTE, corsPolicy: { allowOrigins: [{}] } }),
+    'spec.http[0].corsPolicy.allowOrigins[0].exact',
+    /is required/,
+  ],
+  [
+    'an origin pattern that is malformed',
+    http({ route: ROUTE, corsPolicy: { allowOrigins: [{ regex: '(' }] } }),
+    'spec.http[0].corsPolicy.allowOrigins[0].regex',
+    /not closed/,
+  ],
+  [
+    'a mirror and mirrors',
+    http({ route: ROUTE, mirror: { host: 'orders' }, mirrors: [] }),
+    'spec.http[0].mirrors',
+    /cannot be together/,
+  ],
+  [
+    'a mirror without a destination',
+    http({ route: ROUTE, mirrors: [{}] }),
+    'spec.http[0].mirrors[0].destination',
+    /is required/,
+  ],
+  [
+    'a rewrite of two kinds',
+    http({ route: ROUTE, rewrite: { uri: '/', uriRegexRewrite: { match: 'a' } } }),
+    'spec.http[0].rewrite.uri',
+    /cannot be together/,
+  ],
+  [
+    'a rewrite with a group that is not there',
+    http({ route: ROUTE, rewrite: { uriRegexRewrite: { match: 'a', rewrite: '\\1' } } }),
+    'spec.http[0].rewrite.uriRegexRewrite.match',
+    /names group 1 of 0/,
+  ],
+  [
+    'a redirect with two ports',
+    http({ redirect: { port: 80, derivePort: 'FROM_REQUEST_PORT' } }),
+    'spec.http[0].redirect.derivePort',
+    /cannot be together/,
+  ],
+  [
+    'a body that is no base64',
+    http({ directResponse: { status: 200, body: { bytes: '?' } } }),
+    'spec.http[0].directResponse.body.bytes',
+    /no base64/,
+  ],
+  [
+    'a body of bytes that are no text',
+    http({ directResponse: { status: 200, body: { bytes: '/w==' } } }),
+    'spec.http[0].directResponse.body.bytes',
+    /no UTF-8/,
+  ],
+  [
+    'a tls entry without a match',
+    { hosts: ['payments'], tls: [{ route: ROUTE }] },
+    'spec.tls[0].match',
+    /is required/,
+  ],
+  [
+    'a server name that is no host',
+    { hosts: ['payments'], tls: [{ match: [{ sniHosts: ['other'] }], route: ROUTE }] },
+    'spec.tls[0].match[0].sniHosts',
+    /none of the hosts/,
+  ],
+  ['a tcp entry that leads nowhere', { hosts: ['payments'], tcp: [{}] }, 'spec.tcp[0].route', /is required/],
+  [
+    'a tcp match on source addresses',
+    { hosts: ['payments'], tcp: [{ match: [{ sourceSubnet: '10.0.0.0/8' }], route: ROUTE }] },
+    'spec.tcp[0].match[0].sourceSubnet',
+    /not supported/,
+  ],
   ['an entry that leads nowhere', http({}), 'spec.http[0].route', /only one of them/],
   [
     'a route with a redirect',
@@ -59,31 +197,6 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'spec.http[0].route[0].weight',
     /whole number/,
   ],
-  ['a delegate', http({ route: ROUTE, delegate: {} }), 'spec.http[0].delegate', /not supported/],
-  [
-    'a match on source labels',
-    match({ sourceLabels: {} }),
-    'spec.http[0].match[0].sourceLabels',
-    /not supported/,
-  ],
-  [
-    'a match on the source namespace',
-    match({ sourceNamespace: 'a' }),
-    'spec.http[0].match[0].sourceNamespace',
-    /not supported/,
-  ],
-  [
-    'a match on a gateway',
-    match({ gateways: ['ingress'] }),
-    'spec.http[0].match[0].gateways',
-    /names gateways/,
-  ],
-  [
-    'a match on the scheme',
-    match({ scheme: { exact: 'https' } }),
-    'spec.http[0].match[0].scheme',
-    /not supported/,
-  ],
   [
     'two kinds of match at once',
     match({ uri: { exact: '/', prefix: '/' } }),
@@ -109,26 +222,8 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /not closed/,
   ],
   [
-    'an authority matched by prefix',
-    match({ authority: { prefix: 'a' } }),
-    'spec.http[0].match[0].authority.prefix',
-    /only be matched exactly/,
-  ],
-  [
-    'a method matched by prefix',
-    match({ method: { prefix: 'P' } }),
-    'spec.http[0].match[0].method.prefix',
-    /only be matched exactly/,
-  ],
-  [
-    'a regex rewrite',
-    http({ route: ROUTE, rewrite: { uriRegexRewrite: {} } }),
-    'spec.http[0].rewrite.uriRegexRewrite',
-    /not supported/,
-  ],
-  [
     'a redirect with a variable',
-    http({ redirect: { uri: '%PREFIX()%' } }),
+    http({ redirect: { uri: '/a%PREFIX()%' } }),
     'spec.http[0].redirect.uri',
     /variable/,
   ],
@@ -137,12 +232,6 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     http({ directResponse: {} }),
     'spec.http[0].directResponse.status',
     /is required/,
-  ],
-  [
-    'a direct response of bytes',
-    http({ directResponse: { status: 200, body: { bytes: 'AA==' } } }),
-    'spec.http[0].directResponse.body.bytes',
-    /not supported/,
   ],
   [
     'a retry on an unknown condition',
@@ -187,7 +276,27 @@ const IGNORED: readonly [string, object, string, RegExp, RegExp][] = [
     /no service payments.shop/,
     /write payments.shop.svc.cluster.local/,
   ],
-  ['a wildcard host', { hosts: ['*'] }, 'spec.hosts', /wildcard hosts are not supported/, /name each/],
+  [
+    'a wildcard that matches nothing',
+    { hosts: ['*.nowhere'] },
+    'spec.hosts',
+    /no service that/,
+    /create one/,
+  ],
+  [
+    'a delegate that does not exist',
+    http({ delegate: { name: 'nobody' } }),
+    'spec.http[0].delegate',
+    /there is no VirtualService shop\/nobody: the entry takes no request/,
+    /create it/,
+  ],
+  [
+    'a mirror without a service',
+    http({ route: ROUTE, mirror: { host: 'nobody' } }),
+    'spec.http[0].mirror.host',
+    /nothing is mirrored there/,
+    /create it/,
+  ],
   [
     'gateways without the mesh',
     { hosts: ['payments'], gateways: ['a'] },
@@ -195,9 +304,6 @@ const IGNORED: readonly [string, object, string, RegExp, RegExp][] = [
     /nothing is routed/,
     /add "mesh"/,
   ],
-  ['tcp routes', { hosts: ['payments'], tcp: [] }, 'spec.tcp', /no effect/, /remove it/],
-  ['fault injection', http({ route: ROUTE, fault: {} }), 'spec.http[0].fault', /no effect/, /remove it/],
-  ['mirroring', http({ route: ROUTE, mirror: {} }), 'spec.http[0].mirror', /no effect/, /remove it/],
   [
     'a destination without a service',
     http({ route: [{ destination: { host: 'nobody' } }] }),
@@ -213,6 +319,23 @@ const IGNORED: readonly [string, object, string, RegExp, RegExp][] = [
     /80/,
   ],
 ];
+
+const DELEGATES: readonly [string, object, RegExp][] = [
+  ['one with hosts of its own', { hosts: ['orders'], http: [{ route: ROUTE }] }, /hosts of its own/],
+  ['one that is rejected', { http: [{}] }, /is rejected \(.*spec.http\[0\].route/],
+  ['one that is not exported', { exportTo: ['bank'], http: [{ route: ROUTE }] }, /not exported to shop/],
+  ['one that delegates in turn', { http: [{ delegate: { name: 'x' } }] }, /delegates in turn/],
+];
+
+test('a delegate that cannot be one takes no request, and that is said', async t => {
+  for (const [name, spec, message] of DELEGATES) {
+    const delegate = kubeObject('VirtualService', spec, { name: 'leaf' });
+    const root = kubeObject('VirtualService', http({ delegate: { name: 'leaf' } }));
+    const result = translateVirtualService(root, { ...OPTIONS, delegates: () => delegate });
+    t.match(result, { ok: true, value: { attachments: [{ rules: [] }] } }, name);
+    t.match(result.diagnostics[0], { field: 'spec.http[0].delegate', message, severity: 'ignored' }, name);
+  }
+});
 
 test('what is ignored is said', async t => {
   for (const [name, spec, field, message, fix] of IGNORED) {

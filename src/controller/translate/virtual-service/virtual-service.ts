@@ -1,71 +1,125 @@
 import type { RouteRule } from '#shared/route/model.ts';
+import type { StreamRule } from '#shared/route/stream-rule.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { lookUpHost, type HostContext } from '../istio-host.ts';
+import { readExportTo } from '../export-to.ts';
+import { lookUpHost } from '../istio-host.ts';
 import type { KnownService, ServiceLookup } from '../service-lookup.ts';
-import { readHttpRoute } from './http-route.ts';
+import type { DelegateLookup, VirtualServiceContext } from './context.ts';
+import { delegatedEntries } from './delegate.ts';
+import { readHttpEntry, type HttpEntry } from './http-entry.ts';
+import { rulesFor } from './http-route.ts';
+import { isForMesh, type LabelledSource } from './source.ts';
+import { readStreamEntry, streamRulesFor, type StreamEntry } from './stream-route.ts';
 
 /** What one VirtualService adds to the routes of the services it is for. */
 export interface VirtualServiceTranslation {
   readonly attachments: readonly VirtualServiceAttachment[];
+  /** Sources of matches, to be resolved where workloads are known. */
+  readonly labelled: readonly LabelledSource[];
 }
 
 export interface VirtualServiceAttachment {
   /** `<namespace>/<hostname>`. */
   readonly service: string;
+  /** By a host with a wildcard: gives way to one that names the service. */
+  readonly wildcard: boolean;
   /** In the order written: the first that matches is taken. */
   readonly rules: readonly RouteRule[];
+  readonly streamRules: readonly StreamRule[];
 }
 
 export interface VirtualServiceOptions {
   readonly services: ServiceLookup;
   readonly clusterDomain: string;
+  readonly delegates: DelegateLookup;
 }
 
-/** Istio VirtualService, its `http` part, for traffic inside the mesh. */
+/** Istio VirtualService, for traffic inside the mesh. One without hosts is for others to delegate to. */
 export function translateVirtualService(
   object: KubeObject,
   options: VirtualServiceOptions,
 ): Translated<VirtualServiceTranslation> {
   const diagnostics = new Diagnostics(object);
-  const context: HostContext = { namespace: object.metadata.namespace, ...options };
-  const translation = readSpec(object, diagnostics, spec => readVirtualService(object, spec, context));
-  return diagnostics.conclude(translation ?? { attachments: [] });
+  const labelled: LabelledSource[] = [];
+  const context: VirtualServiceContext = { namespace: object.metadata.namespace, labelled, ...options };
+  const attachments = readSpec(object, diagnostics, spec => readVirtualService(object, spec, context));
+  return diagnostics.conclude({ attachments: attachments ?? [], labelled });
 }
 
 function readVirtualService(
   object: KubeObject,
   spec: Fields,
-  context: HostContext,
-): VirtualServiceTranslation {
-  const services = readHosts(spec, context);
-  const inMesh = isForMesh(spec);
-  spec.unsupported('exportTo', 'remove it; a VirtualService holds for the whole mesh');
-  spec.unsupported('tcp', 'remove it; TCP is balanced by the Service');
-  spec.unsupported('tls', 'remove it; TLS is passed through to the Service');
-  const name = `VirtualService/${object.metadata.namespace}/${object.metadata.name}`;
-  const routes = spec.objects('http', (fields, index) => readHttpRoute(fields, `${name}/${index}`, context));
-  if (!inMesh) return { attachments: [] };
-  return {
-    attachments: services.map(service => ({
-      service: service.key,
-      rules: routes.flatMap(route => route(service)),
-    })),
-  };
-}
-
-function readHosts(spec: Fields, context: HostContext): readonly KnownService[] {
+  context: VirtualServiceContext,
+): readonly VirtualServiceAttachment[] {
   const hosts = spec.strings('hosts');
-  if (hosts.length === 0) spec.reject('hosts', 'is required', 'name the services the routes are for');
-  const found = hosts.map(host => lookUpHost(spec, 'hosts', host, context, 'nothing is routed for it'));
-  return [...new Set(found)].filter(service => service !== undefined);
+  const found = hosts.flatMap(host => servicesFor(spec, host, context));
+  const inMesh = isForMesh(spec);
+  if (!inMesh) spec.ignore('gateways', 'is not for traffic inside the mesh: nothing is routed', 'add "mesh"');
+  const callers = readExportTo(spec, context.namespace);
+  const name = `VirtualService/${object.metadata.namespace}/${object.metadata.name}`;
+  const entries = spec
+    .objects('http', (fields, index) => readWithDelegates(fields, `${name}/${index}`, context))
+    .flat();
+  const streams = (['tls', 'tcp'] as const).flatMap(protocol =>
+    spec.objects(protocol, (fields, index) =>
+      readStreamEntry(fields, protocol, `${name}/${protocol}/${index}`, hosts, context),
+    ),
+  );
+  if (hosts.length === 0 && streams.length > 0)
+    spec.reject('hosts', 'is required for tls and tcp', 'name the services the routes are for');
+  if (!inMesh) return [];
+  return attachmentsFor(found, entries, streams, callers);
 }
 
-/** Without `gateways` it is for the mesh; with them only when `mesh` is one. */
-function isForMesh(spec: Fields): boolean {
-  const gateways = spec.strings('gateways');
-  const inMesh = gateways.length === 0 || gateways.includes('mesh');
-  if (!inMesh) spec.ignore('gateways', 'is not for traffic inside the mesh: nothing is routed', 'add "mesh"');
-  return inMesh;
+function attachmentsFor(
+  found: readonly { readonly service: KnownService; readonly wildcard: boolean }[],
+  entries: readonly HttpEntry[],
+  streams: readonly StreamEntry[],
+  callers: readonly string[],
+): readonly VirtualServiceAttachment[] {
+  const byKey = new Map<string, VirtualServiceAttachment>();
+  // A service both named and met by a wildcard is named.
+  const ordered = found.toSorted((a, b) => Number(a.wildcard) - Number(b.wildcard));
+  for (const { service, wildcard } of ordered) {
+    if (byKey.has(service.key)) continue;
+    const rules = entries.flatMap(entry => rulesFor(entry, service, callers));
+    const streamRules = streams.flatMap(entry => streamRulesFor(entry, service, callers));
+    byKey.set(service.key, { service: service.key, wildcard, rules, streamRules });
+  }
+  return [...byKey.values()];
+}
+
+function readWithDelegates(
+  fields: Fields,
+  name: string,
+  context: VirtualServiceContext,
+): readonly HttpEntry[] {
+  const entry = readHttpEntry(fields, name, context);
+  return fields.has('delegate') ? delegatedEntries(fields, entry, context) : [entry];
+}
+
+function servicesFor(
+  spec: Fields,
+  host: string,
+  context: VirtualServiceContext,
+): readonly { service: KnownService; wildcard: boolean }[] {
+  const consequence = 'nothing is routed for it';
+  if (!host.includes('*')) {
+    const service = lookUpHost(spec, 'hosts', host, context, consequence);
+    return service === undefined ? [] : [{ service, wildcard: false }];
+  }
+  if (!/^\*(?:$|\.[^*]+$)/.test(host)) {
+    spec.reject('hosts', `"${host}" has a "*" that is no whole first label`, 'write * or *.<domain>');
+    return [];
+  }
+  const found = context.services.servicesMatching(host.toLowerCase());
+  if (found.length === 0)
+    spec.ignore(
+      'hosts',
+      `there is no service that ${host} matches: ${consequence}`,
+      'create one or correct it',
+    );
+  return found.map(service => ({ service, wildcard: true }));
 }

@@ -1,0 +1,99 @@
+import { test } from 'tap';
+import { IndexLab, pod, service, SHOP } from './index-lab.ts';
+
+/** What comes of several objects together, of kinds that are not Gateway API's. */
+
+function virtualService(name: string, spec: string, created = ''): string {
+  return `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ${name}, namespace: shop, creationTimestamp: "${created}"}
+spec: ${spec}`;
+}
+
+const HTTP_ROUTE = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: route, namespace: shop, creationTimestamp: "2026-01-02T00:00:00Z"}
+spec:
+  parentRefs: [{group: "", kind: Service, name: payments}]
+  rules: [{backendRefs: [{name: payments, port: 80}]}]`;
+
+const TO_PAYMENTS = '{hosts: [payments], http: [{route: [{destination: {host: payments}}]}]}';
+
+function names(lab: IndexLab, of = 'payments'): unknown {
+  return lab.routes(of)?.rules.map(rule => rule.name);
+}
+
+function said(lab: IndexLab, key: string): readonly string[] {
+  return (
+    lab.index
+      .statuses()
+      .find(status => status.key === key)
+      ?.diagnostics.map(d => d.message) ?? []
+  );
+}
+
+test('routes of two dialects for one service: the one that was there first is applied, the other refused', t => {
+  const lab = new IndexLab(SHOP, service('payments'), HTTP_ROUTE);
+  lab.apply(virtualService('young', TO_PAYMENTS, '2026-01-03T00:00:00Z'));
+  t.same(names(lab), ['HTTPRoute/shop/route/0']);
+  t.match(said(lab, 'VirtualService/shop/young'), [
+    /nothing of it is applied .* HTTPRoute shop\/route was there first/,
+  ]);
+  lab.remove(HTTP_ROUTE);
+  t.same(names(lab), ['VirtualService/shop/young/0'], 'when the first goes, the other is applied');
+  t.same(said(lab, 'VirtualService/shop/young'), []);
+  lab.apply(HTTP_ROUTE);
+  t.same(names(lab), ['HTTPRoute/shop/route/0'], 'age is that of the object, not of its arrival');
+  lab.apply(virtualService('old', TO_PAYMENTS, '2026-01-01T00:00:00Z'));
+  t.same(names(lab), ['VirtualService/shop/old/0', 'VirtualService/shop/young/0']);
+  t.match(said(lab, 'HTTPRoute/shop/route'), [/VirtualService shop\/old was there first/]);
+  t.end();
+});
+
+test('a VirtualService follows the one it delegates to', t => {
+  const root = virtualService('root', '{hosts: [payments], http: [{delegate: {name: leaf}}]}');
+  const leaf = virtualService('leaf', '{http: [{route: [{destination: {host: payments}}]}]}');
+  const lab = new IndexLab(SHOP, service('payments'), root);
+  t.same(names(lab), []);
+  t.match(said(lab, 'VirtualService/shop/root'), [/no VirtualService shop\/leaf/]);
+  lab.apply(leaf);
+  t.same(names(lab), ['VirtualService/shop/leaf/0']);
+  lab.remove(leaf);
+  t.same(names(lab), []);
+  t.end();
+});
+
+test('sources asked for by labels are the workloads that have them, as they come and go', t => {
+  const rule = virtualService(
+    'web',
+    '{hosts: [payments], http: [{match: [{sourceLabels: {app: web}}], route: [{destination: {host: payments}}]}]}',
+  );
+  const lab = new IndexLab(SHOP, service('payments'), rule);
+  const workloads = (): unknown => lab.routes('payments')?.rules[0]?.matches[0]?.source?.workloads;
+  t.same(workloads(), [], 'none is none, not any');
+  lab.apply(pod('web', { namespace: 'other' }));
+  t.same(workloads(), ['c//Pod/other/web']);
+  lab.remove(pod('web', { namespace: 'other' }));
+  t.same(workloads(), []);
+  t.end();
+});
+
+test('a wildcard gives way to who names the service', t => {
+  const all = virtualService(
+    'all',
+    '{hosts: ["*.shop.svc.cluster.local"], http: [{route: [{destination: {host: orders}}]}]}',
+  );
+  const lab = new IndexLab(
+    SHOP,
+    service('payments'),
+    service('orders'),
+    all,
+    virtualService('one', TO_PAYMENTS),
+  );
+  t.same(names(lab), ['VirtualService/shop/one/0']);
+  t.same(names(lab, 'orders'), ['VirtualService/shop/all/0']);
+  t.match(said(lab, 'VirtualService/shop/all'), [/VirtualService shop\/one names it/]);
+  t.end();
+});
