@@ -47,6 +47,7 @@ for (const name of BINARIES) {
 
 // `ambientctl install` of this version installs this version.
 cpSync('charts', `${OUT}/cli/charts`, { recursive: true });
+await buildPlugin();
 
 const scratch = mkdtempSync(join(tmpdir(), 'ambient-build-'));
 try {
@@ -78,6 +79,30 @@ try {
   });
 } finally {
   rmSync(scratch, { recursive: true, force: true });
+}
+
+/**
+ * The CNI plugin is called by the node's container runtime, where there is no runtime of ours: it is one executable that
+ * holds both. It is called for every pod, and loads nothing but what it needs.
+ */
+async function buildPlugin(): Promise<void> {
+  const [main, config, plugin] = [`${OUT}/cni/main.cjs`, `${OUT}/cni/sea.json`, `${OUT}/cni/ambient-cni`];
+  await build({
+    entryPoints: ['src/cni/main.ts'],
+    outfile: main,
+    bundle: true,
+    platform: 'node',
+    // Lets what is imported on demand be loaded on demand.
+    format: 'cjs',
+    target: 'node26',
+    minify: true,
+    logLevel: 'warning',
+  });
+  const options = { main, output: plugin, disableExperimentalSEAWarning: true };
+  writeFileSync(config, JSON.stringify(options));
+  execFileSync(process.execPath, ['--build-sea', config], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const version = execFileSync(plugin, ['--version'], { encoding: 'utf8', timeout: START_MS });
+  console.log(`${plugin}: ${version.trim()}`);
 }
 
 /** Starts a bundle, waits until its log says that it is ready, and ends it. Throws with the log when it does not come up. */

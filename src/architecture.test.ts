@@ -72,6 +72,7 @@ function roomOf(file: string): string {
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   ztunnel: ['shared'],
+  cni: ['shared'],
   waypoint: ['shared'],
   controller: ['shared'],
   release: ['shared'],
@@ -167,7 +168,9 @@ test('a worker thread never loads the control plane libraries: each would cost i
 });
 
 test('the Kubernetes client never reaches ztunnel or a waypoint', t => {
-  for (const entry of ['src/ztunnel/main.ts', 'src/waypoint/main.ts'].filter(f => FILES.includes(f))) {
+  for (const entry of ['src/ztunnel/main.ts', 'src/waypoint/main.ts', 'src/cni/main.ts'].filter(f =>
+    FILES.includes(f),
+  )) {
     t.notOk(reach(entry).has('@kubernetes/client-node'), entry);
   }
   t.end();

@@ -73,7 +73,16 @@ test('every variable is described', t => {
 
 /** Set by the playground for its own preloaded modules, and by tests for the processes they start: nobody else's. */
 const INTERNAL = /^src\/(docs|playground\/loopback|\w+\/testing)\//;
-const NOT_OURS = new Set(['PATH', 'HOME', 'KUBERNETES_SERVICE_HOST', 'KUBERNETES_SERVICE_PORT']);
+/** Set by the shell, the kubelet, and the container runtime (CNI specification). */
+const NOT_OURS = new Set([
+  'PATH',
+  'HOME',
+  'KUBERNETES_SERVICE_HOST',
+  'KUBERNETES_SERVICE_PORT',
+  'CNI_ARGS',
+  'CNI_COMMAND',
+  'CNI_NETNS',
+]);
 
 /** Variables that code reads without the tiers' EnvReader: scripts, playground, tests. */
 function readDirectly(): Set<string> {

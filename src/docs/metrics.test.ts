@@ -6,6 +6,7 @@ import { registerBuild } from '#shared/observability/build-info.ts';
 import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import { createServerMetrics } from '../controller/discovery/server-metrics.ts';
+import { createNodeMetrics } from '../ztunnel/node/node-metrics.ts';
 import { REQUEST_LABELS, RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { EjectionTelemetry } from '../waypoint/telemetry/ejections.ts';
@@ -33,6 +34,7 @@ const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: 
     use: 'new EjectionTelemetry(',
     register: m => void new EjectionTelemetry(m, QUIET),
   },
+  { use: 'createNodeMetrics(', register: m => void createNodeMetrics(m) },
   { use: 'new TcpMetrics(', register: m => void new TcpMetrics(m) },
   { use: 'registerWorkerRestarts(', register: m => void registerWorkerRestarts(m) },
   { use: 'createCertificateMetrics(', register: m => void createCertificateMetrics(m) },

@@ -16,16 +16,13 @@ import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
-import type { NodeAgentConfig } from './config/workload-config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
 import { collectGarbageLater } from './collect-garbage.ts';
 import { createCertificateSource, createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
-import { DirectoryPodSource } from './node/directory-pod-source.ts';
-import { NodeAgent } from './node/node-agent.ts';
-import { CAPTURE_PORTS, DEFAULT_PROBE_SOURCES } from './redirect/capture-rules.ts';
-import { createNft } from './redirect/nft.ts';
+import { NodeCapture } from './control/node-capture.ts';
+import type { LocalPod } from './node/local-pod.ts';
 import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
 
 export interface Ztunnel {
@@ -65,6 +62,7 @@ class App {
   /** Whatever else runs; stopped in reverse. */
   readonly #stops: (() => Promise<void> | void)[] = [];
   readonly #admin: AdminServer[] = [];
+  #capture: NodeCapture | undefined;
 
   constructor(config: ZtunnelConfig) {
     this.#config = config;
@@ -96,17 +94,21 @@ class App {
     const config = this.#config;
     const stateKnown = this.#readiness.register('state of the mesh');
     const socketsOpen = this.#readiness.register('workload sockets');
-    await this.#serve(config.readinessAddress, [readinessRoute(this.#readiness)]);
+    await this.#serve(config.readinessAddress, [
+      readinessRoute(this.#readiness, () => this.#capture?.warnings() ?? []),
+    ]);
     await this.#workers.start();
     const manager = await this.#createCertificates();
     const discovery = await this.#createDiscovery(manager, stateKnown);
+    const enrolment = this.#createEnrolment(manager);
     await this.#serveAdmin(manager, discovery);
     discovery.start();
-    await this.#enrolWorkloads(manager);
+    await this.#enrolWorkloads(enrolment);
     socketsOpen();
   }
 
   async stop(drainMs: number): Promise<void> {
+    await this.#capture?.finishRelease(drainMs / 2);
     // Originals of the listening sockets go at the same time as the workers' own: nobody waits in a queue that no one serves.
     const drained = this.#workers.drain(drainMs);
     for (const close of this.#listening) await close();
@@ -171,39 +173,47 @@ class App {
     return discovery;
   }
 
-  async #enrolWorkloads(manager: CertificateManager): Promise<void> {
-    const { dedicated, nodeAgent, traffic, drainMs } = this.#config;
-    const enrolment = new PodEnrolment({
+  #createEnrolment(manager: CertificateManager): PodEnrolment {
+    const { nodeAgent, traffic, drainMs, instance, stateDir } = this.#config;
+    const workers = new PodEnrolment({
       manager,
       workers: this.#workers,
       trustDomain: traffic.trustDomain,
       drainMs,
     });
+    if (nodeAgent !== undefined) {
+      this.#capture = new NodeCapture({
+        config: nodeAgent,
+        instance,
+        workers,
+        stateDir,
+        peersKnowItLeft: pod => this.#isDialledDirectly(pod),
+        clock: systemClock,
+        random: Math.random,
+        metrics: this.#metrics,
+        logger: this.logger,
+      });
+    }
+    return workers;
+  }
+
+  async #enrolWorkloads(enrolment: PodEnrolment): Promise<void> {
+    const { dedicated } = this.#config;
     if (dedicated !== undefined) {
       const { assignment, close } = dedicatedWorkload(dedicated);
       this.#listening.push(close);
       await enrolment.assign(assignment);
     }
-    if (nodeAgent !== undefined) await this.#startNodeAgent(nodeAgent, enrolment);
+    const capture = this.#capture;
+    if (capture === undefined) return;
+    this.#listening.push(() => capture.stop());
+    await capture.start();
   }
 
-  async #startNodeAgent(config: NodeAgentConfig, workers: PodEnrolment): Promise<void> {
-    const agent = new NodeAgent({
-      source: new DirectoryPodSource(config.podSourceDir, systemClock, this.logger),
-      workers,
-      capture: {
-        ports: CAPTURE_PORTS,
-        probeSources: config.probeSources ?? DEFAULT_PROBE_SOURCES,
-        captureDns: config.captureDns,
-      },
-      rules: { excludedNamespaces: new Set(config.excludedNamespaces) },
-      nft: createNft(systemClock),
-      clock: systemClock,
-      logger: this.logger,
-      random: Math.random,
-    });
-    this.#listening.push(() => agent.stop());
-    await agent.start();
+  /** What this proxy has heard of one of its own pods, its peers have heard at about the same time. */
+  #isDialledDirectly({ namespace, name }: LocalPod): boolean {
+    const workload = this.#store.workload(`${this.#config.instance.clusterId}//Pod/${namespace}/${name}`);
+    return workload?.tunnelProtocol !== 'hbone';
   }
 
   async #serveAdmin(manager: CertificateManager, discovery: DiscoverySource): Promise<void> {
@@ -212,6 +222,7 @@ class App {
     const updateCertificates = createCertificateMetrics(this.#metrics);
     const render = async (): Promise<string> => {
       updateCertificates(manager.gauges());
+      this.#capture?.updateMetrics();
       return exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
     };
     const metrics = metricsRoutes(render, exposition.contentType);
@@ -229,7 +240,8 @@ class App {
       }),
       ...loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope)),
       ...metrics,
-      readinessRoute(this.#readiness),
+      ...(this.#capture === undefined ? [] : [this.#capture.route()]),
+      readinessRoute(this.#readiness, () => this.#capture?.warnings() ?? []),
     ];
     await this.#serve(adminAddress, routes);
     if (adminSocket !== undefined) await this.#newServer(routes).listen({ unixSocket: adminSocket });

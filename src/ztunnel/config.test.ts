@@ -23,7 +23,11 @@ test('defaults of a node proxy', t => {
   const config = readConfig(SHARED);
   t.match(config, {
     dedicated: undefined,
-    nodeAgent: { podSourceDir: '/pods', captureDns: false, probeSources: undefined },
+    nodeAgent: {
+      source: { kind: 'directory', directory: '/pods' },
+      captureDns: false,
+      probeSources: undefined,
+    },
     instance: { clusterId: 'Kubernetes', clusterDomain: 'cluster.local' },
     discovery: { address: 'istiod.istio-system.svc:15012', tokenPath: '/var/run/secrets/tokens/istio-token' },
     certificates: { fake: false, address: 'istiod.istio-system.svc:15012', ttlMs: 86_400_000 },
@@ -142,6 +146,11 @@ test('values that are wrong', t => {
       /^SOCKS5_ADDR: "127.0.0.1" is not accepted/,
     ],
     ['on-demand discovery', { ...SHARED, XDS_ON_DEMAND: 'true' }, /^XDS_ON_DEMAND: true is not supported/],
+    [
+      'a plugin that would ask nobody',
+      { ...SHARED, CNI_SOCKET: 'off', CNI_CONF_DIR: '/etc/cni/net.d' },
+      /^CNI_SOCKET: is off, but CNI_CONF_DIR is set/,
+    ],
     ['DNS capture', { ...SHARED, DNS_CAPTURE: 'true' }, /^DNS_CAPTURE: true is not supported yet/],
     [
       'a probe source that is a name',

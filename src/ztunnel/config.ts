@@ -9,13 +9,12 @@ import {
 } from './config/control-plane-config.ts';
 import { type LogConfig, readLog } from './config/log-config.ts';
 import { readDrain, readTraffic } from './config/traffic-config.ts';
+import { type NodeAgentConfig, readNodeAgent } from './config/node-agent-config.ts';
 import {
   type DedicatedConfig,
   type InstanceConfig,
-  type NodeAgentConfig,
   readDedicated,
   readInstance,
-  readNodeAgent,
 } from './config/workload-config.ts';
 import type { TrafficSettings } from './pod/traffic-context.ts';
 

@@ -6,7 +6,6 @@ import { exportPublicKey, generateKey, softwareProvider } from '#shared/pki/cryp
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
-import { directoryCaStore } from './ca-store.ts';
 import { directoryKeyStore, type KeyStore } from './key-store.ts';
 import { ManagedCa, type ManagedCaOptions } from './managed-ca.ts';
 
@@ -19,8 +18,7 @@ async function optionsFor(
   more: Partial<ManagedCaOptions> = {},
 ): Promise<ManagedCaOptions> {
   await mkdir(directory, { recursive: true });
-  const store = directoryCaStore(directory);
-  return { clock: new FakeClock(), trustDomain: parseTrustDomain('cluster.local'), store, ...more };
+  return { clock: new FakeClock(), trustDomain: parseTrustDomain('cluster.local'), directory, ...more };
 }
 
 async function publicKey(): Promise<Buffer> {
@@ -159,9 +157,7 @@ test('a crash within any step leaves the phase before it and a CA that signs', a
       return key;
     },
   };
-  const ca = await ManagedCa.open(
-    await optionsFor(directory, { store: directoryCaStore(directory, crashing) }),
-  );
+  const ca = await ManagedCa.open(await optionsFor(directory, { keys: crashing }));
   for (failAfter of [0, 1]) {
     await t.rejects(ca.prepareRotation(), { message: 'crash' });
     t.ok((await keyFiles(directory)).length > 2, 'the crash left keys behind');

@@ -2,14 +2,22 @@ import type { Readiness } from '../lifecycle/readiness.ts';
 import { type AdminRoute, json, text } from './admin-server.ts';
 import { LOG_LEVELS, type LogLevel, type LogLevels, parseLogLevel } from './logger.ts';
 
-/** `GET /healthz/ready`: 200 when ready, 503 with what is waited for. */
-export function readinessRoute(readiness: Readiness): AdminRoute {
+/**
+ * `GET /healthz/ready`: 200 when ready, 503 with what is waited for. `warnings` are shown below "ready": what an operator
+ * has to know, though it is no reason to take the whole process out of service.
+ */
+export function readinessRoute(
+  readiness: Readiness,
+  warnings: () => readonly string[] = () => [],
+): AdminRoute {
   return {
     method: 'GET',
     path: '/healthz/ready',
     help: '200 when ready, 503 with what is waited for',
     handle: () =>
-      readiness.ready ? text('ready\n') : text(`waiting for: ${readiness.waitingFor.join(', ')}\n`, 503),
+      readiness.ready
+        ? text(['ready', ...warnings()].map(line => `${line}\n`).join(''))
+        : text(`waiting for: ${readiness.waitingFor.join(', ')}\n`, 503),
   };
 }
 

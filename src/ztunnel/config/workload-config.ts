@@ -1,15 +1,6 @@
 import { type Address, readAddress, readIp } from '#shared/config/address.ts';
 import type { EnvReader } from '#shared/config/env-reader.ts';
-import { parseList } from '#shared/config/list.ts';
-import { canonicalIp } from '#shared/workload/ip.ts';
 import { SOCKS5_PORT } from '../ports.ts';
-
-export interface NodeAgentConfig {
-  readonly podSourceDir: string;
-  readonly excludedNamespaces: readonly string[];
-  readonly captureDns: boolean;
-  readonly probeSources: readonly string[] | undefined;
-}
 
 export interface DedicatedConfig {
   readonly namespace: string;
@@ -40,40 +31,6 @@ export function readInstance(env: EnvReader): InstanceConfig {
     ),
     clusterId: env.string('CLUSTER_ID', 'Kubernetes', 'name of the cluster'),
     clusterDomain: env.string('CLUSTER_DOMAIN', 'cluster.local', 'domain of service names'),
-  };
-}
-
-export function readNodeAgent(env: EnvReader, shared: boolean): NodeAgentConfig | undefined {
-  const podSourceDir = env.optional(
-    'POD_SOURCE_DIR',
-    'directory of <uid>.json files, one a pod of this node; required in shared mode',
-  );
-  if (shared && podSourceDir === undefined)
-    env.reject('POD_SOURCE_DIR', 'is not set; PROXY_MODE=shared needs to know the pods of this node');
-  const excluded = env.string(
-    'EXCLUDED_NAMESPACES',
-    'kube-system',
-    'namespaces whose pods are never captured, separated by commas',
-  );
-  const captureDns = env.boolean(
-    'DNS_CAPTURE',
-    false,
-    'redirect DNS of captured pods to the proxy; it has no DNS server yet, so true is refused',
-  );
-  if (captureDns) env.reject('DNS_CAPTURE', 'true is not supported yet: this proxy has no DNS server');
-  const probes = env.optional(
-    'PROBE_SOURCES',
-    'addresses of health probes that reach applications without the mesh, separated by commas',
-  );
-  for (const ip of parseList(probes ?? ''))
-    if (canonicalIp(ip) === undefined)
-      env.reject('PROBE_SOURCES', `${JSON.stringify(ip)} is not an IP address`);
-  if (!shared) return undefined;
-  return {
-    podSourceDir: podSourceDir ?? '',
-    excludedNamespaces: parseList(excluded),
-    captureDns,
-    probeSources: probes === undefined ? undefined : parseList(probes),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { CertificateLease, CertificateManager } from '#shared/identity/certificate-manager.ts';
-import { formatSpiffeId } from '#shared/spiffe/spiffe-id.ts';
+import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import type { EnrolledPod, LeaveReason, PodWorkers } from '../node/enrolment.ts';
 import type { LocalPod } from '../node/local-pod.ts';
@@ -39,21 +39,19 @@ export class PodEnrolment implements PodWorkers {
     });
   }
 
+  async identityReady({ pod }: EnrolledPod, deadlineMs: number): Promise<void> {
+    await this.#options.manager.waitFor(this.#identityOf(pod), deadlineMs);
+  }
+
   /**
    * The certificate is fetched meanwhile and not waited for: without the CA the pod still starts, and what needs an
    * identity is refused with that reason. Rejects when the identity is not valid or no worker can listen.
    */
   async assign(assignment: PodAssignment): Promise<void> {
     const { info } = assignment;
-    const { manager, trustDomain, workers } = this.#options;
-    const { namespace, serviceAccount } = info;
-    const identity = formatSpiffeId({
-      trustDomain: parseTrustDomain(trustDomain),
-      namespace,
-      serviceAccount,
-    });
+    const { manager, workers } = this.#options;
     const before = this.#leases.get(info.uid);
-    this.#leases.set(info.uid, manager.retain(identity));
+    this.#leases.set(info.uid, manager.retain(this.#identityOf(info)));
     before?.release();
     try {
       await workers.enrol(assignment);
@@ -71,6 +69,11 @@ export class PodEnrolment implements PodWorkers {
     const { uid } = enrolled.pod;
     await this.#options.workers.leave(uid, reason === 'opted_out' ? this.#options.drainMs : 0);
     this.#release(uid);
+  }
+
+  #identityOf({ namespace, serviceAccount }: Pick<LocalPod, 'namespace' | 'serviceAccount'>): SpiffeId {
+    const trustDomain = parseTrustDomain(this.#options.trustDomain);
+    return formatSpiffeId({ trustDomain, namespace, serviceAccount });
   }
 
   #release(uid: string): void {

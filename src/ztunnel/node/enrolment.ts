@@ -29,6 +29,8 @@ export interface PodWorkers {
    * the enrolment is undone and tried again.
    */
   enrol(pod: EnrolledPod): Promise<void>;
+  /** Resolves when the pod has a certificate to be known by. Rejects after `deadlineMs` with the reason. */
+  identityReady(pod: EnrolledPod, deadlineMs: number): Promise<void>;
   /**
    * The pod keeps its sockets, but its labels changed. New connections see the new pod, and nothing is interrupted.
    */

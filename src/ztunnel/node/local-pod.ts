@@ -12,6 +12,14 @@ export interface LocalPod {
   /** Path of the pod's network namespace; undefined until it has one. */
   readonly netnsPath: string | undefined;
   readonly hostNetwork: boolean;
+  /** Its containers have not run yet: nothing of it works without the mesh, or can be interrupted by joining it. */
+  readonly starting: boolean;
+  /** The container that is a mesh's sidecar proxy; undefined: none. */
+  readonly sidecar: string | undefined;
+  /** Plaintext from outside the mesh reaches the application without the proxy. */
+  readonly bypassInbound: boolean;
+  /** TCP ports that the kubelet's probes dial; undefined: not known, so any. */
+  readonly probePorts: readonly number[] | undefined;
 }
 
 export type PodStatus =

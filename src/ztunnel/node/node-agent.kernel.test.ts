@@ -42,11 +42,16 @@ class FakeSource implements PodSource {
 class FakeWorkers implements PodWorkers {
   readonly calls: string[] = [];
   failures = 0;
+  hasIdentity = true;
   readonly left: LeaveReason[] = [];
 
   async enrol(pod: EnrolledPod): Promise<void> {
     this.calls.push(`enrol ${pod.pod.name}`);
     if (this.failures-- > 0) throw new Error('no worker is up');
+  }
+
+  async identityReady(): Promise<void> {
+    if (!this.hasIdentity) throw new Error('no certificate');
   }
 
   update(pod: EnrolledPod): void {
@@ -69,6 +74,10 @@ function podIn(netns: LabNetns, change: Partial<LocalPod> = {}): LocalPod {
     ips: [netns.ipv4],
     netnsPath: netns.path,
     hostNetwork: false,
+    starting: false,
+    sidecar: undefined,
+    bypassInbound: false,
+    probePorts: undefined,
     ...change,
   };
 }

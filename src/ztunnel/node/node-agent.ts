@@ -5,7 +5,8 @@ import type { Nft } from '../redirect/nft.ts';
 import type { EnrolledPod, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { PodKeeper } from './pod-keeper.ts';
-import type { CaptureRules } from './should-capture.ts';
+import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
+import { shouldCapture } from './should-capture.ts';
 
 /** How often every pod's rules, sockets and namespace are compared with what they should be. */
 const VERIFY_INTERVAL_MS = 10_000;
@@ -20,11 +21,22 @@ export interface NodeAgentOptions {
   readonly logger: Logger;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Where probes come from as of now; by default what `capture` says. */
+  readonly probeSources?: () => readonly string[];
+  /** As in `PodKeeperOptions`; by default this agent is the only one of its node. */
+  readonly isInCharge?: () => boolean;
+  /** As in `PodKeeperOptions`; by default they always know. */
+  readonly peersKnowItLeft?: (pod: LocalPod) => boolean;
 }
 
 export interface NodePod {
   readonly pod: LocalPod;
   readonly status: PodStatus;
+}
+
+export interface SettledPod {
+  readonly status: PodStatus;
+  readonly enrolled: EnrolledPod | undefined;
 }
 
 /**
@@ -38,6 +50,7 @@ export class NodeAgent {
   #verifyTimer: Timer | undefined;
   #firstSet: Promise<void> = Promise.resolve();
   #stopped = false;
+  #released = false;
 
   /** Throws when the capture options do not make a ruleset. */
   constructor(options: NodeAgentOptions) {
@@ -79,6 +92,33 @@ export class NodeAgent {
     return [...this.#keepers.values()].flatMap(({ enrolled }) => (enrolled === undefined ? [] : [enrolled]));
   }
 
+  /** Labelled for the mesh, running, and not in it: what an operator has to know of. */
+  unmeshed(): NodePod[] {
+    const { rules } = this.#options;
+    return this.pods().filter(
+      ({ pod, status }) => !pod.starting && shouldCapture(pod, rules).wanted && status.state !== 'enrolled',
+    );
+  }
+
+  /** Resolves when what is known of the pod has been acted on, with how it stands then; undefined: no such pod. */
+  async settled(uid: string): Promise<SettledPod | undefined> {
+    const keeper = this.#keepers.get(uid);
+    await keeper?.settled();
+    return keeper?.pod === undefined ? undefined : { status: keeper.status, enrolled: keeper.enrolled };
+  }
+
+  /** Takes every pod out of the mesh, for good: its rules go. Resolves when all have left. */
+  async release(): Promise<void> {
+    this.#released = true;
+    await Promise.all([...this.#keepers.values()].map(keeper => keeper.release()));
+  }
+
+  /** Looks at every pod again, after this agent has come to be in charge. */
+  async reconcile(): Promise<void> {
+    await Promise.all([...this.#keepers.values()].map(keeper => keeper.want(keeper.pod)));
+    await this.verify();
+  }
+
   /** Verifies every pod now; `start` does it every 10 s. */
   async verify(): Promise<void> {
     // One after the other: a burst of nft processes would take the cores from the traffic.
@@ -96,7 +136,20 @@ export class NodeAgent {
   #keeper(uid: string): PodKeeper {
     const known = this.#keepers.get(uid);
     if (known !== undefined) return known;
-    const keeper = new PodKeeper(uid, { ...this.#options, logger: this.#logger });
+    const { capture, probeSources, isInCharge = () => true, peersKnowItLeft = () => true } = this.#options;
+    const keeper = new PodKeeper(uid, {
+      ...this.#options,
+      isInCharge,
+      peersKnowItLeft,
+      captureFor: ({ probePorts, bypassInbound }) => ({
+        ...capture,
+        probeSources: probeSources?.() ?? capture.probeSources,
+        probePorts,
+        bypassInbound,
+      }),
+      logger: this.#logger,
+    });
+    if (this.#released) void keeper.release();
     this.#keepers.set(uid, keeper);
     return keeper;
   }

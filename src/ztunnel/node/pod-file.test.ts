@@ -11,15 +11,27 @@ const GOOD = {
   ips: ['10.1.0.2', 'FD00:0::2'],
   netnsPath: '/run/netns/x',
   hostNetwork: false,
+  starting: false,
+  sidecar: 'istio-proxy',
+  bypassInbound: true,
+  probePorts: [8080],
 };
 
 test('a good file', async t => {
   const result = parsePodFile(JSON.stringify(GOOD), 'u-1');
   t.same(result, { ok: true, pod: { ...GOOD, ips: ['10.1.0.2', 'fd00::2'] } });
-  const { labels: _l, ips: _i, netnsPath: _n, hostNetwork: _h, ...least } = GOOD;
+  const { labels: _l, ips: _i, netnsPath: _n, hostNetwork: _h, ...more } = GOOD;
+  const { starting: _s, sidecar: _c, bypassInbound: _b, probePorts: _p, ...least } = more;
   t.match(parsePodFile(JSON.stringify(least), 'u-1'), {
     ok: true,
-    pod: { labels: {}, ips: [], netnsPath: undefined, hostNetwork: false },
+    pod: {
+      labels: {},
+      ips: [],
+      netnsPath: undefined,
+      hostNetwork: false,
+      sidecar: undefined,
+      probePorts: undefined,
+    },
   });
 });
 
@@ -36,6 +48,9 @@ test('what a bad file gets', async t => {
     ['labels are an object', { labels: [] }, 'labels: [] is not an object of strings'],
     ['addresses are addresses', { ips: ['10.0.0.256'] }, 'ips: "10.0.0.256" is not an IP address'],
     ['the path is absolute', { netnsPath: 'run/netns' }, 'netnsPath: "run/netns" is not an absolute path'],
+    ['a port is one of TCP', { probePorts: [0] }, 'probePorts: 0 is not a port'],
+    ['ports are an array', { probePorts: 80 }, 'probePorts: 80 is not an array of ports'],
+    ['a container has a name', { sidecar: '' }, 'sidecar: "" is not a name'],
     ['hostNetwork is a boolean', { hostNetwork: 'no' }, 'hostNetwork: "no" is neither true nor false'],
   ] as const) {
     t.same(

@@ -36,6 +36,10 @@ export function parsePodFile(text: string, fileUid: string): PodFileResult {
     ips: fields.addresses('ips'),
     netnsPath: fields.path('netnsPath'),
     hostNetwork: fields.flag('hostNetwork'),
+    starting: fields.flag('starting'),
+    sidecar: fields.optionalName('sidecar'),
+    bypassInbound: fields.flag('bypassInbound'),
+    probePorts: fields.ports('probePorts'),
   };
   if (pod.uid !== '' && pod.uid !== fileUid) {
     fields.errors.push(`uid: is ${pod.uid}, but the file is named for ${fileUid}`);
@@ -83,6 +87,25 @@ class Fields {
       const ip = typeof item === 'string' ? canonicalIp(item) : undefined;
       if (ip === undefined) this.errors.push(`${name}: ${show(item)} is not an IP address`);
       return ip === undefined ? [] : [ip];
+    });
+  }
+
+  optionalName(name: string): string | undefined {
+    const value = this.#object[name];
+    return value === undefined || value === null ? undefined : this.text(name, OBJECT_NAME);
+  }
+
+  ports(name: string): number[] | undefined {
+    const value = this.#object[name];
+    if (value === undefined || value === null) return undefined;
+    if (!Array.isArray(value)) {
+      this.errors.push(`${name}: ${show(value)} is not an array of ports`);
+      return undefined;
+    }
+    return value.flatMap((item: unknown) => {
+      if (typeof item === 'number' && Number.isInteger(item) && item > 0 && item < 65_536) return [item];
+      this.errors.push(`${name}: ${show(item)} is not a port`);
+      return [];
     });
   }
 

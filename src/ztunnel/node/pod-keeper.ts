@@ -10,24 +10,37 @@ import { withDeadline } from './deadline.ts';
 import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { closePodCapture, openPodCapture, type PodCapture } from './pod-capture.ts';
-import { type CaptureRules, shouldCapture } from './should-capture.ts';
+import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
+import { type CaptureDecision, shouldCapture } from './should-capture.ts';
 
 const RETRY: BackoffOptions = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 };
 /** Workers answer in milliseconds; one that does not in this time is stuck. */
 const ENROL_DEADLINE_MS = 10_000;
 const LEAVE_GRACE_MS = 1_000;
+/** Other proxies have long heard of the change by then, or the controller is down. */
+const PEERS_DEADLINE_MS = 10_000;
+const PEERS_POLL_MS = 50;
+/** A running pod joins when it has a certificate; one that is starting is not kept from it for longer than this. */
+const IDENTITY_DEADLINE_MS = { running: 5_000, starting: 2_000 };
 /** The workers' own drain deadline is shorter: this one only guards against a worker that has died. */
 const LEAVE_DEADLINE_MS = 60_000;
+
+const NO_NETNS =
+  'its network namespace is not found on this node; the proxy needs hostPID, SYS_PTRACE and the directory of network namespaces';
 
 export interface PodKeeperOptions {
   readonly source: PodSource;
   readonly workers: PodWorkers;
-  readonly capture: CaptureOptions;
+  readonly captureFor: (pod: LocalPod) => CaptureOptions;
   readonly rules: CaptureRules;
   readonly nft: Nft;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
+  /** False while a newer ztunnel holds the pods of this node: what is open here goes on, what pods become is its affair. */
+  readonly isInCharge: () => boolean;
+  /** Whether other proxies have heard that a pod is no longer to be dialled through the mesh. */
+  readonly peersKnowItLeft: (pod: LocalPod) => boolean;
 }
 
 /**
@@ -47,6 +60,7 @@ export class PodKeeper {
   #queued = false;
   #closed = false;
   #lookedForLeftovers = false;
+  #released = false;
 
   constructor(uid: string, options: PodKeeperOptions) {
     this.#uid = uid;
@@ -74,6 +88,17 @@ export class PodKeeper {
   /** Resolves when the wish is reached or has failed once. Never rejects. */
   want(pod: LocalPod | undefined): Promise<void> {
     this.#wanted = pod;
+    return this.#reconcileSoon();
+  }
+
+  /** Resolves when every step asked for so far has been done, or has failed. */
+  settled(): Promise<void> {
+    return this.#steps;
+  }
+
+  /** The mesh goes from this node: the pod leaves it, whatever its labels say. */
+  release(): Promise<void> {
+    this.#released = true;
     return this.#reconcileSoon();
   }
 
@@ -115,14 +140,21 @@ export class PodKeeper {
       await this.#leave('deleted');
       return;
     }
-    const { capture, reason } = shouldCapture(pod, this.#options.rules);
+    if (!this.#options.isInCharge()) return;
+    const { wanted, capture, reason } = this.#decide(pod);
     if (!capture || pod.netnsPath === undefined) {
-      await this.#leave('opted_out');
+      await this.#leave(wanted ? 'deleted' : 'opted_out');
+      if (wanted && !pod.starting) throw new Error(NO_NETNS);
       await this.#tryTo('remove the rules of an earlier ztunnel', this.#removeLeftovers(pod));
       await this.#report({ state: 'not_captured', message: reason });
       return;
     }
     await this.#enrol(pod, pod.netnsPath, reason);
+  }
+
+  #decide(pod: LocalPod): CaptureDecision {
+    if (!this.#released) return shouldCapture(pod, this.#options.rules);
+    return { wanted: false, capture: false, reason: 'the mesh is being removed from this node' };
   }
 
   async #enrol(pod: LocalPod, netnsPath: string, reason: string): Promise<void> {
@@ -134,6 +166,7 @@ export class PodKeeper {
     }
     if (this.#capture !== undefined && this.#capture.enrolled.pod !== pod) {
       this.#capture = { ...this.#capture, enrolled: { ...this.#capture.enrolled, pod } };
+      await this.#capture.redirection.reconfigure(this.#options.captureFor(pod));
       this.#options.workers.update(this.#capture.enrolled);
     }
     this.#failures = 0;
@@ -142,17 +175,30 @@ export class PodKeeper {
 
   /** Sockets first, then workers behind them, then the rules: at no time is traffic redirected to nobody. */
   async #capturePod(pod: LocalPod, netnsPath: string): Promise<void> {
-    const { capture: options, nft, workers, clock } = this.#options;
-    const capture = openPodCapture(pod, netnsPath, options, nft);
+    const { captureFor, nft, workers, clock } = this.#options;
+    const capture = openPodCapture(pod, netnsPath, captureFor(pod), nft);
     this.#capture = capture;
     try {
       await withDeadline(clock, ENROL_DEADLINE_MS, 'workers that accept', workers.enrol(capture.enrolled));
+      await this.#untilIdentified(capture);
       await capture.redirection.apply();
     } catch (cause) {
       await this.#leave('failed');
       throw cause;
     }
     this.#logger.info('pod enrolled', this.#names(pod));
+  }
+
+  /**
+   * A running pod goes on as it is until it has a certificate: captured before, every connection to the mesh would fail.
+   * One that is starting is captured in any case, and so is one whose traffic an earlier ztunnel's rules refuse already.
+   */
+  async #untilIdentified({ enrolled, redirection }: PodCapture): Promise<void> {
+    const { starting } = enrolled.pod;
+    if (!starting && (await redirection.present())) return;
+    const deadlineMs = starting ? IDENTITY_DEADLINE_MS.starting : IDENTITY_DEADLINE_MS.running;
+    const ready = this.#options.workers.identityReady(enrolled, deadlineMs);
+    await (starting ? this.#tryTo('wait for a certificate', ready) : ready);
   }
 
   /**
@@ -168,6 +214,7 @@ export class PodKeeper {
         await this.#tryTo('stop the redirection', capture.redirection.drain());
         await this.#report({ state: 'not_captured', message: 'leaving the mesh' });
         // The sockets stay until other proxies have heard that this pod is to be dialled without HBONE.
+        await this.#untilPeersKnow(capture.enrolled.pod);
         await delay(clock, LEAVE_GRACE_MS);
       }
       const left = withDeadline(
@@ -185,14 +232,20 @@ export class PodKeeper {
     this.#logger.info('pod left', { ...this.#names(capture.enrolled.pod), reason });
   }
 
+  async #untilPeersKnow(pod: LocalPod): Promise<void> {
+    const { clock, peersKnowItLeft } = this.#options;
+    const deadline = clock.monotonic() + PEERS_DEADLINE_MS;
+    while (!peersKnowItLeft(pod) && clock.monotonic() < deadline) await delay(clock, PEERS_POLL_MS);
+  }
+
   /** The pod may have left the mesh while no ztunnel ran: its rules would refuse its traffic for ever. */
   async #removeLeftovers(pod: LocalPod): Promise<void> {
     if (this.#lookedForLeftovers || pod.hostNetwork || pod.netnsPath === undefined) return;
     this.#lookedForLeftovers = true;
     const netns = openNetns(pod.netnsPath);
     try {
-      const { capture, nft } = this.#options;
-      const removed = await new Redirection(netns.fd, capture, nft).removeIfPresent();
+      const { captureFor, nft } = this.#options;
+      const removed = await new Redirection(netns.fd, captureFor(pod), nft).removeIfPresent();
       if (removed) this.#logger.warn('rules of an earlier ztunnel removed', this.#names(pod));
     } finally {
       netns.close();
@@ -203,10 +256,13 @@ export class PodKeeper {
     const capture = this.#capture;
     const pod = this.#wanted;
     if (capture === undefined || pod?.netnsPath === undefined || this.#closed) return;
+    if (!this.#options.isInCharge()) return;
     if (!this.#isAlive(capture, pod.netnsPath)) {
       await this.#reconcile();
       return;
     }
+    // The addresses of the node, which probes come from, may have changed.
+    if (await capture.redirection.reconfigure(this.#options.captureFor(pod))) return;
     const repaired = await capture.redirection.repair();
     for (const what of repaired) this.#logger.warn('capture repaired', { ...this.#names(pod), what });
   }

@@ -7,36 +7,24 @@ const POD: LocalPod = {
   name: 'a',
   namespace: 'shop',
   serviceAccount: 'default',
-  labels: {},
+  labels: { 'istio.io/dataplane-mode': 'ambient' },
   namespaceLabels: {},
   ips: ['10.0.0.1'],
   netnsPath: '/run/netns/a',
   hostNetwork: false,
+  starting: false,
+  sidecar: undefined,
+  bypassInbound: false,
+  probePorts: undefined,
 };
-const AMBIENT = { 'istio.io/dataplane-mode': 'ambient' };
-const NONE = { 'istio.io/dataplane-mode': 'none' };
-const RULES = { excludedNamespaces: new Set(['kube-system']) };
+const RULES = { excludedNamespaces: new Set<string>() };
 
-test('which pods are captured', async t => {
-  for (const [sentence, change, capture] of [
-    ['no label: not captured', {}, false],
-    ['the label of the namespace captures', { namespaceLabels: AMBIENT }, true],
-    ['the label of the pod captures', { labels: AMBIENT }, true],
-    ['the pod may opt out of its namespace', { namespaceLabels: AMBIENT, labels: NONE }, false],
-    ['the pod may opt in where its namespace is out', { namespaceLabels: NONE, labels: AMBIENT }, true],
-    [
-      'a mode that is not known captures nothing',
-      { labels: { 'istio.io/dataplane-mode': 'sidecar' } },
-      false,
-    ],
-    ['a pod on the host network never is', { labels: AMBIENT, hostNetwork: true }, false],
-    ['a pod of an excluded namespace never is', { labels: AMBIENT, namespace: 'kube-system' }, false],
-    ['a pod without a namespace yet is not', { labels: AMBIENT, netnsPath: undefined }, false],
-  ] as const) {
-    t.equal(shouldCapture({ ...POD, ...change }, RULES).capture, capture, sentence);
-  }
-  t.match(
-    shouldCapture({ ...POD, labels: NONE, namespaceLabels: AMBIENT }, RULES).reason,
-    'label istio.io/dataplane-mode of the pod is none',
-  );
+test('a pod is captured when it is wanted and has a network namespace', async t => {
+  t.match(shouldCapture(POD, RULES), { wanted: true, capture: true });
+  t.match(shouldCapture({ ...POD, netnsPath: undefined }, RULES), {
+    wanted: true,
+    capture: false,
+    reason: 'the pod has no network namespace yet',
+  });
+  t.match(shouldCapture({ ...POD, labels: {} }, RULES), { wanted: false, capture: false });
 });

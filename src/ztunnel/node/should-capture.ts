@@ -1,32 +1,19 @@
+import { type CaptureRules, wantsMesh } from '#shared/capture/wants-mesh.ts';
 import type { LocalPod } from './local-pod.ts';
 
-export const DATAPLANE_MODE_LABEL = 'istio.io/dataplane-mode';
-
-export interface CaptureRules {
-  /** Namespaces whose pods are never captured, whatever their labels: what runs there must work before the mesh does. */
-  readonly excludedNamespaces: ReadonlySet<string>;
-}
-
 export interface CaptureDecision {
+  /** The labels and the kind of pod ask for the mesh, whether or not it can be captured yet. */
+  readonly wanted: boolean;
   readonly capture: boolean;
   /** For the operator: which rule decided. */
   readonly reason: string;
 }
 
-/** Whether the traffic of a pod goes through the mesh. The pod's own label wins over its namespace's. */
+/** Whether a pod of this node is captured now. */
 export function shouldCapture(pod: LocalPod, rules: CaptureRules): CaptureDecision {
-  if (pod.hostNetwork) return no('the pod uses the network of its host');
-  if (rules.excludedNamespaces.has(pod.namespace)) return no(`namespace ${pod.namespace} is excluded`);
-  const own = pod.labels[DATAPLANE_MODE_LABEL];
-  const mode = own ?? pod.namespaceLabels[DATAPLANE_MODE_LABEL];
-  const where = own === undefined ? `namespace ${pod.namespace}` : 'the pod';
-  if (mode === undefined)
-    return no(`neither the pod nor its namespace has the label ${DATAPLANE_MODE_LABEL}`);
-  if (mode !== 'ambient') return no(`label ${DATAPLANE_MODE_LABEL} of ${where} is ${mode}`);
-  if (pod.netnsPath === undefined) return no('the pod has no network namespace yet');
-  return { capture: true, reason: `label ${DATAPLANE_MODE_LABEL} of ${where} is ambient` };
-}
-
-function no(reason: string): CaptureDecision {
-  return { capture: false, reason };
+  const { wanted, reason } = wantsMesh(pod, rules);
+  if (wanted && pod.netnsPath === undefined) {
+    return { wanted, capture: false, reason: 'the pod has no network namespace yet' };
+  }
+  return { wanted, capture: wanted, reason };
 }

@@ -56,6 +56,21 @@ test('rulesets', async t => {
     /udp dport 53 redirect to :15053\n.* tcp dport 53 redirect to :15053\n/,
     'DNS goes to 15053 when asked for',
   );
+  t.match(
+    captureRuleset({ ...DEFAULTS, probePorts: [8080, 80] }),
+    /ip saddr 169\.254\.7\.127 tcp dport { 80, 8080 } accept/,
+    'probes pass to the ports of probes alone',
+  );
+  t.notMatch(
+    captureRuleset({ ...DEFAULTS, probePorts: [] }),
+    /169\.254/,
+    'a pod without probes lets nothing past the proxy',
+  );
+  t.notMatch(
+    captureRuleset({ ...DEFAULTS, bypassInbound: true }),
+    /15006/,
+    'plaintext to a pod that asks for it is not captured',
+  );
   t.notMatch(captureRuleset(DEFAULTS, false), /zone/, 'a kernel without zones gets none');
   t.notMatch(drainRuleset(), /redirect to/, 'a draining pod redirects nothing');
   t.match(drainRuleset(), /type nat hook output/, 'a draining pod keeps address translation registered');

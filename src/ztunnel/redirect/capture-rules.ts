@@ -27,6 +27,10 @@ export interface CaptureOptions {
   readonly ports: CapturePorts;
   /** Addresses that the node's health probes come from; they reach the application without the mesh. */
   readonly probeSources: readonly string[];
+  /** TCP ports that probes of this pod dial; undefined: not known, so any. */
+  readonly probePorts?: readonly number[] | undefined;
+  /** Plaintext from outside the mesh reaches the application without the proxy. */
+  readonly bypassInbound?: boolean;
   /** Whether UDP and TCP port 53 go to the proxy's DNS server. */
   readonly captureDns: boolean;
 }
@@ -140,13 +144,19 @@ function outputRedirect({ ports, captureDns }: CaptureOptions): Chain {
   };
 }
 
-function inputRedirect({ ports, probeSources }: CaptureOptions): Chain {
+function inputRedirect(options: CaptureOptions): Chain {
+  const { ports, probeSources, probePorts, bypassInbound } = options;
+  if (bypassInbound === true) return { ...PREROUTING_NAT, rules: [] };
+  const probed =
+    probePorts === undefined ? '' : ` tcp dport { ${[...probePorts].sort((a, b) => a - b).join(', ')} }`;
+  const probes = probePorts?.length === 0 ? [] : probeSources;
   return {
     ...PREROUTING_NAT,
     rules: [
       `iifname "lo" accept comment "within the pod, and the proxy dialling the application"`,
-      ...probeSources.map(
-        ip => `${familyOf(ip) === 4 ? 'ip' : 'ip6'} saddr ${ip} accept comment "health probes of the node"`,
+      ...probes.map(
+        ip =>
+          `${familyOf(ip) === 4 ? 'ip' : 'ip6'} saddr ${ip}${probed} accept comment "health probes of the node"`,
       ),
       `tcp dport ${ports.inboundHbone} accept comment "HBONE"`,
       `${NEW_CONNECTION} redirect to :${ports.inboundPlaintext}`,

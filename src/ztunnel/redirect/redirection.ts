@@ -10,7 +10,7 @@ import { normalizedListing, shapeOfListing, shapeOfRuleset } from './ruleset-lis
  */
 export class Redirection {
   readonly #netnsFd: number;
-  readonly #options: CaptureOptions;
+  #options: CaptureOptions;
   readonly #nft: Nft;
   /**
    * How the kernel listed the rules right after they were loaded: what every later look is compared with. Versions of
@@ -47,6 +47,20 @@ export class Redirection {
     return repaired;
   }
 
+  /** Loads other rules, if these options make any. @returns whether they do. */
+  async reconfigure(options: CaptureOptions): Promise<boolean> {
+    const before = captureRuleset(this.#options, this.#zones);
+    this.#options = options;
+    if (captureRuleset(options, this.#zones) === before) return false;
+    await this.apply();
+    return true;
+  }
+
+  /** Whether somebody's rules are there: ours, or those of an earlier or a later ztunnel. */
+  async present(): Promise<boolean> {
+    return (await this.#listing()) !== undefined;
+  }
+
   /** New connections are no longer redirected, live ones go on. */
   async drain(): Promise<void> {
     await this.#load(drainRuleset(this.#zones));
@@ -59,7 +73,7 @@ export class Redirection {
 
   /** For a namespace that another process may have captured. @returns whether there was something to remove. */
   async removeIfPresent(): Promise<boolean> {
-    if ((await this.#listing()) === undefined) return false;
+    if (!(await this.present())) return false;
     await this.remove();
     return true;
   }

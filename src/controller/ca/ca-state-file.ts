@@ -1,0 +1,90 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { readSingleCertificate } from '#shared/pki/certificate-facts.ts';
+import { CaError } from './ca-error.ts';
+import type { AuthorityRecord, CaState } from './root-rotation.ts';
+import { writeFileAtomically } from './write-file.ts';
+
+const FORMAT_VERSION = 1;
+
+/** `undefined` when there is no file yet. Rejects with `CaError` when it is damaged: a new root must be a decision. */
+export async function readCaState(path: string): Promise<CaState | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return parseState(JSON.parse(text));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CaError(
+      'FAILED_PRECONDITION',
+      `CA state ${path} is damaged (${why}): restore it from a backup`,
+      { cause },
+    );
+  }
+}
+
+/** The commit point of every change of the CA. */
+export async function writeCaState(path: string, state: CaState): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFileAtomically(path, `${JSON.stringify({ version: FORMAT_VERSION, ...state }, undefined, 2)}\n`);
+}
+
+function parseState(value: unknown): CaState {
+  const object = asObject(value, 'state');
+  if (object['version'] !== FORMAT_VERSION) throw new Error(`version is not ${FORMAT_VERSION}`);
+  const active = parseAuthority(object['active'], 'active');
+  const leavesUntilMs = asTime(object['leavesUntilMs'], 'leavesUntilMs');
+  const phase = object['phase'];
+  if (phase === 'stable') return { phase, active, leavesUntilMs };
+  const oldLeavesUntilMs = asTime(object['oldLeavesUntilMs'], 'oldLeavesUntilMs');
+  if (phase === 'prepared') {
+    return { phase, active, leavesUntilMs, oldLeavesUntilMs, next: parseAuthority(object['next'], 'next') };
+  }
+  if (phase === 'switched') {
+    return {
+      phase,
+      active,
+      leavesUntilMs,
+      oldLeavesUntilMs,
+      previous: parseAuthority(object['previous'], 'previous'),
+    };
+  }
+  throw new Error('phase is not stable, prepared or switched');
+}
+
+function parseAuthority(value: unknown, path: string): AuthorityRecord {
+  const object = asObject(value, path);
+  return {
+    id: asString(object['id'], `${path}.id`),
+    rootPem: asCertificate(object['rootPem'], `${path}.rootPem`),
+    rootKey: asString(object['rootKey'], `${path}.rootKey`),
+    intermediatePem: asCertificate(object['intermediatePem'], `${path}.intermediatePem`),
+    intermediateKey: asString(object['intermediateKey'], `${path}.intermediateKey`),
+  };
+}
+
+function asObject(value: unknown, path: string): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw new Error(`${path} is not an object`);
+  return Object.fromEntries(Object.entries(value));
+}
+
+function asString(value: unknown, path: string): string {
+  if (typeof value !== 'string' || value === '') throw new Error(`${path} is not a string`);
+  return value;
+}
+
+function asCertificate(value: unknown, path: string): string {
+  const pem = asString(value, path);
+  readSingleCertificate(pem);
+  return pem;
+}
+
+function asTime(value: unknown, path: string): number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new Error(`${path} is not a time`);
+  return value;
+}

@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, type FSWatcher, watch } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import type { Logger } from '#shared/observability/logger.ts';
+import type { ClusterAccess, CniInstallConfig } from '../../config/node-agent-config.ts';
+import { chained, PLUGIN_TYPE, type PluginEntry, unchained } from './conflist.ts';
+
+export interface ChainKeeperOptions {
+  readonly config: CniInstallConfig;
+  readonly socket: string;
+  readonly access: ClusterAccess;
+  readonly excludedNamespaces: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly onState: (state: ChainState) => void;
+}
+
+export type ChainState =
+  | { readonly installed: true; readonly file: string }
+  | { readonly installed: false; readonly reason: string };
+
+/** Directory, beside the configurations, of what the plugin asks the API server with when no ztunnel answers. */
+const CREDENTIALS = 'ambient-cni.d';
+/** Another CNI may write its list anew at any time; tokens live an hour. */
+const CHECK_MS = 10_000;
+const SETTLE_MS = 20;
+const MAX_CONF_BYTES = 1 << 20;
+const CONF_FILE = /^[^.].*\.(?:conf|conflist|json)$/;
+
+/**
+ * Puts the plugin's executable on the node, and keeps the plugin in the list of the network that the container runtime
+ * uses: the first of the directory. What was there before is not touched otherwise. Stopping leaves everything, so that
+ * pods that are started meanwhile wait for the next ztunnel.
+ */
+export class ChainKeeper {
+  readonly #options: ChainKeeperOptions;
+  readonly #logger: Logger;
+  #state: ChainState = { installed: false, reason: 'not looked at yet' };
+  #watcher: FSWatcher | undefined;
+  #timer: Timer | undefined;
+  #steps: Promise<void> = Promise.resolve();
+  #stopped = false;
+  #wasChained = false;
+
+  constructor(options: ChainKeeperOptions) {
+    this.#options = options;
+    this.#logger = options.logger.child('cni');
+  }
+
+  get state(): ChainState {
+    return this.#state;
+  }
+
+  /** Rejects when the executable cannot be put into place. A list that is not there yet is waited for. */
+  async start(): Promise<void> {
+    await this.#installPlugin();
+    this.#watcher = watch(this.#options.config.confDir, (_event, name) => {
+      if (name === null || CONF_FILE.test(name)) this.#checkAfter(SETTLE_MS);
+    });
+    this.#watcher.on('error', error =>
+      this.#logger.warn('watch failed; checks go on', { error: error.message }),
+    );
+    await this.check();
+  }
+
+  /** Compares, and repairs. Never rejects. */
+  check(): Promise<void> {
+    this.#steps = this.#steps.then(() => this.#check());
+    return this.#steps;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#watcher?.close();
+    this.#timer?.cancel();
+    await this.#steps;
+  }
+
+  /** Takes the plugin out of every list, then its executable away. Stops. */
+  async uninstall(): Promise<void> {
+    await this.stop();
+    const { confDir, binDir } = this.#options.config;
+    for (const name of await this.#confFiles()) {
+      const change = unchained(await readFile(join(confDir, name), 'utf8'));
+      if (change.kind === 'changed') await replaceFile(confDir, name, change.text);
+    }
+    await rm(join(binDir, PLUGIN_TYPE), { force: true });
+    await rm(join(confDir, CREDENTIALS), { recursive: true, force: true });
+    this.#logger.info('the CNI plugin is uninstalled');
+  }
+
+  async #check(): Promise<void> {
+    if (this.#stopped) return;
+    try {
+      await this.#writeCredentials();
+      await this.#chain();
+    } catch (error) {
+      this.#set({ installed: false, reason: error instanceof Error ? error.message : String(error) });
+    }
+    this.#checkAfter(CHECK_MS);
+  }
+
+  #checkAfter(delayMs: number): void {
+    this.#timer?.cancel();
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.setTimer(delayMs, () => void this.check());
+  }
+
+  async #chain(): Promise<void> {
+    const { confDir } = this.#options.config;
+    const [name] = await this.#confFiles();
+    if (name === undefined) {
+      this.#set({
+        installed: false,
+        reason: `${confDir} has no network yet: the network plugin comes first`,
+      });
+      return;
+    }
+    const path = join(confDir, name);
+    const { size } = await stat(path);
+    if (size > MAX_CONF_BYTES) throw new Error(`${path} is longer than ${MAX_CONF_BYTES} bytes`);
+    const change = chained(await readFile(path, 'utf8'), this.#entry());
+    if (change.kind === 'unusable') {
+      this.#set({ installed: false, reason: `${path}: ${change.reason}` });
+      return;
+    }
+    if (change.kind === 'unchanged') this.#wasChained = true;
+    else {
+      await replaceFile(confDir, name, change.text);
+      if (this.#wasChained) this.#logger.warn('the CNI chain was without the plugin: repaired', { path });
+      else this.#logger.info('the CNI plugin is chained', { path });
+      this.#wasChained = true;
+    }
+    this.#set({ installed: true, file: path });
+  }
+
+  /** In the order in which container runtimes look at them. */
+  async #confFiles(): Promise<string[]> {
+    return (await readdir(this.#options.config.confDir)).filter(name => CONF_FILE.test(name)).sort();
+  }
+
+  #entry(): PluginEntry {
+    const { socket, access, excludedNamespaces, config } = this.#options;
+    return {
+      type: PLUGIN_TYPE,
+      socket,
+      failOpen: config.failOpen,
+      excludedNamespaces,
+      api: {
+        host: access.host,
+        port: access.port,
+        accountDir: join(config.confDirOnNode, CREDENTIALS),
+      },
+    };
+  }
+
+  async #installPlugin(): Promise<void> {
+    const { plugin, binDir } = this.#options.config;
+    const target = join(binDir, PLUGIN_TYPE);
+    if ((await digest(plugin)) === (await digest(target).catch(() => undefined))) return;
+    const staged = join(binDir, `.${PLUGIN_TYPE}.tmp`);
+    await copyFile(plugin, staged);
+    await chmod(staged, 0o755);
+    // A plugin that is running keeps its own file.
+    await rename(staged, target);
+    this.#logger.info('the CNI plugin is installed', { path: target });
+  }
+
+  async #writeCredentials(): Promise<void> {
+    const { access, config } = this.#options;
+    const directory = join(config.confDir, CREDENTIALS);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    for (const name of ['token', 'ca.crt']) {
+      const text = await readFile(join(access.accountDir, name), 'utf8');
+      const before = await readFile(join(directory, name), 'utf8').catch(() => undefined);
+      if (before === text) continue;
+      await writeFile(join(directory, `.${name}`), text, { mode: 0o600 });
+      await rename(join(directory, `.${name}`), join(directory, name));
+    }
+  }
+
+  #set(state: ChainState): void {
+    if (!state.installed && JSON.stringify(state) !== JSON.stringify(this.#state)) {
+      this.#logger.warn('the CNI plugin is not in the chain', { reason: state.reason });
+    }
+    this.#state = state;
+    this.#options.onState(state);
+  }
+}
+
+/** Keeps the mode: some networks' configurations hold secrets. */
+async function replaceFile(directory: string, name: string, text: string): Promise<void> {
+  const path = join(directory, name);
+  const staged = join(directory, `.${PLUGIN_TYPE}.${name}.tmp`);
+  const { mode } = await stat(path);
+  await writeFile(staged, text, { mode: 0o600 });
+  await chmod(staged, mode & 0o777);
+  await rename(staged, path);
+}
+
+async function digest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
