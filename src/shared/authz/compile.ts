@@ -6,8 +6,10 @@ import { policyName } from './policy.ts';
 import type {
   AuthorizationPolicy,
   CidrMatch,
+  ClaimValueMatch,
   HttpMatch,
   Match,
+  PolicyAction,
   ServiceAccountMatch,
   StringMatch,
 } from './policy.ts';
@@ -17,13 +19,19 @@ import { compileStrings, type StringMatcher } from './string-match.ts';
 export interface CompiledPolicySet {
   readonly deny: readonly CompiledPolicy[];
   readonly allow: readonly CompiledPolicy[];
+  /** About requests that match, somebody else is asked (`customProviders`). */
+  readonly custom: readonly CompiledPolicy[];
+  /** Requests that match are told of, and nothing else (`matchingAudits`). */
+  readonly audit: readonly CompiledPolicy[];
   /** The set as it would be with the dry-run policies enforced; undefined when there are none. */
   readonly dryRun: CompiledPolicySet | undefined;
 }
 
 export interface CompiledPolicy {
   readonly name: string;
-  readonly action: 'allow' | 'deny';
+  readonly action: PolicyAction;
+  /** Of action `custom`: who is asked. */
+  readonly provider: string;
   readonly rules: readonly CompiledRule[];
 }
 
@@ -59,6 +67,11 @@ export interface CompiledHttpMatch {
   readonly paths: StringMatcher | undefined;
   readonly notPaths: StringMatcher | undefined;
   readonly headers: readonly CompiledHeaderMatch[];
+  readonly requestPrincipals: StringMatcher | undefined;
+  readonly notRequestPrincipals: StringMatcher | undefined;
+  readonly remoteIps: readonly Cidr[] | undefined;
+  readonly notRemoteIps: readonly Cidr[] | undefined;
+  readonly claims: readonly CompiledClaimMatch[];
 }
 
 /** Values that name a port are compared with the whole authority, the others with the host alone. */
@@ -73,12 +86,16 @@ export interface CompiledHeaderMatch {
   readonly notValues: StringMatcher | undefined;
 }
 
+export interface CompiledClaimMatch {
+  readonly claim: readonly string[];
+  readonly values: StringMatcher | undefined;
+  readonly notValues: StringMatcher | undefined;
+}
+
 /** Compile once per policy version and destination; `policies` are those that apply there (`MeshView.policiesFor`). */
 export function compile(policies: readonly AuthorizationPolicy[]): CompiledPolicySet {
-  // Nothing is asked yet about a request that matches a CUSTOM policy: it is denied. AUDIT never decides.
-  const deciding = policies.filter(policy => policy.action !== 'audit');
-  const enforced = deciding.filter(policy => !policy.dryRun).map(compilePolicy);
-  const dryRun = deciding.filter(policy => policy.dryRun).map(compilePolicy);
+  const enforced = policies.filter(policy => !policy.dryRun).map(compilePolicy);
+  const dryRun = policies.filter(policy => policy.dryRun).map(compilePolicy);
   const whole = dryRun.length === 0 ? undefined : makeSet([...enforced, ...dryRun], undefined);
   return makeSet(enforced, whole);
 }
@@ -87,11 +104,8 @@ function makeSet(
   policies: readonly CompiledPolicy[],
   dryRun: CompiledPolicySet | undefined,
 ): CompiledPolicySet {
-  return {
-    deny: policies.filter(policy => policy.action === 'deny'),
-    allow: policies.filter(policy => policy.action === 'allow'),
-    dryRun,
-  };
+  const of = (action: PolicyAction) => policies.filter(policy => policy.action === action);
+  return { deny: of('deny'), allow: of('allow'), custom: of('custom'), audit: of('audit'), dryRun };
 }
 
 function compilePolicy(policy: AuthorizationPolicy): CompiledPolicy {
@@ -99,7 +113,8 @@ function compilePolicy(policy: AuthorizationPolicy): CompiledPolicy {
   const decide = policy.action === 'allow' ? allowedBy : deniedBy;
   return {
     name,
-    action: policy.action === 'allow' ? 'allow' : 'deny',
+    action: policy.action,
+    provider: policy.provider ?? '',
     rules: policy.rules.map((rule, index) => ({
       decision: decide(name, index),
       clauses: rule.clauses.map(clause => clause.matches.map(match => compileMatch(match, policy.namespace))),
@@ -138,7 +153,16 @@ function compileHttp(http: HttpMatch): CompiledHttpMatch {
       values: compileStrings(header.values),
       notValues: compileStrings(header.notValues),
     })),
+    requestPrincipals: compileStrings(http.requestPrincipals),
+    notRequestPrincipals: compileStrings(http.notRequestPrincipals),
+    remoteIps: compileCidrs(http.remoteIps),
+    notRemoteIps: compileCidrs(http.notRemoteIps),
+    claims: http.claims.map(compileClaim),
   };
+}
+
+function compileClaim({ claim, notValues, values }: ClaimValueMatch): CompiledClaimMatch {
+  return { claim, values: compileStrings(values), notValues: compileStrings(notValues) };
 }
 
 function compileHosts(hosts: readonly StringMatch[]): HostMatcher | undefined {

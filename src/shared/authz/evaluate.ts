@@ -4,31 +4,36 @@ import { normalizePath } from '../route/path.ts';
 import type { CompiledMatch, CompiledPolicy, CompiledPolicySet, CompiledRule } from './compile.ts';
 import type { AuthzConnection } from './connection.ts';
 import { BAD_PATH, NO_DENY_MATCHED, NO_POLICY, noneAllowed, type Decision } from './decision.ts';
-import { matchesHttp } from './http-match.ts';
-import type { ServiceAccountMatch } from './policy.ts';
+import { type HttpSubject, matchesHttp } from './http-match.ts';
+import type { PolicyAction, ServiceAccountMatch } from './policy.ts';
 import type { AuthzRequest } from './request.ts';
 import { matchesAny } from './string-match.ts';
+import type { TokenIdentity } from './token-identity.ts';
 
 /**
  * Any DENY that matches denies; else, with no ALLOW policy applying, allow; else some ALLOW must match. Dry-run policies
- * have no say (`evaluateDryRun`). Pure and synchronous; allocates only the text of a refusal for want of an ALLOW.
+ * have no say (`evaluateDryRun`), nor have CUSTOM ones about requests (`customProviders`). Pure and synchronous; without
+ * policies it allocates nothing.
  *
  * @param request undefined for a connection that is not taken apart into requests. An ALLOW with HTTP fields then does
- * not match, a DENY with HTTP fields is compared without them: both err on the strict side.
+ * not match, a DENY with HTTP fields is compared without them, and a CUSTOM is a DENY: all err on the strict side.
+ * @param token the request's, verified
  */
 export function evaluate(
   policies: CompiledPolicySet,
   connection: AuthzConnection,
   request?: AuthzRequest,
+  token?: TokenIdentity,
 ): Decision {
-  const { deny, allow } = policies;
-  if (deny.length === 0 && allow.length === 0) return NO_POLICY;
-  const path = request === undefined ? undefined : normalizePath(request.path);
-  if (request !== undefined && path === undefined) return BAD_PATH;
-  const denied = firstMatch(deny, connection, request, path);
+  const { deny, allow, custom } = policies;
+  const denying = request === undefined && custom.length > 0 ? [...deny, ...custom] : deny;
+  if (denying.length === 0 && allow.length === 0) return NO_POLICY;
+  const subject = request === undefined ? undefined : subjectOf(connection, request, token);
+  if (subject !== undefined && subject.path === undefined) return BAD_PATH;
+  const denied = firstMatch(denying, connection, subject);
   if (denied !== undefined) return denied;
   if (allow.length === 0) return NO_DENY_MATCHED;
-  const allowed = firstMatch(allow, connection, request, path);
+  const allowed = firstMatch(allow, connection, subject);
   return (
     allowed ??
     noneAllowed(
@@ -36,6 +41,39 @@ export function evaluate(
       connection,
     )
   );
+}
+
+/** Who has to be asked about a request, each once, in the order of the policies. */
+export function customProviders(
+  { custom }: CompiledPolicySet,
+  connection: AuthzConnection,
+  request: AuthzRequest,
+  token: TokenIdentity | undefined,
+): readonly string[] {
+  const subject = subjectOf(connection, request, token);
+  const matching = custom.filter(policy => firstMatch([policy], connection, subject) !== undefined);
+  return [...new Set(matching.map(({ provider }) => provider))];
+}
+
+/** The AUDIT policies that want to be told of a request. */
+export function matchingAudits(
+  { audit }: CompiledPolicySet,
+  connection: AuthzConnection,
+  request: AuthzRequest,
+  token: TokenIdentity | undefined,
+): readonly string[] {
+  if (audit.length === 0) return [];
+  const subject = subjectOf(connection, request, token);
+  const matching = audit.filter(policy => firstMatch([policy], connection, subject) !== undefined);
+  return matching.map(({ name }) => name);
+}
+
+function subjectOf(
+  connection: AuthzConnection,
+  request: AuthzRequest,
+  token: TokenIdentity | undefined,
+): HttpSubject {
+  return { connection, request, path: normalizePath(request.path), token };
 }
 
 /**
@@ -46,38 +84,37 @@ export function evaluateDryRun(
   policies: CompiledPolicySet,
   connection: AuthzConnection,
   request?: AuthzRequest,
+  token?: TokenIdentity,
 ): Decision | undefined {
-  return policies.dryRun === undefined ? undefined : evaluate(policies.dryRun, connection, request);
+  return policies.dryRun === undefined ? undefined : evaluate(policies.dryRun, connection, request, token);
 }
 
 function firstMatch(
   policies: readonly CompiledPolicy[],
   connection: AuthzConnection,
-  request: AuthzRequest | undefined,
-  path: string | undefined,
+  subject: HttpSubject | undefined,
 ): Decision | undefined {
   for (const policy of policies) {
     for (const rule of policy.rules) {
-      if (matchesRule(policy.action, rule, connection, request, path)) return rule.decision;
+      if (matchesRule(policy.action, rule, connection, subject)) return rule.decision;
     }
   }
   return undefined;
 }
 
 function matchesRule(
-  action: 'allow' | 'deny',
+  action: PolicyAction,
   rule: CompiledRule,
   connection: AuthzConnection,
-  request: AuthzRequest | undefined,
-  path: string | undefined,
+  subject: HttpSubject | undefined,
 ): boolean {
   for (const clause of rule.clauses) {
     let any = false;
     for (const match of clause) {
       if (!matchesConnection(match, connection)) continue;
       if (match.http === undefined) any = true;
-      else if (request === undefined) any = action === 'deny';
-      else any = matchesHttp(match.http, request, path);
+      else if (subject === undefined) any = action !== 'allow';
+      else any = matchesHttp(match.http, subject);
       if (any) break;
     }
     if (!any) return false;

@@ -1,13 +1,27 @@
-import type { CompiledHeaderMatch, CompiledHttpMatch, HostMatcher } from './compile.ts';
+import { claimAt, claimTexts } from '../jwt/claim-values.ts';
+import { cidrContains, type Cidr } from '../workload/cidr.ts';
+import { type IpBytes, parseIp } from '../workload/ip.ts';
+import type { CompiledClaimMatch, CompiledHeaderMatch, CompiledHttpMatch, HostMatcher } from './compile.ts';
+import type { AuthzConnection } from './connection.ts';
 import { headerText, hostOf, type AuthzRequest } from './request.ts';
 import { matchesAny } from './string-match.ts';
+import type { TokenIdentity } from './token-identity.ts';
 
-/** @param path the normalized path, without query. */
-export function matchesHttp(
-  match: CompiledHttpMatch,
-  request: AuthzRequest,
-  path: string | undefined,
-): boolean {
+/** A request with what is known of it beyond its head. */
+export interface HttpSubject {
+  readonly request: AuthzRequest;
+  /** Normalized, without query. */
+  readonly path: string | undefined;
+  readonly connection: AuthzConnection;
+  /** Of a verified token. */
+  readonly token: TokenIdentity | undefined;
+}
+
+export function matchesHttp(match: CompiledHttpMatch, subject: HttpSubject): boolean {
+  return matchesOperation(match, subject) && matchesCaller(match, subject);
+}
+
+function matchesOperation(match: CompiledHttpMatch, { path, request }: HttpSubject): boolean {
   const { hosts, notHosts, methods, notMethods, paths, notPaths, headers } = match;
   if (methods !== undefined && !matchesAny(methods, request.method)) return false;
   if (notMethods !== undefined && matchesAny(notMethods, request.method)) return false;
@@ -17,6 +31,40 @@ export function matchesHttp(
   if (notHosts !== undefined && matchesHost(notHosts, request.authority)) return false;
   for (const header of headers) if (!matchesHeader(header, request.headers)) return false;
   return true;
+}
+
+/** Who asks, by what came with the request rather than with the connection. */
+function matchesCaller(match: CompiledHttpMatch, { connection, request, token }: HttpSubject): boolean {
+  const { claims, notRemoteIps, notRequestPrincipals, remoteIps, requestPrincipals } = match;
+  if (requestPrincipals !== undefined && !matchesAny(requestPrincipals, token?.principal)) return false;
+  if (notRequestPrincipals !== undefined && matchesAny(notRequestPrincipals, token?.principal)) return false;
+  for (const claim of claims) if (!matchesClaim(claim, token)) return false;
+  if (remoteIps === undefined && notRemoteIps === undefined) return true;
+  const remote = remoteIp(request, connection);
+  if (remoteIps !== undefined && !inRanges(remoteIps, remote)) return false;
+  return notRemoteIps === undefined || !inRanges(notRemoteIps, remote);
+}
+
+function matchesClaim(
+  { claim, notValues, values }: CompiledClaimMatch,
+  token: TokenIdentity | undefined,
+): boolean {
+  const texts = token === undefined ? [] : claimTexts(claimAt(token.claims, claim));
+  if (values !== undefined && !texts.some(text => matchesAny(values, text))) return false;
+  return notValues === undefined || !texts.some(text => matchesAny(notValues, text));
+}
+
+/**
+ * The address that the nearest proxy in front of the mesh has seen: the last of `X-Forwarded-For`, as Envoy takes it with no
+ * trusted hops. Without the header, or with what is no address, the source's own.
+ */
+function remoteIp({ headers }: AuthzRequest, { sourceIpBytes }: AuthzConnection): IpBytes | undefined {
+  const last = headerText(headers, 'x-forwarded-for')?.split(',').at(-1)?.trim() ?? '';
+  return parseIp(last) ?? sourceIpBytes;
+}
+
+function inRanges(ranges: readonly Cidr[], ip: IpBytes | undefined): boolean {
+  return ip !== undefined && ranges.some(range => cidrContains(range, ip));
 }
 
 /**

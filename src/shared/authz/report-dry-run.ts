@@ -4,6 +4,7 @@ import type { AuthzConnection } from './connection.ts';
 import type { Decision } from './decision.ts';
 import { evaluateDryRun } from './evaluate.ts';
 import type { AuthzRequest } from './request.ts';
+import type { TokenIdentity } from './token-identity.ts';
 
 /**
  * Tells the operator where policies of annotation `istio.io/dry-run` would turn the decision that was made into another.
@@ -17,8 +18,9 @@ export function reportDryRun(
   connection: AuthzConnection,
   destination: string,
   request?: AuthzRequest,
+  token?: TokenIdentity,
 ): void {
-  const dryRun = evaluateDryRun(policies, connection, request);
+  const dryRun = evaluateDryRun(policies, connection, request, token);
   if (dryRun === undefined || dryRun.allowed === decision.allowed) return;
   logger.info('dry-run policy would decide otherwise', {
     source: connection.sourceIdentity ?? connection.sourceIp,

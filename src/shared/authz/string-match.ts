@@ -4,17 +4,17 @@ import type { StringMatch } from './policy.ts';
 /** The values of one field, ready to compare: a hash lookup for exact values, a short scan for the rest. */
 export interface StringMatcher {
   readonly exact: ReadonlySet<string>;
-  readonly patterns: readonly CompiledString[];
+  readonly patterns: readonly StringPattern[];
 }
 
-export type CompiledString =
+type StringPattern =
   | { readonly kind: 'prefix' | 'suffix' | 'contains'; readonly value: string }
   | { readonly kind: 'regex'; readonly regex: SafeRegex }
   | { readonly kind: 'presence' };
 
 /**
- * @param normalize applied to every value but `presence`, for fields that are compared in a normal form (hosts in lower
- * case); the caller applies the same to what it compares.
+ * @param normalize applied to every value but `presence` and patterns, for fields that are compared in a normal form (hosts
+ * in lower case); the caller applies the same to what it compares.
  * @returns undefined for an empty list, which is a field that is not set.
  */
 export function compileStrings(
@@ -23,66 +23,51 @@ export function compileStrings(
 ): StringMatcher | undefined {
   if (values.length === 0) return undefined;
   const exact = new Set<string>();
-  const patterns: CompiledString[] = [];
+  const patterns: StringPattern[] = [];
   for (const match of values) {
     if (match.kind === 'exact') exact.add(normalize(match.value));
-    else patterns.push(compileString(match, normalize));
+    else if (match.kind === 'presence') patterns.push(match);
+    else if (match.kind === 'regex') patterns.push(regexPattern(match.value));
+    else if (match.kind === 'template') patterns.push(regexPattern(templateRegex(match.value)));
+    else patterns.push({ kind: match.kind, value: normalize(match.value) });
   }
   return { exact, patterns };
 }
 
-function compileString(
-  match: Exclude<StringMatch, { kind: 'exact' }>,
-  normalize: (value: string) => string,
-): CompiledString {
-  switch (match.kind) {
-    case 'presence':
-      return match;
-    case 'regex':
-      return { kind: 'regex', regex: regexOf(match.value) };
-    case 'template':
-      return { kind: 'regex', regex: regexOf(templateRegex(normalize(match.value))) };
-    default:
-      return { kind: match.kind, value: normalize(match.value) };
-  }
-}
-
 /** One that does not compile never reaches this far (the boundary refuses it). */
-function regexOf(pattern: string): SafeRegex {
+function regexPattern(pattern: string): StringPattern {
   const result = compileRegex(pattern);
-  return result.ok ? result.regex : MATCHES_NOTHING;
+  return { kind: 'regex', regex: result.ok ? result.regex : MATCHES_NOTHING };
 }
 
-/** Istio's: `{*}` is one path segment, `{**}` any number of them. */
+/** `{*}` is one path segment, `{**}` any number of characters, over segments too; the rest is taken as it stands. */
 export function templateRegex(template: string): string {
-  return template
-    .split(/(\{\*\*?\})/)
-    .map(part => (part === '{*}' ? '[^/]+' : part === '{**}' ? '.*' : escapeRegex(part)))
-    .join('');
+  const parts = template.split(/(\{\*\*?\})/);
+  return parts.map(part => (part === '{*}' ? '[^/]+' : part === '{**}' ? '(?s:.*)' : quoted(part))).join('');
 }
 
-function escapeRegex(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+function quoted(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 /** Whether any value of the field matches. An absent or empty `value` matches nothing, `presence` included. */
 export function matchesAny(matcher: StringMatcher, value: string | undefined): boolean {
   if (value === undefined || value === '') return false;
   if (matcher.exact.has(value)) return true;
-  for (const pattern of matcher.patterns) if (matchesString(pattern, value)) return true;
+  for (const pattern of matcher.patterns) if (matchesPattern(pattern, value)) return true;
   return false;
 }
 
-function matchesString(match: CompiledString, value: string): boolean {
-  switch (match.kind) {
+function matchesPattern(pattern: StringPattern, value: string): boolean {
+  switch (pattern.kind) {
     case 'prefix':
-      return value.startsWith(match.value);
+      return value.startsWith(pattern.value);
     case 'suffix':
-      return value.endsWith(match.value);
+      return value.endsWith(pattern.value);
     case 'contains':
-      return value.includes(match.value);
+      return value.includes(pattern.value);
     case 'regex':
-      return match.regex.matches(value);
+      return pattern.regex.matches(value);
     case 'presence':
       return true;
   }

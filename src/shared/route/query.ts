@@ -35,3 +35,16 @@ function decode(text: string): string {
     return spaced;
   }
 }
+
+/** The target without any parameter of the name, and without the `?` where none is left. */
+export function withoutQueryValue(target: string, name: string): string {
+  const question = target.indexOf('?');
+  if (question < 0) return target;
+  const hash = target.indexOf('#');
+  const end = hash < 0 ? target.length : hash;
+  const pairs = target.slice(question + 1, end).split('&');
+  const kept = pairs.filter(pair => decode(pair.split('=', 1)[0] ?? '') !== name);
+  if (kept.length === pairs.length) return target;
+  const query = kept.length === 0 ? '' : `?${kept.join('&')}`;
+  return target.slice(0, question) + query + target.slice(end);
+}
