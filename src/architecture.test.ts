@@ -101,7 +101,7 @@ const DOORS: Readonly<Record<string, readonly string[]>> = {
   'reflect-metadata': ['src/shared/pki/'],
   commander: ['src/cli/'],
   yaml: ['src/controller/source/', 'src/shared/discovery/', 'src/cli/', 'src/playground/'],
-  'http2-wrapper': ['src/waypoint/upstream/', 'src/cli/', 'src/controller/ca/'],
+  'http2-wrapper': ['src/waypoint/upstream/', 'src/waypoint/control/', 'src/cli/', 'src/controller/ca/'],
   '@kubernetes/client-node': ['src/shared/kube/kubeconfig.ts', 'src/cli/'],
   'node:ffi': ['src/shared/native/'],
 };

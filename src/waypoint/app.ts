@@ -107,8 +107,10 @@ class WaypointApp {
         certified();
       },
       onDelta: delta => this.#apply(delta),
+      onKeys: command => this.#workers.sendKeys(command),
       onSynced: synced,
     });
+    this.#workers.keys = this.#membership.keys;
     // A snapshot of an earlier process is restored at once and is as good as a controller's word.
     if (this.#store.version > 0) synced();
     await this.#workers.listen();

@@ -15,6 +15,8 @@ export interface WaypointConfig {
   readonly controller: ControllerConfig | undefined;
   readonly fakeCa: boolean;
   readonly certificateTtlMs: number;
+  /** Roots that are trusted besides those of the runtime when keys of token issuers are fetched: a path, or PEM text. */
+  readonly jwksRoots: string | undefined;
   readonly traffic: TrafficSettings;
   /** Where connections of the plaintext mode go; undefined: it is off. */
   readonly plaintextUpstream: Address | undefined;
@@ -104,6 +106,10 @@ export function declareConfig(env: EnvReader): WaypointConfig {
       '24h',
       { minMs: MINUTE_MS, maxMs: 90 * DAY_MS },
       'life of certificates asked for',
+    ),
+    jwksRoots: env.optional(
+      'JWKS_EXTRA_ROOTS',
+      'roots trusted besides the usual ones when keys of token issuers (jwksUri) are fetched: a path, or PEM text',
     ),
     traffic: {
       ...readTraffic(env, instance, identity, controller !== undefined, plaintext),

@@ -1,12 +1,6 @@
 import { Client as GrpcClient, credentials, type ServiceError } from '@grpc/grpc-js';
 import { createHash } from 'node:crypto';
-import {
-  Agent,
-  createServer,
-  type IncomingMessage,
-  request as httpRequest,
-  type ServerResponse,
-} from 'node:http';
+import { Agent, createServer, request as httpRequest } from 'node:http';
 import {
   connect as http2Connect,
   createServer as createHttp2Server,
@@ -14,98 +8,12 @@ import {
 } from 'node:http2';
 import { createConnection, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'tap';
-import type { RouteRule, ServiceRoutes } from '#shared/route/model.ts';
 import { routeMatch, routeRule } from '#shared/testing/route.ts';
 import { endpointOf, noRoutes, policy, service, waypointOf, workload } from '#shared/testing/topology.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import { ANY_HTTP_REQUEST, EMPTY_MATCH } from '#shared/authz/policy.ts';
-import type { AppProtocol, Service, Workload } from '#shared/workload/workload.ts';
+import { ask, backend, deploy, GATEWAY, VIP, WAYPOINT } from './testing/deploy.ts';
 import { type AppServer, WaypointLab } from './testing/waypoint-lab.ts';
-
-const GATEWAY = service('waypoint');
-const WAYPOINT = waypointOf(GATEWAY);
-
-interface Answer {
-  readonly status: number;
-  readonly headers: IncomingMessage['headers'];
-  readonly trailers: IncomingMessage['trailers'];
-  readonly body: string;
-}
-
-interface Ask {
-  readonly path?: string;
-  readonly method?: string;
-  readonly headers?: Record<string, string>;
-  readonly body?: string | Buffer;
-  readonly agent?: Agent;
-}
-
-/** One HTTP/1.1 request of Node's own client. */
-function ask(port: number, { path = '/', method, headers = {}, body, agent }: Ask = {}): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const options = {
-      port,
-      path,
-      method: method ?? (body === undefined ? 'GET' : 'POST'),
-      headers,
-      agent: agent ?? false,
-    };
-    const req = httpRequest({ host: '127.0.0.1', ...options }, res => {
-      const chunks: Buffer[] = [];
-      res.on('data', (chunk: Buffer) => chunks.push(chunk));
-      res.on('error', reject);
-      res.on('end', () => {
-        const { statusCode: status = 0, headers: fields, trailers } = res;
-        resolve({ status, headers: fields, trailers, body: Buffer.concat(chunks).toString('latin1') });
-      });
-    });
-    req.on('error', reject);
-    req.end(body);
-  });
-}
-
-type App = (req: IncomingMessage, res: ServerResponse) => void;
-
-interface Deployed {
-  readonly echo: Service;
-  readonly workloads: readonly Workload[];
-  readonly port: number;
-}
-
-const VIP = '10.96.0.10';
-
-/** One service `echo` with an endpoint for each app, behind the waypoint. */
-async function deploy(
-  lab: WaypointLab,
-  apps: readonly (App | AppServer)[],
-  routes: (echo: Service) => Partial<ServiceRoutes> = () => ({}),
-  appProtocol: AppProtocol = 'unknown',
-): Promise<Deployed> {
-  const workloads: Workload[] = [];
-  let echo = service('echo', { vip: VIP, waypoint: WAYPOINT });
-  for (const [i, app] of apps.entries()) {
-    const ip = lab.ip(10 + i);
-    const targetPort = await lab.app(typeof app === 'function' ? createServer(app) : app, ip);
-    const ports = [{ servicePort: 80, targetPort, appProtocol }];
-    echo = { ...echo, ports };
-    const name = `echo-${i + 1}`;
-    const serviceAccount = 'echo';
-    const w = workload(name, {
-      addresses: [ip],
-      services: endpointOf({ ...echo, ports }),
-      serviceAccount,
-      workloadName: name,
-    });
-    workloads.push(w);
-    await lab.enrol(w);
-  }
-  lab.apply({ services: [GATEWAY, echo], workloads, routes: [noRoutes(echo, routes(echo))] });
-  return { echo, workloads, port: await lab.client(VIP, 80) };
-}
-
-function backend(of: Service, subset?: string, weight = 1): RouteRule['backends'][number] {
-  return { weight, service: `${of.namespace}/${of.hostname}`, port: 80, subset, filters: [] };
-}
 
 test('an HTTP/1.1 request goes through with both identities in the log and the labels in the metrics', async t => {
   const lab = await WaypointLab.create();

@@ -20,6 +20,8 @@ export const RESPONSE_FLAGS = {
   overloadManager: 'OM',
   rateLimited: 'RL',
   unauthorized: 'UAEX',
+  /** The rate-limit service did not answer. */
+  rateLimitServiceError: 'RLSE',
   faultDelay: 'DI',
   faultAbort: 'FI',
 } as const;

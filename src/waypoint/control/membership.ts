@@ -1,3 +1,4 @@
+import { trustBundleReader } from '#shared/discovery/controller-credentials.ts';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import type { DiscoveryStatus } from '#shared/discovery/discovery-source.ts';
 import type { TlsMaterial } from '#shared/engine/engine.ts';
@@ -9,12 +10,17 @@ import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import type { ControllerConfig, WaypointConfig } from '../config.ts';
+import type { KeysCommand } from '../workers/messages.ts';
 import { createCertificateSource, createDiscovery } from './control-plane.ts';
+import { documentFetcher } from './keys/fetch-document.ts';
+import { KeyServer } from './keys/key-server.ts';
 
 /** What makes this process part of a mesh: its certificate and its configuration, kept up to date. */
 export interface Membership {
   certificates(): readonly CertificateStatus[];
   discovery(): DiscoveryStatus;
+  /** Keys of the token issuers that the configuration names. */
+  readonly keys: KeyServer;
   /** Before a scrape: gauges of the certificate. */
   updateMetrics(): void;
   stop(): Promise<void>;
@@ -29,6 +35,8 @@ export interface MembershipOptions {
   /** Now, and again whenever it is renewed. */
   readonly onCertificate: (material: TlsMaterial) => void;
   readonly onDelta: (delta: MeshDelta) => void;
+  /** Keys of a token issuer were fetched, or could not be. */
+  readonly onKeys: (command: KeysCommand) => void;
   /** Once: the configuration is complete. */
   readonly onSynced: () => void;
 }
@@ -47,6 +55,13 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     if (update.type === 'certificate') onCertificate(update.material);
   });
   certificates.retain(config.identity, 'RealTime');
+  const keys = new KeyServer({
+    clock,
+    random: Math.random,
+    logger,
+    fetch: documentFetcher(config.jwksRoots === undefined ? undefined : trustBundleReader(config.jwksRoots)),
+    publish: options.onKeys,
+  });
   const discovery = createDiscovery({
     config,
     controller,
@@ -55,7 +70,10 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     logger,
     metrics: createDiscoveryMetrics(metrics),
     listener: {
-      onDelta,
+      onDelta(delta) {
+        onDelta(delta);
+        keys.onDelta(delta);
+      },
       onTrust: trust => certificates.trustChanged(trust.version, trust.rootsPem),
       onSynced,
     },
@@ -65,8 +83,10 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
   return {
     certificates: () => certificates.status(),
     discovery: () => discovery.status(),
+    keys,
     updateMetrics: () => updateCertificates(certificates.gauges()),
     async stop() {
+      keys.stop();
       await discovery.stop();
       certificates.close();
     },

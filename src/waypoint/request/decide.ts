@@ -1,86 +1,111 @@
 import { evaluate } from '#shared/authz/evaluate.ts';
+import type { Decision } from '#shared/authz/decision.ts';
+import { reportAudit } from '#shared/authz/report-audit.ts';
 import { reportDryRun } from '#shared/authz/report-dry-run.ts';
+import type { TokenIdentity } from '#shared/authz/token-identity.ts';
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { carriesRequests } from '#shared/http/upgrade-token.ts';
+import type { RouteFound } from '#shared/route/compiled-match.ts';
 import type { RouteBackend, RouteRule } from '#shared/route/model.ts';
-import type { HeaderChange } from '#shared/route/route-filter.ts';
+import type { HeaderChange, Mirror, RouteFilter } from '#shared/route/route-filter.ts';
 import { normalizeTarget } from '#shared/route/path.ts';
+import { applyChanges } from '../filters/apply-changes.ts';
+import type { FilterResponse } from '../filters/filter-response.ts';
+import { judgedRequest } from '../filters/judged-request.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import type { Downstream } from './environment.ts';
 import type { RequestFailure } from './error-response.ts';
-import { applyFilters, type FilterResponse } from './route-filters.ts';
-import { ensureTraceparent } from './trace-headers.ts';
 
-/** What is to be done with a request. `rule` is the one that matched, where it came so far. */
-export type RequestDecision =
-  | {
-      readonly kind: 'fail';
-      readonly failure: RequestFailure;
-      readonly detail: string | undefined;
-      readonly rule: RouteRule | undefined;
-    }
+/**
+ * What is done with a request, step by step (docs/filters.md). Whatever may take time, as filters that ask others do, comes
+ * between the steps: the steps themselves are decided at once.
+ */
+
+/** Puts the path into its normal form, in place, and refuses what cannot be served at all. */
+export function checkRequest(request: RequestHead): RequestFailure | undefined {
+  const { upgrade } = request;
+  if (upgrade === undefined ? request.method === 'CONNECT' : carriesRequests(upgrade)) return 'unsupported';
+  if (request.path === '*') return undefined;
+  const path = normalizeTarget(request.path);
+  if (path === undefined) return 'bad_path';
+  request.path = path;
+  return undefined;
+}
+
+/**
+ * Whether policies allow the request as the client sent it. It comes before anything is told of routes: who may not call a
+ * service does not learn which it has.
+ */
+export function authorize(
+  downstream: Downstream,
+  request: RequestHead,
+  token: TokenIdentity | undefined,
+): Decision {
+  const { authz, env, service } = downstream;
+  const judged = judgedRequest(request);
+  const decision = evaluate(service.policies, authz, judged, token);
+  const { policies } = service;
+  if (policies.dryRun !== undefined)
+    reportDryRun(env.logger, policies, decision, authz, service.name, judged, token);
+  if (policies.audit.length > 0) reportAudit(env.logger, policies, authz, service.name, judged, token);
+  return decision;
+}
+
+/** The rule that matches, and by which of its matches. */
+export function findRoute(downstream: Downstream, request: RequestHead): RouteFound | undefined {
+  const { caller, port, service } = downstream;
+  return service.matcher.find(judgedRequest(request), port, caller);
+}
+
+/** The rule to follow. @returns undefined for a request that no rule matches where one would have to */
+export function ruleFor(downstream: Downstream, found: RouteFound | undefined): RouteRule | undefined {
+  if (found !== undefined) return found.rule;
+  const { caller, port, service } = downstream;
+  const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port, caller);
+  return routed ? undefined : service.defaultRule(port);
+}
+
+/** Where a request goes. */
+export type ForwardDecision =
+  | { readonly kind: 'fail'; readonly failure: RequestFailure; readonly detail: string | undefined }
   | {
       readonly kind: 'answer';
-      readonly rule: RouteRule;
       readonly response: FilterResponse;
       readonly responseChanges: readonly HeaderChange[];
     }
   | {
       readonly kind: 'forward';
-      readonly rule: RouteRule;
       readonly backend: RouteBackend;
       readonly target: ServiceState;
       readonly responseChanges: readonly HeaderChange[];
+      /** Of the backend alone. */
+      readonly mirrors: readonly Mirror[];
     };
 
-/**
- * Authorizes and routes a request, and makes the route's changes to it, in place. Authorization comes first, on what the
- * client sent: who may not call a service does not learn which routes it has.
- */
-export function decideRequest(downstream: Downstream, request: RequestHead): RequestDecision {
-  const { upgrade } = request;
-  if (upgrade === undefined ? request.method === 'CONNECT' : carriesRequests(upgrade))
-    return fail('unsupported');
-  if (request.path !== '*') {
-    const path = normalizeTarget(request.path);
-    if (path === undefined) return fail('bad_path');
-    request.path = path;
-  }
-  const { authz, env, service } = downstream;
-  const judged = asJudged(request);
-  const decision = evaluate(service.policies, authz, judged);
-  reportDryRun(env.logger, service.policies, decision, authz, service.name, judged);
-  return decision.allowed ? route(downstream, service, request) : fail('denied', decision.reason);
-}
+const NO_MIRRORS: readonly Mirror[] = [];
 
-/** An extended CONNECT is the GET it would be over HTTP/1.1, and that an upstream may get and answer as such (RFC 8441). */
-function asJudged(
+/** Makes the rule's changes to the request, in place, and chooses a backend. @param changes filters of the rule */
+export function decideForward(
+  downstream: Downstream,
   request: RequestHead,
-): Pick<RequestHead, 'method' | 'scheme' | 'path' | 'authority' | 'headers'> {
-  if (request.method !== 'CONNECT') return request;
-  const { scheme, path, authority, headers } = request;
-  return { method: 'GET', scheme, path, authority, headers };
-}
-
-function route(downstream: Downstream, service: ServiceState, request: RequestHead): RequestDecision {
-  const { caller, env, port } = downstream;
-  const found = service.matcher.find(asJudged(request), port, caller);
-  const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port, caller);
-  if (found === undefined && routed) return fail('no_route');
-  const rule = found?.rule ?? service.defaultRule(port);
-  ensureTraceparent(request.headers, env.random);
+  rule: RouteRule,
+  changes: readonly RouteFilter[],
+  match: RouteFound['match'],
+): ForwardDecision {
+  const { env, port, service } = downstream;
   if (request.authority === '') request.authority = service.service.hostname;
-  const { response, responseChanges } = applyFilters(rule.filters, request, port, found?.match);
-  if (response !== undefined) return { kind: 'answer', rule, response, responseChanges };
+  const { response, responseChanges } = applyChanges(changes, request, port, match);
+  if (response !== undefined) return { kind: 'answer', response, responseChanges };
   const backend = env.split.pick(rule);
-  if (backend?.service === undefined) return fail('no_backend', undefined, rule);
+  if (backend?.service === undefined) return { kind: 'fail', failure: 'no_backend', detail: undefined };
   const target = backend.service === service.name ? service : env.services.get(backend.service);
-  if (target === undefined) return fail('unknown_service', `service ${backend.service} is not known`, rule);
-  if (backend.filters.length === 0) return { kind: 'forward', rule, backend, target, responseChanges };
-  const more = applyFilters(backend.filters, request, port, found?.match).responseChanges;
-  return { kind: 'forward', rule, backend, target, responseChanges: [...responseChanges, ...more] };
-}
-
-function fail(failure: RequestFailure, detail?: string, rule?: RouteRule): RequestDecision {
-  return { kind: 'fail', failure, detail, rule };
+  if (target === undefined) {
+    const detail = `service ${backend.service} is not known`;
+    return { kind: 'fail', failure: 'unknown_service', detail };
+  }
+  const { filters } = backend;
+  if (filters.length === 0) return { kind: 'forward', backend, target, responseChanges, mirrors: NO_MIRRORS };
+  const more = applyChanges(filters, request, port, match).responseChanges;
+  const mirrors = filters.flatMap(filter => (filter.kind === 'mirror' ? [filter.mirror] : []));
+  return { kind: 'forward', backend, target, responseChanges: [...responseChanges, ...more], mirrors };
 }

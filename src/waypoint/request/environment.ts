@@ -6,6 +6,7 @@ import type { Logger } from '#shared/observability/logger.ts';
 import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import type { RouteCaller } from '#shared/route/compiled-match.ts';
 import type { TrafficSplit } from '../balance/traffic-split.ts';
+import type { ThreadFilters } from '../filters/thread-filters.ts';
 import type { OverloadMonitor } from '../overload/overload-monitor.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
@@ -35,6 +36,7 @@ export interface RequestEnvironment {
   readonly connectionLog: AccessLog;
   readonly accessLogMode: AccessLogMode;
   readonly taps: ThreadTaps;
+  readonly filters: ThreadFilters;
   readonly overload: OverloadMonitor;
   readonly inFlight: InFlight;
 }

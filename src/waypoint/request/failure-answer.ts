@@ -1,7 +1,7 @@
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader } from '#shared/http/headers.ts';
 import type { FailureResponse } from './error-response.ts';
-import type { FilterResponse } from './route-filters.ts';
+import type { FilterResponse } from '../filters/filter-response.ts';
 
 /** gRPC is always a POST over HTTP/2; its web dialects are ordinary requests. */
 export function isGrpc(request: RequestHead): boolean {

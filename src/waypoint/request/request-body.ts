@@ -2,6 +2,11 @@ import type { ClientExchange } from '#shared/http/exchange.ts';
 import type { HeaderList } from '#shared/http/headers.ts';
 import { MAX_REPLAY_BYTES, ReplayBuffer } from '../retry/replay-buffer.ts';
 
+interface Hold {
+  readonly maxBytes: number;
+  readonly onHeld: (body: Buffer, complete: boolean) => void;
+}
+
 /**
  * The body of one request on its way to whichever try is under way: straight through while there is one, held while a
  * connection is being made, and kept for another try as long as it is short enough.
@@ -12,6 +17,7 @@ export class RequestBody {
   #held: Buffer[] = [];
   #heldBytes = 0;
   #trailers: HeaderList | undefined;
+  #hold: Hold | undefined;
   bytes = 0;
 
   /** @param replayable a retry is possible at all */
@@ -21,6 +27,11 @@ export class RequestBody {
 
   get ended(): boolean {
     return this.#trailers !== undefined;
+  }
+
+  /** Of a body that has ended. */
+  get trailers(): HeaderList | undefined {
+    return this.#trailers;
   }
 
   /** The upstream has been given all of it. */
@@ -40,13 +51,36 @@ export class RequestBody {
     if (this.#exchange !== undefined) return this.#exchange.sendBody(slice);
     this.#held.push(Buffer.from(slice));
     this.#heldBytes += slice.length;
-    return this.#heldBytes < MAX_REPLAY_BYTES;
+    const room = Math.max(MAX_REPLAY_BYTES, this.#hold?.maxBytes ?? 0);
+    this.#checkHold();
+    return this.#heldBytes <= room;
   }
 
   end(trailers: HeaderList): void {
     this.#trailers = trailers;
     this.#replay?.end();
+    this.#checkHold();
     this.#exchange?.endBody(trailers);
+  }
+
+  /** While there is no try: calls back once all of the body is here, or more than `maxBytes`; perhaps at once. */
+  hold(maxBytes: number, onHeld: Hold['onHeld']): void {
+    this.#hold = { maxBytes, onHeld };
+    this.#checkHold();
+  }
+
+  /** What has come so far while there was no try. */
+  held(): Buffer {
+    const [only] = this.#held;
+    return this.#held.length === 1 && only !== undefined ? only : Buffer.concat(this.#held);
+  }
+
+  #checkHold(): void {
+    const hold = this.#hold;
+    const complete = this.#trailers !== undefined;
+    if (hold === undefined || (!complete && this.#heldBytes <= hold.maxBytes)) return;
+    this.#hold = undefined;
+    hold.onHeld(this.held(), complete);
   }
 
   /** A try is ready: it gets everything so far. */

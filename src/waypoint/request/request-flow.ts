@@ -6,6 +6,8 @@ import {
   type ServerExchangeSink,
 } from '#shared/http/exchange.ts';
 import { getHeader, type HeaderList, setHeader } from '#shared/http/headers.ts';
+import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
+import type { RouteFound } from '#shared/route/compiled-match.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import type { RetryPolicy, RouteBackend, RouteRule, RouteTimeouts } from '#shared/route/model.ts';
@@ -13,6 +15,10 @@ import type { HeaderChange } from '#shared/route/route-filter.ts';
 import { NO_HASH } from '../balance/choice.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { formatNewCookie, hashRequest } from '../balance/request-hash.ts';
+import type { FilterResponse } from '../filters/filter-response.ts';
+import type { FilterStep } from '../filters/filter-step.ts';
+import { grpcStatusFor, type Refusal, refusalResponse } from '../filters/refusal.ts';
+import type { RuleFilters } from '../filters/rule-filters.ts';
 import { retryBackoffMs } from '../retry/backoff.ts';
 import type { RetryBudget } from '../retry/budget.ts';
 import { shouldRetry, type TryOutcome, wasNotServed } from '../retry/policy.ts';
@@ -22,20 +28,24 @@ import type { TapSubject } from '../tap/thread-taps.ts';
 import { chooseUpstreamProtocol } from '../upstream/choose-protocol.ts';
 import type { SharedUse } from '../upstream/shared-use.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
-import { decideRequest } from './decide.ts';
+import { authorize, checkRequest, decideForward, findRoute, ruleFor } from './decide.ts';
 import type { Downstream } from './environment.ts';
 import { FAILURES, type RequestFailure } from './error-response.ts';
 import { failureAnswer, isGrpc } from './failure-answer.ts';
 import { failureOf, flagOf } from './failure-of.ts';
 import { formatGrpcTimeout, parseGrpcTimeout } from './grpc-timeout.ts';
 import { RequestBody } from './request-body.ts';
+import { RequestFilters } from './request-filters.ts';
 import { type DeadlineOwner, RequestDeadlines } from './request-deadlines.ts';
 import { RequestRecord } from './request-record.ts';
-import type { FilterResponse } from './route-filters.ts';
 import { StreamIdle } from './stream-idle.ts';
+import { ensureTraceparent } from './trace-headers.ts';
 import { adaptSwitch, asHttp1Upgrade } from './websocket.ts';
 
 const NONE_TRIED: readonly BalancedEndpoint[] = [];
+
+type AppliedFilters = Pick<RuleFilters, 'changes' | 'mirrors'>;
+const NO_FILTERS: AppliedFilters = { changes: [], mirrors: [] };
 
 /** Hands a request to its service. The sink is set when this returns; everything else follows from events. */
 export function serveRequest(downstream: Downstream, exchange: ServerExchange): void {
@@ -72,6 +82,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   #responseMs = 0;
   #deadlines: RequestDeadlines | undefined;
   #idle: StreamIdle | undefined;
+  #filters: RequestFilters | undefined;
 
   constructor(downstream: Downstream, exchange: ServerExchange) {
     this.#downstream = downstream;
@@ -83,34 +94,93 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   begin(): void {
-    const { env } = this.#downstream;
+    const { env, service } = this.#downstream;
     const overloaded = env.overload.refusal(env.inFlight.count);
     if (!env.taps.idle) this.#record.tapped = env.taps.begin(tapSubject(this.#downstream), this.#request);
     if (overloaded !== undefined) return this.#fail('overloaded', overloaded);
-    const decision = decideRequest(this.#downstream, this.#request);
-    this.#record.route = decision.rule?.name ?? '';
-    switch (decision.kind) {
-      case 'fail':
-        this.#fail(decision.failure, decision.detail);
-        return;
-      case 'answer':
-        this.#responseChanges = decision.responseChanges;
-        this.#answer(decision.response);
-        return;
-      case 'forward':
-        this.#responseChanges = decision.responseChanges;
-        this.#rule = decision.rule;
-        this.#backend = decision.backend;
-        this.#target = decision.target;
-        this.#record.service = decision.target.service;
-        this.#start(decision.rule, decision.target);
-    }
+    const failure = checkRequest(this.#request);
+    if (failure !== undefined) return this.#fail(failure);
+    const found = findRoute(this.#downstream, this.#request);
+    if (found !== undefined && this.#answerPreflight(found.rule)) return;
+    if (!service.guarded) return this.#authorize(found);
+    ensureTraceparent(this.#request.headers, env.random);
+    // What a verified token or an authorizer puts into the request may lead it elsewhere.
+    this.#pass(env.filters.guardOf(service), () =>
+      this.#authorize(findRoute(this.#downstream, this.#request)),
+    );
+  }
+
+  /** Browsers send preflights without credentials: they are answered before anybody asks for some. */
+  #answerPreflight(rule: RouteRule): boolean {
+    if (rule.filters.length === 0) return false;
+    const { cors } = this.#downstream.env.filters.ofRule(this.#downstream.service.name, rule);
+    const response = cors && this.#useFilters().applyCors(cors);
+    if (response === undefined) return false;
+    this.#record.route = rule.name;
+    this.#answer(response);
+    return true;
+  }
+
+  #authorize(found: RouteFound | undefined): void {
+    const decision = authorize(this.#downstream, this.#request, this.#filters?.token);
+    if (!decision.allowed) return this.#fail('denied', decision.reason);
+    const rule = ruleFor(this.#downstream, found);
+    if (rule === undefined) return this.#fail('no_route');
+    this.#rule = rule;
+    this.#record.route = rule.name;
+    ensureTraceparent(this.#request.headers, this.#downstream.env.random);
+    if (rule.filters.length === 0) this.#forward(rule, NO_FILTERS, found?.match);
+    else this.#applyFilters(rule, found?.match);
+  }
+
+  #applyFilters(rule: RouteRule, match: RouteFound['match']): void {
+    const { env, service } = this.#downstream;
+    const filters = env.filters.ofRule(service.name, rule);
+    if (filters.cors !== undefined) this.#useFilters().applyCors(filters.cors);
+    if (filters.steps.length === 0) this.#forward(rule, filters, match);
+    else this.#pass(filters.steps, () => this.#forward(rule, filters, match));
+  }
+
+  /** Goes on once all steps have passed the request; the first that refuses ends it. */
+  #pass(steps: readonly FilterStep[], goOn: () => void): void {
+    this.#watchStreamIdle();
+    this.#useFilters().run(steps, refusal => {
+      if (refusal === undefined) goOn();
+      else this.#refuse(refusal);
+    });
+  }
+
+  #useFilters(): RequestFilters {
+    if (this.#filters !== undefined) return this.#filters;
+    // A body that comes meanwhile is held.
+    const { contentLength, upgrade } = this.#request;
+    if (contentLength !== 0) this.#body = new RequestBody(upgrade === undefined);
+    const filters = new RequestFilters(this.#downstream, this.#exchange, this.#record.grpc, this.#body);
+    // Whoever answers before the request is forwarded, its changes hold.
+    if (this.#target === undefined) this.#responseChanges = filters.responseChanges;
+    return (this.#filters = filters);
+  }
+
+  #forward(rule: RouteRule, { changes, mirrors }: AppliedFilters, match: RouteFound['match']): void {
+    const decision = decideForward(this.#downstream, this.#request, rule, changes, match);
+    if (decision.kind === 'fail') return this.#fail(decision.failure, decision.detail);
+    const { responseChanges } = decision;
+    const before = this.#responseChanges;
+    this.#responseChanges = before.length === 0 ? responseChanges : [...before, ...responseChanges];
+    if (decision.kind === 'answer') return this.#answer(decision.response);
+    this.#backend = decision.backend;
+    this.#target = decision.target;
+    this.#record.service = decision.target.service;
+    if (mirrors.length + decision.mirrors.length > 0)
+      this.#useFilters().mirror([...mirrors, ...decision.mirrors]);
+    this.#start(rule, decision.target);
   }
 
   #start(rule: RouteRule, target: ServiceState): void {
     this.#retry = rule.retry ?? DEFAULT_RETRY_POLICY;
     const { contentLength, upgrade } = this.#request;
-    if (contentLength !== 0) this.#body = new RequestBody(this.#retry.attempts > 0 && upgrade === undefined);
+    if (contentLength !== 0)
+      this.#body ??= new RequestBody(this.#retry.attempts > 0 && upgrade === undefined);
     this.#startDeadlines(rule.timeouts);
     this.#budget = target.budgetOf(rule);
     this.#budget.recordRequest();
@@ -125,9 +195,14 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     if (grpcMs !== undefined || limitMs > 0) this.#useDeadlines().startRequest(limitMs);
     if (this.#record.grpc && limitMs > 0) this.#grpcDeadlineMs = this.#record.startMs + limitMs;
     this.#responseMs = responseMs;
-    if (this.#body === undefined) this.#awaitResponse();
+    if (this.#body === undefined || this.#body.ended) this.#awaitResponse();
     if (idleMs > 0) this.#watchIdle(idleMs, 'timeout of the route');
-    else if (this.#request.protocol === 'HTTP/2')
+    else this.#watchStreamIdle();
+  }
+
+  /** An HTTP/1.1 connection looks after its own silence. */
+  #watchStreamIdle(): void {
+    if (this.#request.protocol === 'HTTP/2' && this.#idle === undefined)
       this.#watchIdle(this.#downstream.env.streamIdleTimeoutMs, 'STREAM_IDLE_TIMEOUT');
   }
 
@@ -321,11 +396,14 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
 
   onBody(slice: Buffer): boolean {
     this.#idle?.touch();
-    return this.#done || this.#body === undefined || this.#body.append(slice);
+    if (this.#done || this.#body === undefined) return true;
+    this.#filters?.onBody(slice);
+    return this.#body.append(slice);
   }
 
   onBodyEnd(trailers: HeaderList): void {
     if (this.#done) return;
+    this.#filters?.onBodyEnd(trailers);
     this.#body?.end(trailers);
     if (this.#upstreamEnded) this.#finish();
     else this.#awaitResponse();
@@ -373,6 +451,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
 
   #watchIdle(timeoutMs: number, name: string): void {
     const { connectionTimers } = this.#downstream.env;
+    this.#idle?.end();
     this.#idle = new StreamIdle(connectionTimers, timeoutMs, () =>
       this.#timeOut('stream_idle', `nothing moved for ${timeoutMs} ms (${name})`),
     );
@@ -406,18 +485,35 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     this.#answer(failureAnswer(row, this.#record.grpc));
   }
 
-  #answer({ head, body }: FilterResponse): void {
+  /** The answer of a filter that lets nothing pass. */
+  #refuse(refusal: Refusal): void {
+    this.#record.flags = refusal.flag;
+    this.#record.detail = refusal.detail;
+    if (this.#record.grpc) this.#record.grpcStatus = String(grpcStatusFor(refusal));
+    this.#answer(refusalResponse(refusal, this.#record.grpc));
+  }
+
+  #answer({ head: { contentLength, headers, status }, body }: FilterResponse): void {
     this.#responseStarted = true;
-    this.#record.status = head.status;
+    this.#record.status = status;
+    // A copy: some answers are made once and given to many.
+    const head = { status, headers: [...headers], contentLength };
     for (const change of this.#responseChanges) applyHeaderChange(change, head.headers);
     this.#tapResponse(head);
-    this.#exchange.sendResponse(head, body === '');
-    if (body !== '') {
+    this.#exchange.sendResponse(head, body.length === 0);
+    if (body.length > 0) {
       this.#record.responseBytes = Buffer.byteLength(body);
       this.#exchange.sendBody(Buffer.from(body));
       this.#exchange.endBody();
     }
     this.#finish();
+  }
+
+  #endFilters(filters: RequestFilters): void {
+    filters.end();
+    const { faultDelay, none } = RESPONSE_FLAGS;
+    const { flags } = this.#record;
+    if (filters.delayed) this.#record.flags = flags === none ? faultDelay : `${faultDelay},${flags}`;
   }
 
   #tapResponse(head: ResponseHead): void {
@@ -431,6 +527,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     const { env } = this.#downstream;
     this.#deadlines?.end();
     this.#idle?.end();
+    if (this.#filters !== undefined) this.#endFilters(this.#filters);
     this.#record.requestBytes = this.#body?.bytes ?? 0;
     this.#record.write(this.#downstream, this.#request);
     env.inFlight.leave();

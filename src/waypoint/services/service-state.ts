@@ -41,6 +41,8 @@ export class ServiceState {
   readonly routes: ServiceRoutes | undefined;
   readonly matcher: RouteMatcher;
   readonly policies: CompiledPolicySet;
+  /** Requests have something to pass before policies are evaluated (`ThreadFilters.guardOf`). */
+  readonly guarded: boolean;
   readonly trafficPolicy: TrafficPolicy;
   readonly budget: RetryBudget;
   /** A newer state has taken its place. */
@@ -59,6 +61,7 @@ export class ServiceState {
     this.routes = view.routes(this.name);
     this.matcher = compileRoutes(this.routes ?? { rules: [] });
     this.policies = compile(this.routes?.authorizationPolicies ?? []);
+    this.guarded = this.policies.custom.length > 0 || (this.routes?.tokenIssuers ?? []).length > 0;
     this.trafficPolicy = this.routes?.trafficPolicy ?? NO_TRAFFIC_POLICY;
     this.budget = memory.budget(undefined, this.trafficPolicy.retryBudget ?? DEFAULT_RETRY_BUDGET);
     this.#view = view;

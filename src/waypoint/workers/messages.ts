@@ -1,4 +1,5 @@
 import type { TlsMaterial } from '#shared/engine/engine.ts';
+import type { KeySource } from '#shared/jwt/key-source.ts';
 import type { TapEvent } from '../tap/tap-event.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
 import type { TrafficSettings } from './settings.ts';
@@ -6,16 +7,27 @@ import type { TrafficSettings } from './settings.ts';
 /** What is said beyond what every tier's threads are told. */
 export interface WaypointProtocol {
   readonly settings: TrafficSettings;
-  readonly command: { readonly kind: 'certificate'; readonly material: TlsMaterial } | TapCommand;
+  readonly command:
+    | { readonly kind: 'certificate'; readonly material: TlsMaterial }
+    | TapCommand
+    | KeysCommand;
   /** Open the listeners: the worker knows the mesh. */
   readonly request: { readonly kind: 'listen' };
   readonly connections: object;
   readonly event: WaypointEvent;
 }
 
-/** What a traffic thread tells unasked. */
-export interface WaypointEvent {
-  readonly kind: 'tap';
-  readonly tap: number;
-  readonly events: readonly TapEvent[];
+/** The keys of a token issuer as they are now. */
+export interface KeysCommand {
+  readonly kind: 'keys';
+  /** `KeySource.name`. */
+  readonly source: string;
+  /** Undefined: none could be fetched yet. */
+  readonly jwks: string | undefined;
 }
+
+/** What a traffic thread tells unasked. */
+export type WaypointEvent =
+  | { readonly kind: 'tap'; readonly tap: number; readonly events: readonly TapEvent[] }
+  /** It has met a token of a key it does not know. */
+  | { readonly kind: 'keys_wanted'; readonly source: KeySource };

@@ -25,6 +25,7 @@ import { HboneListener } from '../listener/hbone-listener.ts';
 import { originalSource } from '../listener/original-source.ts';
 import { detectionMode } from '../listener/sniff-protocol.ts';
 import { SourcePeers } from '../listener/source-peers.ts';
+import { ThreadFilters } from '../filters/thread-filters.ts';
 import { Downstream, InFlight, type RequestEnvironment } from '../request/environment.ts';
 import { ServiceDirectory } from '../services/service-directory.ts';
 import { OverloadMonitor } from '../overload/overload-monitor.ts';
@@ -33,7 +34,7 @@ import { RequestMetrics } from '../telemetry/request-metrics.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
 import { ThreadTaps } from '../tap/thread-taps.ts';
 import { EndpointPools } from '../upstream/endpoint-pools.ts';
-import type { WaypointEvent } from './messages.ts';
+import type { KeysCommand, WaypointEvent } from './messages.ts';
 import { OwnCertificate } from './own-certificate.ts';
 import type { PlaintextListen, TrafficSettings } from './settings.ts';
 
@@ -126,6 +127,11 @@ export class TrafficThread {
     this.#certificate.set(material);
     this.#hbonePool.evictIdentity(this.#options.settings.identity);
     this.#env.pools.renew();
+  }
+
+  /** Keys of a token issuer, as the main thread has fetched them. */
+  setKeys({ jwks, source }: KeysCommand): void {
+    this.#env.filters.keySets.set(source, jwks);
   }
 
   /** What an operator asked to watch. */
@@ -286,6 +292,12 @@ export class TrafficThread {
         random,
         maxLagMs: settings.overloadLagMs,
         maxRequests: Math.ceil(settings.maxRequests / settings.threads),
+      }),
+      filters: new ThreadFilters({
+        clock,
+        logger,
+        threads: settings.threads,
+        askForKeys: source => emit({ kind: 'keys_wanted', source }),
       }),
       inFlight: new InFlight(),
     };

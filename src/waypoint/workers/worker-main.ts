@@ -29,6 +29,7 @@ export function runWorkerThread(): void {
     obey(message, reply) {
       if (message.kind === 'listen') void replyWhenDone(message.id, thread.listen(), reply);
       else if (message.kind === 'certificate') setCertificate(thread, message.material, logger);
+      else if (message.kind === 'keys') thread.setKeys(message);
       else thread.tap(message);
     },
   });

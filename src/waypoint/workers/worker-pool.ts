@@ -1,10 +1,17 @@
 import type { TlsMaterial } from '#shared/engine/engine.ts';
+import type { KeySource } from '#shared/jwt/key-source.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import type { WorkerHandle } from '#shared/workers/worker-handle.ts';
 import { WorkerSupervisor, type WorkerSupervisorOptions } from '#shared/workers/worker-supervisor.ts';
 import { TapSessions } from '../tap/tap-sessions.ts';
-import type { WaypointEvent, WaypointProtocol } from './messages.ts';
+import type { KeysCommand, WaypointEvent, WaypointProtocol } from './messages.ts';
+
+/** Who fetches keys of token issuers, on the main thread. */
+export interface KeysForThreads {
+  wanted(source: KeySource): void;
+  commands(): readonly KeysCommand[];
+}
 
 type Handle = WorkerHandle<WaypointProtocol>;
 
@@ -23,6 +30,7 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
   readonly taps: TapSessions;
   readonly #logger: WorkerPoolOptions['logger'];
   #certificate: TlsMaterial | undefined;
+  #keys: KeysForThreads | undefined;
   #listening = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -48,12 +56,25 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
     for (const worker of this.ready()) worker.post({ kind: 'certificate', material });
   }
 
-  protected override onEvent({ tap, events }: WaypointEvent): void {
-    this.taps.onEvents(tap, events);
+  /** Keys of token issuers come from here; undefined: there is nobody who fetches them. */
+  set keys(keys: KeysForThreads | undefined) {
+    this.#keys = keys;
+  }
+
+  /** To every thread. */
+  sendKeys(command: KeysCommand): void {
+    for (const worker of this.ready()) worker.post(command);
+  }
+
+  protected override onEvent(event: WaypointEvent): void {
+    if (event.kind === 'tap') this.taps.onEvents(event.tap, event.events);
+    else if (this.#keys !== undefined) this.#keys.wanted(event.source);
+    else this.sendKeys({ kind: 'keys', source: event.source.name, jwks: undefined });
   }
 
   protected tellEverything(worker: Handle): void {
     for (const command of this.taps.commands()) worker.post(command);
+    for (const command of this.#keys?.commands() ?? []) worker.post(command);
     if (this.#certificate !== undefined) worker.post({ kind: 'certificate', material: this.#certificate });
     if (!this.#listening) return;
     worker.request({ kind: 'listen' }, REPLY_TIMEOUT_MS).catch((error: unknown) => {

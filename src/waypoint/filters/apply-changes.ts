@@ -1,14 +1,9 @@
-import type { RequestHead, ResponseHead } from '#shared/http/exchange.ts';
+import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader, removeHeader } from '#shared/http/headers.ts';
 import type { RouteFound } from '#shared/route/compiled-match.ts';
 import { applyHeaderChange, modifyPath, redirectLocation } from '#shared/route/filters.ts';
-import type { HeaderChange, RouteFilter } from '#shared/route/route-filter.ts';
-
-/** A response that filters give instead of an upstream. */
-export interface FilterResponse {
-  readonly head: ResponseHead;
-  readonly body: string;
-}
+import type { DirectResponse, HeaderChange, RouteFilter } from '#shared/route/route-filter.ts';
+import type { FilterResponse } from './filter-response.ts';
 
 export interface FilterOutcome {
   /** The waypoint answers by itself. */
@@ -19,8 +14,8 @@ export interface FilterOutcome {
 
 const NOTHING: FilterOutcome = Object.freeze({ response: undefined, responseChanges: [] });
 
-/** Applies the filters of a rule or a backend to the request, in place, in their order. */
-export function applyFilters(
+/** Changes the request as the filters of a rule or a backend say, in place, in their order. Filters of other kinds are not for here. */
+export function applyChanges(
   filters: readonly RouteFilter[],
   request: RequestHead,
   servicePort: number,
@@ -39,9 +34,8 @@ export function applyFilters(
         break;
       case 'rewrite':
         if (filter.rewrite.hostname !== undefined) request.authority = filter.rewrite.hostname;
-        if (filter.rewrite.path !== undefined) {
+        if (filter.rewrite.path !== undefined)
           request.path = modifyPath(request.path, filter.rewrite.path, match?.path);
-        }
         break;
       case 'redirect': {
         const location = redirectLocation(filter.redirect, request, servicePort, match?.path);
@@ -49,19 +43,20 @@ export function applyFilters(
         break;
       }
       case 'direct_response':
-        response ??= answer(filter.status, ['content-type', 'text/plain'], filter.body);
+        response ??= direct(filter);
         break;
-      // No translation makes these as long as nothing is done about them here.
-      case 'fault':
-      case 'mirror':
-      case 'cors':
-      case 'local_rate_limit':
-      case 'global_rate_limit':
-      case 'external_authorization':
+      default:
         break;
     }
   }
   return { response, responseChanges };
+}
+
+function direct({ body, headers, status }: DirectResponse): FilterResponse {
+  const fields = headers.flatMap(({ name, value }) => [name, value]);
+  if (body !== '' && getHeader(fields, 'content-type') === undefined)
+    fields.push('content-type', 'text/plain');
+  return answer(status, fields, body);
 }
 
 function answer(status: number, headers: string[], body: string): FilterResponse {

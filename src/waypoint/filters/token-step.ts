@@ -1,0 +1,71 @@
+import type { RequestHead } from '#shared/http/exchange.ts';
+import type { ClaimsFault } from '#shared/jwt/check-claims.ts';
+import type { VerifiedTokens } from '#shared/jwt/verified-tokens.ts';
+import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
+import { pathOf } from '#shared/route/path.ts';
+import type { TokenIssuer } from '#shared/route/token-issuer.ts';
+import type { FilterContext, FilterStep } from './filter-step.ts';
+import type { KeySets } from './key-sets.ts';
+import type { Refusal } from './refusal.ts';
+import {
+  authenticate,
+  presentToken,
+  removeClaimedHeaders,
+  type TokenOutcome,
+} from './token-authentication.ts';
+
+/** Verifies the tokens of a request; where their keys are not known, once more with newer ones. */
+export function tokenAuthentication(
+  issuers: readonly TokenIssuer[],
+  tokens: VerifiedTokens,
+  keySets: KeySets,
+): FilterStep {
+  const keysOf = (issuer: TokenIssuer) => keySets.keysOf(issuer);
+  return (context, done) => {
+    const { request, downstream } = context;
+    const verify = (): TokenOutcome =>
+      authenticate(issuers, request, tokens, keysOf, downstream.env.clock.now());
+    removeClaimedHeaders(issuers, request);
+    const outcome = verify();
+    if (outcome.kind !== 'keys_needed') {
+      done(conclude(outcome, context));
+      return undefined;
+    }
+    return keySets.refresh(outcome.issuer, () => done(conclude(verify(), context)));
+  };
+}
+
+function conclude(outcome: TokenOutcome, context: FilterContext): Refusal | undefined {
+  switch (outcome.kind) {
+    case 'none':
+      return undefined;
+    case 'verified':
+      context.token = outcome.identity;
+      presentToken(outcome.accepted, context.request);
+      return undefined;
+    case 'keys_needed':
+      return unauthenticated(NO_KEY, context.request);
+    case 'refused':
+      return unauthenticated(outcome.fault, context.request);
+  }
+}
+
+const NO_KEY: ClaimsFault = {
+  status: 401,
+  reason: "Jwks doesn't have key to match kid or alg from Jwt",
+};
+
+/** RFC 6750 §3: the challenge says what is wrong with the token. */
+function unauthenticated({ reason, status }: ClaimsFault, request: RequestHead): Refusal {
+  const scheme = request.scheme === '' ? 'http' : request.scheme;
+  const realm = `${scheme}://${request.authority}${pathOf(request.path)}`.replaceAll(/["\\]/g, '');
+  const challenge = `Bearer realm="${realm}", error="invalid_token"`;
+  return {
+    status,
+    headers: status === 401 ? ['www-authenticate', challenge] : [],
+    body: reason,
+    flag: RESPONSE_FLAGS.unauthorized,
+    grpcStatus: status === 401 ? 16 : 7,
+    detail: reason,
+  };
+}
