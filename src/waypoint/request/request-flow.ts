@@ -511,9 +511,9 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
 
   #endFilters(filters: RequestFilters): void {
     filters.end();
-    const { faultDelay, none } = RESPONSE_FLAGS;
     const { flags } = this.#record;
-    if (filters.delayed) this.#record.flags = flags === none ? faultDelay : `${faultDelay},${flags}`;
+    const delayed = RESPONSE_FLAGS.faultDelay;
+    if (filters.delayed) this.#record.flags = flags === '-' ? delayed : `${delayed},${flags}`;
   }
 
   #tapResponse(head: ResponseHead): void {
