@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { openCluster } from './cluster/open-cluster.ts';
+import { isPlaygroundRunning } from './playground-proxies.ts';
 import type { ProxyFinder } from './proxies.ts';
 import { type RunProgram, runProgram } from './run-program.ts';
 import { type OutputFormat, render, type Report } from './render/output.ts';
@@ -26,6 +27,7 @@ export function nodePlatform(): Platform {
   return {
     env: process.env,
     openCluster,
+    isPlaygroundRunning,
     now: () => Date.now(),
     sleep: ms => setTimeout(ms),
     runProgram,

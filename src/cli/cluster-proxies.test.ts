@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
+import type { Platform } from './cli.ts';
+import { CliError } from './cli-error.ts';
 import { FakeCluster } from './testing/fake-cluster.ts';
 import { type FakeMesh, withFakeMesh } from './testing/fake-mesh.ts';
 import { runLine, testPlatform } from './testing/test-cli.ts';
@@ -88,4 +90,24 @@ test('a cluster without the mesh is said to be one', async t => {
   );
   t.equal(status, 1);
   t.equal(err, 'ambientctl: no ztunnel is running in the cluster https://10.0.0.1:6443\n');
+});
+
+test('a playground that runs goes before the cluster, unless a flag says otherwise', async t => {
+  await withFakeMesh(async dir => {
+    const platform = {
+      ...testPlatform(),
+      env: { HOME: '/nonexistent', KUBECONFIG: 'k' },
+      openCluster: () => Promise.reject(new CliError('the cluster was asked')),
+      isPlaygroundRunning: () => true,
+    };
+    const asksCluster = async (line: string, change: Partial<Platform> = {}): Promise<boolean> =>
+      (await runLine(line, { ...platform, ...change })).err.includes('the cluster was asked');
+    const stopped = { isPlaygroundRunning: () => false };
+    t.notOk(await asksCluster('version'), 'a playground runs');
+    t.ok(await asksCluster('version --context c'), 'a cluster is named');
+    t.ok(await asksCluster('version', stopped), 'no playground runs');
+    t.notOk(await asksCluster('version --playground', stopped), 'it is asked for');
+    const named = { ...stopped, env: { ...platform.env, AMBIENT_STATE_DIR: dir } };
+    t.notOk(await asksCluster('version', named), 'the variable names one');
+  });
 });

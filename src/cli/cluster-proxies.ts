@@ -1,4 +1,4 @@
-import type { Cluster } from './cluster/kube-api.ts';
+import type { Cluster, KubeApi } from './cluster/kube-api.ts';
 import type { KubeObject } from './cluster/kube-object.ts';
 import { POD } from './cluster/kinds.ts';
 import { ADMIN_PORTS, isRunning, MESH_POD_SELECTORS, nodeOf, proxyKindOf } from './cluster/mesh-pods.ts';
@@ -10,6 +10,10 @@ export class ClusterProxies implements Proxies {
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
+  }
+
+  get api(): KubeApi {
+    return this.#cluster.api;
   }
 
   get origin(): string {

@@ -9,9 +9,15 @@ import { CliError } from './cli-error.ts';
 import { followFile } from './follow-file.ts';
 import type { LogTail, Proxies, ProxyRef } from './proxies.ts';
 
+export function isPlaygroundRunning(dir: string): boolean {
+  const instance = readInstance(stateLayout(dir));
+  return instance !== undefined && isRunning(instance);
+}
+
 /** The proxies of a mesh on this machine, by the list it keeps in its state directory. */
 export class PlaygroundProxies implements Proxies {
   readonly dir: string;
+  readonly api = undefined;
 
   /** Without a directory the one of `AMBIENT_STATE_DIR`, else the usual one. */
   constructor(dir: string | undefined, env: Environment) {
@@ -20,11 +26,6 @@ export class PlaygroundProxies implements Proxies {
 
   get origin(): string {
     return `the mesh of ${this.dir}`;
-  }
-
-  isRunning(): boolean {
-    const instance = readInstance(stateLayout(this.dir));
-    return instance !== undefined && isRunning(instance);
   }
 
   list(): Promise<readonly ProxyRef[]> {

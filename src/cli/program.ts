@@ -7,6 +7,7 @@ import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addNamespaceCommands } from './commands/namespace.ts';
 import { addPlaygroundCommands } from './commands/playground.ts';
+import { addDescribe } from './commands/describe.ts';
 import { addInstall } from './commands/install.ts';
 import { addLogs } from './commands/logs.ts';
 import { addProxyStatus } from './commands/proxy-status.ts';
@@ -44,6 +45,7 @@ export function buildProgram(cli: Cli): Command {
   addInstall(program, cli);
   addCheck(program, cli);
   addZtunnelConfig(program, cli);
+  addDescribe(program, cli);
   addProxyStatus(program, cli);
   addStat(program, cli);
   addTap(program, cli);

@@ -2,6 +2,7 @@ import type { Environment } from '#shared/config/env-reader.ts';
 import { type AdminTarget, parseAdminAddress } from './admin-client.ts';
 import { CliError } from './cli-error.ts';
 import { ClusterProxies } from './cluster-proxies.ts';
+import type { KubeApi } from './cluster/kube-api.ts';
 import { kubeconfigFiles } from './cluster/kube-config.ts';
 import type { OpenCluster } from './cluster/open-cluster.ts';
 import { PlaygroundProxies } from './playground-proxies.ts';
@@ -20,6 +21,8 @@ export interface ProxyRef {
 export interface Proxies {
   /** For messages. */
   readonly origin: string;
+  /** Undefined where there is no API server: in a playground. */
+  readonly api: KubeApi | undefined;
   /** Every proxy that runs, of all kinds. */
   list(): Promise<readonly ProxyRef[]>;
   /** Lines of a proxy's log, the last `tailLines` first; with `follow` on and on until `signal` is aborted. */
@@ -44,6 +47,8 @@ export interface ProxyChoice {
 export interface ProxyFinder {
   readonly env: Environment;
   readonly openCluster: OpenCluster;
+  /** Whether a playground that keeps its state there runs. */
+  readonly isPlaygroundRunning: (dir: string) => boolean;
 }
 
 /**
@@ -61,7 +66,8 @@ export async function openProxies(choice: ProxyChoice, finder: ProxyFinder): Pro
   }
   const playground = new PlaygroundProxies(choice.stateDir, finder.env);
   const named = (finder.env['AMBIENT_STATE_DIR'] ?? '') !== '';
-  if (wantsPlayground || (!wantsCluster && (named || playground.isRunning()))) return playground;
+  if (wantsPlayground || (!wantsCluster && (named || finder.isPlaygroundRunning(playground.dir))))
+    return playground;
   if (!wantsCluster && kubeconfigFiles(choice, finder.env).length === 0) {
     throw new CliError(
       `no mesh found: no playground runs in ${playground.dir}, and there is no kubeconfig (KUBECONFIG, ~/.kube/config); start one with "ambientctl playground up", or give --kubeconfig or --admin-address`,

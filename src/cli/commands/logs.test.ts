@@ -20,7 +20,7 @@ spec: { nodeName: node-b }
 status: { phase: Running }
 ---
 kind: Pod
-metadata: { name: waypoint-0, namespace: shop, labels: { gateway.networking.k8s.io/gateway-name: waypoint } }
+metadata: { name: waypoint-a, namespace: shop, labels: { gateway.networking.k8s.io/gateway-name: waypoint } }
 spec: { nodeName: node-b }
 status: { phase: Running }
 `;
@@ -31,12 +31,12 @@ test('logs of all proxies, and of those that a pod is behind', async t => {
     cluster.admin.set('istio-system/ztunnel-a', { socketPath: mesh.get('ztunnel-a') ?? '' });
     cluster.logs.set('istio-system/ztunnel-a', ['INFO ready', 'INFO connection complete']);
     cluster.logs.set('istio-system/ztunnel-b', ['WARN capture repaired']);
-    cluster.logs.set('shop/waypoint-0', ['INFO request complete']);
+    cluster.logs.set('shop/waypoint-a', ['INFO request complete']);
     const all = await runLine('logs --context c', testPlatform(cluster));
     expectGolden(t, 'logs', `$ ambientctl logs\n${all.out}`);
     const pod = await runLine('logs shop/payments-v1-0 --context c', testPlatform(cluster));
     t.match(pod.out, /ztunnel-a +\| INFO ready/);
-    t.match(pod.out, /waypoint-0 \| INFO request complete/, 'its service is behind this waypoint');
+    t.match(pod.out, /waypoint-a \| INFO request complete/, 'its service is behind this waypoint');
     t.notMatch(pod.out, /ztunnel-b/, 'which is on another node');
     const one = await runLine('logs ztunnel-b --context c', testPlatform(cluster));
     t.equal(one.out, 'WARN capture repaired\n', 'one proxy: no prefix');
@@ -46,10 +46,10 @@ test('logs of all proxies, and of those that a pod is behind', async t => {
 test('the level is set before the log is shown', async t => {
   await withFakeMesh(async (_dir, mesh) => {
     const cluster = new FakeCluster().add(PODS);
-    cluster.admin.set('shop/waypoint-0', { socketPath: mesh.get('waypoint-a') ?? '' });
-    const { err, status } = await runLine('logs waypoint-0 --level debug --context c', testPlatform(cluster));
+    cluster.admin.set('shop/waypoint-a', { socketPath: mesh.get('waypoint-a') ?? '' });
+    const { err, status } = await runLine('logs waypoint-a --level debug --context c', testPlatform(cluster));
     t.equal(status, 0);
-    t.equal(err, 'log level of waypoint-0 is debug until they restart\n');
+    t.equal(err, 'log level of waypoint-a is debug until they restart\n');
   });
 });
 

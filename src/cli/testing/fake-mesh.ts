@@ -25,6 +25,7 @@ const store = mesh({
       addresses: ['10.91.1.3'],
       workloadName: 'orders',
       serviceAccount: 'orders',
+      authorizationPolicies: ['istio-system/istio_converted_static_strict'],
     }),
     workload('payments-v1-0', {
       namespace: 'shop',
@@ -41,7 +42,7 @@ const store = mesh({
       services: endpointOf(payments),
       status: 'unhealthy',
     }),
-    workload('waypoint-0', {
+    workload('waypoint-a', {
       namespace: 'shop',
       addresses: ['10.91.2.9'],
       node: 'node-b',
@@ -56,6 +57,9 @@ const store = mesh({
     }),
   ],
   policies: [
+    policy('istio_converted_static_strict', 'deny', [{ notPrincipals: [{ kind: 'presence' }] }], {
+      namespace: 'istio-system',
+    }),
     policy(
       'only-orders',
       'allow',
@@ -124,9 +128,34 @@ function waypointRoutes(): readonly AdminRoute[] {
     TAP,
     LOGGING,
     page('/stats/prometheus', () => text(metrics())),
-    page('/config_dump', () => json({ version: '0.1.0' })),
+    page('/config_dump', () => json({ version: '0.1.0', routes: [SPLIT] })),
+    page('/authz/check', () => json({ allowed: true, policies: L7_POLICIES })),
   ];
 }
+
+/** Routes of the service payments, as a waypoint has them. */
+const SPLIT = {
+  namespace: 'shop',
+  hostname: payments.hostname,
+  rules: [
+    {
+      name: 'HTTPRoute/shop/split/0',
+      ports: [80],
+      backends: [
+        { weight: 90, service: 'shop/payments-v1.shop.svc.cluster.local', port: 8080 },
+        { weight: 10, service: 'shop/payments-v2.shop.svc.cluster.local', port: 8080 },
+      ],
+    },
+    { name: 'HTTPRoute/shop/old/0', ports: [], backends: [{ weight: 1, port: 0 }] },
+  ],
+  streamRules: [],
+};
+
+const L7_POLICIES = [
+  { name: 'shop/only-get', action: 'allow', scope: 'workload_selector', dryRun: false, rules: 1 },
+  { name: 'shop/no-admin', action: 'deny', scope: 'workload_selector', dryRun: false, rules: 1 },
+  { name: 'shop/try-out', action: 'deny', scope: 'namespace', dryRun: true, rules: 1 },
+];
 
 /** ztunnel-a is behind with routes and has refused a policy. */
 const SYNCZ = {
@@ -159,11 +188,14 @@ const SYNCZ = {
   ],
 };
 
-const REJECTED = {
-  key: 'HTTPRoute/shop/split',
-  state: 'rejected',
-  diagnostics: [{ field: 'spec.rules[0]', value: '[]', message: 'has no backend', severity: 'rejected' }],
-};
+const OBJECTS = [
+  { key: 'HTTPRoute/shop/old', state: 'accepted', diagnostics: [] },
+  {
+    key: 'HTTPRoute/shop/split',
+    state: 'rejected',
+    diagnostics: [{ field: 'spec.rules[0]', value: '[]', message: 'has no backend', severity: 'rejected' }],
+  },
+];
 
 function syncedType(name: string, state: string, fields: object): object {
   const [sentAt, answeredAt] = ['2026-01-01T11:50:00.000Z', '2026-01-01T11:50:01.000Z'];
@@ -200,7 +232,7 @@ const LOGGING: AdminRoute = {
 const CONTROLLER: readonly AdminRoute[] = [
   page('/debug/syncz', () => json(SYNCZ)),
   page('/debug/objects', ({ query }) =>
-    json({ objects: query.get('state') === 'rejected' ? [REJECTED] : [], unreadable: [] }),
+    json({ objects: OBJECTS.filter(o => [null, o.state].includes(query.get('state'))), unreadable: [] }),
   ),
   LOGGING,
   page('/debug/waypoints', () =>

@@ -13,6 +13,7 @@ export function testPlatform(cluster?: Cluster): Platform {
     env: { HOME: '/nonexistent', AMBIENT_STATE_DIR: '' },
     openCluster: () =>
       cluster === undefined ? Promise.reject(new CliError('no cluster')) : Promise.resolve(cluster),
+    isPlaygroundRunning: () => false,
     now: () => NOW,
     sleep: () => Promise.resolve(),
     runProgram: () => Promise.resolve({ status: undefined, stdout: '', stderr: '' }),

@@ -1,0 +1,70 @@
+import { CliError } from '../cli-error.ts';
+import type { DumpedService } from '../config-dump.ts';
+import { objects, text } from '../json-fields.ts';
+import { unknownName } from './describe-pod.ts';
+import type { Description, Fact } from './description.ts';
+import { clientHop, serverHops, shortName, waypointHop } from './hops.ts';
+import { MAX_PODS, type MeshFacts, serviceKey, type Wanted } from './mesh-facts.ts';
+
+/** The service and its endpoints. @throws CliError that names what is near */
+export function chooseService(target: string): (all: Wanted) => Wanted {
+  return ({ workloads, services }) => {
+    const service = services.find(s => `${s.namespace}/${s.name}` === target || serviceKey(s) === target);
+    if (service === undefined) throw new CliError(unknownName('service', target, services));
+    const key = serviceKey(service);
+    return { services: [service], workloads: workloads.filter(w => w.serviceNames.includes(key)) };
+  };
+}
+
+/** Pure. */
+export function describeService(target: string, facts: MeshFacts): Description {
+  const { workloads, services } = chooseService(target)(facts);
+  const [service] = services;
+  if (service === undefined) throw new CliError(`no service ${target}`);
+  const healthy = workloads.filter(w => w.status === 'healthy').length;
+  const outside = workloads.filter(w => w.protocol !== 'HBONE').length;
+  const warnings: string[] = [];
+  if (healthy === 0) warnings.push('it has no healthy endpoint: connections to it are refused');
+  if (outside > 0)
+    warnings.push(`${outside} of its endpoints are outside the mesh: what reaches them is plaintext`);
+  if (workloads.length > MAX_PODS)
+    warnings.push(`only the first ${MAX_PODS} endpoints of a node were asked about`);
+  const waypoint = facts.waypoints.get(service.waypoint);
+  if (service.waypoint !== 'None' && (waypoint?.readyPods ?? 0) === 0)
+    warnings.push(
+      `waypoint ${shortName(service.waypoint)} has no ready pod: connections are refused; ambientctl waypoint status`,
+    );
+  return {
+    title: `Service ${service.namespace}/${service.name}`,
+    facts: [
+      { name: 'host name', value: service.hostname },
+      { name: 'addresses', value: service.vips.join(', ') || 'none (headless)' },
+      { name: 'ports', value: portsOf(service) },
+      { name: 'endpoints', value: `${healthy}/${workloads.length} healthy` },
+      waypointFact(service),
+    ],
+    hopsTitle: 'What a connection to it passes',
+    hops: [
+      clientHop(
+        service.waypoint === 'None'
+          ? 'HBONE to an endpoint'
+          : `HBONE to waypoint ${shortName(service.waypoint)}`,
+      ),
+      ...[waypointHop(service, facts)].flatMap(hop => hop ?? []),
+      ...serverHops(workloads, facts),
+    ],
+    warnings,
+  };
+}
+
+function waypointFact(service: DumpedService): Fact {
+  return { name: 'waypoint', value: service.waypoint === 'None' ? 'none' : shortName(service.waypoint) };
+}
+
+function portsOf({ raw }: DumpedService): string {
+  const ports = objects(raw, 'ports').map(p => {
+    const [from, to] = [text(p, 'servicePort'), text(p, 'targetPort')];
+    return to === '' || to === from ? from : `${from} → ${to}`;
+  });
+  return ports.join(', ') || 'none';
+}

@@ -1,0 +1,115 @@
+import { test } from 'tap';
+import { decodeConfigDump } from '../config-dump.ts';
+import { objectsOf } from '../testing/cluster-snapshot.ts';
+import { captureFact } from './api-facts.ts';
+import { describePod } from './describe-pod.ts';
+import { describeService } from './describe-service.ts';
+import { inEvaluationOrder, verdictOf } from './description.ts';
+import type { MeshFacts } from './mesh-facts.ts';
+
+const policy = (
+  name: string,
+  action: string,
+  dryRun = false,
+): ReturnType<typeof inEvaluationOrder>[number] => ({
+  name,
+  action,
+  scope: 'namespace',
+  dryRun,
+});
+
+test('policies are shown in the order in which they are evaluated', t => {
+  const shown = inEvaluationOrder([policy('a', 'allow'), policy('d', 'deny'), policy('c', 'custom')]);
+  t.same(
+    shown.map(p => p.name),
+    ['c', 'd', 'a'],
+  );
+  t.end();
+});
+
+test('what is left over is told', t => {
+  t.match(verdictOf([]), /whatever gets here is allowed/);
+  t.match(verdictOf([policy('d', 'deny')]), /no DENY policy matches is allowed/);
+  t.match(verdictOf([policy('d', 'deny'), policy('a', 'allow')]), /no ALLOW policy matches is denied/);
+  t.match(verdictOf([policy('a', 'allow', true)]), /whatever gets here is allowed/, 'a dry run has no say');
+  t.end();
+});
+
+/** [sentence, labels and annotations of pod and namespace, what is said] */
+const CAPTURE: readonly (readonly [string, string, string, RegExp])[] = [
+  [
+    'captured by its namespace',
+    'annotations: { ambient.istio.io/redirection: enabled }',
+    'ambient',
+    /^captured: label .* of namespace shop is ambient$/,
+  ],
+  [
+    'left out by its own label',
+    'labels: { istio.io/dataplane-mode: none }',
+    'ambient',
+    /^not captured: its label .* is none$/,
+  ],
+  ['under way', 'annotations: { ambient.istio.io/redirection: pending }', 'ambient', /^capture is under way/],
+  ['not asked for', 'annotations: {}', 'null', /^not captured: neither it nor its namespace has the label/],
+];
+
+test('whether a pod is captured, and which label says so', t => {
+  for (const [sentence, metadata, mode, message] of CAPTURE) {
+    const [pod, namespace] = objectsOf(
+      `kind: Pod\nmetadata: { name: p, namespace: shop, ${metadata} }\n---\nkind: Namespace\nmetadata: { name: shop, labels: { istio.io/dataplane-mode: ${mode} } }`,
+    );
+    t.match(pod && captureFact(pod, namespace).value, message, sentence);
+  }
+  t.end();
+});
+
+const SHOP = decodeConfigDump({
+  workloads: [
+    {
+      uid: 'p',
+      name: 'p',
+      namespace: 'shop',
+      node: 'n1',
+      tunnelProtocol: 'hbone',
+      trustDomain: 'cluster.local',
+      serviceAccount: 'p',
+      status: 'unhealthy',
+      services: { 'shop/s.shop.svc.cluster.local': [] },
+    },
+  ],
+  services: [
+    {
+      name: 's',
+      namespace: 'shop',
+      hostname: 's.shop.svc.cluster.local',
+      waypoint: { kind: 'hostname', namespace: 'shop', hostname: 'w.shop.svc.cluster.local' },
+    },
+  ],
+});
+const FACTS: MeshFacts = {
+  workloads: SHOP.workloads,
+  services: SHOP.services,
+  ztunnels: new Map(),
+  waypoints: new Map(),
+  objectStates: new Map(),
+};
+
+test('what could not be asked is said to be unknown, never taken for "no policy"', t => {
+  const { hops, facts } = describePod('shop/p', FACTS, undefined);
+  const last = hops.at(-1);
+  t.equal(last?.policies, undefined);
+  t.match(last?.facts, [{ name: 'not known', value: 'policies: no ztunnel of node n1 answered' }]);
+  t.match(facts.find(f => f.name === 'certificate')?.value, /not known/);
+  t.end();
+});
+
+test('what keeps connections from working is told', t => {
+  const { warnings } = describeService('shop/s', FACTS);
+  t.match(warnings.join('\n'), /no healthy endpoint/);
+  t.match(warnings.join('\n'), /waypoint shop\/w has no ready pod: connections are refused/);
+  t.match(
+    describePod('shop/p', FACTS, undefined).warnings.join('\n'),
+    /its own address pass no waypoint[^]*not healthy/,
+  );
+  t.end();
+});

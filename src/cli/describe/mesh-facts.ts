@@ -1,0 +1,185 @@
+import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { fetchJson } from '../admin-client.ts';
+import { CliError } from '../cli-error.ts';
+import {
+  type ConfigDump,
+  decodeConfigDump,
+  type DumpedCertificate,
+  type DumpedService,
+  type DumpedWorkload,
+} from '../config-dump.ts';
+import { objects, text } from '../json-fields.ts';
+import type { ProxyRef } from '../proxies.ts';
+import type { PolicyLine } from './description.ts';
+
+/** What the proxies know and would do about some workloads and services. */
+export interface MeshFacts {
+  readonly workloads: readonly DumpedWorkload[];
+  readonly services: readonly DumpedService[];
+  /** By node. */
+  readonly ztunnels: ReadonlyMap<string, ZtunnelFacts>;
+  /** By `<namespace>/<hostname>` of the waypoint's service. */
+  readonly waypoints: ReadonlyMap<string, WaypointFacts>;
+  /** `Kind/namespace/name` → `accepted`, or why not, as the controller has it. */
+  readonly objectStates: ReadonlyMap<string, string>;
+}
+
+export interface ZtunnelFacts {
+  readonly name: string;
+  readonly certificates: readonly DumpedCertificate[];
+  /** By workload uid: what its ztunnel evaluates. A uid is missing when it could not be asked. */
+  readonly policies: ReadonlyMap<string, readonly PolicyLine[]>;
+}
+
+export interface WaypointFacts {
+  readonly name: string;
+  readonly readyPods: number;
+  readonly pods: number;
+  /** Why none of its pods could be asked. */
+  readonly error: string | undefined;
+  /** By `<namespace>/<hostname>` of the services behind it. */
+  readonly policies: ReadonlyMap<string, readonly PolicyLine[]>;
+  readonly routes: ReadonlyMap<string, JsonObject>;
+}
+
+/** The wanted ones among all: what has to be asked about. */
+export interface Wanted {
+  readonly workloads: readonly DumpedWorkload[];
+  readonly services: readonly DumpedService[];
+}
+
+/** So many pods are asked about, one by one; a description of more says so. */
+export const MAX_PODS = 50;
+
+/** @throws CliError when no ztunnel answers; what else does not is left out, and its description says so */
+export async function gatherFacts(
+  proxies: readonly ProxyRef[],
+  choose: (all: Wanted) => Wanted,
+): Promise<MeshFacts> {
+  const ztunnels = await dumpsOf(proxies.filter(p => p.kind === 'ztunnel'));
+  const workloads = unique(
+    ztunnels.flatMap(z => z.dump.workloads),
+    w => w.uid,
+  );
+  const services = unique(
+    ztunnels.flatMap(z => z.dump.services),
+    serviceKey,
+  );
+  const wanted = choose({ workloads, services });
+  const names = new Set(
+    [...wanted.services.map(s => s.waypoint), ...wanted.workloads.map(w => w.waypoint)].filter(
+      w => w !== 'None',
+    ),
+  );
+  const [zFacts, wFacts, objectStates] = await Promise.all([
+    Promise.all(ztunnels.map(async z => [z.ref.node, await askZtunnel(z, wanted)] as const)),
+    Promise.all(
+      [...names].map(async name => [name, await askWaypoint(name, workloads, proxies, wanted)] as const),
+    ),
+    askController(proxies),
+  ]);
+  return { workloads, services, ztunnels: new Map(zFacts), waypoints: new Map(wFacts), objectStates };
+}
+
+export function serviceKey(service: DumpedService): string {
+  return `${service.namespace}/${service.hostname}`;
+}
+
+interface Dumped {
+  readonly ref: ProxyRef;
+  readonly dump: ConfigDump;
+}
+
+async function dumpsOf(refs: readonly ProxyRef[]): Promise<Dumped[]> {
+  if (refs.length === 0) throw new CliError('no ztunnel is running');
+  const answers = await Promise.allSettled(
+    refs.map(async ref => ({ ref, dump: decodeConfigDump(await fetchJson(ref.admin, '/config_dump')) })),
+  );
+  const dumps = answers.flatMap(a => (a.status === 'fulfilled' ? [a.value] : []));
+  const [failed] = answers.flatMap(a => (a.status === 'rejected' ? [a.reason] : []));
+  if (dumps.length === 0) throw failed;
+  return dumps;
+}
+
+function unique<T>(items: readonly T[], key: (item: T) => string): T[] {
+  return [...new Map(items.map(item => [key(item), item])).values()];
+}
+
+async function askZtunnel({ ref, dump }: Dumped, wanted: Wanted): Promise<ZtunnelFacts> {
+  const here = wanted.workloads.filter(w => w.node === ref.node).slice(0, MAX_PODS);
+  const answers = await Promise.all(
+    here.map(async w => [w.uid, await policiesOf(ref, new URLSearchParams({ workload: w.uid }))] as const),
+  );
+  return { name: ref.name, certificates: dump.certificates, policies: known(answers) };
+}
+
+async function askWaypoint(
+  name: string,
+  workloads: readonly DumpedWorkload[],
+  proxies: readonly ProxyRef[],
+  wanted: Wanted,
+): Promise<WaypointFacts> {
+  const pods = workloads.filter(w => w.serviceNames.includes(name));
+  const refs = proxies.filter(
+    p => p.kind === 'waypoint' && pods.some(w => w.name === p.name && w.namespace === p.namespace),
+  );
+  const base = { name, pods: pods.length, readyPods: pods.filter(w => w.status === 'healthy').length };
+  const nothing = {
+    policies: new Map<string, readonly PolicyLine[]>(),
+    routes: new Map<string, JsonObject>(),
+  };
+  const [ref] = refs;
+  if (ref === undefined) return { ...base, ...nothing, error: 'no pod of it is running' };
+  try {
+    const dump = await fetchJson(ref.admin, '/config_dump');
+    const routes = isJsonObject(dump) ? objects(dump, 'routes') : [];
+    const behind = wanted.services.filter(s => s.waypoint === name).map(serviceKey);
+    const answers = await Promise.all(
+      behind.map(
+        async service =>
+          [service, await policiesOf(ref, new URLSearchParams({ service, method: 'GET' }))] as const,
+      ),
+    );
+    const byService = routes.map(r => [`${text(r, 'namespace')}/${text(r, 'hostname')}`, r] as const);
+    return { ...base, error: undefined, policies: known(answers), routes: new Map(byService) };
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    return { ...base, ...nothing, error: error.message };
+  }
+}
+
+/** What a proxy evaluates there; undefined when it does not know the destination (yet). */
+async function policiesOf(ref: ProxyRef, query: URLSearchParams): Promise<PolicyLine[] | undefined> {
+  try {
+    const answer = await fetchJson(ref.admin, `/authz/check?${query.toString()}`);
+    return (isJsonObject(answer) ? objects(answer, 'policies') : []).map(p => ({
+      name: text(p, 'name'),
+      action: text(p, 'action'),
+      scope: text(p, 'scope'),
+      dryRun: p['dryRun'] === true,
+    }));
+  } catch (error) {
+    if (error instanceof CliError) return undefined;
+    throw error;
+  }
+}
+
+function known<K, V>(entries: readonly (readonly [K, V | undefined])[]): Map<K, V> {
+  return new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
+}
+
+/** Replicas read the same objects: the first that answers speaks for all. */
+async function askController(proxies: readonly ProxyRef[]): Promise<Map<string, string>> {
+  for (const { admin } of proxies.filter(p => p.kind === 'controller')) {
+    const answer = await fetchJson(admin, '/debug/objects').catch(() => undefined);
+    if (!isJsonObject(answer)) continue;
+    return new Map(objects(answer, 'objects').map(o => [text(o, 'key'), stateOf(o)]));
+  }
+  return new Map();
+}
+
+function stateOf(object: JsonObject): string {
+  const state = text(object, 'state');
+  const [first] = objects(object, 'diagnostics');
+  return first === undefined ? state : `${state}: ${text(first, 'field')} ${text(first, 'message')}`;
+}
