@@ -96,9 +96,9 @@ async function dumpsOf(refs: readonly ProxyRef[]): Promise<Dumped[]> {
     refs.map(async ref => ({ ref, dump: decodeConfigDump(await fetchJson(ref.admin, '/config_dump')) })),
   );
   const dumps = answers.flatMap(a => (a.status === 'fulfilled' ? [a.value] : []));
-  const [failed] = answers.flatMap(a => (a.status === 'rejected' ? [a.reason] : []));
-  if (dumps.length === 0) throw failed;
-  return dumps;
+  if (dumps.length > 0) return dumps;
+  const failed: unknown = answers.find(a => a.status === 'rejected')?.reason;
+  throw failed instanceof CliError ? failed : new CliError('no ztunnel answered');
 }
 
 function unique<T>(items: readonly T[], key: (item: T) => string): T[] {
