@@ -8,7 +8,6 @@ import { createCertificateClient } from '#shared/discovery/certificate-client.ts
 import type { ControllerEndpoint } from '#shared/discovery/controller-channel.ts';
 import { tokenReader, trustBundleReader } from '#shared/discovery/controller-credentials.ts';
 import { LogLevels } from '#shared/observability/logger.ts';
-import { systemClock } from '#shared/lifecycle/clock.ts';
 import { createCsr } from '#shared/pki/csr.ts';
 import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
@@ -45,7 +44,7 @@ class Lab {
       ADMIN_UNIX_SOCKET: this.socket,
     });
     const discovery = { ip: '127.0.0.1', port };
-    this.#controller = await startController({ ...config, discovery }, systemClock, new LogLevels('error'));
+    this.#controller = await startController({ ...config, discovery }, { levels: new LogLevels('error') });
     return this.#controller.port;
   }
 

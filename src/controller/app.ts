@@ -1,3 +1,4 @@
+import type { KubeConnection } from '#shared/kube/connection.ts';
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
@@ -8,7 +9,7 @@ import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { isSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { debugRoutes } from './admin.ts';
-import { type Authority, announceTrust, openAuthority } from './authority.ts';
+import { type Authority, announceTrust } from './authority.ts';
 import { caStatusRoute, trustRoutes } from './ca-routes.ts';
 import { createCertificate, type CreateCertificateRequest } from './ca/service.ts';
 import { authenticateBearer } from './ca/token-authenticator.ts';
@@ -20,70 +21,78 @@ import { ResourceStore } from './discovery/resource-store.ts';
 import { issueServerCertificate, ServerCertificateRenewal } from './discovery/server-certificate.ts';
 import { createServerMetrics } from './discovery/server-metrics.ts';
 import { MeshIndex } from './index/mesh-index.ts';
-import { DirectorySource } from './source/directory.ts';
+import type { Leadership } from './kube/leadership.ts';
+import { openPlatform, type Platform } from './platform.ts';
 import type { SourceProblem } from './source/object-source.ts';
 
 export interface Controller {
   readonly logger: Logger;
   readonly index: MeshIndex;
+  readonly leadership: Leadership;
+  /** PEM of the roots that its certificates chain to. */
+  readonly trustBundle: () => string;
   /** Port of discovery, for when it was chosen by the system. */
   readonly port: number;
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  readonly clock?: Clock;
+  readonly levels?: LogLevels;
+  /** In [0, 1). */
+  readonly random?: () => number;
+  /** Of the cluster; default: that of the pod, or of the kubeconfig. */
+  readonly connection?: KubeConnection;
+}
+
 /** Starts everything, in the order in which it is needed. Rejects with what cannot be started and why. */
 export async function startController(
   config: ControllerConfig,
-  clock: Clock = systemClock,
-  levels = new LogLevels(config.logLevel),
+  options: StartOptions = {},
 ): Promise<Controller> {
+  const {
+    clock = systemClock,
+    connection,
+    levels = new LogLevels(config.logLevel),
+    random = Math.random,
+  } = options;
   const logger = createProcessLogger('controller', config.logFormat, levels, () => clock.now());
   const metrics = new MetricSet();
   registerBuild(metrics, 'controller');
   const readiness = new Readiness(() => logger.info('controller ready'));
   const started = readiness.register('discovery server');
 
-  const authority = await openAuthority(config.ca, clock, logger.child('ca'));
+  const platform = await openPlatform({ config, clock, random, logger, connection });
+  const { authority } = platform;
   const store = new ResourceStore();
   const index = new MeshIndex({ ...config, store, logger: logger.child('index') });
   const stopAnnouncing = announceTrust(authority.ca, config.ca.rootCertPath, store, logger.child('ca'));
+  const parts = { config, platform, authority, index, store, metrics };
+  const served = await createServer({ ...parts, clock, logger: logger.child('discovery') });
+  const problems = new Problems(logger.child('source'));
+  const { discovery } = served;
+  const pages = adminPages({ ...parts, readiness, levels, problems, discovery });
+  const admins = await openAdmins(config, logger.child('admin'), pages);
   // Before anyone can connect: a client that came too early would be told that everything is gone.
-  const source = await startSource(config, index, clock, logger.child('source'));
-  const served = await createServer({
-    config,
-    authority,
-    index,
-    store,
-    metrics,
-    clock,
-    logger: logger.child('discovery'),
+  await platform.source.start({
+    onChange: change => index.apply(change),
+    onProblems: found => problems.replace(found),
   });
-  const admins = await openAdmins(
-    config,
-    logger.child('admin'),
-    adminPages({
-      config,
-      authority,
-      index,
-      store,
-      metrics,
-      readiness,
-      levels,
-      source,
-      discovery: served.discovery,
-    }),
-  );
   const port = await served.server.listen(config.discovery.ip, config.discovery.port);
+  platform.startLeading();
   started();
   logger.info('controller started', { ip: config.discovery.ip, port, trustDomain: config.ca.trustDomain });
   return {
     logger,
     index,
+    leadership: platform.leadership,
+    trustBundle: () => authority.ca.trust.bundle.pem,
     port,
     stop: async () => {
-      await source.stop();
+      // Whoever writes next need not wait for what this replica still has to end.
+      await platform.stop();
+      await platform.source.stop();
       served.renewal.stop();
-      authority.stop();
       stopAnnouncing();
       await served.server.stop();
       await Promise.all(admins.map(admin => admin.close()));
@@ -91,32 +100,28 @@ export async function startController(
   };
 }
 
-interface RunningSource {
-  readonly problems: () => readonly SourceProblem[];
-  readonly stop: () => Promise<void>;
-}
+/** What the source cannot read now. */
+class Problems {
+  readonly #logger: Logger;
+  #found: readonly SourceProblem[] = [];
 
-/** Resolves when every object that is there has been applied. */
-async function startSource(
-  config: ControllerConfig,
-  index: MeshIndex,
-  clock: Clock,
-  logger: Logger,
-): Promise<RunningSource> {
-  let problems: readonly SourceProblem[] = [];
-  const source = new DirectorySource({ path: config.configDir, clock, logger });
-  await source.start({
-    onChange: change => index.apply(change),
-    onProblems: found => {
-      problems = found;
-      for (const p of found) logger.warn('object cannot be read, the last good one stays', { ...p });
-    },
-  });
-  return { problems: () => problems, stop: () => source.stop() };
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  get all(): readonly SourceProblem[] {
+    return this.#found;
+  }
+
+  replace(found: readonly SourceProblem[]): void {
+    this.#found = found;
+    for (const p of found) this.#logger.warn('object cannot be read, the last good one stays', { ...p });
+  }
 }
 
 interface Parts {
   readonly config: ControllerConfig;
+  readonly platform: Platform;
   readonly authority: Authority;
   readonly index: MeshIndex;
   readonly store: ResourceStore;
@@ -132,14 +137,15 @@ interface Served {
 async function createServer(
   parts: Parts & { readonly clock: Clock; readonly logger: Logger },
 ): Promise<Served> {
-  const { authority, clock, config, index, logger, store } = parts;
+  const { authority, clock, config, index, logger, platform, store } = parts;
   const shared = { clock, logger, metrics: createServerMetrics(parts.metrics) };
   const discovery = new DiscoveryServer({ store, departed: new DepartedClients(clock), ...shared });
   const certificateOptions = { ca: authority.ca, identity: config.identity, serverNames: config.serverNames };
   const issued = await issueServerCertificate(certificateOptions);
   const server = new GrpcServer({
     discovery,
-    authenticate: (authorization, signal) => authenticateBearer([authority.tokens], authorization, signal),
+    authenticate: (authorization, signal) =>
+      authenticateBearer(platform.authenticators, authorization, signal),
     createCertificate: request => sign(authority, index, request),
     certificate: issued.certificate,
     ...shared,
@@ -156,18 +162,18 @@ function adminPages(
   parts: Parts & {
     readonly readiness: Readiness;
     readonly levels: LogLevels;
-    readonly source: RunningSource;
+    readonly problems: Problems;
     readonly discovery: DiscoveryServer;
   },
 ): AdminPages {
-  const { authority, config, discovery, index, levels, metrics, readiness, source, store } = parts;
+  const { authority, config, discovery, index, levels, metrics, problems, readiness, store } = parts;
   const unconfirmed = (): readonly string[] => discovery.unconfirmedTrust();
   const exposition = createMetricsExposition();
   const metricsPages = metricsRoutes(() => exposition.render([metrics.snapshot()]), exposition.contentType);
   const readinessPage = readinessRoute(readiness);
   return {
     pages: [
-      ...debugRoutes({ store, discovery, index, problems: source.problems, config: config.shown }),
+      ...debugRoutes({ store, discovery, index, problems: () => problems.all, config: config.shown }),
       caStatusRoute(authority, unconfirmed),
       ...loggingRoutes(levels, () => undefined),
       ...metricsPages,

@@ -3,10 +3,12 @@ import { dirname, join } from 'node:path';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { softwareProvider } from '#shared/pki/crypto-provider.ts';
+import { directoryCaFiles } from './ca/ca-files.ts';
+import { directoryCaStore } from './ca/ca-store.ts';
 import type { CertificateAuthority } from './ca/certificate-authority.ts';
 import { createJoinTokens, type JoinTokens } from './ca/join-token.ts';
 import { directoryKeyStore, loadOrCreateKey } from './ca/key-store.ts';
-import { DEFAULT_LEAF_POLICY } from './ca/leaf-policy.ts';
+import { DEFAULT_LEAF_POLICY, type LeafPolicy } from './ca/leaf-policy.ts';
 import { ManagedCa } from './ca/managed-ca.ts';
 import { PluggedCa } from './ca/plugged-ca.ts';
 import type { CaConfig } from './config.ts';
@@ -27,10 +29,10 @@ export interface Authority {
   readonly stop: () => void;
 }
 
-/** Rejects with `CaError`. */
+/** The CA of a directory, which this process alone has. Rejects with `CaError`. */
 export async function openAuthority(config: CaConfig, clock: Clock, logger: Logger): Promise<Authority> {
-  const { directory, leafTtlMs, maxLeafTtlMs, pluggedDirectory, trustDomain } = config;
-  const leafPolicy = { ...DEFAULT_LEAF_POLICY, defaultTtlMs: leafTtlMs, maxTtlMs: maxLeafTtlMs };
+  const { directory, pluggedDirectory, trustDomain } = config;
+  const leafPolicy = leafPolicyOf(config);
   const keys = directoryKeyStore(directory, softwareProvider);
   const tokens = await createJoinTokens({
     clock,
@@ -39,20 +41,16 @@ export async function openAuthority(config: CaConfig, clock: Clock, logger: Logg
   });
   if (pluggedDirectory !== undefined) {
     const provider = softwareProvider;
-    const ca = await PluggedCa.open({
-      clock,
-      trustDomain,
-      directory: pluggedDirectory,
-      provider,
-      leafPolicy,
-    });
+    const files = directoryCaFiles(pluggedDirectory);
+    const ca = await PluggedCa.open({ clock, trustDomain, files, provider, leafPolicy });
     const ledger = new LeafLedger(clock, Number.POSITIVE_INFINITY);
-    return { ca, managed: undefined, tokens, ledger, stop: reloadPeriodically(ca, clock, logger) };
+    return { ca, managed: undefined, tokens, ledger, stop: reloadPeriodically(ca, clock, logger).stop };
   }
   const onWarning = (message: string, cause: unknown): void => {
     logger.error(message, { reason: cause instanceof Error ? cause.message : String(cause) });
   };
-  const managed = await ManagedCa.open({ clock, trustDomain, directory, leafPolicy, onWarning });
+  const store = directoryCaStore(directory, keys);
+  const managed = await ManagedCa.open({ clock, trustDomain, store, leafPolicy, onWarning });
   const journal = new LeafJournal(join(directory, 'leaves.jsonl'), reason => {
     logger.error('journal of leaves not written; after a restart a root rotation waits for the last leaf', {
       reason,
@@ -67,20 +65,34 @@ export async function openAuthority(config: CaConfig, clock: Clock, logger: Logg
   };
 }
 
-/** Looks whether the operator has put other files there: mounted Secrets change without an event that can be relied on. */
-function reloadPeriodically(ca: PluggedCa, clock: Clock, logger: Logger): () => void {
+export function leafPolicyOf({ leafTtlMs, maxLeafTtlMs }: CaConfig): LeafPolicy {
+  return { ...DEFAULT_LEAF_POLICY, defaultTtlMs: leafTtlMs, maxTtlMs: maxLeafTtlMs };
+}
+
+/**
+ * Looks whether the operator has put other files there (mounted Secrets change without an event that can be relied on), and
+ * goes on with a change of roots as time passes.
+ */
+export function reloadPeriodically(
+  ca: PluggedCa,
+  clock: Clock,
+  logger: Logger,
+): { readonly now: () => void; readonly stop: () => void } {
   let timer: Timer;
+  const now = (): void => {
+    ca.reload().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error('files of the CA not taken over, the CA in use stays', { reason });
+    });
+  };
   const schedule = (): void => {
     timer = clock.setTimer(RELOAD_INTERVAL_MS, () => {
-      ca.reload().catch((error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error);
-        logger.error('files of the CA not taken over, the CA in use stays', { reason });
-      });
+      now();
       schedule();
     });
   };
   schedule();
-  return () => timer.cancel();
+  return { now, stop: () => timer.cancel() };
 }
 
 /**
@@ -90,7 +102,7 @@ function reloadPeriodically(ca: PluggedCa, clock: Clock, logger: Logger): () => 
  */
 export function announceTrust(
   ca: CertificateAuthority,
-  rootCertPath: string,
+  rootCertPath: string | undefined,
   store: ResourceStore,
   logger: Logger,
 ): () => void {
@@ -116,7 +128,8 @@ export function announceTrust(
 }
 
 /** Whole or not at all, for readers that look at any moment. */
-function replaceFile(path: string, text: string): void {
+function replaceFile(path: string | undefined, text: string): void {
+  if (path === undefined) return;
   mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.tmp`;
   writeFileSync(temporary, text, { mode: 0o644 });

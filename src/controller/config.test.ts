@@ -15,12 +15,27 @@ function problems(env: Environment): readonly string[] {
 
 test('a directory of objects is all that has to be told', t => {
   t.match(readConfig(GOOD), {
-    configDir: '/objects',
+    source: { kind: 'directory', path: '/objects' },
     rootNamespace: 'istio-system',
     discovery: { ip: '0.0.0.0', port: 15_012 },
     identity: 'spiffe://cluster.local/ns/istio-system/sa/istiod',
     adminAddress: { ip: '127.0.0.1', port: 15_014 },
     ca: { directory: '/var/lib/ambient-mesh', pluggedDirectory: undefined, leafTtlMs: 86_400_000 },
+  });
+  t.end();
+});
+
+test('in a cluster nothing has to be told', t => {
+  t.match(readConfig({ SOURCE: 'kubernetes', POD_NAME: 'istiod-1', POD_NAMESPACE: 'mesh' }), {
+    source: {
+      kind: 'kubernetes',
+      namespace: 'mesh',
+      replica: 'istiod-1',
+      tokenAudience: 'istio-ca',
+      nodeAccounts: ['mesh/ztunnel'],
+    },
+    identity: 'spiffe://cluster.local/ns/mesh/sa/istiod',
+    ca: { rootCertPath: undefined },
   });
   t.end();
 });
@@ -38,7 +53,11 @@ test('a controller that listens on one address has it in its certificate', t => 
 
 const WRONG: readonly (readonly [sentence: string, env: Environment, problem: RegExp])[] = [
   ['no directory of objects', {}, /^CONFIG_DIR: is not set; it is required/],
-  ['a source nobody knows', { ...GOOD, SOURCE: 'etcd' }, /^SOURCE: "etcd" is not accepted; use directory/],
+  [
+    'a source nobody knows',
+    { ...GOOD, SOURCE: 'etcd' },
+    /^SOURCE: "etcd" is not accepted; use directory \| kubernetes/,
+  ],
   ['discovery turned off', { ...GOOD, XDS_ADDRESS: 'off' }, /^XDS_ADDRESS: /],
   ['an address without port', { ...GOOD, STATS_ADDR: '0.0.0.0' }, /^STATS_ADDR: "0.0.0.0" is not accepted/],
   [
@@ -55,6 +74,11 @@ const WRONG: readonly (readonly [sentence: string, env: Environment, problem: Re
     'leaves that live longer than they may',
     { ...GOOD, WORKLOAD_CERT_TTL: '24h', MAX_WORKLOAD_CERT_TTL: '1h' },
     /^MAX_WORKLOAD_CERT_TTL: is shorter than WORKLOAD_CERT_TTL/,
+  ],
+  [
+    'a node account that is none',
+    { SOURCE: 'kubernetes', CA_TRUSTED_NODE_ACCOUNTS: 'mesh/ztunnel,ztunnel' },
+    /^CA_TRUSTED_NODE_ACCOUNTS: "ztunnel" is not NAMESPACE\/NAME/,
   ],
   ['leaves of seconds', { ...GOOD, WORKLOAD_CERT_TTL: '10s' }, /^WORKLOAD_CERT_TTL: "10s" is not accepted/],
   ['a service account that is none', { ...GOOD, SERVICE_ACCOUNT: 'a/b' }, /^SERVICE_ACCOUNT: /],

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { type Address, readAddress, readAdminAddress, readRequiredAddress } from '#shared/config/address.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { parseList } from '#shared/config/list.ts';
@@ -8,7 +9,7 @@ import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Cluster } from './translate/cluster.ts';
 
 export interface ControllerConfig {
-  readonly configDir: string;
+  readonly source: SourceConfig;
   readonly cluster: Cluster;
   readonly rootNamespace: string;
   readonly ca: CaConfig;
@@ -27,14 +28,34 @@ export interface ControllerConfig {
   readonly shown: Readonly<Record<string, string>>;
 }
 
+/** Where objects come from, and with it where the CA is kept and how callers prove who they are. */
+export type SourceConfig =
+  | { readonly kind: 'directory'; readonly path: string }
+  | ({ readonly kind: 'kubernetes' } & ClusterConfig);
+
+export interface ClusterConfig {
+  /** In which the CA's Secret and the Lease are. */
+  readonly namespace: string;
+  /** Unique among the replicas. */
+  readonly replica: string;
+  /** Secret with the CA we made. */
+  readonly caSecret: string;
+  /** Secret with a CA the operator brings; used when it is there. */
+  readonly pluggedSecret: string;
+  /** What a token must be made for. */
+  readonly tokenAudience: string;
+  /** `<namespace>/<service account>` of node proxies. */
+  readonly nodeAccounts: readonly string[];
+}
+
 export interface CaConfig {
   readonly trustDomain: TrustDomain;
   /** Keys and state of our own CA, and the key of join tokens. */
   readonly directory: string;
   /** A CA the operator gave; undefined: our own. */
   readonly pluggedDirectory: string | undefined;
-  /** Where the roots are written for proxies that read them from a file. */
-  readonly rootCertPath: string;
+  /** Where the roots are written for proxies that read them from a file; undefined: nowhere. */
+  readonly rootCertPath: string | undefined;
   readonly leafTtlMs: number;
   readonly maxLeafTtlMs: number;
 }
@@ -50,9 +71,13 @@ export function readConfig(environment: Environment): ControllerConfig {
 
 /** Reads every variable; `env` then holds what was wrong, and the declarations for the table in docs/environment.md. */
 export function declareConfig(env: EnvReader): ControllerConfig {
-  env.oneOf('SOURCE', ['directory'], 'directory', 'where objects come from');
-  const configDir = env.required('CONFIG_DIR', 'directory of YAML files with Kubernetes objects, watched');
-  const ca = readCa(env);
+  const sourceKind = env.oneOf(
+    'SOURCE',
+    ['directory', 'kubernetes'],
+    'directory',
+    'where objects come from, and where the CA is kept',
+  );
+  const ca = readCa(env, sourceKind);
   const discovery = readRequiredAddress(
     env,
     'XDS_ADDRESS',
@@ -64,6 +89,8 @@ export function declareConfig(env: EnvReader): ControllerConfig {
     'istio-system',
     'namespace whose policies hold for the whole mesh',
   );
+  const namespace = env.string('POD_NAMESPACE', rootNamespace, 'namespace the controller runs in');
+  const source = readSource(env, sourceKind, namespace);
   const cluster: Cluster = {
     clusterId: env.string('CLUSTER_ID', 'Kubernetes', 'name of the cluster'),
     clusterDomain: env.string('CLUSTER_DOMAIN', 'cluster.local', 'DNS domain of the cluster'),
@@ -71,13 +98,13 @@ export function declareConfig(env: EnvReader): ControllerConfig {
     network: env.string('NETWORK', '', 'name of the network that pods are on'),
   };
   return {
-    configDir,
+    source,
     cluster,
     rootNamespace,
     ca,
     discovery,
     serverNames: serverNames(env, rootNamespace, discovery.ip),
-    identity: controllerIdentity(env, ca.trustDomain, rootNamespace),
+    identity: controllerIdentity(env, ca.trustDomain, namespace),
     adminAddress: readAdminAddress(env, '127.0.0.1:15014'),
     adminSocket: env.optional(
       'ADMIN_UNIX_SOCKET',
@@ -93,7 +120,8 @@ export function declareConfig(env: EnvReader): ControllerConfig {
     logFormat: env.oneOf('LOG_FORMAT', ['text', 'json'], 'text', 'format of the log'),
     logLevel: env.oneOf('LOG_LEVEL', LOG_LEVELS, 'info', 'level of the log'),
     shown: {
-      CONFIG_DIR: configDir,
+      SOURCE: sourceKind,
+      ...(source.kind === 'directory' ? { CONFIG_DIR: source.path } : {}),
       XDS_ADDRESS: formatHostPort(discovery.ip, discovery.port),
       ROOT_NAMESPACE: rootNamespace,
       CLUSTER_ID: cluster.clusterId,
@@ -102,7 +130,42 @@ export function declareConfig(env: EnvReader): ControllerConfig {
   };
 }
 
-function readCa(env: EnvReader): CaConfig {
+function readSource(env: EnvReader, kind: SourceConfig['kind'], namespace: string): SourceConfig {
+  const what = 'directory of YAML files with Kubernetes objects, watched; required with SOURCE=directory';
+  const path = env.string('CONFIG_DIR', '', what);
+  const cluster: ClusterConfig = {
+    namespace,
+    replica:
+      env.optional('POD_NAME', 'name of this replica, unique among them; default: of host and process') ??
+      `${hostname()}-${process.pid}`,
+    caSecret: env.string(
+      'CA_SECRET',
+      'ambient-ca',
+      'Secret with the CA of this mesh, made when it is missing',
+    ),
+    pluggedSecret: env.string(
+      'CACERTS_SECRET',
+      'cacerts',
+      'Secret with a CA of your own, used when it is there at the start: ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem, or tls.crt, tls.key, ca.crt as cert-manager writes them',
+    ),
+    tokenAudience: env.string('TOKEN_AUDIENCE', 'istio-ca', 'audience that tokens of callers must have'),
+    nodeAccounts: parseList(
+      env.string(
+        'CA_TRUSTED_NODE_ACCOUNTS',
+        `${namespace}/ztunnel`,
+        'service accounts of node proxies, NAMESPACE/NAME, comma-separated: they get certificates for the pods of their node',
+      ),
+    ),
+  };
+  const wrong = cluster.nodeAccounts.find(account => account.split('/').length !== 2);
+  if (wrong !== undefined)
+    env.reject('CA_TRUSTED_NODE_ACCOUNTS', `${JSON.stringify(wrong)} is not NAMESPACE/NAME`);
+  if (kind === 'kubernetes') return { kind, ...cluster };
+  if (path === '') env.reject('CONFIG_DIR', `is not set; it is required: ${what}`);
+  return { kind, path };
+}
+
+function readCa(env: EnvReader, source: SourceConfig['kind']): CaConfig {
   const dataDir = env.string('DATA_DIR', DEFAULT_DATA_DIR, 'directory for what has to survive a restart');
   const trustDomainText = env.string('TRUST_DOMAIN', 'cluster.local', 'trust domain of the identities');
   const fault = trustDomainFault(trustDomainText);
@@ -129,14 +192,19 @@ function readCa(env: EnvReader): CaConfig {
       'CACERTS_DIR',
       'directory with ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem: use this CA',
     ),
-    rootCertPath: env.string(
-      'ROOT_CERT_FILE',
-      `${dataDir}/root-cert.pem`,
-      'file the trusted roots are written to',
-    ),
+    rootCertPath: rootCertPath(env, dataDir, source),
     leafTtlMs,
     maxLeafTtlMs,
   };
+}
+
+function rootCertPath(env: EnvReader, dataDir: string, source: SourceConfig['kind']): string | undefined {
+  const path = env.string(
+    'ROOT_CERT_FILE',
+    `${dataDir}/root-cert.pem`,
+    'file the trusted roots are written to; in a cluster they are in a ConfigMap',
+  );
+  return source === 'kubernetes' ? undefined : path;
 }
 
 function serverNames(env: EnvReader, rootNamespace: string, listenIp: string): readonly string[] {
@@ -156,8 +224,7 @@ function serverNames(env: EnvReader, rootNamespace: string, listenIp: string): r
   return [...new Set(isAny ? listed : [...listed, listenIp])];
 }
 
-function controllerIdentity(env: EnvReader, trustDomain: TrustDomain, rootNamespace: string): SpiffeId {
-  const namespace = env.string('POD_NAMESPACE', rootNamespace, 'namespace the controller runs in');
+function controllerIdentity(env: EnvReader, trustDomain: TrustDomain, namespace: string): SpiffeId {
   const serviceAccount = env.string('SERVICE_ACCOUNT', 'istiod', 'service account the controller runs as');
   try {
     return formatSpiffeId({ trustDomain, namespace, serviceAccount });

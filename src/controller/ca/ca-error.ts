@@ -4,6 +4,8 @@ export type CaErrorCode =
   | 'UNAUTHENTICATED'
   | 'PERMISSION_DENIED'
   | 'FAILED_PRECONDITION'
+  /** Another replica was first. */
+  | 'ABORTED'
   | 'UNAVAILABLE';
 
 /** The CA cannot or will not do what was asked. The message is for the one who asked and for the operator's log. */

@@ -6,6 +6,7 @@ import { exportPublicKey, generateKey, softwareProvider } from '#shared/pki/cryp
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { directoryCaStore } from './ca-store.ts';
 import { directoryKeyStore, type KeyStore } from './key-store.ts';
 import { ManagedCa, type ManagedCaOptions } from './managed-ca.ts';
 
@@ -18,7 +19,8 @@ async function optionsFor(
   more: Partial<ManagedCaOptions> = {},
 ): Promise<ManagedCaOptions> {
   await mkdir(directory, { recursive: true });
-  return { clock: new FakeClock(), trustDomain: parseTrustDomain('cluster.local'), directory, ...more };
+  const store = directoryCaStore(directory);
+  return { clock: new FakeClock(), trustDomain: parseTrustDomain('cluster.local'), store, ...more };
 }
 
 async function publicKey(): Promise<Buffer> {
@@ -157,7 +159,9 @@ test('a crash within any step leaves the phase before it and a CA that signs', a
       return key;
     },
   };
-  const ca = await ManagedCa.open(await optionsFor(directory, { keys: crashing }));
+  const ca = await ManagedCa.open(
+    await optionsFor(directory, { store: directoryCaStore(directory, crashing) }),
+  );
   for (failAfter of [0, 1]) {
     await t.rejects(ca.prepareRotation(), { message: 'crash' });
     t.ok((await keyFiles(directory)).length > 2, 'the crash left keys behind');

@@ -1,14 +1,11 @@
-import { join } from 'node:path';
 import { readCertificates } from '#shared/pki/certificate-facts.ts';
-import { type CryptoProvider, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { createTrustBundle } from '#shared/spiffe/trust-bundle.ts';
 import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { CaError } from './ca-error.ts';
-import { readCaState, writeCaState } from './ca-state-file.ts';
+import type { CaStore } from './ca-store.ts';
 import { type CertificateAuthority, createTrustState, type TrustState } from './certificate-authority.ts';
-import { directoryKeyStore, type KeyStore } from './key-store.ts';
 import { DEFAULT_LEAF_POLICY, type LeafPolicy } from './leaf-policy.ts';
 import {
   type CaState,
@@ -31,10 +28,7 @@ import {
 export interface ManagedCaOptions {
   readonly clock: Clock;
   readonly trustDomain: TrustDomain;
-  /** Holds `ca-state.json` and, unless `keys` is given, the key files. */
-  readonly directory: string;
-  readonly keys?: KeyStore;
-  readonly provider?: CryptoProvider;
+  readonly store: CaStore;
   readonly leafPolicy?: LeafPolicy;
   /** Something an operator should know that does not stop the CA, e.g. a failed renewal of the intermediate. */
   readonly onWarning?: (message: string, cause: unknown) => void;
@@ -53,12 +47,11 @@ const RENEWAL_RETRY_MS = 60_000;
 const HORIZON_SLACK_SHARE = 1 / 8;
 const MIN_HORIZON_SLACK_MS = 10_000;
 
-/** A CA whose root this controller made and keeps. One process owns the directory. */
+/** A CA whose root this controller made and keeps; replicas share its store, and `adopt` what another one made of it. */
 export class ManagedCa implements CertificateAuthority {
   readonly trustDomain: TrustDomain;
   readonly #clock: Clock;
-  readonly #keys: KeyStore;
-  readonly #statePath: string;
+  readonly #store: CaStore;
   readonly #leafPolicy: LeafPolicy;
   readonly #onWarning: (message: string, cause: unknown) => void;
   readonly #listeners = new Set<(trust: TrustState) => void>();
@@ -69,17 +62,10 @@ export class ManagedCa implements CertificateAuthority {
   #horizonWritten: Promise<void> = Promise.resolve();
   #nextRenewalMs = 0;
 
-  private constructor(
-    options: ManagedCaOptions,
-    keys: KeyStore,
-    statePath: string,
-    state: CaState,
-    authority: SigningAuthority,
-  ) {
+  private constructor(options: ManagedCaOptions, state: CaState, authority: SigningAuthority) {
     this.trustDomain = options.trustDomain;
     this.#clock = options.clock;
-    this.#keys = keys;
-    this.#statePath = statePath;
+    this.#store = options.store;
     this.#leafPolicy = options.leafPolicy ?? DEFAULT_LEAF_POLICY;
     this.#onWarning = options.onWarning ?? (() => undefined);
     this.#state = state;
@@ -87,17 +73,11 @@ export class ManagedCa implements CertificateAuthority {
     this.#trust = trustOf(state, authority);
   }
 
-  /** Loads the CA of the directory, whatever phase a crash left it in, or makes a new one. Rejects with `CaError`. */
+  /** Loads the CA of the store, whatever phase a crash left it in, or makes a new one. Rejects with `CaError`. */
   static async open(options: ManagedCaOptions): Promise<ManagedCa> {
-    const keys = options.keys ?? directoryKeyStore(options.directory, options.provider ?? softwareProvider);
-    const statePath = join(options.directory, 'ca-state.json');
-    let state = await readCaState(statePath);
-    if (state === undefined) {
-      const active = await createAuthority(keys, options.trustDomain, options.clock.now());
-      state = { phase: 'stable', active, leavesUntilMs: 0 };
-      await writeCaState(statePath, state);
-    }
-    const ca = new ManagedCa(options, keys, statePath, state, await loadAuthority(keys, state.active));
+    const { clock, store, trustDomain } = options;
+    const state = (await store.read()) ?? (await createState(store, trustDomain, clock.now()));
+    const ca = new ManagedCa(options, state, await loadAuthority(store.keys, state.active));
     await ca.#removeUnusedKeys();
     return ca;
   }
@@ -144,7 +124,7 @@ export class ManagedCa implements CertificateAuthority {
   prepareRotation(): Promise<void> {
     return this.#exclusive(async () => {
       if (this.#state.phase !== 'stable') throw refused(prepare(this.#state, this.#state.active));
-      const next = await createAuthority(this.#keys, this.trustDomain, this.#clock.now());
+      const next = await createAuthority(this.#store.keys, this.trustDomain, this.#clock.now());
       await this.#commit(prepare(this.#state, next));
     });
   }
@@ -167,16 +147,46 @@ export class ManagedCa implements CertificateAuthority {
     return { nowMs: this.#clock.now(), force, ...(unconfirmed === undefined ? {} : { unconfirmed }) };
   }
 
+  /** Takes over what another replica has committed. */
+  adopt(state: CaState): Promise<void> {
+    return this.#exclusive(() => this.#take(state));
+  }
+
   async #commit(transition: Transition): Promise<void> {
     if (!transition.ok) throw refused(transition);
-    const authority = await loadAuthority(this.#keys, transition.state.active);
-    await writeCaState(this.#statePath, transition.state);
-    this.#state = withLeavesUntil(this.#state, transition.state);
+    try {
+      await this.#store.write(transition.state);
+    } catch (error) {
+      await this.#adoptAfter(error);
+      throw error;
+    }
+    await this.#take(transition.state);
+  }
+
+  async #take(state: CaState): Promise<void> {
+    const authority = await loadAuthority(this.#store.keys, state.active);
+    this.#state = withLeavesUntil(this.#state, state);
     this.#authority = authority;
     const trust = trustOf(this.#state, authority);
     if (trust.version === this.#trust.version) return;
     this.#trust = trust;
     for (const listener of this.#listeners) listener(trust);
+  }
+
+  /** When another replica was first, its state is the CA's. */
+  async #adoptAfter(error: unknown): Promise<void> {
+    if (!(error instanceof CaError && error.code === 'ABORTED')) return;
+    const theirs = await this.#store.read();
+    if (theirs !== undefined) await this.#take(theirs);
+  }
+
+  async #writeHorizon(): Promise<void> {
+    try {
+      await this.#store.write(this.#state);
+    } catch (error) {
+      await this.#adoptAfter(error);
+      await this.#store.write(this.#state);
+    }
   }
 
   /** Makes sure that `leavesUntilMs` on disk covers a leaf before it is handed out. */
@@ -187,8 +197,8 @@ export class ManagedCa implements CertificateAuthority {
       const leavesUntilMs = nowMs + lifeMs + Math.max(MIN_HORIZON_SLACK_MS, lifeMs * HORIZON_SLACK_SHARE);
       this.#state = { ...this.#state, leavesUntilMs };
       // A full disk must not stop the mesh's certificates: memory knows the time, only a restart would forget it.
-      this.#horizonWritten = this.#exclusive(() => writeCaState(this.#statePath, this.#state)).catch(
-        (error: unknown) => this.#onWarning('the CA’s state could not be written', error),
+      this.#horizonWritten = this.#exclusive(() => this.#writeHorizon()).catch((error: unknown) =>
+        this.#onWarning('the CA’s state could not be written', error),
       );
     }
     return this.#horizonWritten;
@@ -200,7 +210,7 @@ export class ManagedCa implements CertificateAuthority {
     if (!isDue || nowMs < this.#nextRenewalMs) return;
     this.#nextRenewalMs = nowMs + RENEWAL_RETRY_MS;
     void this.#exclusive(async () => {
-      const active = await renewIntermediate(this.#keys, this.#state.active, this.trustDomain, nowMs);
+      const active = await renewIntermediate(this.#store.keys, this.#state.active, this.trustDomain, nowMs);
       await this.#commit({ ok: true, state: { ...this.#state, active } });
       await this.#removeUnusedKeys();
     }).catch((error: unknown) =>
@@ -213,8 +223,8 @@ export class ManagedCa implements CertificateAuthority {
     const used = new Set(
       trustedAuthorities(this.#state).flatMap(record => [record.rootKey, record.intermediateKey]),
     );
-    for (const name of await this.#keys.list()) {
-      if (/^(root|intermediate)-/.test(name) && !used.has(name)) await this.#keys.remove(name);
+    for (const name of await this.#store.keys.list()) {
+      if (/^(root|intermediate)-/.test(name) && !used.has(name)) await this.#store.keys.remove(name);
     }
   }
 
@@ -223,6 +233,20 @@ export class ManagedCa implements CertificateAuthority {
     const result = this.#lastChange.then(change);
     this.#lastChange = result.catch(() => undefined);
     return result;
+  }
+}
+
+async function createState(store: CaStore, trustDomain: TrustDomain, nowMs: number): Promise<CaState> {
+  const active = await createAuthority(store.keys, trustDomain, nowMs);
+  const state: CaState = { phase: 'stable', active, leavesUntilMs: 0 };
+  try {
+    await store.write(state);
+    return state;
+  } catch (error) {
+    // Of replicas that start together one makes the CA, the others take it.
+    const theirs = await store.read();
+    if (theirs === undefined) throw error;
+    return theirs;
   }
 }
 

@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { readCertificateAnswer, verifyAnswer } from '#shared/pki/cert-chain.ts';
+import { readCertificateAnswer, verifyAnswer, verifyChain } from '#shared/pki/cert-chain.ts';
+import { readCertificates } from '#shared/pki/certificate-facts.ts';
 import { issueIntermediate, issueRoot } from '#shared/pki/certificate.ts';
 import {
   exportPrivateKey,
@@ -12,6 +13,7 @@ import {
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { caFilesOf, directoryCaFiles } from './ca-files.ts';
 import { DEFAULT_LEAF_POLICY } from './leaf-policy.ts';
 import { PluggedCa } from './plugged-ca.ts';
 
@@ -41,7 +43,7 @@ function open(directory: string): Promise<PluggedCa> {
   return PluggedCa.open({
     clock,
     trustDomain,
-    directory,
+    files: directoryCaFiles(directory),
     provider: softwareProvider,
     leafPolicy: DEFAULT_LEAF_POLICY,
   });
@@ -72,29 +74,85 @@ test('files that do not belong together are refused with the reason', async t =>
   await t.rejects(open(join(directory, 'none')), { message: /ca-cert.pem/ });
 });
 
-test('a reload with bad files keeps the CA, one with another root announces it, an early removal is refused', async t => {
+test('a reload with bad files keeps the CA', async t => {
+  const directory = t.testdir();
+  const [a, b] = [await cacerts('a'), await cacerts('b')];
+  await write(directory, a);
+  const ca = await open(directory);
+  const key = await exportPublicKey(await generateKey(softwareProvider, false));
+  await write(directory, { ...a, caKey: b.caKey });
+  await t.rejects(ca.reload(), { message: /private key/ });
+  verifyAnswer(readCertificateAnswer((await ca.issue(ID, key, 0)).certChain), ID, key, clock.now());
+});
+
+test('a root replaced at once is trusted before it signs, the old one until its leaves have ended', async t => {
   const directory = t.testdir();
   const [a, b] = [await cacerts('a'), await cacerts('b')];
   await write(directory, a);
   const ca = await open(directory);
   const versions: string[] = [];
-  ca.onTrustChange(trust => void versions.push(trust.bundle.version));
+  ca.onTrustChange(trust => void versions.push(trust.version));
+  const key = await exportPublicKey(await generateKey(softwareProvider, false));
+  const trusted = (): readonly string[] => ca.trust.bundle.roots.map(root => root.pem);
+  const [rootA, rootB] = [a, b].map(({ rootCert }) => readCertificates(rootCert)[0]?.pem);
+  const oldLeaf = readCertificateAnswer((await ca.issue(ID, key, 0)).certChain).leaf;
+  const signerA = ca.trust.signerFingerprint;
+
+  await write(directory, b);
+  await ca.reload();
+  t.strictSame(trusted(), [rootA, rootB], 'both are trusted, the old one signs');
+  t.equal(ca.trust.signerFingerprint, signerA);
+  clock.advance(30_000);
+  await ca.reload();
+  t.equal(versions.length, 1);
+
+  clock.advance(31_000);
+  await ca.reload();
+  t.strictSame(trusted(), [rootB, rootA], 'the new one signs');
+  t.not(ca.trust.signerFingerprint, signerA);
+  verifyAnswer(readCertificateAnswer((await ca.issue(ID, key, 0)).certChain), ID, key, clock.now());
+  verifyChain(oldLeaf, readCertificates(a.caCert), ca.trust.bundle.roots, clock.now());
+
+  clock.advance(24 * 3_600_000);
+  await ca.reload();
+  t.strictSame(trusted(), [rootB], 'no leaf of the old one is alive');
+  t.equal(versions.length, 3);
+});
+
+test('the operator’s own steps: both roots, then the new CA', async t => {
+  const directory = t.testdir();
+  const [a, b] = [await cacerts('a'), await cacerts('b')];
+  await write(directory, a);
+  const ca = await open(directory);
   const key = await exportPublicKey(await generateKey(softwareProvider, false));
   await ca.issue(ID, key, 0);
-
-  await write(directory, { ...a, caKey: b.caKey });
-  await t.rejects(ca.reload(), { message: /private key/ });
-  await write(directory, b);
-  await t.rejects(ca.reload(), { message: /no longer holds root .* whose leaves live until 2026-01-02/ });
-  verifyAnswer(readCertificateAnswer((await ca.issue(ID, key, 0)).certChain), ID, key, clock.now());
-  t.strictSame(versions, []);
-
-  await write(directory, { ...b, rootCert: a.rootCert + b.rootCert });
+  await write(directory, { ...a, rootCert: a.rootCert + b.rootCert });
   await ca.reload();
   t.equal(ca.trust.bundle.roots.length, 2);
-  t.equal(versions.length, 1);
-  await write(directory, b);
-  await t.rejects(ca.reload(), { message: /no longer holds/ });
-  await ca.reload(true);
-  t.equal(ca.trust.bundle.roots.length, 1);
+  clock.advance(60_000);
+  await write(directory, { ...b, rootCert: a.rootCert + b.rootCert });
+  await ca.reload();
+  verifyChain(
+    readCertificateAnswer((await ca.issue(ID, key, 0)).certChain).leaf,
+    readCertificates(b.caCert),
+    readCertificates(b.rootCert),
+    clock.now(),
+  );
+});
+
+test('a Secret as Istio users know it, or as cert-manager writes it', t => {
+  const [one, two] = ['-----BEGIN CERTIFICATE-----\nMQ==\n-----END CERTIFICATE-----\n', 'rest'];
+  const files = (data: Record<string, string>) =>
+    caFilesOf({ resourceVersion: '1', data: new Map(Object.entries(data)) });
+  t.same(files({ 'tls.crt': one + two, 'tls.key': 'key', 'ca.crt': 'root' }), {
+    caCert: one,
+    caKey: 'key',
+    certChain: one + two,
+    rootCert: 'root',
+  });
+  const cacerts = { 'ca-cert.pem': one, 'ca-key.pem': 'key', 'root-cert.pem': 'root', 'cert-chain.pem': two };
+  t.same(files(cacerts), { caCert: one, caKey: 'key', certChain: two, rootCert: 'root' });
+  t.throws(() => files({ 'tls.crt': one, 'tls.key': 'key' }), /ca.crt is missing/);
+  t.throws(() => files({ 'ca-cert.pem': one }), /ca-key.pem is missing/);
+  t.end();
 });

@@ -1,23 +1,22 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import { verifyChain } from '#shared/pki/cert-chain.ts';
 import { readCertificates, readSingleCertificate } from '#shared/pki/certificate-facts.ts';
 import { issuerOf } from '#shared/pki/certificate.ts';
 import { type CryptoProvider, importPrivateKey } from '#shared/pki/crypto-provider.ts';
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
-import { createTrustBundle, isRootTrusted } from '#shared/spiffe/trust-bundle.ts';
+import { createTrustBundle } from '#shared/spiffe/trust-bundle.ts';
 import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { CaError } from './ca-error.ts';
+import type { CaFileSource } from './ca-files.ts';
 import { type CertificateAuthority, createTrustState, type TrustState } from './certificate-authority.ts';
 import type { LeafPolicy } from './leaf-policy.ts';
+import { overlap } from './root-overlap.ts';
 import { type IssuedLeaf, type SigningAuthority, signLeaf } from './signing-authority.ts';
 
 export interface PluggedCaOptions {
   readonly clock: Clock;
   readonly trustDomain: TrustDomain;
-  /** Holds `ca-cert.pem`, `ca-key.pem`, `root-cert.pem` (one root or several) and `cert-chain.pem`. */
-  readonly directory: string;
+  readonly files: CaFileSource;
   readonly provider: CryptoProvider;
   readonly leafPolicy: LeafPolicy;
 }
@@ -28,9 +27,8 @@ interface Loaded {
 }
 
 /**
- * A CA whose certificate the operator gave (the `cacerts` layout). Roots are rotated by the operator: first both roots
- * into `root-cert.pem`, then the new `ca-*` files, at last the old root out; `reload` refuses a step that would cut
- * live leaves off.
+ * A CA whose certificate the operator gave. When its root is replaced, whether in steps or at once, the new root is trusted
+ * before it signs and the old one for as long as its leaves live (`root-overlap.ts`).
  */
 export class PluggedCa implements CertificateAuthority {
   readonly trustDomain: TrustDomain;
@@ -39,11 +37,14 @@ export class PluggedCa implements CertificateAuthority {
   /** Root fingerprint → until when leaves that chain to it may live. */
   readonly #leavesUntilMs = new Map<string, number>();
   #loaded: Loaded;
+  #since: ReadonlyMap<string, number>;
 
   private constructor(options: PluggedCaOptions, loaded: Loaded) {
     this.trustDomain = options.trustDomain;
     this.#options = options;
     this.#loaded = loaded;
+    // What is there at the start has been told by whoever was here before.
+    this.#since = new Map(loaded.trust.bundle.roots.map(({ fingerprint }) => [fingerprint, 0]));
   }
 
   /** Rejects with `CaError` when a file is missing or the files do not belong together. */
@@ -84,49 +85,38 @@ export class PluggedCa implements CertificateAuthority {
   }
 
   /**
-   * Reads the files again, e.g. after their directory changed. Rejects with `CaError`, and goes on with the files read
-   * before, when they do not belong together or a root is missing whose leaves may still live (unless forced).
+   * Reads the files again: after they changed, and every now and then for what an overlap waits for. Rejects with `CaError`,
+   * and goes on with the files read before, when they do not belong together.
    */
-  async reload(force = false): Promise<void> {
-    const loaded = await loadFiles(this.#options);
-    if (!force) this.#refuseEarlyRemoval(loaded);
-    const isChanged = loaded.trust.version !== this.#loaded.trust.version;
-    this.#loaded = loaded;
-    if (isChanged) for (const listener of this.#listeners) listener(loaded.trust);
-  }
-
-  #refuseEarlyRemoval(loaded: Loaded): void {
-    for (const root of this.#loaded.trust.bundle.roots) {
-      const untilMs = this.#leavesUntilMs.get(root.fingerprint) ?? 0;
-      if (untilMs < this.#options.clock.now() || isRootTrusted(loaded.trust.bundle, root)) continue;
-      throw new CaError(
-        'FAILED_PRECONDITION',
-        `root-cert.pem no longer holds root ${root.fingerprint.slice(0, 16)}, whose leaves live until ${new Date(untilMs).toISOString()}: add it again, or force`,
-      );
-    }
+  async reload(): Promise<void> {
+    const wanted = await loadFiles(this.#options);
+    const before = { bundle: this.#loaded.trust.bundle, since: this.#since };
+    const now = this.#options.clock.now();
+    const { bundle, signsWithNew, since } = overlap(before, wanted.trust.bundle, this.#leavesUntilMs, now);
+    const { authority } = signsWithNew ? wanted : this.#loaded;
+    const trust = createTrustState(bundle, authority.certificate.fingerprint);
+    const isChanged = trust.version !== this.#loaded.trust.version;
+    this.#since = since;
+    this.#loaded = { authority, trust };
+    if (isChanged) for (const listener of this.#listeners) listener(trust);
   }
 }
 
-async function loadFiles(options: PluggedCaOptions): Promise<Loaded> {
-  const read = (name: string): Promise<string> => readFile(join(options.directory, name), 'utf8');
+async function loadFiles({ clock, files, provider }: PluggedCaOptions): Promise<Loaded> {
   try {
-    const certificate = readSingleCertificate(await read('ca-cert.pem'));
+    const { caCert, caKey, certChain, rootCert } = await files.read();
+    const certificate = readSingleCertificate(caCert);
     if (!certificate.isCa) throw new Error('ca-cert.pem is not a CA certificate');
-    const roots = readCertificates(await read('root-cert.pem'));
-    const chain = readCertificates(await read('cert-chain.pem'));
-    const path = verifyChain(certificate, chain, roots, options.clock.now());
+    const roots = readCertificates(rootCert);
+    const path = verifyChain(certificate, readCertificates(certChain), roots, clock.now());
     const root = path.at(-1);
     if (root === undefined) throw new Error('root-cert.pem is empty');
-    const issuer = await issuerOf(
-      certificate,
-      await importPrivateKey(options.provider, await read('ca-key.pem')),
-    );
+    const issuer = await issuerOf(certificate, await importPrivateKey(provider, caKey));
     // The root that signs goes first, as in the answers of a CA with its own root.
     const trust = createTrustState(createTrustBundle([root, ...roots]), certificate.fingerprint);
-    const intermediates = path.slice(0, -1);
-    return { authority: { issuer, certificate, intermediates }, trust };
+    return { authority: { issuer, certificate, intermediates: path.slice(0, -1) }, trust };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new CaError('FAILED_PRECONDITION', `CA files in ${options.directory}: ${why}`, { cause });
+    throw new CaError('FAILED_PRECONDITION', `${files.name}: ${why}`, { cause });
   }
 }

@@ -5,6 +5,7 @@ import { parseSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
+import { directoryCaStore } from './ca-store.ts';
 import { ManagedCa } from './managed-ca.ts';
 import { createCertificate, type CreateCertificateRequest } from './service.ts';
 import type { Authentication } from './token-authenticator.ts';
@@ -26,7 +27,7 @@ async function openCa(directory: string): Promise<CertificateAuthority> {
   return ManagedCa.open({
     clock: new FakeClock(),
     trustDomain: parseTrustDomain('cluster.local'),
-    directory,
+    store: directoryCaStore(directory),
   });
 }
 

@@ -16,6 +16,7 @@ import { parseSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+import { directoryCaStore } from '../ca/ca-store.ts';
 import { createJoinTokens, type JoinTokens } from '../ca/join-token.ts';
 import { ManagedCa } from '../ca/managed-ca.ts';
 import { createCertificate } from '../ca/service.ts';
@@ -56,7 +57,7 @@ export async function startController(options: LoopbackOptions = {}): Promise<Lo
   const trustDomain = parseTrustDomain('cluster.local');
   const clock = systemClock;
   const directory = await mkdtemp(join(tmpdir(), 'ambient-ca-'));
-  const ca = options.ca ?? (await ManagedCa.open({ clock, trustDomain, directory }));
+  const ca = options.ca ?? (await ManagedCa.open({ clock, trustDomain, store: directoryCaStore(directory) }));
   const key = await generateKey(softwareProvider, false);
   const tokens = options.tokens ?? (await createJoinTokens({ clock, key, trustDomain }));
   const store = options.store ?? new ResourceStore();

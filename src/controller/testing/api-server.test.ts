@@ -1,19 +1,12 @@
 import { test } from 'tap';
 import { isJsonObject } from '#shared/config/json.ts';
+import { NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS } from '#shared/kube/core-resources.ts';
 import { isNotFound, KubeError } from '#shared/kube/kube-error.ts';
 import { collectionPath } from '#shared/kube/resource.ts';
 import { ApiServer } from './api-server.ts';
 import { CRDS, installCrds } from './crds.ts';
 import { cannotRunApiServer, gatewayApiCrds } from './kube-binaries.ts';
-import {
-  createPod,
-  createToken,
-  ensureObject,
-  NAMESPACES,
-  NODES,
-  PODS,
-  SERVICE_ACCOUNTS,
-} from './service-account.ts';
+import { createPod, createToken, ensureObject } from './service-account.ts';
 
 const skip = cannotRunApiServer();
 const UNAUTHORIZED = { name: 'KubeError', message: /Unauthorized/ };

@@ -1,18 +1,10 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import type { KubeApi } from '#shared/kube/client.ts';
 import { isConflict } from '#shared/kube/kube-error.ts';
+import { PODS, SERVICE_ACCOUNTS } from '#shared/kube/core-resources.ts';
 import { collectionPath, type KubeResource, objectPath } from '#shared/kube/resource.ts';
 
-export const NAMESPACES: KubeResource = core('Namespace', 'namespaces', false);
-export const NODES: KubeResource = core('Node', 'nodes', false);
-export const PODS: KubeResource = core('Pod', 'pods', true);
-export const SERVICE_ACCOUNTS: KubeResource = core('ServiceAccount', 'serviceaccounts', true);
-
-function core(kind: string, plural: string, namespaced: boolean): KubeResource {
-  return { group: '', version: 'v1', kind, plural, namespaced };
-}
-
-/** Makes an object, or leaves the one that is there. @returns it as the server has it, when it was made. */
+/** Makes an object, or leaves the one that is there. */
 export async function ensureObject(api: KubeApi, resource: KubeResource, object: JsonObject): Promise<void> {
   const metadata = isJsonObject(object['metadata']) ? object['metadata'] : {};
   const namespace = typeof metadata['namespace'] === 'string' ? metadata['namespace'] : undefined;

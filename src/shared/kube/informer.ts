@@ -72,6 +72,10 @@ export class Informer {
     return this.#known.size;
   }
 
+  knows(name: ObjectName): boolean {
+    return this.#known.has(name);
+  }
+
   start(): void {
     this.#running ??= this.#run();
   }

@@ -26,6 +26,10 @@ export class KnownVersions {
     return this.#versions.size;
   }
 
+  has(name: ObjectName): boolean {
+    return this.#versions.has(nameKey(name));
+  }
+
   beginList(): void {
     this.#unseen = new Set(this.#versions.keys());
   }

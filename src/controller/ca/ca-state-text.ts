@@ -1,37 +1,26 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { parseJson } from '#shared/config/json.ts';
 import { readSingleCertificate } from '#shared/pki/certificate-facts.ts';
 import { CaError } from './ca-error.ts';
 import type { AuthorityRecord, CaState } from './root-rotation.ts';
-import { writeFileAtomically } from './write-file.ts';
 
 const FORMAT_VERSION = 1;
 
-/** `undefined` when there is no file yet. Rejects with `CaError` when it is damaged: a new root must be a decision. */
-export async function readCaState(path: string): Promise<CaState | undefined> {
-  let text: string;
+/** `where` is for the message. @throws CaError when the text is damaged: a new root must be a decision. */
+export function parseCaState(text: string, where: string): CaState {
   try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    return parseState(JSON.parse(text));
+    return parseState(parseJson(text));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new CaError(
       'FAILED_PRECONDITION',
-      `CA state ${path} is damaged (${why}): restore it from a backup`,
+      `CA state ${where} is damaged (${why}): restore it from a backup`,
       { cause },
     );
   }
 }
 
-/** The commit point of every change of the CA. */
-export async function writeCaState(path: string, state: CaState): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFileAtomically(path, `${JSON.stringify({ version: FORMAT_VERSION, ...state }, undefined, 2)}\n`);
+export function formatCaState(state: CaState): string {
+  return `${JSON.stringify({ version: FORMAT_VERSION, ...state }, undefined, 2)}\n`;
 }
 
 function parseState(value: unknown): CaState {

@@ -1,0 +1,26 @@
+import type { Selection } from '#shared/kube/list.ts';
+import type { KubeResource } from '#shared/kube/resource.ts';
+
+/** What of a kind is asked for: what nobody would look at need not come. */
+export function selectionOf(resource: KubeResource): Selection {
+  switch (resource.kind) {
+    // Jobs leave their pods behind, by the thousand.
+    case 'Pod':
+      return { resource, fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' };
+    // Those of Services with a selector repeat what the pods say, and there is one for each hundred endpoints of each.
+    case 'EndpointSlice':
+      return {
+        resource,
+        labelSelector: 'endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io',
+      };
+    // A node's status is long, and written every few minutes.
+    case 'Namespace':
+    case 'Node':
+      return { resource, metadataOnly: true };
+    default:
+      return { resource };
+  }
+}
+
+/** Kinds that a directory may hold and that say nothing a pod does not say. */
+export const NOT_WATCHED: ReadonlySet<string> = new Set(['ServiceAccount']);
