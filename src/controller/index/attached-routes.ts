@@ -1,10 +1,12 @@
 import type { SourceMatch } from '#shared/route/model.ts';
 import { keyOf } from '../source/kube-object.ts';
+import type { DestinationRuleTranslation } from '../translate/destination-rule/destination-rule.ts';
 import { objectName } from '../translate/diagnostic.ts';
 import type { ObjectRoutes } from '../translate/merge-rules.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { LabelledSource } from '../translate/virtual-service/source.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import type { Parsed } from './parsed-kind.ts';
 import type { BoundRoute } from './route-binding.ts';
 import { specsIn } from './workload-specs.ts';
 
@@ -13,6 +15,7 @@ export interface AttachedRoutes {
   readonly gatewayRoutes: ReadonlyMap<string, readonly BoundRoute[]>;
   /** Of the other dialects. */
   readonly objectRoutes: ReadonlyMap<string, readonly ObjectRoutes[]>;
+  readonly destinationRules: ReadonlyMap<string, readonly Parsed<DestinationRuleTranslation>[]>;
 }
 
 export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
@@ -45,7 +48,10 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
       });
     }
   }
-  return { gatewayRoutes, objectRoutes };
+  const destinationRules = new Map<string, Parsed<DestinationRuleTranslation>[]>();
+  for (const rule of objects.destinationRules.all())
+    for (const service of rule.value.services) push(destinationRules, service, rule);
+  return { gatewayRoutes, objectRoutes, destinationRules };
 }
 
 /** Whether some route asks for workloads by labels: then pods that come and go change routes of any namespace. */

@@ -97,3 +97,55 @@ test('a wildcard gives way to who names the service', t => {
   t.match(said(lab, 'VirtualService/shop/all'), [/VirtualService shop\/one names it/]);
   t.end();
 });
+
+function destinationRule(name: string, spec: string, namespace = 'shop'): string {
+  return `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: ${spec}`;
+}
+
+test('a DestinationRule holds from the namespace of the waypoint, of the service, or of the mesh', t => {
+  const host = 'host: payments.shop.svc.cluster.local';
+  const max = (n: number): string =>
+    `{${host}, trafficPolicy: {connectionPool: {tcp: {maxConnections: ${n}}}}}`;
+  const lab = new IndexLab(SHOP, service('payments'), destinationRule('mesh', max(1), 'root'));
+  const limit = (): unknown => lab.routes('payments')?.trafficPolicy.maxConnections;
+  t.equal(limit(), 1);
+  lab.apply(destinationRule('own', max(2)));
+  t.equal(limit(), 2, "the service's own goes before the mesh's");
+  lab.apply(destinationRule('foreign', max(3), 'bank'));
+  t.equal(limit(), 2, 'another namespace has no say');
+  t.match(said(lab, 'DestinationRule/bank/foreign'), [/rule of namespace bank has no effect/]);
+  lab.apply(destinationRule('own', `{${host}, exportTo: [bank]}`));
+  t.equal(limit(), 1);
+  t.match(said(lab, 'DestinationRule/shop/own'), [/not exported to shop/]);
+  t.end();
+});
+
+test('DestinationRules of one namespace: the one that names the service, and the subsets of all', t => {
+  const lab = new IndexLab(
+    SHOP,
+    service('payments'),
+    destinationRule(
+      'all',
+      '{host: "*.shop.svc.cluster.local", trafficPolicy: {loadBalancer: {simple: RANDOM}}}',
+    ),
+  );
+  const balancer = (): unknown => lab.routes('payments')?.trafficPolicy.loadBalancer?.kind;
+  t.equal(balancer(), 'random');
+  lab.apply(
+    destinationRule('a', '{host: payments, subsets: [{name: v1}]}'),
+    destinationRule(
+      'b',
+      '{host: payments, subsets: [{name: v2}], trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}}',
+    ),
+  );
+  t.equal(balancer(), 'round_robin');
+  t.same(
+    lab.routes('payments')?.subsets.map(subset => subset.name),
+    ['v1', 'v2'],
+  );
+  t.end();
+});

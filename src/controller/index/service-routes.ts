@@ -1,16 +1,12 @@
 import { NO_ROUTES, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
-import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { serviceHostname } from '../translate/cluster.ts';
-import {
-  type DestinationRuleTranslation,
-  resolveSubset,
-} from '../translate/destination-rule/destination-rule.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { mergeRules, type ObjectRoutes, type RefusedRoutes } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import type { AttachedRoutes } from './attached-routes.ts';
+import { destinationPolicy } from './destination-policy.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 import type { PolicySet } from './policy-set.ts';
@@ -19,7 +15,7 @@ import { bindRoutes, type BoundRoute, type RouteConflict } from './route-binding
 export interface MadeRoutes {
   readonly routes: ServiceRoutes | undefined;
   readonly conflicts: readonly RouteConflict[];
-  /** Said about objects whose routes give way to another dialect's. */
+  /** Said about objects that are not applied to the service. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -38,12 +34,18 @@ export function serviceRoutesOf(
   const { name, namespace } = service.value;
   const hostname = serviceHostname(objects.options.cluster, namespace, name);
   const key = `${namespace}/${hostname}`;
-  const { conflicts, diagnostics, routed, rules, streamRules } = rulesFor(attached, key, service.value);
-  const { subsets, trafficPolicy } = destinationOf(objects, key, namespace);
+  const made = rulesFor(attached, key, service.value);
+  const { conflicts, routed, rules, streamRules } = made;
   const { labels } = service.object.metadata;
   const namespaceLabels = objects.namespaceMeta(namespace).labels;
   const waypoint = requestedWaypoint({ labels, namespace, namespaceLabels });
-  if (waypoint === undefined && !routed && subsets.length === 0 && trafficPolicy === NO_TRAFFIC_POLICY)
+  const destinationRules = attached.destinationRules.get(key) ?? [];
+  const { rootNamespace } = objects.options;
+  const reach = { service: key, namespace, waypointNamespace: waypoint?.namespace, rootNamespace };
+  const policy = destinationPolicy(destinationRules, reach, endpoints);
+  const { portPolicies, subsets, trafficPolicy } = policy;
+  const diagnostics = [...made.diagnostics, ...policy.diagnostics];
+  if (waypoint === undefined && !routed && destinationRules.length === 0)
     return { routes: undefined, conflicts, diagnostics };
   const routes = {
     ...NO_ROUTES,
@@ -51,8 +53,9 @@ export function serviceRoutesOf(
     hostname,
     rules,
     streamRules,
-    subsets: subsets.map(subset => resolveSubset(subset, endpoints)),
+    subsets,
     trafficPolicy,
+    portPolicies,
     authorizationPolicies: policies.forService(service.value, waypoint, endpoints),
     routed,
   };
@@ -117,26 +120,4 @@ function refusal(service: string, { instead, routes }: RefusedRoutes): Diagnosti
     fix: 'keep the routes of a service in one place',
     severity: 'ignored',
   };
-}
-
-/** The service's own namespace goes before the root namespace, that before others; then the oldest. */
-function destinationOf(
-  objects: MeshObjects,
-  key: string,
-  namespace: string,
-): { subsets: DestinationRuleTranslation['subsets']; trafficPolicy: TrafficPolicy } {
-  const { rootNamespace } = objects.options;
-  const rank = ({ object }: Parsed<DestinationRuleTranslation>): string => {
-    const { creationTimestamp, name, namespace: own } = object.metadata;
-    const level = own === namespace ? 0 : own === rootNamespace ? 1 : 2;
-    return `${level} ${creationTimestamp} ${own}/${name}`;
-  };
-  const found = [...objects.destinationRules.all()]
-    .filter(({ value }) => value.service === key)
-    .sort((a, b) => (rank(a) < rank(b) ? -1 : 1))
-    .map(({ value }) => value);
-  const subsets = new Map<string, DestinationRuleTranslation['subsets'][number]>();
-  for (const rule of found) for (const s of rule.subsets) if (!subsets.has(s.name)) subsets.set(s.name, s);
-  const first = found.find(rule => rule.trafficPolicy !== NO_TRAFFIC_POLICY);
-  return { subsets: [...subsets.values()], trafficPolicy: first?.trafficPolicy ?? NO_TRAFFIC_POLICY };
 }

@@ -35,6 +35,26 @@ export function lookUpHost(
   return service;
 }
 
+/** The services a host with a wildcard stands for, or none with the reason reported as `consequence` says. */
+export function lookUpPattern(
+  fields: Fields,
+  key: string,
+  pattern: string,
+  context: HostContext,
+  consequence: string,
+): readonly KnownService[] {
+  if (!/^\*(?:$|\.[^*]+$)/.test(pattern)) {
+    fields.reject(key, `"${pattern}" has a "*" that is no whole first label`, 'write * or *.<domain>');
+    return [];
+  }
+  const found = context.services.servicesMatching(pattern.toLowerCase());
+  if (found.length === 0) {
+    const message = `there is no service that ${pattern} matches: ${consequence}`;
+    fields.ignore(key, message, 'create one or correct it');
+  }
+  return found;
+}
+
 /** `payments.shop` is what people write for `payments.shop.svc.cluster.local`. */
 function fixFor(host: string, context: HostContext): string {
   const [name = '', namespace = ''] = host.split('.');

@@ -1,6 +1,9 @@
 import { test } from 'tap';
+import { effectivePolicy } from '#shared/route/effective-policy.ts';
+import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
-import { resolveSubset, translateDestinationRule } from './destination-rule.ts';
+import { translateDestinationRule } from './destination-rule.ts';
+import { effectiveRule } from './effective-rule.ts';
 
 const OPTIONS = { services: servicesOf({ 'shop/payments': [80] }), clusterDomain: 'cluster.local' };
 
@@ -12,6 +15,10 @@ test('translations by example', async t => {
 });
 
 const policy = (fields: object): object => ({ host: 'payments', trafficPolicy: fields });
+
+const balancer = (fields: object): object => policy({ loadBalancer: fields });
+const locality = (fields: object): object => balancer({ localityLbSetting: fields });
+const LOCALITY = 'spec.trafficPolicy.loadBalancer.localityLbSetting';
 
 const REJECTED: readonly [string, object, string, RegExp][] = [
   ['no host', {}, 'spec.host', /is required/],
@@ -39,6 +46,146 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     { host: 'payments', subsets: [{ name: 'a', labels: { v: 1 } }] },
     'spec.subsets[0].labels.v',
     /must be a string/,
+  ],
+  ['"*" and more', { host: 'payments', exportTo: ['*', '.'] }, 'spec.exportTo', /holds "\*" and more/],
+  ['a wildcard in the middle', { host: 'a.*.b' }, 'spec.host', /no whole first label/],
+  [
+    'a port twice',
+    policy({ portLevelSettings: [{ port: { number: 80 } }, { port: { number: 80 } }] }),
+    'spec.trafficPolicy.portLevelSettings',
+    /port 80 twice/,
+  ],
+  [
+    'port settings without a port',
+    policy({ portLevelSettings: [{}] }),
+    'spec.trafficPolicy.portLevelSettings[0].port',
+    /is required/,
+  ],
+  [
+    'simple and consistent hashing',
+    balancer({ simple: 'RANDOM', consistentHash: { useSourceIp: true } }),
+    'spec.trafficPolicy.loadBalancer.simple',
+    /cannot be together/,
+  ],
+  [
+    'a hash of nothing',
+    balancer({ consistentHash: {} }),
+    'spec.trafficPolicy.loadBalancer.consistentHash.httpHeaderName',
+    /only one of them/,
+  ],
+  [
+    'a hash of two things',
+    balancer({ consistentHash: { useSourceIp: true, httpHeaderName: 'x-user' } }),
+    'spec.trafficPolicy.loadBalancer.consistentHash.httpHeaderName',
+    /only one of them/,
+  ],
+  [
+    'a ring and a table',
+    balancer({ consistentHash: { useSourceIp: true, ringHash: {}, maglev: {} } }),
+    'spec.trafficPolicy.loadBalancer.consistentHash.maglev',
+    /cannot be together/,
+  ],
+  [
+    'a table whose size is no prime',
+    balancer({ consistentHash: { useSourceIp: true, maglev: { tableSize: 1000 } } }),
+    'spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize',
+    /no prime/,
+  ],
+  [
+    'warm-up without its time',
+    balancer({ warmup: {} }),
+    'spec.trafficPolicy.loadBalancer.warmup.duration',
+    /is required/,
+  ],
+  [
+    'an aggression below 1',
+    balancer({ warmup: { duration: '1s', aggression: 0.5 } }),
+    'spec.trafficPolicy.loadBalancer.warmup.aggression',
+    /from 1 to 1000/,
+  ],
+  [
+    'shares that do not add up',
+    locality({ distribute: [{ from: 'a', to: { a: 50 } }] }),
+    `${LOCALITY}.distribute[0].to`,
+    /adds up to 50/,
+  ],
+  [
+    'a locality that is none',
+    locality({ distribute: [{ from: 'a/*/c/d', to: { a: 100 } }] }),
+    `${LOCALITY}.distribute[0].from`,
+    /no locality/,
+  ],
+  [
+    'a failover to itself',
+    locality({ failover: [{ from: 'a', to: 'a' }] }),
+    `${LOCALITY}.failover`,
+    /to itself/,
+  ],
+  [
+    'shares and a failover',
+    locality({ distribute: [{ from: 'a', to: { a: 100 } }], failover: [{ from: 'a', to: 'b' }] }),
+    `${LOCALITY}.distribute`,
+    /cannot be together/,
+  ],
+  [
+    "a priority by the client's label",
+    locality({ failoverPriority: ['version'] }),
+    `${LOCALITY}.failoverPriority`,
+    /label of the client/,
+  ],
+  [
+    'an interval of 0',
+    policy({ outlierDetection: { interval: '0s' } }),
+    'spec.trafficPolicy.outlierDetection.interval',
+    /1ms at least/,
+  ],
+  [
+    'the older consecutiveErrors',
+    policy({ outlierDetection: { consecutiveErrors: 5 } }),
+    'spec.trafficPolicy.outlierDetection.consecutiveErrors',
+    /not supported/,
+  ],
+  [
+    'an error status that is none',
+    policy({ outlierDetection: { httpErrorCodes: [4290] } }),
+    'spec.trafficPolicy.outlierDetection.httpErrorCodes',
+    /list of status codes/,
+  ],
+  [
+    'HTTP/2 and the protocol of the client',
+    policy({ connectionPool: { http: { h2UpgradePolicy: 'UPGRADE', useClientProtocol: true } } }),
+    'spec.trafficPolicy.connectionPool.http.useClientProtocol',
+    /cannot be together/,
+  ],
+  [
+    'mutual TLS without a certificate',
+    policy({ tls: { mode: 'MUTUAL' } }),
+    'spec.trafficPolicy.tls.clientCertificate',
+    /is required with MUTUAL/,
+  ],
+  [
+    'a certificate without its key',
+    policy({ tls: { mode: 'MUTUAL', clientCertificate: '/a' } }),
+    'spec.trafficPolicy.tls.privateKey',
+    /goes together/,
+  ],
+  [
+    'a certificate that is not shown',
+    policy({ tls: { mode: 'SIMPLE', clientCertificate: '/a', privateKey: '/b' } }),
+    'spec.trafficPolicy.tls.clientCertificate',
+    /no meaning with SIMPLE/,
+  ],
+  [
+    'a credential by name',
+    policy({ tls: { mode: 'SIMPLE', credentialName: 'a' } }),
+    'spec.trafficPolicy.tls.credentialName',
+    /not supported/,
+  ],
+  [
+    'a revocation list',
+    policy({ tls: { mode: 'SIMPLE', caCrl: '/a' } }),
+    'spec.trafficPolicy.tls.caCrl',
+    /not supported/,
   ],
   [
     'an unknown load balancer',
@@ -76,26 +223,32 @@ test('a wrong DestinationRule is rejected with the field that is wrong', async t
 
 const IGNORED: readonly [string, object, string, RegExp][] = [
   ['a host without a service', { host: 'nobody' }, 'spec.host', /the rule has no effect/],
-  ['outlier detection', policy({ outlierDetection: {} }), 'spec.trafficPolicy.outlierDetection', /no effect/],
-  [
-    'a consistent hash',
-    policy({ loadBalancer: { consistentHash: {} } }),
-    'spec.trafficPolicy.loadBalancer.consistentHash',
-    /no effect/,
-  ],
-  ['a TLS mode', policy({ tls: { mode: 'ISTIO_MUTUAL' } }), 'spec.trafficPolicy.tls', /no effect/],
-  [
-    'port level settings',
-    policy({ portLevelSettings: [] }),
-    'spec.trafficPolicy.portLevelSettings',
-    /no effect/,
-  ],
+  ['a wildcard that matches nothing', { host: '*.nowhere' }, 'spec.host', /no service that/],
   [
     'pass-through balancing',
-    policy({ loadBalancer: { simple: 'PASSTHROUGH' } }),
+    balancer({ simple: 'PASSTHROUGH' }),
     'spec.trafficPolicy.loadBalancer.simple',
     /at random/,
   ],
+  [
+    'warm-up of a balancer that does not warm up',
+    balancer({ simple: 'RANDOM', warmup: { duration: '10s' } }),
+    'spec.trafficPolicy.loadBalancer.warmup',
+    /no effect with this/,
+  ],
+  [
+    'local origin failures that are not told apart',
+    policy({ outlierDetection: { consecutiveLocalOriginFailures: 3 } }),
+    'spec.trafficPolicy.outlierDetection.consecutiveLocalOriginFailures',
+    /no effect without/,
+  ],
+  [
+    'a concurrency of retries',
+    policy({ retryBudget: { minRetryConcurrency: 3 } }),
+    'spec.trafficPolicy.retryBudget.minRetryConcurrency',
+    /no effect/,
+  ],
+  ['a tunnel', policy({ tunnel: {} }), 'spec.trafficPolicy.tunnel', /no effect/],
 ];
 
 test('what is ignored is said', async t => {
@@ -106,17 +259,74 @@ test('what is ignored is said', async t => {
   }
 });
 
-test('resolveSubset', async t => {
-  const workloads = [
-    { uid: 'a', labels: { version: 'v1' } },
-    { uid: 'b', labels: { version: 'v2', track: 'canary' } },
-    { uid: 'c', labels: { version: 'v2' } },
-  ];
-  const members = (labels: Record<string, string>): readonly string[] =>
-    resolveSubset({ name: 's', labels: new Map(Object.entries(labels)), trafficPolicy: undefined }, workloads)
-      .workloads;
+const ROUND_ROBIN = { loadBalancer: { simple: 'ROUND_ROBIN' } };
+const MAX_7 = { connectionPool: { tcp: { maxConnections: 7 } } };
+const WORKLOADS = [
+  { uid: 'a', labels: { version: 'v1' } },
+  { uid: 'b', labels: { version: 'v2', track: 'canary' } },
+  { uid: 'c', labels: { version: 'v2' } },
+];
+
+function effective(spec: object, port: number, subset?: string): TrafficPolicy {
+  const result = translateDestinationRule(
+    kubeObject('DestinationRule', { host: 'payments', ...spec }),
+    OPTIONS,
+  );
+  if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
+  const rule = effectiveRule(result.value.trafficPolicy, result.value.subsets, WORKLOADS);
+  return effectivePolicy(rule, port, subset);
+}
+
+test('what a subset and a port inherit', async t => {
+  const port80 = { portLevelSettings: [{ port: { number: 80 }, outlierDetection: {} }] };
+  const subset = (trafficPolicy?: object): object[] => [{ name: 'v1', trafficPolicy }];
+  const service = { ...ROUND_ROBIN, ...MAX_7 };
+  const both = { loadBalancer: { kind: 'round_robin' }, maxConnections: 7 };
+  t.match(effective({ trafficPolicy: service }, 80), both);
+  t.match(effective({ trafficPolicy: service, subsets: subset() }, 80, 'v1'), both, 'without a policy all');
+  t.match(
+    effective({ trafficPolicy: service, subsets: subset({ loadBalancer: { simple: 'RANDOM' } }) }, 80, 'v1'),
+    { loadBalancer: { kind: 'random' }, maxConnections: 7 },
+    'a subset inherits what it does not set',
+  );
+  t.match(
+    effective({ trafficPolicy: { ...service, ...port80, retryBudget: { percent: 5 } } }, 80),
+    {
+      loadBalancer: undefined,
+      maxConnections: undefined,
+      outlierDetection: {},
+      retryBudget: { ratio: 0.05 },
+    },
+    'a port inherits nothing it could set itself',
+  );
+  t.match(effective({ trafficPolicy: { ...service, ...port80 } }, 81), both, 'other ports are not touched');
+  t.match(
+    effective({ trafficPolicy: { ...service, ...port80 }, subsets: subset(MAX_7) }, 80, 'v1'),
+    { loadBalancer: undefined, maxConnections: 7, outlierDetection: {} },
+    "a subset overrides the settings of the service's port",
+  );
+  t.match(
+    effective({ trafficPolicy: service, subsets: subset({ ...MAX_7, ...port80 }) }, 80, 'v1'),
+    { loadBalancer: undefined, maxConnections: undefined, outlierDetection: {} },
+    "a subset's port has the last word",
+  );
+  t.match(
+    effective({ trafficPolicy: { ...service, ...port80 }, subsets: subset() }, 80, 'v1'),
+    { maxConnections: undefined, outlierDetection: {} },
+    "a subset without a policy has that of the service's port",
+  );
+});
+
+test('labels become the workloads that have them', async t => {
+  const members = (labels: Record<string, string>): readonly string[] | undefined => {
+    const subset = { name: 's', labels: new Map(Object.entries(labels)), trafficPolicy: undefined };
+    return effectiveRule(undefined, [subset], WORKLOADS).subsets[0]?.workloads;
+  };
   t.same(members({ version: 'v2' }), ['b', 'c'], 'the workloads with the label');
   t.same(members({ version: 'v2', track: 'canary' }), ['b'], 'with all labels');
   t.same(members({}), ['a', 'b', 'c'], 'no label is every workload');
   t.same(members({ version: 'v3' }), [], 'there may be none');
+  const failoverPriority = ['topology.kubernetes.io/region', 'version=v2'];
+  const { locality: ranked } = effective(locality({ failoverPriority }), 80);
+  t.same(ranked?.failoverPriority, [{ kind: 'region' }, { kind: 'workloads', workloads: ['b', 'c'] }]);
 });

@@ -1,17 +1,20 @@
-import type { Subset } from '#shared/route/model.ts';
-import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { lookUpHost, type HostContext } from '../istio-host.ts';
+import { readExportTo } from '../export-to.ts';
+import { lookUpHost, lookUpPattern, type HostContext } from '../istio-host.ts';
 import type { ServiceLookup } from '../service-lookup.ts';
-import { readTrafficPolicy } from './traffic-policy.ts';
+import { readTrafficPolicy, type LeveledParts } from './policy-parts.ts';
 
-/** How connections to one service are made, and the named parts its endpoints fall into. */
+/** How connections to services are made, and the named parts their endpoints fall into. */
 export interface DestinationRuleTranslation {
-  /** `<namespace>/<hostname>`; undefined when there is no such service (yet). */
-  readonly service: string | undefined;
-  readonly trafficPolicy: TrafficPolicy;
+  /** `<namespace>/<hostname>`; empty when there is no such service (yet). */
+  readonly services: readonly string[];
+  /** By a host with a wildcard: gives way to one that names the service. */
+  readonly wildcard: boolean;
+  /** Namespaces of the waypoints it is for; empty is all. */
+  readonly exportTo: readonly string[];
+  readonly trafficPolicy: LeveledParts | undefined;
   readonly subsets: readonly SubsetRule[];
 }
 
@@ -19,7 +22,7 @@ export interface SubsetRule {
   readonly name: string;
   /** A workload of the service is in the subset when it has all of them. */
   readonly labels: ReadonlyMap<string, string>;
-  readonly trafficPolicy: TrafficPolicy | undefined;
+  readonly trafficPolicy: LeveledParts | undefined;
 }
 
 export interface DestinationRuleOptions {
@@ -34,23 +37,41 @@ export function translateDestinationRule(
   const diagnostics = new Diagnostics(object);
   const context: HostContext = { namespace: object.metadata.namespace, ...options };
   const translation = readSpec(object, diagnostics, spec => readDestinationRule(spec, context));
-  return diagnostics.conclude(
-    translation ?? { service: undefined, trafficPolicy: NO_TRAFFIC_POLICY, subsets: [] },
-  );
+  return diagnostics.conclude(translation ?? NOTHING);
 }
+
+const NOTHING: DestinationRuleTranslation = {
+  services: [],
+  wildcard: false,
+  exportTo: [],
+  trafficPolicy: undefined,
+  subsets: [],
+};
 
 function readDestinationRule(spec: Fields, context: HostContext): DestinationRuleTranslation {
   const host = spec.requiredString('host');
-  const service = host === '' ? undefined : lookUpHost(spec, 'host', host, context, 'the rule has no effect');
-  spec.unsupported('exportTo', 'remove it; a DestinationRule holds for the whole mesh');
-  spec.refused('workloadSelector', 'remove it; a DestinationRule holds for every client');
-  const trafficPolicy = spec.object('trafficPolicy', readTrafficPolicy) ?? NO_TRAFFIC_POLICY;
+  const wildcard = host.includes('*');
+  spec.refused('workloadSelector', 'remove it; a waypoint acts for every client');
   const subsets = spec.objects('subsets', readSubset);
   const names = subsets.map(subset => subset.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
     spec.reject('subsets', `names the subset "${twice}" twice`, 'give each its own name');
-  return { service: service?.key, trafficPolicy, subsets };
+  return {
+    services: servicesOf(spec, host, wildcard, context),
+    wildcard,
+    exportTo: readExportTo(spec, context.namespace),
+    trafficPolicy: spec.object('trafficPolicy', readTrafficPolicy),
+    subsets,
+  };
+}
+
+function servicesOf(spec: Fields, host: string, wildcard: boolean, context: HostContext): readonly string[] {
+  if (host === '') return [];
+  const consequence = 'the rule has no effect';
+  if (wildcard) return lookUpPattern(spec, 'host', host, context, consequence).map(({ key }) => key);
+  const service = lookUpHost(spec, 'host', host, context, consequence);
+  return service === undefined ? [] : [service.key];
 }
 
 function readSubset(fields: Fields): SubsetRule {
@@ -58,20 +79,5 @@ function readSubset(fields: Fields): SubsetRule {
     name: fields.requiredString('name'),
     labels: fields.stringMap('labels'),
     trafficPolicy: fields.object('trafficPolicy', readTrafficPolicy),
-  };
-}
-
-/** The subset as waypoints need it: which workloads, not which labels. */
-export function resolveSubset(
-  subset: SubsetRule,
-  workloads: readonly { readonly uid: string; readonly labels: Readonly<Record<string, string>> }[],
-): Subset {
-  const required = [...subset.labels];
-  const members = workloads.filter(({ labels }) => required.every(([name, value]) => labels[name] === value));
-  return {
-    name: subset.name,
-    trafficPolicy: subset.trafficPolicy,
-    portPolicies: [],
-    workloads: members.map(({ uid }) => uid),
   };
 }

@@ -4,7 +4,7 @@ import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { readExportTo } from '../export-to.ts';
-import { lookUpHost } from '../istio-host.ts';
+import { lookUpHost, lookUpPattern } from '../istio-host.ts';
 import type { KnownService, ServiceLookup } from '../service-lookup.ts';
 import type { DelegateLookup, VirtualServiceContext } from './context.ts';
 import { delegatedEntries } from './delegate.ts';
@@ -110,16 +110,6 @@ function servicesFor(
     const service = lookUpHost(spec, 'hosts', host, context, consequence);
     return service === undefined ? [] : [{ service, wildcard: false }];
   }
-  if (!/^\*(?:$|\.[^*]+$)/.test(host)) {
-    spec.reject('hosts', `"${host}" has a "*" that is no whole first label`, 'write * or *.<domain>');
-    return [];
-  }
-  const found = context.services.servicesMatching(host.toLowerCase());
-  if (found.length === 0)
-    spec.ignore(
-      'hosts',
-      `there is no service that ${host} matches: ${consequence}`,
-      'create one or correct it',
-    );
+  const found = lookUpPattern(spec, 'hosts', host, context, consequence);
   return found.map(service => ({ service, wildcard: true }));
 }

@@ -1,0 +1,50 @@
+import { type ConnectionPool, DEFAULT_POOL, type TcpKeepalive } from '#shared/route/traffic-policy.ts';
+import type { Fields } from '../decode.ts';
+
+const MAX_COUNT = 2 ** 31 - 1;
+
+export function readConnectionPool(fields: Fields): ConnectionPool {
+  const tcp = fields.object('tcp', readTcp);
+  const http = fields.object('http', readHttp);
+  return { ...DEFAULT_POOL, ...tcp, ...http };
+}
+
+function readTcp(fields: Fields): Partial<ConnectionPool> {
+  const connectTimeoutMs = fields.durationMs('connectTimeout', '10s');
+  if (connectTimeoutMs === 0)
+    fields.reject('connectTimeout', 'must be longer than 0', 'write a time such as 10s');
+  return {
+    connectTimeoutMs,
+    maxConnections: fields.integer('maxConnections', 1, MAX_COUNT),
+    maxConnectionDurationMs: fields.durationMs('maxConnectionDuration', '1h'),
+    tcpIdleTimeoutMs: fields.durationMs('idleTimeout', '1h'),
+    keepalive: fields.object('tcpKeepalive', readKeepalive),
+  };
+}
+
+function readKeepalive(fields: Fields): TcpKeepalive {
+  return {
+    probes: fields.integer('probes', 1, MAX_COUNT),
+    timeMs: fields.durationMs('time', '2h'),
+    intervalMs: fields.durationMs('interval', '75s'),
+  };
+}
+
+/** Istio: 0 is the default for counts but `maxRetries`, where it is none. */
+function readHttp(fields: Fields): Partial<ConnectionPool> {
+  const count = (key: string): number | undefined => fields.integer(key, 0, MAX_COUNT) || undefined;
+  const upgrade = fields.oneOf('h2UpgradePolicy', ['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']);
+  const useClientProtocol = fields.boolean('useClientProtocol') ?? false;
+  if (useClientProtocol && upgrade === 'UPGRADE')
+    fields.reject('useClientProtocol', 'cannot be together with h2UpgradePolicy', 'keep the one you mean');
+  return {
+    http1MaxPendingRequests: count('http1MaxPendingRequests'),
+    http2MaxRequests: count('http2MaxRequests'),
+    maxRequestsPerConnection: count('maxRequestsPerConnection'),
+    maxRetries: fields.integer('maxRetries', 0, MAX_COUNT),
+    httpIdleTimeoutMs: fields.durationMs('idleTimeout', '1h'),
+    maxConcurrentStreams: count('maxConcurrentStreams'),
+    h2Upgrade: upgrade === undefined || upgrade === 'DEFAULT' ? undefined : upgrade === 'UPGRADE',
+    useClientProtocol,
+  };
+}

@@ -1,0 +1,87 @@
+import type { Fields } from '../decode.ts';
+import type { RetryBudgetConfig } from '#shared/route/model.ts';
+import type {
+  ConnectionPool,
+  FailoverKey,
+  LocalityPolicy,
+  OutlierDetection,
+  TlsOrigination,
+  TrafficPolicy,
+} from '#shared/route/traffic-policy.ts';
+import { readConnectionPool } from './connection-pool.ts';
+import { readBalancing } from './load-balancer.ts';
+import { readOutlierDetection } from './outlier-detection.ts';
+import { readTls } from './tls.ts';
+
+/** A `trafficPolicy` in the parts that are overridden as one. Undefined is not set. */
+export interface PolicyParts {
+  readonly balancing: Balancing | undefined;
+  readonly pool: ConnectionPool | undefined;
+  readonly outlierDetection: OutlierDetection | undefined;
+  readonly tls: TlsOrigination | undefined;
+  readonly retryBudget: RetryBudgetConfig | undefined;
+}
+
+export interface LeveledParts extends PolicyParts {
+  /** `portLevelSettings`: what they do not set is the default, not what the service has. */
+  readonly ports: readonly { readonly port: number; readonly parts: PolicyParts }[];
+}
+
+export interface Balancing extends Pick<TrafficPolicy, 'loadBalancer' | 'slowStart'> {
+  readonly locality: LocalityRule | undefined;
+}
+
+/** With labels where the model has the workloads that have them. */
+export type LocalityRule = Omit<LocalityPolicy, 'failoverPriority'> & {
+  readonly failoverPriority: readonly (FailoverKey | LabelKey)[];
+};
+
+export interface LabelKey {
+  readonly kind: 'label';
+  readonly name: string;
+  readonly value: string;
+}
+
+export const NO_PARTS: PolicyParts = Object.freeze({
+  balancing: undefined,
+  pool: undefined,
+  outlierDetection: undefined,
+  tls: undefined,
+  retryBudget: undefined,
+});
+
+export function readTrafficPolicy(fields: Fields): LeveledParts {
+  const parts = readParts(fields);
+  const retryBudget = fields.object('retryBudget', readRetryBudget);
+  const ports = fields.objects('portLevelSettings', readPortLevel);
+  const numbers = ports.map(({ port }) => port);
+  const twice = numbers.find((port, index) => numbers.indexOf(port) !== index);
+  if (twice !== undefined)
+    fields.reject('portLevelSettings', `names port ${twice} twice`, 'put its settings together');
+  fields.unsupported('tunnel', 'remove it');
+  fields.unsupported('proxyProtocol', 'remove it');
+  return { ...parts, retryBudget, ports };
+}
+
+function readPortLevel(fields: Fields): { port: number; parts: PolicyParts } {
+  const port = fields.object('port', number => number.port('number'));
+  if (port === undefined && !fields.has('port')) fields.reject('port', 'is required', 'set port.number');
+  return { port: port ?? 0, parts: readParts(fields) };
+}
+
+function readParts(fields: Fields): PolicyParts {
+  return {
+    balancing: fields.object('loadBalancer', readBalancing),
+    pool: fields.object('connectionPool', readConnectionPool),
+    outlierDetection: fields.object('outlierDetection', readOutlierDetection),
+    tls: fields.object('tls', readTls),
+    retryBudget: undefined,
+  };
+}
+
+/** `percent` of the active requests, in Istio over Envoy's window; here over 10 s, as the default budget. */
+function readRetryBudget(fields: Fields): RetryBudgetConfig {
+  const percent = fields.integer('percent', 0, 100) ?? 20;
+  fields.unsupported('minRetryConcurrency', 'remove it; at least 10 retries a second are always allowed');
+  return { ratio: percent / 100, minPerSecond: 10, ttlMs: 10_000 };
+}
