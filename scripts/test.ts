@@ -1,8 +1,10 @@
 import { globSync } from 'node:fs';
+import { engineTests } from './engine-tests.ts';
 import { runTap, type TapCounts } from './tap-run.ts';
 
 /**
- * The whole test ladder: unit and in-process tests two files at a time, then the whole-mesh tests of e2e/ one at a time,
+ * The whole test ladder: unit and in-process tests two files at a time, those of the data path a second time on the
+ * native engine (first on the portable one), then the whole-mesh tests of e2e/ one at a time,
  * since those own network namespaces and CPU. The last line is `N passed, N failed`.
  *
  *   npm test                      everything
@@ -21,6 +23,14 @@ const stages: TapCounts[] = [];
 if (unit.length > 0) {
   console.log(`# ${unit.length} files of unit and in-process tests`);
   stages.push(await runTap({ files: unit, jobs: 2, timeoutSeconds: UNIT_TIMEOUT_SECONDS }, console.log));
+}
+const onEngine = engineTests(unit);
+if (onEngine.length > 0) {
+  console.log(`# ${onEngine.length} files of them on the native engine`);
+  const env = { TEST_ENGINE: 'native' };
+  stages.push(
+    await runTap({ files: onEngine, jobs: 2, timeoutSeconds: UNIT_TIMEOUT_SECONDS, env }, console.log),
+  );
 }
 if (e2e.length > 0) {
   console.log(`# ${e2e.length} files of whole-mesh tests`);

@@ -1,11 +1,11 @@
-import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
+import { createTestEngine } from '#shared/testing/engine.ts';
 import { Http2Connection } from '#shared/http2/connection.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 
 /** The client that h2specd starts for each case, with a URL: one GET, then it stays until the connection ends. */
 
 const url = new URL(process.argv.at(-1) ?? '');
-const engine = createNodeEngine({ clock: systemClock });
+const engine = createTestEngine({ clock: systemClock });
 const remote = { ip: url.hostname, port: Number(url.port) };
 const channel = await engine.connect({ remote, timeoutMs: 2_000 });
 // h2specd takes 16 KiB for the largest frame whatever we announce.

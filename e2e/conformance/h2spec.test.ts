@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { test } from 'tap';
-import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
+import { createTestEngine } from '#shared/testing/engine.ts';
 import type { TcpChannel } from '#shared/engine/engine.ts';
 import { Http2Connection } from '#shared/http2/connection.ts';
 import type { Http2Options } from '#shared/http2/options.ts';
@@ -45,7 +45,7 @@ async function runH2spec(
   options: Partial<Http2Options>,
   args: readonly string[],
 ): Promise<Outcome> {
-  const engine = createNodeEngine({ clock: systemClock });
+  const engine = createTestEngine({ clock: systemClock });
   const open = new Set<Http2Connection>();
   const serve = (channel: TcpChannel): void => {
     const connection = new Http2Connection('server', channel, systemClock, options, {

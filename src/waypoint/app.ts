@@ -10,6 +10,7 @@ import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import { type ControllerConfig, readConfig, type WaypointConfig } from './config.ts';
 import type { Membership } from './control/membership.ts';
@@ -40,6 +41,7 @@ class WaypointApp {
   readonly #store = new MeshStore();
   readonly #metrics = new MetricSet();
   readonly #readiness = new Readiness(() => this.logger.info('ready'));
+  readonly #engine: EngineChoice;
   readonly #workers: WorkerPool;
   readonly #admin: AdminServer[] = [];
   #membership: Membership | undefined;
@@ -51,6 +53,8 @@ class WaypointApp {
     this.logger = createProcessLogger('waypoint', config.logFormat, this.#levels, () => clock.now());
     registerBuild(this.#metrics, 'waypoint');
     const { logFormat: format, logLevel: level, traffic: settings } = config;
+    this.#engine = chooseEngine(config.engine);
+    this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({
@@ -58,7 +62,7 @@ class WaypointApp {
         maxHeapMb: config.workerHeapMb,
         youngGenerationMb: YOUNG_GENERATION_MB,
       }),
-      init: { settings, log: { format, level, scopes: {} } },
+      init: { settings, log: { format, level, scopes: {} }, engine: this.#engine.name },
       wholeMesh: () => this.#store.toDelta(),
       clock,
       random: Math.random,
@@ -136,7 +140,7 @@ class WaypointApp {
       nodeName: this.#config.instance.nodeName,
       certificates: () => this.#membership?.certificates() ?? [],
       discovery: () => this.#membership?.discovery(),
-      config: this.#config,
+      config: { ...this.#config, engine: this.#engine },
       connections: {
         help: 'requests in progress, connections and pools of each thread',
         dump: async () => ({ threads: await this.#workers.connections() }),

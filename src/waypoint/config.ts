@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type Address, readAddress, readAdminAddress } from '#shared/config/address.ts';
 import { readControllerAddress } from '#shared/config/controller-address.ts';
+import { readEngine } from '#shared/config/engine.ts';
+import type { EngineName } from '#shared/engine/choose-engine.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { type LogFormat, type LogLevel, LOG_LEVELS } from '#shared/observability/logger.ts';
 import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
@@ -20,6 +22,8 @@ export interface WaypointConfig {
   readonly traffic: TrafficSettings;
   /** Where connections of the plaintext mode go; undefined: it is off. */
   readonly plaintextUpstream: Address | undefined;
+  /** Undefined: the native one where it can run. */
+  readonly engine: EngineName | undefined;
   readonly workerThreads: number;
   readonly workerHeapMb: number;
   readonly drainMs: number;
@@ -116,6 +120,7 @@ export function declareConfig(env: EnvReader): WaypointConfig {
       threads: workerThreads,
     },
     plaintextUpstream,
+    engine: readEngine(env),
     workerThreads,
     workerHeapMb: env.integer('WORKER_HEAP_MB', 512, { min: 32, max: 65_536 }, 'heap of a traffic thread'),
     drainMs:

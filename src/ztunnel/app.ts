@@ -14,6 +14,7 @@ import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
+import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
@@ -56,6 +57,7 @@ class App {
   readonly #metrics = new MetricSet();
   readonly #readiness: Readiness;
   readonly #store = new MeshStore();
+  readonly #engine: EngineChoice;
   readonly #workers: WorkerPool;
   /** Whoever holds the originals of listening sockets. */
   readonly #listening: (() => Promise<void> | void)[] = [];
@@ -73,6 +75,8 @@ class App {
       this.logger.info('ready');
       collectGarbageLater(systemClock);
     });
+    this.#engine = chooseEngine(config.engine);
+    this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({
@@ -80,7 +84,7 @@ class App {
         maxHeapMb: config.workerHeapMb,
         youngGenerationMb: YOUNG_GENERATION_MB,
       }),
-      init: { settings: config.traffic, log: config.log },
+      init: { settings: config.traffic, log: config.log, engine: this.#engine.name },
       wholeMesh: () => this.#store.toDelta(),
       clock: systemClock,
       random: Math.random,
@@ -232,7 +236,7 @@ class App {
         nodeName: instance.nodeName,
         certificates: () => manager.status(),
         discovery: () => discovery.status(),
-        config: this.#config,
+        config: { ...this.#config, engine: this.#engine },
         connections: {
           help: 'every connection carried now',
           dump: async () => ({ connections: (await this.#workers.connections()).flat() }),

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type Address, readAddress, readAdminAddress, readIp } from '#shared/config/address.ts';
+import { readEngine } from '#shared/config/engine.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
+import type { EngineName } from '#shared/engine/choose-engine.ts';
 import {
   type CertificateConfig,
   type DiscoveryConfig,
@@ -27,6 +29,8 @@ export interface ZtunnelConfig {
   readonly discovery: DiscoveryConfig;
   readonly certificates: CertificateConfig;
   readonly traffic: TrafficSettings;
+  /** Undefined: the native one where it can run. */
+  readonly engine: EngineName | undefined;
   readonly workerThreads: number;
   readonly workerHeapMb: number;
   readonly drainMs: number;
@@ -72,6 +76,7 @@ export function declareConfig(env: EnvReader): ZtunnelConfig {
     discovery,
     certificates: readCertificates(env, discovery),
     traffic: readTraffic(env, instance, mode === 'shared', listenIp),
+    engine: readEngine(env),
     workerThreads: env.integer(
       'ZTUNNEL_WORKER_THREADS',
       availableParallelism(),

@@ -6,7 +6,7 @@ import { ChannelRecorder, tcpPair } from '../testing/loopback.ts';
 import { memoryChannelPair } from '../testing/memory-channel.ts';
 import { ChannelError } from './channel.ts';
 import { type BidirectionalCopy, type CopyOptions, type CopyResult, copyBidirectional } from './copy.ts';
-import { createNodeEngine } from './node/node-engine.ts';
+import { createTestEngine } from '../testing/engine.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -124,7 +124,7 @@ test('an idle timeout, where one is set, is for open connections too', async t =
 });
 
 test('64 MB of random data over sockets, both ways at once, arrive unchanged', async t => {
-  const engine = createNodeEngine({ clock: systemClock });
+  const engine = createTestEngine({ clock: systemClock });
   const down = await tcpPair(engine);
   const up = await tcpPair(engine);
   const finished = Promise.withResolvers<CopyResult>();

@@ -3,14 +3,14 @@ import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { type Test, test } from 'tap';
 import type { TcpChannel } from '../engine/engine.ts';
-import { createNodeEngine } from '../engine/node/node-engine.ts';
+import { createTestEngine } from '../testing/engine.ts';
 import { systemClock } from '../lifecycle/clock.ts';
 import { Http2Connection, type Http2ConnectionHandler } from './connection.ts';
 import type { Http2Stream, Http2StreamHandler } from './stream.ts';
 
 /** The other implementation at hand, at each end in turn, over loopback. */
 
-const engine = createNodeEngine({ clock: systemClock });
+const engine = createTestEngine({ clock: systemClock });
 
 /** Echoes: the request's fields as `x-…` of the response, its body, its trailers. */
 function echo(stream: Http2Stream, fields: readonly string[]): Http2StreamHandler {

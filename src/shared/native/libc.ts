@@ -18,8 +18,16 @@ const DEFINITIONS = {
   // fcntl is variadic; an integer argument travels in the same register either way on the two ABIs we admit.
   fcntl: { arguments: ['i32', 'i32', 'i64'], return: 'i32' },
   close: { arguments: ['i32'], return: 'i32' },
-  send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
-  recv: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+  // Lengths and their results are below 2^31 here, so that they travel as numbers: a BigInt costs more than the call.
+  send: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
+  recv: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
+  accept4: { arguments: ['i32', 'pointer', 'pointer', 'i32'], return: 'i32' },
+  connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+  getpeername: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
+  shutdown: { arguments: ['i32', 'i32'], return: 'i32' },
+  epoll_create1: { arguments: ['i32'], return: 'i32' },
+  epoll_ctl: { arguments: ['i32', 'i32', 'i32', 'pointer'], return: 'i32' },
+  epoll_wait: { arguments: ['i32', 'pointer', 'i32', 'i32'], return: 'i32' },
   if_nametoindex: { arguments: ['string'], return: 'u32' },
 } as const;
 

@@ -38,10 +38,10 @@ export function routeNetlink(request: NetlinkRequest): number {
   const fd = checked(libc().socket(AddressFamily.netlink, type, NETLINK_ROUTE), 'socket', request.purpose);
   try {
     const message = encodeNetlink(request);
-    checked(Number(libc().send(fd, message, BigInt(message.length), 0)), 'send', request.purpose);
+    checked(libc().send(fd, message, message.length, 0), 'send', request.purpose);
     const answer = Buffer.alloc(MAX_ANSWER_BYTES);
-    const length = libc().recv(fd, answer, BigInt(answer.length), MSG_DONTWAIT);
-    return decodeAck(answer.subarray(0, checked(Number(length), 'recv', request.purpose)));
+    const length = libc().recv(fd, answer, answer.length, MSG_DONTWAIT);
+    return decodeAck(answer.subarray(0, checked(length, 'recv', request.purpose)));
   } finally {
     closeFd(fd);
   }

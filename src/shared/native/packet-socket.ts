@@ -38,7 +38,7 @@ export class PacketSocket {
 
   /** The next frame, valid until the next call; undefined when none is waiting. */
   read(): Buffer | undefined {
-    const length = Number(libc().recv(this.#fd, this.#buffer, BigInt(this.#buffer.length), MSG_DONTWAIT));
+    const length = libc().recv(this.#fd, this.#buffer, this.#buffer.length, MSG_DONTWAIT);
     if (length >= 0) return this.#buffer.subarray(0, length);
     const errno = lastErrno();
     if (errno === EAGAIN || errno === EINTR) return undefined;

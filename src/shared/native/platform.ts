@@ -9,17 +9,20 @@ export interface LinuxAbi {
   readonly sockaddrInBytes: 16;
   readonly sockaddrIn6Bytes: 28;
   readonly sockaddrLlBytes: 20;
+  /** `struct epoll_event` in 32-bit words, and the word its `data` begins at: x86-64 alone packs it (eventpoll.h). */
+  readonly epollEventWords: 3 | 4;
+  readonly epollDataWord: 1 | 2;
 }
 
-const LP64: LinuxAbi = {
+const LP64 = {
   sockaddrInBytes: 16,
   sockaddrIn6Bytes: 28,
   sockaddrLlBytes: 20,
-};
+} as const;
 
 export const ABI_BY_ARCH: ReadonlyMap<string, LinuxAbi> = new Map([
-  ['x64', LP64],
-  ['arm64', LP64],
+  ['x64', { ...LP64, epollEventWords: 3, epollDataWord: 1 }],
+  ['arm64', { ...LP64, epollEventWords: 4, epollDataWord: 2 }],
 ]);
 
 /** Throws when this process runs on a platform whose numbers are not in the table. */
@@ -40,10 +43,17 @@ export const SocketType = { stream: 1, dgram: 2, raw: 3, cloexec: 0o2000000, non
 /** include/uapi/linux/{in,in6,netfilter_ipv4}.h, asm-generic/socket.h: [level, option] */
 export const SocketOption = {
   reuseAddress: [1, 2],
+  error: [1, 4],
   receiveBuffer: [1, 8],
+  keepAlive: [1, 9],
+  linger: [1, 13],
   reusePort: [1, 15],
   mark: [1, 36],
   domain: [1, 39],
+  tcpNoDelay: [6, 1],
+  tcpKeepIdle: [6, 4],
+  tcpKeepInterval: [6, 5],
+  tcpKeepCount: [6, 6],
   ipFreebind: [0, 15],
   ipTransparent: [0, 19],
   /** Leaves the choice of the port to connect(2), so that a source address is good for 28k connections per destination. */
@@ -61,6 +71,23 @@ export const FcntlCommand = { dupfdCloexec: 1030 } as const;
 
 /** include/linux/socket.h */
 export const MSG_DONTWAIT = 0x40;
+export const MSG_NOSIGNAL = 0x4000;
+
+/** include/linux/net.h (shutdown(2)) */
+export const SHUT_WR = 1;
+
+/** include/uapi/linux/eventpoll.h */
+export const EpollOp = { add: 1, del: 2 } as const;
+export const EpollFlag = {
+  in: 0x001,
+  out: 0x004,
+  err: 0x008,
+  hup: 0x010,
+  rdhup: 0x2000,
+  edge: 0x80000000,
+} as const;
+/** include/uapi/asm-generic/fcntl.h */
+export const EPOLL_CLOEXEC = 0o2000000;
 
 /** include/uapi/linux/sched.h */
 export const CLONE_NEWNET = 0x40000000;

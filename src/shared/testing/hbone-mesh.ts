@@ -1,6 +1,7 @@
 import { ChannelError } from '../engine/channel.ts';
 import type { Listener } from '../engine/engine.ts';
-import { createNodeEngine, type NodeEngine } from '../engine/node/node-engine.ts';
+import type { MeasuredEngine } from '../engine/engine-options.ts';
+import { createTestEngine } from './engine.ts';
 import type { InboundConnect } from '../hbone/inbound-connect.ts';
 import { HbonePool, type HbonePoolOptions, type HboneTarget } from '../hbone/session-pool.ts';
 import { type HboneServerSession, serveHbone } from '../hbone/server.ts';
@@ -13,7 +14,7 @@ export const SERVER_ID = 'spiffe://cluster.local/ns/shop/sa/server';
 
 /** An HBONE server and a client pool over real TLS on the loopback interface, everything timed by a fake clock. */
 export interface HboneMesh {
-  readonly engine: NodeEngine;
+  readonly engine: MeasuredEngine;
   readonly clock: FakeClock;
   readonly pool: HbonePool;
   readonly target: HboneTarget;
@@ -26,7 +27,7 @@ export interface HboneMesh {
 
 export async function createHboneMesh(options: Partial<HbonePoolOptions> = {}): Promise<HboneMesh> {
   const clock = new FakeClock(Date.now());
-  const engine = createNodeEngine({ clock: { ...systemClock, now: () => clock.now() } });
+  const engine = createTestEngine({ clock: { ...systemClock, now: () => clock.now() } });
   const ca = await createTestCa();
   const server = engine.createTlsContext(await ca.issue(SERVER_ID));
   const client = engine.createTlsContext(await ca.issue(CLIENT_ID));

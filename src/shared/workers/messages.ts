@@ -1,3 +1,4 @@
+import type { EngineName } from '../engine/choose-engine.ts';
 import type { LogFormat, LogLevel } from '../observability/logger.ts';
 import type { FamilySnapshot } from '../observability/metric-set.ts';
 import type { MeshDelta } from '../workload/mesh-view.ts';
@@ -7,6 +8,7 @@ export interface WorkerInit<Settings> {
   readonly index: number;
   readonly settings: Settings;
   readonly log: LogSetup;
+  readonly engine: EngineName;
 }
 
 export interface LogSetup {

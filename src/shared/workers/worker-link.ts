@@ -1,4 +1,6 @@
 import { Worker } from 'node:worker_threads';
+import { FdLedger } from '../engine/fd-ledger.ts';
+import { closeFd } from '../native/socket.ts';
 import type { FromWorker, ToWorker, WorkerInit, WorkerProtocol } from './messages.ts';
 
 /** A running worker thread, as its supervisor sees it. */
@@ -31,9 +33,10 @@ export interface WorkerThreadOptions {
 /** Spawns real threads. */
 export function workerThreads<P extends WorkerProtocol>(options: WorkerThreadOptions): SpawnWorker<P> {
   return (init, events) => {
+    const ledger = new FdLedger();
     const worker = new Worker(options.entry, {
       name: `traffic-${init.index}`,
-      workerData: init,
+      workerData: { ...init, fdLedger: ledger.memory },
       resourceLimits: {
         maxOldGenerationSizeMb: options.maxHeapMb,
         maxYoungGenerationSizeMb: options.youngGenerationMb,
@@ -44,7 +47,11 @@ export function workerThreads<P extends WorkerProtocol>(options: WorkerThreadOpt
     worker.on('error', error => {
       failure = error instanceof Error ? (error.stack ?? error.message) : String(error);
     });
-    worker.on('exit', code => events.onExit(failure ?? `exit code ${code}`));
+    worker.on('exit', code => {
+      // What the runtime does not know of it does not close: peers would wait for ever.
+      ledger.takeAll().forEach(closeFd);
+      events.onExit(failure ?? `exit code ${code}`);
+    });
     return {
       post: message => worker.postMessage(message),
       async terminate() {

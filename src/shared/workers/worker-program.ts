@@ -1,13 +1,22 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Engine } from '../engine/engine.ts';
+import type { ChannelError } from '../engine/channel.ts';
+import { FdLedger } from '../engine/fd-ledger.ts';
+import { createThreadNativeEngine } from '../engine/native/native-engine.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { type Clock, systemClock } from '../lifecycle/clock.ts';
 import { LineSink } from '../observability/line-sink.ts';
 import { createLogger, type Logger, LogLevels } from '../observability/logger.ts';
-import type { LogSetup, WorkerInit } from './messages.ts';
+import type { WorkerInit } from './messages.ts';
+
+/** What the link adds: where the thread writes down which descriptors it has open. */
+export type StartedWith<Settings> = WorkerInit<Settings> & { readonly fdLedger: SharedArrayBuffer };
 
 /** The port to the main thread, and what this thread was started with. @throws outside a worker thread */
-export function workerStart<Settings>(): { readonly port: MessagePort; readonly init: WorkerInit<Settings> } {
+export function workerStart<Settings>(): {
+  readonly port: MessagePort;
+  readonly init: StartedWith<Settings>;
+} {
   const init: unknown = workerData;
   if (parentPort === null || !isWorkerInit<Settings>(init))
     throw new Error('this is the entry of a traffic worker thread');
@@ -15,9 +24,12 @@ export function workerStart<Settings>(): { readonly port: MessagePort; readonly 
 }
 
 /** Both ends are this program: it is enough to tell this use from an accidental one. */
-function isWorkerInit<Settings>(value: unknown): value is WorkerInit<Settings> {
-  return typeof value === 'object' && value !== null && 'settings' in value && 'log' in value;
+function isWorkerInit<Settings>(value: unknown): value is StartedWith<Settings> {
+  return typeof value === 'object' && value !== null && 'settings' in value && 'fdLedger' in value;
 }
+
+/** What of its start concerns every tier's thread. */
+type Start = Pick<WorkerInit<unknown>, 'log' | 'engine'> & { readonly fdLedger: SharedArrayBuffer };
 
 /** What a traffic thread runs on. */
 export interface WorkerEnvironment {
@@ -29,8 +41,10 @@ export interface WorkerEnvironment {
 }
 
 /** @param scope of its log lines: the name of the tier */
-export function createWorkerEnvironment(scope: string, log: LogSetup): WorkerEnvironment {
-  const clock = systemClock;
+export function createWorkerEnvironment(
+  scope: string,
+  { engine: name, log, fdLedger }: Start,
+): WorkerEnvironment {
   const levels = new LogLevels(log.level);
   for (const [name, level] of Object.entries(log.scopes)) levels.set(level, name);
   const logWriter = LineSink.stdout();
@@ -39,11 +53,13 @@ export function createWorkerEnvironment(scope: string, log: LogSetup): WorkerEnv
     levels,
     format: log.format,
     writer: logWriter,
-    now: () => clock.now(),
+    now: () => systemClock.now(),
   });
-  const engine = createNodeEngine({
-    clock,
-    onAcceptError: error => logger.warn('accept failed', { error: error.message }),
-  });
+  const onAcceptError = (error: ChannelError): void =>
+    logger.warn('connection failed', { error: error.message });
+  const { clock, engine } =
+    name === 'native'
+      ? createThreadNativeEngine({ onAcceptError }, new FdLedger(fdLedger))
+      : { clock: systemClock, engine: createNodeEngine({ clock: systemClock, onAcceptError }) };
   return { clock, engine, levels, logger, logWriter };
 }

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { testEngineName } from '../testing/engine.ts';
 import { createLogger, LogLevels } from '../observability/logger.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { FakeWorkers } from '../testing/fake-workers.ts';
@@ -39,7 +40,7 @@ function setup(count = 2) {
   const pool = new TestPool({
     count,
     spawn: workers.spawn,
-    init: { settings: {}, log: { format: 'text', level: 'info', scopes: {} } },
+    init: { settings: {}, log: { format: 'text', level: 'info', scopes: {} }, engine: testEngineName() },
     wholeMesh: () => mesh({ workloads: [workload('known')] }).toDelta(),
     replyTimeoutMs: REPLY_TIMEOUT_MS,
     clock,

@@ -3,7 +3,7 @@ import type { Server } from 'node:net';
 import { ChannelError } from '#shared/engine/channel.ts';
 import { copyBidirectional } from '#shared/engine/copy.ts';
 import type { Engine, Listener, TcpChannel, TlsContext } from '#shared/engine/engine.ts';
-import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
+import { createTestEngine } from '#shared/testing/engine.ts';
 import type { InboundConnect } from '#shared/hbone/inbound-connect.ts';
 import { type HboneServerSession, serveHbone } from '#shared/hbone/server.ts';
 import { HbonePool } from '#shared/hbone/session-pool.ts';
@@ -35,7 +35,7 @@ export class WaypointLab {
   /** Hears what the thread tells its main thread. */
   onEvent: (event: WaypointEvent) => void = () => undefined;
   readonly #ca: TestCa;
-  readonly #engine: Engine = createNodeEngine({ clock });
+  readonly #engine: Engine = createTestEngine({ clock });
   readonly #subnet = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`;
   readonly #listeners: Listener[] = [];
   readonly #servers: AppServer[] = [];
@@ -49,7 +49,7 @@ export class WaypointLab {
     const logWriter = { writeLine: (line: string) => this.#onLine(line) };
     const levels = new LogLevels('info');
     this.thread = new TrafficThread({
-      engine: createNodeEngine({ clock }),
+      engine: createTestEngine({ clock }),
       clock,
       random,
       settings: { ...testSettings, listen: { ip: `${this.#subnet}.1`, port: 0 }, ...settings },

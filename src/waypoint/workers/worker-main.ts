@@ -9,7 +9,7 @@ import { TrafficThread } from './traffic-thread.ts';
 /** The program of a worker thread. Throws outside one. */
 export function runWorkerThread(): void {
   const { port, init } = workerStart<TrafficSettings>();
-  const { clock, engine, levels, logger, logWriter } = createWorkerEnvironment('waypoint', init.log);
+  const { clock, engine, levels, logger, logWriter } = createWorkerEnvironment('waypoint', init);
   const thread = new TrafficThread({
     engine,
     clock,

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { testEngineName } from '#shared/testing/engine.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
@@ -18,7 +19,11 @@ test('a thread that ends is started again after a while, and counted', async t =
       maxHeapMb: 64,
       youngGenerationMb: 4,
     }),
-    init: { settings: testSettings, log: { format: 'text', level: 'error', scopes: {} } },
+    init: {
+      settings: testSettings,
+      log: { format: 'text', level: 'error', scopes: {} },
+      engine: testEngineName(),
+    },
     wholeMesh: () => EMPTY_DELTA,
     clock,
     random: () => 0.5,

@@ -2,13 +2,13 @@ import { randomInt } from 'node:crypto';
 import { type AddressInfo, createServer } from 'node:net';
 import { type Test, test } from 'tap';
 import { ChannelError } from '#shared/engine/channel.ts';
-import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
+import { createTestEngine } from '#shared/testing/engine.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { plainDialer } from './dialer.ts';
 
 const subnet = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`;
 const [clientIp, serverIp] = [`${subnet}.1`, `${subnet}.2`];
-const engine = createNodeEngine({ clock: systemClock, onAcceptError: () => undefined });
+const engine = createTestEngine({ clock: systemClock, onAcceptError: () => undefined });
 
 /** A server that resolves `client` with the address its first connection comes from. */
 async function listener(t: Test, host: string): Promise<{ port: number; client: Promise<string> }> {

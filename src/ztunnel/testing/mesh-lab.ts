@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
+import { createTestEngine } from '#shared/testing/engine.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { delta } from '#shared/testing/topology.ts';
@@ -68,7 +68,7 @@ export class MeshLab {
     });
     const redirects: Redirects = new Map();
     const thread = new TrafficThread({
-      engine: createNodeEngine({ clock }),
+      engine: createTestEngine({ clock }),
       clock,
       random: Math.random,
       settings: { ...testSettings, ...settings },

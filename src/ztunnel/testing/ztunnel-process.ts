@@ -4,6 +4,7 @@ import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseJson } from '#shared/config/json.ts';
+import { testEngineName } from '#shared/testing/engine.ts';
 import {
   type MeshResource,
   resourceAliases,
@@ -45,7 +46,7 @@ export class ZtunnelProcess {
   constructor(env: Record<string, string>) {
     this.#socket = env['ADMIN_UNIX_SOCKET'] ?? '';
     this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
-      env: { PATH: process.env['PATH'] ?? '', ...env },
+      env: { PATH: process.env['PATH'] ?? '', ENGINE: testEngineName(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {

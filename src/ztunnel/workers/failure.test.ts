@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
+import { createTestEngine } from '#shared/testing/engine.ts';
 import type { SecureChannel } from '#shared/engine/engine.ts';
 import { serveHbone } from '#shared/hbone/server.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
@@ -66,7 +66,7 @@ test('a ztunnel that is killed takes its connections with it, and serves again w
 
 test('a peer that finishes the handshake and then says nothing is given up in time', async t => {
   const { lab, a, server, connect } = await setup({ connectTimeoutMs: 150 }, echo, false);
-  const engine = createNodeEngine({ clock: systemClock });
+  const engine = createTestEngine({ clock: systemClock });
   const context = engine.createTlsContext(await lab.ca.issue(workloadIdentity(server)));
   const held: SecureChannel[] = [];
   const listener = await engine.listen({ ip: lab.ip(2), port: 15008 }, channel => {
@@ -89,7 +89,7 @@ test('a peer that finishes the handshake and then says nothing is given up in ti
 test('a peer that no longer reads is dead after a PING: its connections are cut, not left hanging', async t => {
   const http2 = { pingIntervalMs: 40, pingTimeoutMs: 80 };
   const { lab, a, server, connect } = await setup({ http2 }, echo, false);
-  const engine = createNodeEngine({ clock: systemClock });
+  const engine = createTestEngine({ clock: systemClock });
   const context = engine.createTlsContext(await lab.ca.issue(workloadIdentity(server)));
   const closed = Promise.withResolvers<void>();
   let secured: SecureChannel | undefined;

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
+import { createTestEngine } from '#shared/testing/engine.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { ChannelRecorder } from '#shared/testing/loopback.ts';
 import { endpointOf, policy, port, service, workload } from '#shared/testing/topology.ts';
@@ -289,7 +289,7 @@ test('a packet that is addressed to another host is not forwarded from the pod t
 test('a handshake that outlasts its workload gives no session', async t => {
   const { lab, b, server } = await setup();
   const identity = 'spiffe://cluster.local/ns/default/sa/client';
-  const engine = createNodeEngine({ clock: systemClock });
+  const engine = createTestEngine({ clock: systemClock });
   const remote = { ip: lab.ip(2), port: 15008 };
   const tcp = await engine.connect({ remote, timeoutMs: 5_000 });
   // Accepted, as another connection behind it shows that was served; its handshake has not begun.

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { testEngineName } from '#shared/testing/engine.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
@@ -23,7 +24,11 @@ function setup(count = 2) {
   const pool = new WorkerPool({
     count,
     spawn: workers.spawn,
-    init: { settings: testSettings, log: { format: 'text', level: 'info', scopes: {} } },
+    init: {
+      settings: testSettings,
+      log: { format: 'text', level: 'info', scopes: {} },
+      engine: testEngineName(),
+    },
     wholeMesh: () => mesh({ workloads: [workload('known')] }).toDelta(),
     clock,
     random: () => 0.5,

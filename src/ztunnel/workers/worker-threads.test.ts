@@ -1,5 +1,6 @@
-import { createConnection, createServer, type Server } from 'node:net';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { test } from 'tap';
+import { testEngineName } from '#shared/testing/engine.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
@@ -30,6 +31,22 @@ function roundTrip(ip: string, port: number): Promise<string> {
   });
 }
 
+/** A tunnel through the SOCKS5 listener that stays open. */
+function heldConnection(ip: string, port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: ip, port: 15080 });
+    const address = Buffer.from([...ip.split('.').map(Number), port >> 8, port & 0xff]);
+    let received = 0;
+    socket.on('error', error => (received > 2 ? undefined : reject(error)));
+    socket.on('data', bytes => {
+      if (received === 0) socket.write(Buffer.concat([Buffer.from([5, 1, 0, 1]), address]));
+      received += bytes.length;
+      if (received > 2) resolve(socket);
+    });
+    socket.write(Buffer.from([5, 1, 0]));
+  });
+}
+
 test('real threads share the listening sockets; one that dies is replaced and the others go on', async t => {
   const lab = await MeshLab.create();
   const ip = lab.ip(1);
@@ -47,7 +64,11 @@ test('real threads share the listening sockets; one that dies is replaced and th
       links.push(link);
       return link;
     },
-    init: { settings: testSettings, log: { format: 'text', level: 'error', scopes: {} } },
+    init: {
+      settings: testSettings,
+      log: { format: 'text', level: 'error', scopes: {} },
+      engine: testEngineName(),
+    },
     wholeMesh: () => delta({}),
     clock: systemClock,
     random: Math.random,
@@ -89,7 +110,14 @@ test('real threads share the listening sockets; one that dies is replaced and th
     'the counters of all threads add up',
   );
 
+  const held = await Promise.all(Array.from({ length: 16 }, () => heldConnection(ip, port)));
+  const [carried = []] = await pool.connections();
   await links[0]?.terminate();
+  // Nobody waits for a thread that is gone: its descriptors are closed with it.
+  while (held.filter(socket => socket.closed).length < carried.length)
+    await new Promise(resolve => setImmediate(resolve));
+  t.equal(held.filter(socket => !socket.closed).length, held.length - carried.length, "the others' live on");
+  for (const socket of held) socket.destroy();
   t.equal(await roundTrip(ip, port), 'hello', 'the other thread serves meanwhile');
   while (pool.readyWorkers < 2) await new Promise(resolve => setImmediate(resolve));
   t.equal(links.length, 3);

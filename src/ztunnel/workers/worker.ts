@@ -1,9 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ListenTarget } from '#shared/engine/engine.ts';
 import { dupFd } from '#shared/native/socket.ts';
-import type { OwnToWorker, WorkerInit } from '#shared/workers/messages.ts';
+import type { OwnToWorker } from '#shared/workers/messages.ts';
 import { type Reply, replyWhenDone, serveMainThread } from '#shared/workers/serve-main-thread.ts';
-import { createWorkerEnvironment } from '#shared/workers/worker-program.ts';
+import { createWorkerEnvironment, type StartedWith } from '#shared/workers/worker-program.ts';
 import { collectGarbageLater } from '../collect-garbage.ts';
 import type { TrafficSettings } from '../pod/traffic-context.ts';
 import { originalDestination } from '../redirect/original-dst.ts';
@@ -11,8 +11,8 @@ import type { PodAssignment, ZtunnelProtocol } from './messages.ts';
 import { TrafficThread } from './traffic-thread.ts';
 
 /** Runs a traffic thread behind a message port, until the port closes or a drain has ended. */
-export function runWorker(port: MessagePort, init: WorkerInit<TrafficSettings>): void {
-  const { clock, engine, levels, logger, logWriter } = createWorkerEnvironment('ztunnel', init.log);
+export function runWorker(port: MessagePort, init: StartedWith<TrafficSettings>): void {
+  const { clock, engine, levels, logger, logWriter } = createWorkerEnvironment('ztunnel', init);
   const thread = new TrafficThread({
     engine,
     clock,

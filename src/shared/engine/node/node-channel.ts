@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type ByteChannel, ChannelError, type ChannelHandler, type SocketEndpoint } from '../channel.ts';
 import type { FlushQueue } from './flush-queue.ts';
-import { channelErrorFrom } from './node-error.ts';
+import { channelErrorFrom } from '../transport-error.ts';
 import { type ChunkPool, OutputQueue } from './output-queue.ts';
 import { canonicalEndpoint } from './socket-endpoint.ts';
 

@@ -1,19 +1,10 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { SecureChannel } from '../engine.ts';
+import type { HandshakeFacts } from '../peer-certificate.ts';
 import { type ChannelContext, NodeChannel } from './node-channel.ts';
 import { readIntoBuffer } from './node-internals.ts';
 import { sharedSecureReadBuffer } from './shared-read-buffer.ts';
-
-/** What the handshake established, read once: the certificate objects need not live as long as the connection. */
-export interface HandshakeFacts {
-  readonly alpn: string;
-  readonly peerLeaf: Buffer;
-  readonly peerUris: readonly string[];
-  readonly peerNotAfter: number;
-  readonly tlsVersion: string;
-  readonly keyExchangeGroup: string;
-}
 
 export class NodeSecureChannel extends NodeChannel implements SecureChannel {
   readonly alpn: string;

@@ -3,7 +3,8 @@ import type { Clock } from '../../lifecycle/clock.ts';
 import { ChannelError } from '../channel.ts';
 import type { ConnectTarget, TcpChannel } from '../engine.ts';
 import type { ChannelContext } from './node-channel.ts';
-import { channelErrorFrom, formatEndpoint } from './node-error.ts';
+import { channelErrorFrom } from '../transport-error.ts';
+import { connectAborted, connectTimedOut } from '../connect-error.ts';
 import { applyKeepAlive, READABLE_HIGH_WATER_BYTES } from './socket-options.ts';
 import { sharedReadBuffer } from './shared-read-buffer.ts';
 import { NodeTcpChannel } from './tcp-channel.ts';
@@ -20,7 +21,7 @@ export function connectTcp(
     const socket = makeSocket(target, slice => channel?.deliver(slice));
     if (signal?.aborted === true) {
       socket.destroy();
-      reject(abortedError(target));
+      reject(connectAborted(target));
       return;
     }
     const settle = (error: ChannelError | undefined): void => {
@@ -38,8 +39,8 @@ export function connectTcp(
       }
     };
     const onError = (error: Error): void => settle(channelErrorFrom(error, 'connect to', target.remote));
-    const onAbort = (): void => settle(abortedError(target));
-    const timer = clock.setTimer(target.timeoutMs, () => settle(timeoutError(target)));
+    const onAbort = (): void => settle(connectAborted(target));
+    const timer = clock.setTimer(target.timeoutMs, () => settle(connectTimedOut(target)));
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.on('error', onError);
     socket.connect(connectOptions(target), () => settle(undefined));
@@ -74,18 +75,6 @@ function connectOptions(target: ConnectTarget): {
   return target.local === undefined
     ? to
     : { ...to, localAddress: target.local.ip, localPort: target.local.port };
-}
-
-function timeoutError(target: ConnectTarget): ChannelError {
-  const peer = formatEndpoint(target.remote);
-  return new ChannelError(
-    'connect_timeout',
-    `connect to ${peer}: no answer within ${target.timeoutMs} ms: is the pod running, and does a NetworkPolicy block the port?`,
-  );
-}
-
-function abortedError(target: ConnectTarget): ChannelError {
-  return new ChannelError('aborted', `connect to ${formatEndpoint(target.remote)}: given up by the caller`);
 }
 
 function ignore(): void {}

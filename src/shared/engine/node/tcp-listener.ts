@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Listener, ListenTarget, TcpChannel } from '../engine.ts';
 import type { ChannelContext } from './node-channel.ts';
-import { channelErrorFrom } from './node-error.ts';
+import { channelErrorFrom } from '../transport-error.ts';
 import { canonicalEndpoint } from './socket-endpoint.ts';
 import { ChannelError } from '../channel.ts';
 import { readIntoBuffer } from './node-internals.ts';

@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
 import { connect, TLSSocket } from 'node:tls';
 import type { Clock } from '../../lifecycle/clock.ts';
-import { ChannelError, type SocketEndpoint } from '../channel.ts';
+import { ChannelError } from '../channel.ts';
 import type { SecureChannel, TlsOptions } from '../engine.ts';
-import type { HandshakeLimiter } from './handshake-limiter.ts';
+import type { HandshakeLimiter } from '../handshake-limiter.ts';
 import type { ChannelContext } from './node-channel.ts';
-import { formatEndpoint, systemCodeOf } from './node-error.ts';
-import { readHandshakeFacts, verifyValidity } from './peer-certificate.ts';
+import { handshakeError, handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
+import { verifyValidity } from '../peer-certificate.ts';
+import { readHandshakeFacts } from './peer-certificate.ts';
 import { createSecureChannel } from './secure-channel.ts';
 import { READABLE_HIGH_WATER_BYTES } from './socket-options.ts';
 import type { NodeTcpChannel } from './tcp-channel.ts';
@@ -74,12 +75,14 @@ export function handshake(
     };
     transport.on('close', onClose);
     transport.on('error', ignore);
-    const timer = env.clock.setTimer(options.timeoutMs, () => settle(timedOut(options.timeoutMs, peer)));
+    const timer = env.clock.setTimer(options.timeoutMs, () =>
+      settle(handshakeTimedOut(options.timeoutMs, peer)),
+    );
     if (!limiter.enter(start, peer.ip)) {
       settled = true;
       timer.cancel();
       discard(undefined, transport);
-      reject(tooMany(peer));
+      reject(tooManyHandshakes(peer));
     }
   });
 }
@@ -106,31 +109,6 @@ function discard(secured: TLSSocket | undefined, transport: Socket): void {
   secured?.on('error', ignore);
   secured?.destroy();
   transport.destroy();
-}
-
-function handshakeError(error: unknown, role: string, peer: SocketEndpoint): ChannelError {
-  const text = error instanceof Error ? error.message : String(error);
-  const code = error instanceof ChannelError ? '' : systemCodeOf(error);
-  const with_ = role === 'server' ? 'TLS handshake from' : 'TLS handshake with';
-  return new ChannelError(
-    'tls_handshake',
-    `${with_} ${formatEndpoint(peer)} failed: ${text}${code === '' ? '' : ` (${code})`}`,
-    { cause: error },
-  );
-}
-
-function timedOut(timeoutMs: number, peer: SocketEndpoint): ChannelError {
-  return new ChannelError(
-    'timeout',
-    `TLS handshake with ${formatEndpoint(peer)} not finished within ${timeoutMs} ms`,
-  );
-}
-
-function tooMany(peer: SocketEndpoint): ChannelError {
-  return new ChannelError(
-    'resource_exhausted',
-    `TLS handshake with ${formatEndpoint(peer)} refused: too many handshakes are waiting`,
-  );
 }
 
 function ignore(): void {}

@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'tap';
-import { systemClock } from '../../lifecycle/clock.ts';
-import { ChannelRecorder, tcpPair, tlsPair } from '../../testing/loopback.ts';
-import { createTestCa } from '../../testing/test-ca.ts';
-import { type ByteChannel, ChannelError } from '../channel.ts';
-import { createNodeEngine } from './node-engine.ts';
+import { systemClock } from '../lifecycle/clock.ts';
+import { ChannelRecorder, tcpPair, tlsPair } from '../testing/loopback.ts';
+import { createTestCa } from '../testing/test-ca.ts';
+import { type ByteChannel, ChannelError } from './channel.ts';
+import { createTestEngine } from '../testing/engine.ts';
 
-const engine = createNodeEngine({ clock: systemClock });
+const engine = createTestEngine({ clock: systemClock });
 
 async function securePair(): Promise<{ client: ByteChannel; server: ByteChannel }> {
   const ca = await createTestCa();

@@ -6,6 +6,15 @@ export interface HandshakeCounts {
   readonly rejectedTotal: number;
 }
 
+export function addHandshakeCounts(a: HandshakeCounts, b: HandshakeCounts): HandshakeCounts {
+  return {
+    active: a.active + b.active,
+    waiting: a.waiting + b.waiting,
+    startedTotal: a.startedTotal + b.startedTotal,
+    rejectedTotal: a.rejectedTotal + b.rejectedTotal,
+  };
+}
+
 /** Of all places, running or waiting, one address gets at most this part: one peer that never finishes leaves the others theirs. */
 const SHARE_OF_ONE_PEER = 1 / 4;
 

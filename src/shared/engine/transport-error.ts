@@ -1,4 +1,4 @@
-import { ChannelError, type ChannelErrorCode, type SocketEndpoint } from '../channel.ts';
+import { ChannelError, type ChannelErrorCode, type SocketEndpoint } from './channel.ts';
 
 /** System call errors by their libuv name. What is not listed is `io`. */
 const CODES: ReadonlyMap<string, ChannelErrorCode> = new Map<string, ChannelErrorCode>([

@@ -1,0 +1,150 @@
+import { NativeMemory } from '../../native/native-memory.ts';
+
+/** A message of a few hundred bytes; an HTTP/2 frame with its header; what gathers while the socket is busy. */
+export const CHUNK_SIZES = [1024, 16 * 1024 + 64, 256 * 1024] as const;
+
+/** About 4 MiB of each size kept for use by the next connection; beyond that chunks are garbage. */
+const MAX_FREE = [2048, 256, 16] as const;
+
+/** Memory of one thread's output. A chunk is in exactly one place: the free list, or one buffer. */
+export class ChunkPool {
+  readonly #free: readonly NativeMemory[][] = CHUNK_SIZES.map(() => []);
+
+  /** `level`: index into `CHUNK_SIZES`. */
+  take(level: number): NativeMemory {
+    return this.#free[level]?.pop() ?? new NativeMemory(CHUNK_SIZES[level] ?? CHUNK_SIZES[2]);
+  }
+
+  give(chunk: NativeMemory): void {
+    const level = levelOf(chunk.size);
+    const list = this.#free[level];
+    if (list !== undefined && list.length < (MAX_FREE[level] ?? 0)) list.push(chunk);
+  }
+
+  /** Bytes kept for reuse. */
+  get freeBytes(): number {
+    return this.#free.reduce((sum, list, level) => sum + list.length * (CHUNK_SIZES[level] ?? 0), 0);
+  }
+}
+
+function levelOf(size: number): number {
+  return size === CHUNK_SIZES[0] ? 0 : size === CHUNK_SIZES[1] ? 1 : 2;
+}
+
+/** The smallest chunk that holds `bytes`; the largest when none does. */
+function levelFor(bytes: number): number {
+  return bytes <= CHUNK_SIZES[0] ? 0 : bytes <= CHUNK_SIZES[1] ? 1 : 2;
+}
+
+/** Bytes of one connection that the kernel has not taken yet, in order. */
+export class OutputBuffer {
+  readonly #pool: ChunkPool;
+  /** Full, before `#tail`. Empty nearly always. */
+  readonly #full: NativeMemory[] = [];
+  readonly #fullBytes: number[] = [];
+  #tail: NativeMemory | undefined;
+  /** Bytes in `#tail`. */
+  #tailEnd = 0;
+  /** Bytes of the first chunk that have been sent. */
+  #sent = 0;
+  #bytes = 0;
+
+  constructor(pool: ChunkPool) {
+    this.#pool = pool;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Copies the slice. */
+  append(slice: Uint8Array): void {
+    this.#bytes += slice.length;
+    for (let from = 0; from < slice.length; ) {
+      const tail = this.#room(slice.length - from);
+      const size = Math.min(slice.length - from, tail.size - this.#tailEnd);
+      tail.bytes.set(size === slice.length ? slice : slice.subarray(from, from + size), this.#tailEnd);
+      this.#tailEnd += size;
+      from += size;
+    }
+  }
+
+  /** Address of what is to be sent next; valid until the next call of any other method. */
+  get address(): bigint {
+    const first = this.#full[0] ?? this.#tail;
+    return first === undefined ? 0n : first.at(this.#sent);
+  }
+
+  /** Length of what is in one piece at `address`. */
+  get length(): number {
+    const first = this.#fullBytes[0];
+    return (first ?? this.#tailEnd) - this.#sent;
+  }
+
+  /** The next `count` bytes, at most `length`, have been sent. */
+  consume(count: number): void {
+    this.#sent += count;
+    this.#bytes -= count;
+    if (count > 0 && this.length === 0) this.#dropFirst();
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    for (const chunk of this.#full) this.#pool.give(chunk);
+    if (this.#tail !== undefined) this.#pool.give(this.#tail);
+    this.#full.length = 0;
+    this.#fullBytes.length = 0;
+    this.#tail = undefined;
+    this.#tailEnd = 0;
+    this.#sent = 0;
+    this.#bytes = 0;
+  }
+
+  /** Copies what is queued, which must be in one piece, to the end of the memory before `offset`, and drops it here. */
+  moveBefore(target: Buffer, offset: number): number {
+    const count = this.length;
+    this.#tail?.bytes.copy(target, offset - count, this.#sent, this.#tailEnd);
+    this.clear();
+    return count;
+  }
+
+  #dropFirst(): void {
+    this.#sent = 0;
+    const full = this.#full.shift();
+    if (full !== undefined) {
+      this.#fullBytes.shift();
+      this.#pool.give(full);
+      return;
+    }
+    if (this.#tail !== undefined) this.#pool.give(this.#tail);
+    this.#tail = undefined;
+    this.#tailEnd = 0;
+  }
+
+  #room(wanted: number): NativeMemory {
+    const tail = this.#tail;
+    if (tail === undefined) return (this.#tail = this.#pool.take(levelFor(wanted)));
+    const fits = this.#tailEnd + wanted <= tail.size;
+    if (fits || tail.size === CHUNK_SIZES[2])
+      return this.#tailEnd < tail.size ? tail : this.#next(tail, wanted);
+    // A few bytes before many (a frame header and its payload) move to a larger chunk: one piece, one TLS record.
+    if (this.#full.length === 0) return this.#outgrow(tail, wanted);
+    return this.#tailEnd < tail.size ? tail : this.#next(tail, wanted);
+  }
+
+  #next(tail: NativeMemory, wanted: number): NativeMemory {
+    this.#full.push(tail);
+    this.#fullBytes.push(this.#tailEnd);
+    this.#tailEnd = 0;
+    return (this.#tail = this.#pool.take(levelFor(wanted)));
+  }
+
+  #outgrow(tail: NativeMemory, wanted: number): NativeMemory {
+    const larger = this.#pool.take(levelFor(this.#tailEnd - this.#sent + wanted));
+    tail.bytes.copy(larger.bytes, 0, this.#sent, this.#tailEnd);
+    this.#tailEnd -= this.#sent;
+    this.#sent = 0;
+    this.#pool.give(tail);
+    return (this.#tail = larger);
+  }
+}

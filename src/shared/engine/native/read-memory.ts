@@ -1,0 +1,15 @@
+import { NativeMemory } from '../../native/native-memory.ts';
+
+/**
+ * Where reads begin. What is before it belongs to whoever passes the slice on: a frame header of HTTP/2 (9 bytes) or TLS
+ * fits, so that it and the slice leave in one piece.
+ */
+export const READ_OFFSET = 64;
+
+/** Read in one call at most. */
+export const READ_BYTES = 128 * 1024;
+
+/** One for all connections of a thread: a slice is valid during `onData` alone, so that reading allocates nothing. */
+export function newReadMemory(): NativeMemory {
+  return new NativeMemory(READ_OFFSET + READ_BYTES);
+}

@@ -1,0 +1,47 @@
+import { getRawPointer, toBuffer } from 'node:ffi';
+
+/** The runtime keeps typed arrays below some size inside its moving heap; memory of at least this much never moves. */
+const MIN_BYTES = 4096;
+
+/** What stands behind the usable bytes in checked builds: a foreign function that wrote too far has changed it. */
+const CANARY = Buffer.from('ambient-mesh canary: do not step');
+
+/**
+ * Memory that foreign functions may be given the address of. The address is valid for as long as this object is reachable,
+ * and the garbage collector does not move it; whoever passes `address` keeps the object.
+ */
+export class NativeMemory {
+  /** The usable bytes. */
+  readonly bytes: Buffer;
+  readonly address: bigint;
+  readonly #canary: Buffer;
+
+  constructor(size: number) {
+    const whole = Buffer.allocUnsafeSlow(Math.max(MIN_BYTES, size + CANARY.length));
+    this.bytes = whole.subarray(0, size);
+    this.address = getRawPointer(whole);
+    this.#canary = whole.subarray(size, size + CANARY.length);
+    CANARY.copy(this.#canary);
+  }
+
+  get size(): number {
+    return this.bytes.length;
+  }
+
+  /** Address of byte `offset`. Throws RangeError outside the memory. */
+  at(offset: number): bigint {
+    if (offset === 0) return this.address;
+    if (offset < 0 || offset > this.bytes.length) throw new RangeError(`offset ${offset} of ${this.size}`);
+    return this.address + BigInt(offset);
+  }
+
+  /** Whether nothing was ever written behind the end. For tests and the self-test. */
+  get isIntact(): boolean {
+    return this.#canary.equals(CANARY);
+  }
+}
+
+/** A copy of `length` bytes at an address that some `NativeMemory` covers. For tests. */
+export function copyOf(address: bigint, length: number): Buffer {
+  return toBuffer(address, length, true);
+}

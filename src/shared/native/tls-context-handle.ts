@@ -1,0 +1,218 @@
+import { getUint8, setUint64, setUint8, toBuffer } from 'node:ffi';
+import { NativeMemory } from './native-memory.ts';
+import { openssl, opensslLibrary, takeOpensslError } from './openssl.ts';
+
+/** include/openssl/ssl.h */
+const Ctrl = {
+  mode: 33,
+  readAhead: 41,
+  sessionCacheMode: 44,
+  extraChainCert: 14,
+  groupsList: 92,
+  minProtoVersion: 123,
+  maxProtoVersion: 124,
+} as const;
+const TLS1_3_VERSION = 0x0304n;
+const MODE_PARTIAL_WRITE = 0x1n;
+/** A write that could not go out is tried again with the same bytes, which may have moved to another place meanwhile. */
+const MODE_MOVING_WRITE_BUFFER = 0x2n;
+/** Idle connections keep no buffers: 34 KB each otherwise. */
+const MODE_RELEASE_BUFFERS = 0x10n;
+const SESS_CACHE_OFF = 0n;
+const OP_NO_TICKET = 1n << 14n;
+const OP_NO_RENEGOTIATION = 1n << 30n;
+const SSL_TLSEXT_ERR_OK = 0;
+const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
+
+/** Ciphertext taken from the socket in one call: four records, so that bulk costs a quarter of the calls. */
+const READ_AHEAD_BYTES = 4 * (16 * 1024 + 256);
+
+export interface TlsContextMaterial {
+  readonly certificates: readonly string[];
+  readonly privateKey: string;
+  readonly roots: readonly string[];
+  readonly cipherSuites: string;
+  readonly groups: string;
+}
+
+/** An `SSL_CTX`: certificate, key, trust and parameters of one identity. SSL_CTX_new(3) */
+export class TlsContextHandle {
+  readonly pointer: bigint;
+  /** Sessions hold the SSL_CTX by a reference count of their own, so that a replaced context lives as long as they do. */
+  static readonly #registry = new FinalizationRegistry((pointer: bigint) => openssl().SSL_CTX_free(pointer));
+
+  /** Throws an Error that names what OpenSSL does not accept. */
+  constructor(material: TlsContextMaterial) {
+    const ssl = openssl();
+    this.pointer = ssl.SSL_CTX_new(ssl.TLS_method());
+    if (this.pointer === 0n) throw new Error(`no TLS context: ${takeOpensslError()}`);
+    try {
+      this.#configure(material);
+    } catch (error) {
+      ssl.SSL_CTX_free(this.pointer);
+      throw error;
+    }
+    TlsContextHandle.#registry.register(this, this.pointer);
+  }
+
+  /** What of the parameters the runtime's OpenSSL does not know; undefined when it knows all. */
+  static unsupported(cipherSuites: string, groups: string): string | undefined {
+    const ssl = openssl();
+    const context = ssl.SSL_CTX_new(ssl.TLS_method());
+    try {
+      setParameters(context, cipherSuites, groups);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    } finally {
+      ssl.SSL_CTX_free(context);
+    }
+  }
+
+  #configure(material: TlsContextMaterial): void {
+    const ssl = openssl();
+    setParameters(this.pointer, material.cipherSuites, material.groups);
+    ssl.SSL_CTX_ctrl(this.pointer, Ctrl.sessionCacheMode, SESS_CACHE_OFF, 0n);
+    const mode = MODE_PARTIAL_WRITE | MODE_MOVING_WRITE_BUFFER | MODE_RELEASE_BUFFERS;
+    ssl.SSL_CTX_ctrl(this.pointer, Ctrl.mode, mode, 0n);
+    ssl.SSL_CTX_ctrl(this.pointer, Ctrl.readAhead, 1n, 0n);
+    ssl.SSL_CTX_set_default_read_buffer_len(this.pointer, BigInt(READ_AHEAD_BYTES));
+    ssl.SSL_CTX_set_options(this.pointer, OP_NO_TICKET | OP_NO_RENEGOTIATION);
+    // Without tickets (and with no session cache) every connection is a full handshake that proves the identity anew.
+    ssl.SSL_CTX_set_num_tickets(this.pointer, 0n);
+    this.#useCertificates(material);
+    this.#trust(material.roots);
+    ssl.SSL_CTX_set_alpn_select_cb(this.pointer, alpnCallback(), 0n);
+  }
+
+  #useCertificates({ certificates, privateKey }: TlsContextMaterial): void {
+    const ssl = openssl();
+    certificates.forEach((pem, i) => {
+      const certificate = parseCertificate(pem);
+      if (i > 0) {
+        // The context takes the reference over.
+        const added = ssl.SSL_CTX_ctrl(this.pointer, Ctrl.extraChainCert, 0n, certificate);
+        if (added > 0n) return;
+        ssl.X509_free(certificate);
+        throw new Error(`certificate ${i} of the chain: ${takeOpensslError()}`);
+      }
+      const used = ssl.SSL_CTX_use_certificate(this.pointer, certificate);
+      ssl.X509_free(certificate);
+      required(used, 'leaf certificate');
+    });
+    const key = readPem(privateKey, bio => ssl.PEM_read_bio_PrivateKey(bio, 0n, 0n, 0n), 'private key');
+    const used = ssl.SSL_CTX_use_PrivateKey(this.pointer, key);
+    ssl.EVP_PKEY_free(key);
+    required(used, 'private key');
+    required(ssl.SSL_CTX_check_private_key(this.pointer), 'private key of the leaf certificate');
+  }
+
+  #trust(roots: readonly string[]): void {
+    const ssl = openssl();
+    const store = ssl.SSL_CTX_get_cert_store(this.pointer);
+    for (const pem of roots) {
+      const root = parseCertificate(pem);
+      const added = ssl.X509_STORE_add_cert(store, root);
+      ssl.X509_free(root);
+      required(added, 'root of the trust bundle');
+    }
+  }
+}
+
+/** SSL_CTX_set_min_proto_version(3), SSL_CTX_set_ciphersuites(3), SSL_CTX_set1_groups_list(3) */
+function setParameters(context: bigint, cipherSuites: string, groups: string): void {
+  const ssl = openssl();
+  control(context, Ctrl.minProtoVersion, TLS1_3_VERSION, 'TLS 1.3');
+  control(context, Ctrl.maxProtoVersion, TLS1_3_VERSION, 'TLS 1.3');
+  required(ssl.SSL_CTX_set_ciphersuites(context, cipherSuites), 'cipher suites');
+  control(context, Ctrl.groupsList, 0n, 'key exchange groups', Buffer.from(`${groups}\0`));
+}
+
+function control(
+  context: bigint,
+  command: number,
+  value: bigint,
+  what: string,
+  pointer: bigint | Buffer = 0n,
+): void {
+  required(Number(openssl().SSL_CTX_ctrl(context, command, value, pointer)), what);
+}
+
+function required(result: number, what: string): void {
+  if (result !== 1) throw new Error(`${what}: ${takeOpensslError()}`);
+  openssl().ERR_clear_error();
+}
+
+function parseCertificate(pem: string): bigint {
+  return readPem(pem, bio => openssl().PEM_read_bio_X509(bio, 0n, 0n, 0n), 'certificate');
+}
+
+function readPem(pem: string, read: (bio: bigint) => bigint, what: string): bigint {
+  const text = Buffer.from(pem);
+  const bytes = new NativeMemory(text.length);
+  bytes.bytes.set(text);
+  const bio = openssl().BIO_new_mem_buf(bytes.address, text.length);
+  const parsed = bio === 0n ? 0n : read(bio);
+  openssl().BIO_free(bio);
+  if (parsed === 0n) throw new Error(`${what} does not parse: ${takeOpensslError()}`);
+  return parsed;
+}
+
+/** What the server that is in the middle of a handshake accepts: the callback runs within its call and nowhere else. */
+let accepted: readonly string[] = [];
+
+/** Runs one step of a server's handshake; `alpn` is what it accepts, in its order of preference. */
+export function withAcceptedProtocols<T>(alpn: readonly string[], step: () => T): T {
+  accepted = alpn;
+  try {
+    return step();
+  } finally {
+    accepted = [];
+  }
+}
+
+let callback: bigint | undefined;
+
+/**
+ * SSL_CTX_set_alpn_select_cb(3). The answer must point into memory that outlives the call: the client's own list does.
+ * It must not throw: the exception would cross OpenSSL's frames.
+ */
+function alpnCallback(): bigint {
+  callback ??= opensslLibrary.registerCallback(
+    // Addresses as numbers: as pointers their type would admit what only a caller may pass.
+    { arguments: ['u64', 'u64', 'u64', 'u64', 'u32', 'u64'], return: 'i32' },
+    (_ssl, out, outLength, offered, offeredLength) => {
+      try {
+        const at = chooseProtocol(toBuffer(offered, offeredLength, true), accepted);
+        if (at === undefined) return SSL_TLSEXT_ERR_ALERT_FATAL;
+        setUint64(out, 0, offered + BigInt(at));
+        setUint8(outLength, 0, getUint8(offered, at - 1));
+        return SSL_TLSEXT_ERR_OK;
+      } catch {
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+      }
+    },
+  );
+  return callback;
+}
+
+/**
+ * The server's first choice that the client offers, as the offset of its name in the client's list (length byte, name,
+ * and so on; RFC 7301 §3.1); undefined when there is none or the list is malformed.
+ */
+export function chooseProtocol(offered: Uint8Array, ours: readonly string[]): number | undefined {
+  const at = new Map<string, number>();
+  for (let i = 0; i < offered.length; ) {
+    const length = offered[i] ?? 0;
+    if (length === 0 || i + 1 + length > offered.length) return undefined;
+    at.set(String.fromCharCode(...offered.subarray(i + 1, i + 1 + length)), i + 1);
+    i += 1 + length;
+  }
+  const name = ours.find(candidate => at.has(candidate));
+  return name === undefined ? undefined : at.get(name);
+}
+
+/** The wire form of a list of protocols: what a client offers. */
+export function encodeProtocols(protocols: readonly string[]): Buffer {
+  return Buffer.concat(protocols.map(name => Buffer.from([name.length, ...Buffer.from(name, 'latin1')])));
+}

@@ -1,0 +1,173 @@
+import { toBuffer } from 'node:ffi';
+import { errnoNow } from './errno.ts';
+import { NativeMemory } from './native-memory.ts';
+import { openssl, SslError, takeOpensslError, textAt } from './openssl.ts';
+import { encodeProtocols, type TlsContextHandle, withAcceptedProtocols } from './tls-context-handle.ts';
+
+const VERIFY_NONE = 0;
+const VERIFY_PEER_OR_FAIL = 1 | 2;
+const X509_V_OK = 0n;
+/** A peer's leaf of more is not one of a mesh. */
+const MAX_CERTIFICATE_BYTES = 64 * 1024;
+
+export interface TlsSessionOptions {
+  readonly isServer: boolean;
+  readonly alpn: readonly string[];
+  readonly verifyPeer: boolean;
+}
+
+/** What a call that did not succeed waits for, or why it failed. */
+export type TlsOutcome = 'want_read' | 'want_write' | 'closed' | TlsFailure;
+
+export interface TlsFailure {
+  /** `syscall`: the socket failed with `errno` (0: it ended without close_notify). `protocol`: OpenSSL says why in `text`. */
+  readonly kind: 'syscall' | 'protocol';
+  readonly errno: number;
+  readonly text: string;
+}
+
+/**
+ * An `SSL` over a non-blocking socket, which stays the caller's. No call may come after `free`: its owner
+ * (`TlsTransport`, `Handshake`) sees to that. ssl(7)
+ */
+export class TlsSessionHandle {
+  #ssl: bigint;
+  readonly #bio: bigint;
+  readonly #alpn: readonly string[];
+  readonly #isServer: boolean;
+
+  /** Throws an Error when there is no memory for it. */
+  constructor(context: TlsContextHandle, fd: number, options: TlsSessionOptions) {
+    const ssl = openssl();
+    this.#alpn = options.alpn;
+    this.#isServer = options.isServer;
+    this.#ssl = ssl.SSL_new(context.pointer);
+    if (this.#ssl === 0n) throw new Error(`no TLS session: ${takeOpensslError()}`);
+    ssl.SSL_set_fd(this.#ssl, fd);
+    this.#bio = ssl.SSL_get_rbio(this.#ssl);
+    ssl.SSL_set_verify(this.#ssl, options.verifyPeer ? VERIFY_PEER_OR_FAIL : VERIFY_NONE, 0n);
+    if (options.isServer) ssl.SSL_set_accept_state(this.#ssl);
+    else this.#offer(options.alpn);
+  }
+
+  #offer(alpn: readonly string[]): void {
+    openssl().SSL_set_connect_state(this.#ssl);
+    const list = encodeProtocols(alpn);
+    if (list.length === 0) return;
+    // Copied by OpenSSL during the call. It answers 0 for success here, unlike everywhere else.
+    if (openssl().SSL_set_alpn_protos(this.#ssl, list, list.length) !== 0)
+      throw new Error(`cannot offer ${alpn.join(', ')}: ${takeOpensslError()}`);
+  }
+
+  /** One step. @returns undefined once it is done. SSL_do_handshake(3) */
+  handshake(): TlsOutcome | undefined {
+    const result = this.#isServer
+      ? withAcceptedProtocols(this.#alpn, () => openssl().SSL_do_handshake(this.#ssl))
+      : openssl().SSL_do_handshake(this.#ssl);
+    return result === 1 ? undefined : this.outcome(result);
+  }
+
+  /** Decrypts up to `length` bytes, of one record at most, to `address`. @returns bytes, or ≤ 0: see `outcome`. SSL_read(3) */
+  read(address: bigint, length: number): number {
+    return openssl().SSL_read(this.#ssl, address, length);
+  }
+
+  /** Encrypts and sends, one record at most. @returns bytes taken, or ≤ 0: see `outcome`. SSL_write(3) */
+  write(address: bigint, length: number): number {
+    return openssl().SSL_write(this.#ssl, address, length);
+  }
+
+  /** Whether bytes from the socket are waiting inside, decrypted or not. SSL_has_pending(3) */
+  get hasPending(): boolean {
+    return openssl().SSL_has_pending(this.#ssl) === 1;
+  }
+
+  /** Bytes taken from the socket so far, modulo 2^32. BIO_number_read(3) */
+  get bytesReceived(): number {
+    return openssl().BIO_number_read(this.#bio);
+  }
+
+  /** Sends close_notify. @returns undefined once it has left. SSL_shutdown(3) */
+  closeNotify(): TlsOutcome | undefined {
+    const result = openssl().SSL_shutdown(this.#ssl);
+    return result >= 0 ? undefined : this.outcome(result);
+  }
+
+  /** What the failed call's result means: the very next call after it. SSL_get_error(3) */
+  outcome(result: number): TlsOutcome {
+    // Before any other call: it would overwrite it.
+    const errno = errnoNow();
+    switch (openssl().SSL_get_error(this.#ssl, result)) {
+      case SslError.wantRead:
+        return 'want_read';
+      case SslError.wantWrite:
+        return 'want_write';
+      case SslError.zeroReturn:
+        return 'closed';
+      case SslError.syscall:
+        takeOpensslError();
+        return { kind: 'syscall', errno, text: '' };
+      default:
+        return { kind: 'protocol', errno: 0, text: takeOpensslError() };
+    }
+  }
+
+  /** DER of the peer's leaf; undefined when it presented none. */
+  peerCertificate(): Buffer | undefined {
+    const certificate = openssl().SSL_get1_peer_certificate(this.#ssl);
+    if (certificate === 0n) return undefined;
+    try {
+      return derOf(certificate);
+    } finally {
+      openssl().X509_free(certificate);
+    }
+  }
+
+  /** OpenSSL's verdict on the peer's chain; undefined when it is good. SSL_get_verify_result(3) */
+  verifyError(): string | undefined {
+    const result = openssl().SSL_get_verify_result(this.#ssl);
+    return result === X509_V_OK ? undefined : textAt(openssl().X509_verify_cert_error_string(result));
+  }
+
+  /** '' when none was negotiated. */
+  get alpn(): string {
+    const out = alpnCells();
+    openssl().SSL_get0_alpn_selected(this.#ssl, out.name.address, out.length.address);
+    const length = out.length.bytes.readUInt32LE(0);
+    return length === 0 ? '' : toBuffer(out.name.bytes.readBigUInt64LE(0), length, true).toString('latin1');
+  }
+
+  get version(): string {
+    return textAt(openssl().SSL_get_version(this.#ssl));
+  }
+
+  /** Of the key exchange; '' before the handshake. */
+  get group(): string {
+    return textAt(openssl().SSL_get0_group_name(this.#ssl));
+  }
+
+  free(): void {
+    const ssl = this.#ssl;
+    this.#ssl = 0n;
+    if (ssl !== 0n) openssl().SSL_free(ssl);
+  }
+}
+
+let cells: { readonly name: NativeMemory; readonly length: NativeMemory } | undefined;
+
+function alpnCells(): { readonly name: NativeMemory; readonly length: NativeMemory } {
+  cells ??= { name: new NativeMemory(8), length: new NativeMemory(4) };
+  return cells;
+}
+
+/** i2d_X509(3), which first tells the length and then writes at the address it is pointed to. */
+function derOf(certificate: bigint): Buffer {
+  const length = openssl().i2d_X509(certificate, 0n);
+  if (length <= 0 || length > MAX_CERTIFICATE_BYTES) throw new Error(`a certificate of ${length} bytes`);
+  const der = new NativeMemory(length);
+  const cursor = new NativeMemory(8);
+  cursor.bytes.writeBigUInt64LE(der.address, 0);
+  if (openssl().i2d_X509(certificate, cursor.address) !== length || !der.isIntact)
+    throw new Error('a certificate changed its length while it was copied');
+  return Buffer.from(der.bytes);
+}
