@@ -18,6 +18,8 @@ export interface TestLeafOptions {
   readonly notAfterMs?: number;
   /** Replaces the trust bundle in the material, e.g. by another CA's roots. */
   readonly trustBundlePem?: string;
+  /** DNS names and IP addresses beside the identity. */
+  readonly serverNames?: readonly string[];
 }
 
 /** A root and an intermediate in memory that issue TLS material for tests, about 1,000 leaves a second. */
@@ -49,10 +51,13 @@ export async function createTestCa(name = 'test', nowMs = Date.now()): Promise<T
 
   const issue = async (spiffeId: string, options: TestLeafOptions = {}): Promise<TlsMaterial> => {
     const key = await generateKey(softwareProvider, true);
-    const leafPem = await issueLeaf(intermediate, parseSpiffeId(spiffeId), await exportPublicKey(key), {
+    const leafValidity = {
       notBeforeMs: options.notBeforeMs ?? nowMs - HOUR_MS,
       notAfterMs: options.notAfterMs ?? nowMs + DAY_MS,
-    });
+    };
+    const publicKey = await exportPublicKey(key);
+    const identity = parseSpiffeId(spiffeId);
+    const leafPem = await issueLeaf(intermediate, identity, publicKey, leafValidity, options.serverNames);
     return {
       certChainPem: leafPem + intermediatePem,
       privateKeyPem: await exportPrivateKey(key),

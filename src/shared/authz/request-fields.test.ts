@@ -1,0 +1,214 @@
+import { test } from 'tap';
+import { policy } from '../testing/topology.ts';
+import { compile } from './compile.ts';
+import { authzConnection } from './connection.ts';
+import { customProviders, evaluate, matchingAudits } from './evaluate.ts';
+import { ANY_HTTP_REQUEST, EMPTY_MATCH, type HttpMatch, type StringMatch } from './policy.ts';
+import type { AuthzRequest } from './request.ts';
+import { type TokenIdentity, tokenIdentity } from './token-identity.ts';
+
+const exact = (value: string): StringMatch => ({ kind: 'exact', value });
+const SOURCE = authzConnection({
+  sourceIdentity: 'spiffe://cluster.local/ns/shop/sa/orders',
+  sourceIp: '10.1.2.3',
+  destinationIp: '10.1.9.9',
+  destinationPort: 80,
+});
+const GET: AuthzRequest = { method: 'GET', authority: 'echo', path: '/a/b?c', headers: [] };
+const ANNA = tokenIdentity({
+  iss: 'https://issuer',
+  sub: 'anna',
+  groups: ['users', 'admins'],
+  azp: 'app',
+  level: 5,
+  nested: { role: 'r' },
+});
+
+const template = (value: string): StringMatch => ({ kind: 'template', value });
+
+const FIELDS: readonly (readonly [
+  string,
+  Partial<HttpMatch>,
+  Partial<AuthzRequest>,
+  TokenIdentity | undefined,
+  boolean,
+])[] = [
+  [
+    'a request principal is issuer and subject',
+    { requestPrincipals: [exact('https://issuer/anna')] },
+    {},
+    ANNA,
+    true,
+  ],
+  ['any request principal', { requestPrincipals: [{ kind: 'presence' }] }, {}, ANNA, true],
+  ['no token is no principal', { requestPrincipals: [{ kind: 'presence' }] }, {}, undefined, false],
+  [
+    'principals of an issuer',
+    { requestPrincipals: [{ kind: 'prefix', value: 'https://issuer/' }] },
+    {},
+    ANNA,
+    true,
+  ],
+  [
+    'a token without subject has no principal',
+    { requestPrincipals: [{ kind: 'presence' }] },
+    {},
+    tokenIdentity({ iss: 'x' }),
+    false,
+  ],
+  [
+    'notRequestPrincipals holds without a token',
+    { notRequestPrincipals: [{ kind: 'presence' }] },
+    {},
+    undefined,
+    true,
+  ],
+  [
+    'notRequestPrincipals does not hold with it',
+    { notRequestPrincipals: [exact('https://issuer/anna')] },
+    {},
+    ANNA,
+    false,
+  ],
+  [
+    'an item of a claim that is a list',
+    { claims: [{ claim: ['groups'], values: [exact('admins')], notValues: [] }] },
+    {},
+    ANNA,
+    true,
+  ],
+  ['no item', { claims: [{ claim: ['groups'], values: [exact('x')], notValues: [] }] }, {}, ANNA, false],
+  [
+    'a claim without a token',
+    { claims: [{ claim: ['groups'], values: [exact('admins')], notValues: [] }] },
+    {},
+    undefined,
+    false,
+  ],
+  [
+    'a nested claim',
+    { claims: [{ claim: ['nested', 'role'], values: [exact('r')], notValues: [] }] },
+    {},
+    ANNA,
+    true,
+  ],
+  ['a number', { claims: [{ claim: ['level'], values: [exact('5')], notValues: [] }] }, {}, ANNA, true],
+  [
+    'an object is no value',
+    { claims: [{ claim: ['nested'], values: [{ kind: 'presence' }], notValues: [] }] },
+    {},
+    ANNA,
+    false,
+  ],
+  [
+    'notValues hold when the claim is absent',
+    { claims: [{ claim: ['x'], values: [], notValues: [exact('1')] }] },
+    {},
+    ANNA,
+    true,
+  ],
+  [
+    'notValues of one item',
+    { claims: [{ claim: ['groups'], values: [], notValues: [exact('users')] }] },
+    {},
+    ANNA,
+    false,
+  ],
+  [
+    'the last of X-Forwarded-For is remote',
+    { remoteIps: [{ ip: '192.0.2.0', prefixLength: 24 }] },
+    { headers: ['x-forwarded-for', '10.9.9.9, 192.0.2.7'] },
+    undefined,
+    true,
+  ],
+  [
+    '…over several headers',
+    { remoteIps: [{ ip: '192.0.2.7', prefixLength: 32 }] },
+    { headers: ['x-forwarded-for', '10.9.9.9', 'x-forwarded-for', '192.0.2.7'] },
+    undefined,
+    true,
+  ],
+  [
+    '…not the first',
+    { remoteIps: [{ ip: '10.9.9.9', prefixLength: 32 }] },
+    { headers: ['x-forwarded-for', '10.9.9.9, 192.0.2.7'] },
+    undefined,
+    false,
+  ],
+  [
+    'without the header the source is',
+    { remoteIps: [{ ip: '10.1.2.3', prefixLength: 32 }] },
+    {},
+    undefined,
+    true,
+  ],
+  [
+    'with what is no address the source is',
+    { remoteIps: [{ ip: '10.1.2.3', prefixLength: 32 }] },
+    { headers: ['x-forwarded-for', 'unknown'] },
+    undefined,
+    true,
+  ],
+  ['notRemoteIps', { notRemoteIps: [{ ip: '10.1.0.0', prefixLength: 16 }] }, {}, undefined, false],
+  ['a pattern is of the whole value', { paths: [{ kind: 'regex', value: '/a/[a-z]' }] }, {}, undefined, true],
+  ['…not of a part', { paths: [{ kind: 'regex', value: '/a' }] }, {}, undefined, false],
+  ['a part', { paths: [{ kind: 'contains', value: 'a/b' }] }, {}, undefined, true],
+  ['a template: one segment', { paths: [template('/{*}/b')] }, {}, undefined, true],
+  ['a segment is not empty', { paths: [template('/a/{*}')] }, { path: '/a/' }, undefined, false],
+  ['one segment is not two', { paths: [template('/{*}')] }, {}, undefined, false],
+  ['any number of segments', { paths: [template('/a/{**}')] }, { path: '/a/b/c/d' }, undefined, true],
+  ['…also none', { paths: [template('/a/{**}')] }, { path: '/a/' }, undefined, true],
+  ['segments in the middle', { paths: [template('/{**}/c')] }, { path: '/a/b/c' }, undefined, true],
+  [
+    'what else stands in a template is taken as it stands',
+    { paths: [template('/a.b+{*}')] },
+    { path: '/axb+c' },
+    undefined,
+    false,
+  ],
+  [
+    'a template is compared with the normal form',
+    { paths: [template('/x/{*}')] },
+    { path: '/x/./y?q' },
+    undefined,
+    true,
+  ],
+];
+
+test('each field of a request that a policy may ask about', t => {
+  for (const [sentence, http, request, token, matches] of FIELDS) {
+    const set = compile([policy('p', 'allow', [{ http: { ...ANY_HTTP_REQUEST, ...http } }])]);
+    t.equal(evaluate(set, SOURCE, { ...GET, ...request }, token).allowed, matches, sentence);
+  }
+  t.end();
+});
+
+test('CUSTOM: who is asked, each once, and nobody about a request that does not match', t => {
+  const set = compile([
+    policy('a', 'custom', [{}], { provider: 'one' }),
+    policy('b', 'custom', [{ http: { ...ANY_HTTP_REQUEST, methods: [exact('POST')] } }], { provider: 'two' }),
+    policy('c', 'custom', [{ namespaces: [exact('shop')] }], { provider: 'three' }),
+    policy('d', 'custom', [{}], { provider: 'one' }),
+    policy('e', 'custom', [{}], { provider: 'dry', dryRun: true }),
+  ]);
+  t.same(customProviders(set, SOURCE, GET, undefined), ['one', 'three']);
+  t.same(customProviders(set, SOURCE, { ...GET, method: 'POST' }, undefined), ['one', 'two', 'three']);
+  t.equal(evaluate(set, SOURCE, GET).allowed, true, 'the others decide');
+  t.match(
+    evaluate(set, SOURCE),
+    { allowed: false, reason: /default\/a/ },
+    'nobody can be asked about a connection',
+  );
+  t.end();
+});
+
+test('AUDIT: told of, and nothing else', t => {
+  const set = compile([
+    policy('a', 'audit', [{ http: { ...ANY_HTTP_REQUEST, requestPrincipals: [{ kind: 'presence' }] } }]),
+    policy('b', 'audit', [EMPTY_MATCH]),
+  ]);
+  t.same(matchingAudits(set, SOURCE, GET, ANNA), ['default/a', 'default/b']);
+  t.same(matchingAudits(set, SOURCE, GET, undefined), ['default/b']);
+  t.match(evaluate(set, SOURCE, GET), { allowed: true, reason: 'no policy applies' });
+  t.end();
+});

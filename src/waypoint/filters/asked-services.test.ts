@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { test } from 'tap';
+import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
+import { ProtoWriter } from '../callout/proto-writer.ts';
+import { verdictRefusal } from './authorizer-verdict.ts';
+import { decodeCheck } from './check-message.ts';
+import { checkHead, readCheckResponse } from './http-check.ts';
+import { decodeRateLimit } from './rate-limit-message.ts';
+
+const AUTHORIZER: ExternalAuthorizer = {
+  name: 'asked',
+  protocol: 'http',
+  service: 'default/asked',
+  port: 80,
+  timeoutMs: 100,
+  failOpen: false,
+  statusOnError: 503,
+  pathPrefix: '/check',
+  maxBodyBytes: 0,
+  allowPartialBody: false,
+  requestHeaders: [],
+  addedHeaders: [],
+  headersToUpstream: [],
+  headersToDownstreamOnAllow: [],
+  headersToDownstreamOnDeny: [],
+};
+
+function option(name: string, value: string, append?: boolean): (message: ProtoWriter) => void {
+  return message => {
+    message.message(1, header => header.text(1, name).text(2, value));
+    if (append !== undefined) message.message(2, flag => flag.int(1, append ? 1 : 0));
+  };
+}
+
+test('CheckResponse: what is not an allowing or refusing answer is an error', t => {
+  const rows: readonly (readonly [string, ProtoWriter, object])[] = [
+    [
+      'nothing at all allows',
+      new ProtoWriter(),
+      { kind: 'allow', request: { set: [], add: [], remove: [] } },
+    ],
+    [
+      'a status other than OK refuses, with 403 where nothing else is said',
+      new ProtoWriter().message(1, status => status.int(1, 16)),
+      { kind: 'deny', status: 403, headers: [], body: Buffer.alloc(0) },
+    ],
+    [
+      'ok_response of a refusing status is not looked at',
+      new ProtoWriter()
+        .message(1, status => status.int(1, 7))
+        .message(3, ok => ok.message(2, option('x-a', '1'))),
+      { kind: 'deny', status: 403 },
+    ],
+    [
+      'headers set, added and removed',
+      new ProtoWriter().message(3, ok => {
+        ok.message(2, option('X-A', '1'))
+          .message(2, option('x-b', '2', true))
+          .message(2, option('x-c', '3', false));
+        ok.text(5, 'Authorization').text(5, ':path').text(5, 'Host');
+      }),
+      {
+        kind: 'allow',
+        request: {
+          set: [
+            { name: 'x-a', value: '1' },
+            { name: 'x-c', value: '3' },
+          ],
+          add: [{ name: 'x-b', value: '2' }],
+          remove: ['authorization'],
+        },
+      },
+    ],
+    [
+      'a header that would frame another message',
+      new ProtoWriter().message(3, ok => ok.message(2, option('content-length', '0'))),
+      { kind: 'error', reason: /cannot be set/ },
+    ],
+    [
+      'a header that ends a line',
+      new ProtoWriter().message(3, ok => ok.message(2, option('x-a', 'b\r\nc: d'))),
+      { kind: 'error', reason: /cannot be set/ },
+    ],
+    [
+      'a refusing status that is none',
+      new ProtoWriter()
+        .message(1, status => status.int(1, 7))
+        .message(2, denied => denied.message(1, status => status.int(1, 99))),
+      { kind: 'error', reason: /HTTP status 99/ },
+    ],
+    ['a number where a message is due', new ProtoWriter().int(3, 5), { kind: 'error', reason: /wire type/ }],
+  ];
+  for (const [sentence, message, verdict] of rows) t.match(decodeCheck(message.finish()), verdict, sentence);
+  t.end();
+});
+
+test('RateLimitResponse', t => {
+  const header = (name: string) => (message: ProtoWriter) => void message.text(1, name).text(2, 'v');
+  const rows: readonly (readonly [string, ProtoWriter, object])[] = [
+    ['nothing at all is an error', new ProtoWriter(), { kind: 'error', reason: /UNKNOWN/ }],
+    ['OK', new ProtoWriter().int(1, 1), { kind: 'ok' }],
+    [
+      'over the limit',
+      new ProtoWriter().int(1, 2).text(5, 'b'),
+      { kind: 'over_limit', body: Buffer.from('b') },
+    ],
+    [
+      'headers',
+      new ProtoWriter().int(1, 1).message(3, header('X-Down')).message(4, header('x-up')),
+      { responseHeaders: [{ name: 'x-down', value: 'v' }], requestHeaders: [{ name: 'x-up', value: 'v' }] },
+    ],
+    [
+      'a header that cannot be set',
+      new ProtoWriter().int(1, 1).message(4, header('host')),
+      { kind: 'error' },
+    ],
+  ];
+  for (const [sentence, message, verdict] of rows)
+    t.match(decodeRateLimit(message.finish()), verdict, sentence);
+  t.end();
+});
+
+test('any bytes are an answer or an error', t => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), bytes => {
+      decodeCheck(Buffer.from(bytes));
+      decodeRateLimit(Buffer.from(bytes));
+    }),
+  );
+  t.end();
+});
+
+test('what an authorizer of protocol http gets to see', t => {
+  const request = {
+    method: 'POST',
+    scheme: '',
+    authority: 'shop',
+    path: '/a?b',
+    headers: ['authorization', 'x', 'cookie', 'c', 'x-a', '1', 'x-added', 'forged'],
+    protocol: 'HTTP/1.1',
+    upgrade: undefined,
+    contentLength: 5,
+    expectContinue: true,
+  } as const;
+  const asking: ExternalAuthorizer = {
+    ...AUTHORIZER,
+    requestHeaders: [{ kind: 'prefix', value: 'x-a' }],
+    addedHeaders: [{ name: 'x-added', value: 'ours' }],
+  };
+  t.match(checkHead({ ...request, headers: [...request.headers] }, asking, 3), {
+    method: 'POST',
+    authority: 'shop',
+    path: '/check/a?b',
+    headers: ['authorization', 'x', 'x-a', '1', 'x-added', 'ours'],
+    contentLength: 3,
+    expectContinue: false,
+  });
+  const tunnel = { ...request, headers: [], method: 'CONNECT', upgrade: 'websocket' };
+  t.match(checkHead(tunnel, asking, 0), { method: 'GET', upgrade: undefined });
+  t.end();
+});
+
+test('what its answer means', t => {
+  const answer = (status: number, headers: string[] = []) => ({
+    ok: true as const,
+    status,
+    headers,
+    body: Buffer.from('b'),
+    trailers: [],
+  });
+  t.match(readCheckResponse({ ok: false, reason: 'gone' }, AUTHORIZER), { kind: 'error', reason: 'gone' });
+  t.match(readCheckResponse(answer(500), AUTHORIZER), { kind: 'error' });
+  t.match(readCheckResponse(answer(204), AUTHORIZER), { kind: 'deny', status: 204 });
+  t.match(readCheckResponse(answer(403, ['x-a', '1', 'content-length', '1']), AUTHORIZER), {
+    kind: 'deny',
+    headers: [{ name: 'x-a', value: '1' }],
+  });
+  t.match(
+    readCheckResponse(answer(200, ['x-envoy-auth-headers-to-remove', 'Cookie, host,, x-b']), AUTHORIZER),
+    {
+      kind: 'allow',
+      request: { set: [], remove: ['cookie', 'x-b'] },
+    },
+  );
+  const failed = { kind: 'error', reason: 'gone' } as const;
+  t.match(verdictRefusal(failed, AUTHORIZER), { status: 503, flag: 'UAEX', detail: /asked failed: gone/ });
+  t.equal(verdictRefusal(failed, { ...AUTHORIZER, failOpen: true }), undefined);
+  t.end();
+});
