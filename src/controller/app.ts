@@ -13,6 +13,7 @@ import { type Authority, announceTrust } from './authority.ts';
 import { caStatusRoute, trustRoutes } from './ca-routes.ts';
 import { createCertificate, type CreateCertificateRequest } from './ca/service.ts';
 import { authenticateBearer } from './ca/token-authenticator.ts';
+import { addClusterTasks } from './cluster-tasks.ts';
 import type { ControllerConfig } from './config.ts';
 import { DepartedClients } from './discovery/departed-clients.ts';
 import { DiscoveryServer } from './discovery/discovery-server.ts';
@@ -79,6 +80,7 @@ export async function startController(
     onProblems: found => problems.replace(found),
   });
   const port = await served.server.listen(config.discovery.ip, config.discovery.port);
+  addClusterTasks({ config, platform, index, clock, random, logger });
   platform.startLeading();
   started();
   logger.info('controller started', { ip: config.discovery.ip, port, trustDomain: config.ca.trustDomain });

@@ -7,6 +7,7 @@ import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain, type TrustDomain, trustDomainFault } from '#shared/spiffe/trust-domain.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Cluster } from './translate/cluster.ts';
+import { readWaypointConfig, type WaypointConfig } from './waypoints/waypoint-config.ts';
 
 export interface ControllerConfig {
   readonly source: SourceConfig;
@@ -17,6 +18,7 @@ export interface ControllerConfig {
   /** DNS names and IP addresses of the controller's certificate. */
   readonly serverNames: readonly string[];
   readonly identity: SpiffeId;
+  readonly waypoint: WaypointConfig;
   /** Undefined: off. */
   readonly adminAddress: Address | undefined;
   readonly adminSocket: string | undefined;
@@ -117,6 +119,7 @@ export function declareConfig(env: EnvReader): ControllerConfig {
       '0.0.0.0:15021',
       'address of the readiness probe, or off',
     ),
+    waypoint: readWaypointConfig(env, `istiod.${namespace}.svc:${discovery.port}`),
     logFormat: env.oneOf('LOG_FORMAT', ['text', 'json'], 'text', 'format of the log'),
     logLevel: env.oneOf('LOG_LEVEL', LOG_LEVELS, 'info', 'level of the log'),
     shown: {

@@ -22,3 +22,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
+
+{{/* How waypoints are made, as the controller reads it: what is set here, and what holds for the whole mesh. */}}
+{{- define "controller.waypointTemplate" -}}
+{{- $mesh := dict "imagePullPolicy" .Values.global.image.pullPolicy "imagePullSecrets" .Values.global.imagePullSecrets -}}
+{{ mergeOverwrite $mesh (deepCopy .Values.waypoint) | toJson }}
+{{- end }}

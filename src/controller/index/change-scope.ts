@@ -11,6 +11,8 @@ export interface ChangeScope {
   readonly everyService: boolean;
   /** The Services there are, their ports, or who may refer to them: what routes are translated by. */
   readonly lookups: boolean;
+  /** Which Gateways are waypoints. */
+  readonly gateways: boolean;
   readonly policies: boolean;
   readonly routes: ReadonlySet<string>;
   readonly everyRoute: boolean;
@@ -40,6 +42,7 @@ export interface MeshTraits {
  *     Namespace ──────────► all of it, policies
  *     Node ───────────────► every workload (locality)
  *     Gateway ────────────► everything: any namespace may ask for the waypoint
+ *     GatewayClass ───────► everything, and whether Gateways of it are ours
  *     policies ───────────► workloads they may select, all routes
  *     routes ─────────────► all routes; a VirtualService that others delegate to: translated again
  *     ReferenceGrant ─────► all routes, translated again
@@ -49,7 +52,14 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
   const workloads = new Map<string, Set<string> | 'all'>();
   const services = new Set<string>();
   const routes = new Set<string>();
-  const every = { workload: false, service: false, route: false, lookups: false, policies: false };
+  const every = {
+    workload: false,
+    service: false,
+    route: false,
+    lookups: false,
+    policies: false,
+    gateways: false,
+  };
   for (const { kind, name, namespace, object } of changed) {
     switch (kind) {
       case 'Pod':
@@ -77,6 +87,10 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
         break;
       case 'Node':
         every.workload = true;
+        break;
+      case 'GatewayClass':
+        every.gateways = true;
+        every.workload = every.service = every.route = every.policies = true;
         break;
       case 'Gateway':
         every.workload = every.service = every.route = every.policies = true;
@@ -112,6 +126,7 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
     services,
     everyService: every.service,
     lookups: every.lookups,
+    gateways: every.gateways,
     policies: every.policies,
     routes,
     everyRoute: every.route,

@@ -40,6 +40,8 @@ export class MeshIndex {
   readonly #routeDiagnostics = new Map<string, readonly Diagnostic[]>();
   /** By service: routes that gave way to others. */
   readonly #conflicts = new Map<string, readonly RouteConflict[]>();
+  readonly #waypointFailures = new Map<string, string>();
+  readonly #listeners = new Set<(changed: readonly ChangedObject[]) => void>();
   #policies: PolicySet;
 
   constructor(options: MeshIndexOptions) {
@@ -66,6 +68,23 @@ export class MeshIndex {
     const hasLabelled = hasLabelledSources(this.objects);
     this.#recompute(scopeOf(changed, { rootNamespace, hasIntentions, hasLabelledSources: hasLabelled }));
     this.#logRejected(changed);
+    for (const listener of this.#listeners) listener(changed);
+  }
+
+  /** Why a waypoint could not be made, by `Gateway/<namespace>/<name>`; undefined: it could. */
+  setWaypointFailure(key: string, failure: string | undefined): void {
+    if (failure === undefined) this.#waypointFailures.delete(key);
+    else this.#waypointFailures.set(key, failure);
+  }
+
+  waypointFailure(key: string): string | undefined {
+    return this.#waypointFailures.get(key);
+  }
+
+  /** Called after each change has been applied. @returns what ends that */
+  onChange(listener: (changed: readonly ChangedObject[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Whether a pod with this SPIFFE id runs on the node. */
@@ -108,6 +127,7 @@ export class MeshIndex {
   }
 
   #recompute(scope: ChangeScope): void {
+    if (scope.gateways) this.objects.refreshGateways();
     if (scope.lookups) this.objects.refreshRoutes();
     let { everyRoute, everyWorkload } = scope;
     if (scope.policies) {

@@ -1,4 +1,5 @@
 import type { Locality } from '#shared/workload/workload.ts';
+import { keyOf, type KubeObject } from '../source/kube-object.ts';
 import { translateAuthorizationPolicy } from '../translate/authorization-policy/authorization-policy.ts';
 import { type Cluster, serviceHostname } from '../translate/cluster.ts';
 import { translateDestinationRule } from '../translate/destination-rule/destination-rule.ts';
@@ -7,6 +8,7 @@ import { readEndpointSlice } from '../translate/endpoint-slice/endpoint-slice.ts
 import type { RouteLookup, RouteTranslation } from '../translate/gateway-route/route-translation.ts';
 import { translateGrpcRoute } from '../translate/grpc-route/grpc-route.ts';
 import { translateHttpRoute } from '../translate/http-route/http-route.ts';
+import { objectAt, textAt } from '../translate/loose-fields.ts';
 import { REGION, SUBZONE, ZONE } from '../translate/mesh-labels.ts';
 import { translatePeerAuthentication } from '../translate/peer-authentication/peer-authentication.ts';
 import { readPod } from '../translate/pod-to-workload/pod.ts';
@@ -25,8 +27,11 @@ import {
   type VirtualServiceTranslation,
 } from '../translate/virtual-service/virtual-service.ts';
 import type { WaypointLookup } from '../translate/waypoint-gateway/bind-waypoint.ts';
-import type { Waypoint } from '../translate/waypoint-gateway/waypoint.ts';
-import { translateWaypoint } from '../translate/waypoint-gateway/waypoint-gateway.ts';
+import { CONTROLLER_NAME, type Waypoint } from '../translate/waypoint-gateway/waypoint.ts';
+import {
+  type GatewayClassLookup,
+  translateWaypoint,
+} from '../translate/waypoint-gateway/waypoint-gateway.ts';
 import { readWorkloadEntry } from '../translate/workload-entry/workload-entry.ts';
 import { ParsedKind } from './parsed-kind.ts';
 
@@ -40,7 +45,7 @@ const NO_META: NamespaceMeta = Object.freeze({ labels: {}, annotations: {} });
 const NOWHERE: Locality = Object.freeze({ region: '', zone: '', subzone: '' });
 
 /** Every object the mesh is made of, by kind, and what translations ask about them. */
-export class MeshObjects implements RouteLookup, WaypointLookup {
+export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLookup {
   readonly options: MeshObjectsOptions;
   readonly namespaces = new ParsedKind(asItIs);
   readonly nodes = new ParsedKind(asItIs);
@@ -48,7 +53,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup {
   readonly workloadEntries;
   readonly services = new ParsedKind(readService);
   readonly slices = new ParsedKind(readEndpointSlice);
-  readonly gateways = new ParsedKind(translateWaypoint);
+  readonly gatewayClasses = new ParsedKind(asItIs);
+  readonly gateways = new ParsedKind(object => translateWaypoint(object, this));
   readonly authorizationPolicies;
   readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
   readonly intentions = new ParsedKind(translateServiceIntentions);
@@ -77,6 +83,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup {
       ['WorkloadEntry', this.workloadEntries],
       ['Service', this.services],
       ['EndpointSlice', this.slices],
+      ['GatewayClass', this.gatewayClasses],
       ['Gateway', this.gateways],
       ['AuthorizationPolicy', this.authorizationPolicies],
       ['PeerAuthentication', this.peerAuthentications],
@@ -137,6 +144,34 @@ export class MeshObjects implements RouteLookup, WaypointLookup {
   servicesMatching(pattern: string): readonly KnownService[] {
     const suffix = pattern.slice(1);
     return [...this.#byHostname.values()].filter(({ hostname }) => hostname.endsWith(suffix));
+  }
+
+  isForeignClass(className: string): boolean {
+    const object = this.gatewayClasses.get('', className)?.object;
+    return object !== undefined && textAt(objectAt(object.spec), 'controllerName') !== CONTROLLER_NAME;
+  }
+
+  classLabels(className: string): Readonly<Record<string, string>> {
+    return this.gatewayClasses.get('', className)?.object.metadata.labels ?? NO_META.labels;
+  }
+
+  /** After a GatewayClass changed. */
+  refreshGateways(): void {
+    this.gateways.translateAgain();
+  }
+
+  waypointGateway(namespace: string, name: string): KubeObject | undefined {
+    const found = this.gateways.get(namespace, name);
+    return found?.value && found.object;
+  }
+
+  namespaceLabels(namespace: string): Readonly<Record<string, string>> {
+    return this.namespaceMeta(namespace).labels;
+  }
+
+  waypointKeys(): readonly string[] {
+    const gateways = [...this.gateways.all()].flatMap(({ object, value }) => (value ? [keyOf(object)] : []));
+    return [...gateways, ...[...this.namespaces.all()].map(({ object }) => keyOf(object))];
   }
 
   waypoint(namespace: string, name: string): Waypoint | undefined {

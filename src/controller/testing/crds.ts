@@ -39,7 +39,11 @@ export async function installOpenCrd(api: KubeApi, resource: KubeResource): Prom
   const crd = {
     apiVersion: apiVersionOf(CRDS),
     kind: CRDS.kind,
-    metadata: { name: `${plural}.${group}` },
+    metadata: {
+      name: `${plural}.${group}`,
+      // What the API server wants of groups below k8s.io.
+      annotations: { 'api-approved.kubernetes.io': 'unapproved, for tests' },
+    },
     spec: {
       group,
       scope: namespaced ? 'Namespaced' : 'Cluster',

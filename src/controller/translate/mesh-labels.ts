@@ -18,3 +18,7 @@ export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const CANONICAL_NAME = 'service.istio.io/canonical-name';
 export const CANONICAL_REVISION = 'service.istio.io/canonical-revision';
 export const WORKLOAD_NAME = 'service.istio.io/workload-name';
+/** On a namespace, `true`: the controller makes a waypoint for it, and its services use it. */
+export const AUTO_WAYPOINT = 'ambient.mesh/auto-waypoint';
+/** On a namespace or pod: `ambient` or `none`. */
+export const DATAPLANE_MODE = 'istio.io/dataplane-mode';

@@ -1,7 +1,7 @@
 import type { GatewayAddress } from '#shared/workload/workload.ts';
 import { type Cluster, serviceHostname } from '../cluster.ts';
-import { GATEWAY_NAME, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE } from '../mesh-labels.ts';
-import type { Waypoint } from './waypoint.ts';
+import { AUTO_WAYPOINT, GATEWAY_NAME, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE } from '../mesh-labels.ts';
+import { AUTO_WAYPOINT_NAME, type Waypoint } from './waypoint.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -78,7 +78,9 @@ export function requestedWaypoint(
   if (labels[GATEWAY_NAME] !== undefined) return undefined;
   const isOwn = labels[USE_WAYPOINT] !== undefined;
   const source = isOwn ? labels : namespaceLabels;
-  const name = source[USE_WAYPOINT];
+  // To ask for a waypoint to be made is to ask to use it.
+  const implied = namespaceLabels[AUTO_WAYPOINT] === 'true' ? AUTO_WAYPOINT_NAME : undefined;
+  const name = source[USE_WAYPOINT] ?? implied;
   if (name === undefined || name === '' || name === 'none') return undefined;
   return { name, namespace: source[USE_WAYPOINT_NAMESPACE] || namespace, isOwn };
 }

@@ -7,11 +7,23 @@ import { type Waypoint, WAYPOINT_CLASSES } from './waypoint.ts';
 const TRAFFIC_TYPES = ['service', 'workload', 'all', 'none'] as const;
 const HBONE_PORT = 15_008;
 
+/** What a GatewayClass adds to its Gateways. */
+export interface GatewayClassLookup {
+  /** The class is there and belongs to another controller, so its Gateways do. */
+  isForeignClass(className: string): boolean;
+  classLabels(className: string): Readonly<Record<string, string>>;
+}
+
 /** A Gateway of a waypoint class; undefined for a Gateway that is none. */
-export function translateWaypoint(gateway: KubeObject): Translated<Waypoint | undefined> {
+export function translateWaypoint(
+  gateway: KubeObject,
+  classes: GatewayClassLookup,
+): Translated<Waypoint | undefined> {
   const diagnostics = new Diagnostics(gateway);
   const spec = objectAt(gateway.spec);
-  if (!WAYPOINT_CLASSES.has(textAt(spec, 'gatewayClassName') ?? '')) return diagnostics.conclude(undefined);
+  const className = textAt(spec, 'gatewayClassName') ?? '';
+  if (!WAYPOINT_CLASSES.has(className) || classes.isForeignClass(className))
+    return diagnostics.conclude(undefined);
   const [listener = {}] = objectsAt(spec, 'listeners').filter(l => textAt(l, 'protocol') === 'HBONE');
   const port = numberAt(listener, 'port');
   if (port === undefined) {
@@ -33,7 +45,10 @@ export function translateWaypoint(gateway: KubeObject): Translated<Waypoint | un
   return diagnostics.conclude({
     name,
     namespace,
-    waypointFor: trafficType(labels[WAYPOINT_FOR], diagnostics),
+    waypointFor: trafficType(
+      labels[WAYPOINT_FOR] ?? classes.classLabels(className)[WAYPOINT_FOR],
+      diagnostics,
+    ),
     hboneMtlsPort: HBONE_PORT,
     allowedNamespaces: allowedNamespaces(listener, diagnostics),
   });

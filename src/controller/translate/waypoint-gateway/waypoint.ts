@@ -10,4 +10,9 @@ export interface Waypoint {
     | { readonly from: 'Selector'; readonly labels: ReadonlyMap<string, string> };
 }
 
-export const WAYPOINT_CLASSES: ReadonlySet<string> = new Set(['istio-waypoint', 'ambient-waypoint']);
+export const OWN_WAYPOINT_CLASS = 'ambient-waypoint';
+export const WAYPOINT_CLASSES: ReadonlySet<string> = new Set(['istio-waypoint', OWN_WAYPOINT_CLASS]);
+/** Name of the Gateway that a namespace gets when it asks for a waypoint by label alone. */
+export const AUTO_WAYPOINT_NAME = 'waypoint';
+/** Of the GatewayClasses that are ours, and in the statuses of routes. */
+export const CONTROLLER_NAME = 'ambient.mesh/waypoint-controller';
