@@ -10,6 +10,8 @@ import { createNodeMetrics } from '../ztunnel/node/node-metrics.ts';
 import { REQUEST_LABELS, RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { EjectionTelemetry } from '../waypoint/telemetry/ejections.ts';
+import { SpanExporter } from '#shared/tracing/span-exporter.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { TCP_LABELS, TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { codeOf, generatedPart, parseTables, renderTable } from './markdown.ts';
 
@@ -35,6 +37,25 @@ const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: 
     register: m => void new EjectionTelemetry(m, QUIET),
   },
   { use: 'createNodeMetrics(', register: m => void createNodeMetrics(m) },
+  {
+    use: 'startTracing(',
+    register: metrics => {
+      const transport = {
+        address: '',
+        send: () => Promise.resolve({ ok: true as const }),
+        close: () => undefined,
+      };
+      const encode = (): Buffer => Buffer.alloc(0);
+      void new SpanExporter({
+        transport,
+        encode,
+        clock: new FakeClock(),
+        random: () => 0,
+        logger: QUIET,
+        metrics,
+      });
+    },
+  },
   { use: 'new TcpMetrics(', register: m => void new TcpMetrics(m) },
   { use: 'registerWorkerRestarts(', register: m => void registerWorkerRestarts(m) },
   { use: 'createCertificateMetrics(', register: m => void createCertificateMetrics(m) },

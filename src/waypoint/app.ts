@@ -8,6 +8,7 @@ import { createProcessLogger, type Logger, LogLevels } from '#shared/observabili
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
+import type { SpanExporter } from '#shared/tracing/span-exporter.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
@@ -15,6 +16,7 @@ import { workerThreads } from '#shared/workers/worker-link.ts';
 import { type ControllerConfig, readConfig, type WaypointConfig } from './config.ts';
 import type { Membership } from './control/membership.ts';
 import { plaintextMesh } from './control/plaintext-mesh.ts';
+import { tracingResource } from './tracing/tracing-config.ts';
 import { tapRoute } from './tap/tap-route.ts';
 import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
 
@@ -45,6 +47,7 @@ class WaypointApp {
   readonly #workers: WorkerPool;
   readonly #admin: AdminServer[] = [];
   #membership: Membership | undefined;
+  #spans: SpanExporter | undefined;
 
   constructor(config: WaypointConfig, entry: URL, clock: Clock) {
     this.#config = config;
@@ -68,12 +71,14 @@ class WaypointApp {
       random: Math.random,
       logger: this.logger,
       metrics: this.#metrics,
+      onSpans: (spans, dropped) => this.#spans?.add(spans, dropped),
     });
   }
 
   async start(): Promise<void> {
     const listening = this.#readiness.register('listeners');
     const { controller, plaintextUpstream } = this.#config;
+    await this.#startTracing();
     await this.#startAdmin();
     await this.#workers.start();
     if (plaintextUpstream !== undefined) this.#apply(plaintextMesh(plaintextUpstream));
@@ -90,6 +95,7 @@ class WaypointApp {
     await this.#membership?.stop();
     this.#workers.taps.close();
     await this.#workers.stop();
+    await this.#spans?.close();
     await Promise.all(this.#admin.map(server => server.close()));
   }
 
@@ -119,6 +125,20 @@ class WaypointApp {
     if (this.#store.version > 0) synced();
     await this.#workers.listen();
     listening();
+  }
+
+  /** Loaded only where it is asked for: gRPC and protobuf take memory. */
+  async #startTracing(): Promise<void> {
+    const { instance, tracing, traffic } = this.#config;
+    if (tracing === undefined) return;
+    const { startTracing } = await import('./tracing/start-tracing.ts');
+    this.#spans = startTracing({
+      config: tracing,
+      resource: tracingResource(instance, tracing.serviceName, traffic.hostname),
+      clock: this.#clock,
+      logger: this.logger,
+      metrics: this.#metrics,
+    });
   }
 
   #apply(delta: MeshDelta): void {

@@ -15,6 +15,8 @@ test('every wrong variable is named at once, with its value and what is accepted
         WORKER_THREADS: '0',
         CONNECT_TIMEOUT: 'soon',
         LISTEN_PLAINTEXT: '127.0.0.1:80',
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317',
+        OTEL_TRACES_SAMPLER_ARG: '5',
       }),
     ConfigError,
   );
@@ -29,6 +31,8 @@ test('every wrong variable is named at once, with its value and what is accepted
     'WORKER_THREADS',
     'CONNECT_TIMEOUT',
     'LISTEN_PLAINTEXT',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'OTEL_TRACES_SAMPLER_ARG',
   ]) {
     t.match(problems, new RegExp(`^${name}: `, 'm'));
   }

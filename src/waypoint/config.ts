@@ -7,6 +7,7 @@ import { type EnvReader, type Environment, readEnvironment } from '#shared/confi
 import { type LogFormat, type LogLevel, LOG_LEVELS } from '#shared/observability/logger.ts';
 import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain, trustDomainFault } from '#shared/spiffe/trust-domain.ts';
+import { readTracing, type TracingConfig } from './tracing/tracing-config.ts';
 import { ADMIN_PORT, HBONE_PORT, METRICS_PORT, READINESS_PORT } from './ports.ts';
 import type { TrafficSettings } from './workers/settings.ts';
 
@@ -27,6 +28,8 @@ export interface WaypointConfig {
   readonly workerThreads: number;
   readonly workerHeapMb: number;
   readonly drainMs: number;
+  /** Undefined: nothing is traced. */
+  readonly tracing: TracingConfig | undefined;
   readonly stateDir: string | undefined;
   readonly logFormat: LogFormat;
   readonly logLevel: LogLevel;
@@ -90,6 +93,7 @@ export function declareConfig(env: EnvReader): WaypointConfig {
     env.reject('XDS_ADDRESS', 'is not set: without a controller there is nothing to serve');
   }
   const identity = readIdentity(env, instance.namespace);
+  const tracing = readTracing(env);
   const workerThreads = env.integer(
     'WORKER_THREADS',
     availableParallelism(),
@@ -115,8 +119,10 @@ export function declareConfig(env: EnvReader): WaypointConfig {
       'JWKS_EXTRA_ROOTS',
       'roots trusted besides the usual ones when keys of token issuers (jwksUri) are fetched: a path, or PEM text',
     ),
+    tracing,
     traffic: {
       ...readTraffic(env, instance, identity, controller !== undefined, plaintext),
+      traceSamplingRatio: tracing?.samplingRatio,
       threads: workerThreads,
     },
     plaintextUpstream,
@@ -187,7 +193,7 @@ function readTraffic(
   identity: SpiffeId,
   meshed: boolean,
   plaintext: Address | undefined,
-): Omit<TrafficSettings, 'threads'> {
+): Omit<TrafficSettings, 'threads' | 'traceSamplingRatio'> {
   const { namespace, hostname, port } = PLAINTEXT_SERVICE;
   const gateway = env.string(
     'GATEWAY_NAME',

@@ -10,6 +10,7 @@ import type { ThreadFilters } from '../filters/thread-filters.ts';
 import type { OverloadMonitor } from '../overload/overload-monitor.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
+import type { ThreadTracer } from '../tracing/thread-tracer.ts';
 import type { ThreadTaps } from '../tap/thread-taps.ts';
 import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
 import type { EndpointPools, UpstreamProtocol } from '../upstream/endpoint-pools.ts';
@@ -37,6 +38,8 @@ export interface RequestEnvironment {
   readonly accessLogMode: AccessLogMode;
   readonly taps: ThreadTaps;
   readonly filters: ThreadFilters;
+  /** Undefined: nothing is traced. */
+  readonly tracer: ThreadTracer | undefined;
   readonly overload: OverloadMonitor;
   readonly inFlight: InFlight;
 }

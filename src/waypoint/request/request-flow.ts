@@ -24,6 +24,7 @@ import type { RetryBudget } from '../retry/budget.ts';
 import { shouldRetry, type TryOutcome, wasNotServed } from '../retry/policy.ts';
 import { failOver } from '../services/failover.ts';
 import type { ServiceState, Upstream } from '../services/service-state.ts';
+import { ensureTraceparent } from '../tracing/write-context.ts';
 import type { TapSubject } from '../tap/thread-taps.ts';
 import { chooseUpstreamProtocol } from '../upstream/choose-protocol.ts';
 import type { SharedUse } from '../upstream/shared-use.ts';
@@ -39,7 +40,6 @@ import { RequestFilters } from './request-filters.ts';
 import { type DeadlineOwner, RequestDeadlines } from './request-deadlines.ts';
 import { RequestRecord } from './request-record.ts';
 import { StreamIdle } from './stream-idle.ts';
-import { ensureTraceparent } from './trace-headers.ts';
 import { adaptSwitch, asHttp1Upgrade } from './websocket.ts';
 
 const NONE_TRIED: readonly BalancedEndpoint[] = [];
@@ -97,6 +97,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     const { env, service } = this.#downstream;
     const overloaded = env.overload.refusal(env.inFlight.count);
     if (!env.taps.idle) this.#record.tapped = env.taps.begin(tapSubject(this.#downstream), this.#request);
+    this.#record.trace = env.tracer?.begin(this.#request, this.#downstream.service.routes?.telemetry);
     if (overloaded !== undefined) return this.#fail('overloaded', overloaded);
     const failure = checkRequest(this.#request);
     if (failure !== undefined) return this.#fail(failure);
@@ -240,6 +241,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
       const leftMs = this.#grpcDeadlineMs - env.clock.monotonic();
       setHeader(request.headers, 'grpc-timeout', formatGrpcTimeout(leftMs));
     }
+    this.#record.trace?.onAttempt(request, endpoint);
     const { connectTimeoutMs, limits, policy, port } = upstream;
     const spoken = chooseUpstreamProtocol(port?.appProtocol, protocol, request, policy);
     const head = request.method === 'CONNECT' && spoken === 'http1' ? asHttp1Upgrade(request) : request;
@@ -281,6 +283,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
 
   onAttemptResponse(attempt: Attempt, head: ResponseHead, endStream: boolean): void {
     this.#idle?.touch();
+    this.#record.trace?.onAttemptStatus(head.status);
     if (this.#record.upstreamMs < 0)
       this.#record.upstreamMs = this.#downstream.env.clock.monotonic() - this.#record.startMs;
     if (head.status >= 400 || this.#record.grpc) {
@@ -325,6 +328,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   onAttemptFailed(attempt: Attempt, error: ExchangeError): void {
+    this.#record.trace?.onAttemptFailed(error.code, error.message);
     if (this.#responseStarted) {
       this.#record.flags = flagOf(error);
       this.#record.detail = error.message;
@@ -468,6 +472,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   }
 
   #cancelAttempt(error: ExchangeError): void {
+    if (this.#attempt !== undefined) this.#record.trace?.onAttemptFailed(error.code, error.message);
     this.#attempt?.cancel(error);
     this.#attempt = undefined;
   }

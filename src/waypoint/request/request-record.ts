@@ -2,6 +2,7 @@ import type { RequestHead } from '#shared/http/exchange.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Service } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
+import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { TappedRequest } from '../tap/tapped-request.ts';
 import { logRequest, type RequestLine } from '../telemetry/request-log.ts';
 import type { Downstream } from './environment.ts';
@@ -27,6 +28,8 @@ export class RequestRecord {
   upstreamMs = -1;
   /** Somebody watches this request. */
   tapped: TappedRequest | undefined;
+  /** It is in a trace that is sampled. */
+  trace: RequestTrace | undefined;
 
   constructor(startMs: number, grpc: boolean, service: Service) {
     this.startMs = startMs;
@@ -40,11 +43,13 @@ export class RequestRecord {
     const durationMs = clock.monotonic() - this.startMs;
     this.#count(downstream, durationMs);
     const failed = this.flags !== '-' || this.status >= 500;
-    const logged = accessLogMode === 'all' || (failed && accessLogMode === 'errors');
-    if (!logged && this.tapped === undefined) return;
+    const asked = downstream.service.routes?.telemetry.accessLog;
+    const logged = asked ?? (accessLogMode === 'all' || (failed && accessLogMode === 'errors'));
+    if (!logged && this.tapped === undefined && this.trace === undefined) return;
     const line = this.#line(downstream, request, durationMs);
     if (logged) logRequest(downstream.env.accessLog, line);
     this.tapped?.onEnd(line);
+    this.trace?.end(line);
   }
 
   #count(downstream: Downstream, durationMs: number): void {

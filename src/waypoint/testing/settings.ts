@@ -25,4 +25,5 @@ export const testSettings: TrafficSettings = {
   queueTimeoutMs: 3_000,
   overloadLagMs: Number.POSITIVE_INFINITY,
   maxRequests: 100_000,
+  traceSamplingRatio: undefined,
 };

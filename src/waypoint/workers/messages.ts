@@ -1,5 +1,6 @@
 import type { TlsMaterial } from '#shared/engine/engine.ts';
 import type { KeySource } from '#shared/jwt/key-source.ts';
+import type { Span } from '#shared/tracing/span.ts';
 import type { TapEvent } from '../tap/tap-event.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
 import type { TrafficSettings } from './settings.ts';
@@ -10,7 +11,8 @@ export interface WaypointProtocol {
   readonly command:
     | { readonly kind: 'certificate'; readonly material: TlsMaterial }
     | TapCommand
-    | KeysCommand;
+    | KeysCommand
+    | SpansTaken;
   /** Open the listeners: the worker knows the mesh. */
   readonly request: { readonly kind: 'listen' };
   readonly connections: object;
@@ -30,4 +32,15 @@ export interface KeysCommand {
 export type WaypointEvent =
   | { readonly kind: 'tap'; readonly tap: number; readonly events: readonly TapEvent[] }
   /** It has met a token of a key it does not know. */
-  | { readonly kind: 'keys_wanted'; readonly source: KeySource };
+  | { readonly kind: 'keys_wanted'; readonly source: KeySource }
+  /** Each is answered by `spans_taken`. `dropped`: spans there was no room for. */
+  | {
+      readonly kind: 'spans';
+      readonly thread: number;
+      readonly spans: readonly Span[];
+      readonly dropped: number;
+    };
+
+export interface SpansTaken {
+  readonly kind: 'spans_taken';
+}

@@ -33,6 +33,8 @@ export interface TrafficSettings {
   readonly overloadLagMs: number;
   /** In progress, of all threads together. */
   readonly maxRequests: number;
+  /** Share of requests that begin a trace, 0 to 1; undefined: nothing is traced. */
+  readonly traceSamplingRatio: number | undefined;
 }
 
 export interface PortToListen {

@@ -33,6 +33,8 @@ import { EjectionTelemetry } from '../telemetry/ejections.ts';
 import { RequestMetrics } from '../telemetry/request-metrics.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
 import { ThreadTaps } from '../tap/thread-taps.ts';
+import type { Span } from '#shared/tracing/span.ts';
+import { ThreadTracer } from '../tracing/thread-tracer.ts';
 import { EndpointPools } from '../upstream/endpoint-pools.ts';
 import type { KeysCommand, WaypointEvent } from './messages.ts';
 import { OwnCertificate } from './own-certificate.ts';
@@ -141,6 +143,11 @@ export class TrafficThread {
     else taps.stop(command.tap);
   }
 
+  /** The main thread has taken a batch of spans. */
+  onSpansTaken(): void {
+    this.#env.tracer?.onTaken();
+  }
+
   /** @returns how many requests and connections had to be cut at the deadline. */
   async drain(deadlineMs: number): Promise<number> {
     const { clock } = this.#options;
@@ -164,6 +171,7 @@ export class TrafficThread {
     this.#hbonePool.close(reason);
     this.#env.taps.close();
     this.#env.overload.stop();
+    this.#env.tracer?.close();
     this.#env.services.close();
   }
 
@@ -287,6 +295,7 @@ export class TrafficThread {
         threads: settings.threads,
         send: (tap, events) => emit({ kind: 'tap', tap, events }),
       }),
+      tracer: this.#makeTracer(),
       overload: new OverloadMonitor({
         clock,
         random,
@@ -301,6 +310,15 @@ export class TrafficThread {
       }),
       inFlight: new InFlight(),
     };
+  }
+
+  #makeTracer(): ThreadTracer | undefined {
+    const { clock, emit, random, settings, thread } = this.#options;
+    const { traceSamplingRatio: samplingRatio } = settings;
+    if (samplingRatio === undefined) return undefined;
+    const send = (spans: readonly Span[], dropped: number): void =>
+      emit({ kind: 'spans', thread, spans, dropped });
+    return new ThreadTracer({ clock, random, samplingRatio, send });
   }
 
   #makeHbonePool(): HbonePool {

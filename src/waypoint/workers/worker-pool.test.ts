@@ -35,6 +35,7 @@ test('a thread that ends is started again after a while, and counted', async t =
       now: () => 0,
     }),
     metrics,
+    onSpans: () => undefined,
   });
   t.teardown(() => pool.stop());
   const restarts = (): unknown => metrics.snapshot().map(({ name, series }) => [name, series[0]?.value]);

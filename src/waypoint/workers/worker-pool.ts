@@ -1,6 +1,7 @@
 import type { TlsMaterial } from '#shared/engine/engine.ts';
 import type { KeySource } from '#shared/jwt/key-source.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
+import type { Span } from '#shared/tracing/span.ts';
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import type { WorkerHandle } from '#shared/workers/worker-handle.ts';
 import { WorkerSupervisor, type WorkerSupervisorOptions } from '#shared/workers/worker-supervisor.ts';
@@ -18,6 +19,8 @@ type Handle = WorkerHandle<WaypointProtocol>;
 export interface WorkerPoolOptions
   extends Omit<WorkerSupervisorOptions<WaypointProtocol>, 'replyTimeoutMs' | 'restarts'> {
   readonly metrics: MetricSet;
+  /** Spans of a thread, and how many it had no room for. */
+  readonly onSpans: (spans: readonly Span[], dropped: number) => void;
 }
 
 /** Keeps short-lived objects of a busy thread from being promoted, at little memory. */
@@ -29,6 +32,7 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
   /** Who watches requests as they pass. */
   readonly taps: TapSessions;
   readonly #logger: WorkerPoolOptions['logger'];
+  readonly #onSpans: WorkerPoolOptions['onSpans'];
   #certificate: TlsMaterial | undefined;
   #keys: KeysForThreads | undefined;
   #listening = false;
@@ -37,6 +41,7 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
     const restarts = registerWorkerRestarts(options.metrics);
     super({ ...options, replyTimeoutMs: REPLY_TIMEOUT_MS, restarts });
     this.#logger = options.logger;
+    this.#onSpans = options.onSpans;
     this.taps = new TapSessions({
       clock: options.clock,
       command: command => {
@@ -67,9 +72,21 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
   }
 
   protected override onEvent(event: WaypointEvent): void {
-    if (event.kind === 'tap') this.taps.onEvents(event.tap, event.events);
-    else if (this.#keys !== undefined) this.#keys.wanted(event.source);
-    else this.sendKeys({ kind: 'keys', source: event.source.name, jwks: undefined });
+    switch (event.kind) {
+      case 'tap':
+        this.taps.onEvents(event.tap, event.events);
+        return;
+      case 'keys_wanted':
+        if (this.#keys !== undefined) this.#keys.wanted(event.source);
+        else this.sendKeys({ kind: 'keys', source: event.source.name, jwks: undefined });
+        return;
+      case 'spans': {
+        this.#onSpans(event.spans, event.dropped);
+        const thread = this.ready().find(worker => worker.index === event.thread);
+        thread?.post({ kind: 'spans_taken' });
+        return;
+      }
+    }
   }
 
   protected tellEverything(worker: Handle): void {

@@ -1,0 +1,120 @@
+import type { RequestHead } from '#shared/http/exchange.ts';
+import { getHeader } from '#shared/http/headers.ts';
+import type { AttributeValue, Span } from '#shared/tracing/span.ts';
+import { formatHostPort } from '#shared/workload/ip.ts';
+import type { BalancedEndpoint } from '../balance/endpoint.ts';
+import type { RequestLine } from '../telemetry/request-log.ts';
+import type { FoundContext } from './found-context.ts';
+import { attemptAttributes, requestAttributes, requestError } from './span-attributes.ts';
+import { makeSpanId } from './trace-id.ts';
+import { writeContext } from './write-context.ts';
+
+export interface TraceSink {
+  /** Wall clock, ms with fractions. */
+  now(): number;
+  /** In [0, 1). */
+  readonly random: () => number;
+  add(span: Span): void;
+}
+
+interface OpenAttempt {
+  readonly spanId: string;
+  readonly startMs: number;
+  readonly attributes: AttributeValue[];
+  error: string;
+}
+
+/** A request that is traced: a span for the whole of it, and one below it for each try. Made for sampled requests alone. */
+export class RequestTrace {
+  readonly traceId: string;
+  readonly #spanId: string;
+  readonly #parentId: string;
+  readonly #traceState: string;
+  readonly #format: FoundContext['format'];
+  readonly #path: string;
+  readonly #startMs: number;
+  readonly #sink: TraceSink;
+  #attempts = 0;
+  #attempt: OpenAttempt | undefined;
+
+  /** @param parentId empty: the trace begins here */
+  constructor(sink: TraceSink, request: RequestHead, context: Omit<FoundContext, 'sampled'>) {
+    this.traceId = context.traceId;
+    this.#parentId = context.parentId;
+    this.#format = context.format;
+    this.#spanId = makeSpanId(sink.random);
+    this.#traceState = getHeader(request.headers, 'tracestate') ?? '';
+    this.#path = request.path;
+    this.#startMs = sink.now();
+    this.#sink = sink;
+    writeContext(request.headers, this.traceId, this.#spanId, this.#format);
+  }
+
+  /** Another try begins: what is sent names its span as parent. */
+  onAttempt({ method, headers }: RequestHead, { targetPort, workload }: BalancedEndpoint): void {
+    this.#endAttempt();
+    const spanId = makeSpanId(this.#sink.random);
+    const address = formatHostPort(workload.addresses[0] ?? '', targetPort);
+    this.#attempt = {
+      spanId,
+      startMs: this.#sink.now(),
+      attributes: attemptAttributes(method, address, workload, this.#attempts++),
+      error: '',
+    };
+    writeContext(headers, this.traceId, spanId, this.#format);
+  }
+
+  onAttemptStatus(status: number): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    attempt.attributes.push('http.response.status_code', status);
+    // A client's span is an error for any status that says so: semantic conventions of HTTP.
+    if (status >= 400) attempt.error = `HTTP ${status}`;
+  }
+
+  onAttemptFailed(code: string, message: string): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    attempt.attributes.push('error.type', code);
+    attempt.error = message;
+    this.#endAttempt();
+  }
+
+  end(line: RequestLine): void {
+    this.#endAttempt();
+    const attributes = requestAttributes(line, this.#path);
+    const error = requestError(line);
+    if (error !== '') attributes.push('error.type', line.flags === '-' ? String(line.status) : line.flags);
+    this.#sink.add({
+      traceId: this.traceId,
+      spanId: this.#spanId,
+      parentSpanId: this.#parentId,
+      traceState: this.#traceState,
+      name: line.grpcStatus === '' ? `${line.request.method} ${line.service.hostname}` : this.#path.slice(1),
+      kind: 'server',
+      startMs: this.#startMs,
+      endMs: this.#sink.now(),
+      attributes,
+      error,
+    });
+  }
+
+  #endAttempt(): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    this.#attempt = undefined;
+    const { attributes, error, spanId, startMs } = attempt;
+    this.#sink.add({
+      traceId: this.traceId,
+      spanId,
+      parentSpanId: this.#spanId,
+      traceState: this.#traceState,
+      name: String(attributes[1]),
+      kind: 'client',
+      startMs,
+      endMs: this.#sink.now(),
+      attributes,
+      error,
+    });
+  }
+}
