@@ -7,6 +7,7 @@ import { CliError } from '../cli-error.ts';
 import { child, objects, text } from '../json-fields.ts';
 import type { KubeApi, ListOptions, LogOptions } from './kube-api.ts';
 import { decodeKubeObject, type KubeObject, type ObjectKind } from './kube-object.ts';
+import { POD } from './kinds.ts';
 import { eachLine } from '../lines.ts';
 
 interface Call {
@@ -119,7 +120,7 @@ export class KubeClient implements KubeApi {
     signal: AbortSignal,
   ): Promise<void> {
     const query = { follow: String(options.follow), tailLines: String(options.tailLines) };
-    const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log`;
+    const path = `${pathOf(POD, namespace, pod)}/log`;
     const response = await this.#open({ method: 'GET', path, query }, signal, options.follow);
     if (response.statusCode !== 200) {
       this.#expect(await readWhole(response), `read the log of ${namespace}/${pod}`);
@@ -183,11 +184,22 @@ export class KubeClient implements KubeApi {
   }
 }
 
+/** Names of objects and namespaces (RFC 1123); what else would be sent somewhere else. */
+const NAME = /^[a-z0-9](?:[-a-z0-9.:]*[a-z0-9])?$/;
+const MAX_NAME_LENGTH = 253;
+
+function checked(name: string): string {
+  if (NAME.test(name) && name.length <= MAX_NAME_LENGTH) return name;
+  throw new CliError(
+    `${JSON.stringify(name)} cannot be the name of a Kubernetes object: lower-case letters, digits, "-" and "." alone`,
+    2,
+  );
+}
+
 function pathOf(kind: ObjectKind, namespace: string, name?: string): string {
   const root = kind.apiVersion.includes('/') ? '/apis' : '/api';
-  const scope =
-    kind.clusterScoped === true || namespace === '' ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
-  const tail = name === undefined ? '' : `/${encodeURIComponent(name)}`;
+  const scope = kind.clusterScoped === true || namespace === '' ? '' : `/namespaces/${checked(namespace)}`;
+  const tail = name === undefined ? '' : `/${checked(name)}`;
   return `${root}/${kind.apiVersion}${scope}/${kind.plural}${tail}`;
 }
 
