@@ -95,6 +95,12 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
       case 'Gateway':
         every.workload = every.service = every.route = every.policies = true;
         break;
+      case 'RequestAuthentication':
+        every.policies = every.route = true;
+        break;
+      case 'ConfigMap':
+        every.route = true;
+        break;
       case 'AuthorizationPolicy':
       case 'PeerAuthentication':
         workloads.set(namespace, 'all');

@@ -149,3 +149,49 @@ test('DestinationRules of one namespace: the one that names the service, and the
   );
   t.end();
 });
+
+test('tokens and providers reach the services whose policies they are for', t => {
+  const security = (kind: string, name: string, spec: string): string => `
+apiVersion: security.istio.io/v1
+kind: ${kind}
+metadata: {name: ${name}, namespace: shop}
+spec: ${spec}`;
+  const target = 'targetRefs: [{kind: Service, group: "", name: payments}]';
+  const config = (service: string): string => `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: root}
+data:
+  mesh: |
+    extensionProviders:
+      - name: opa
+        envoyExtAuthzGrpc: {service: ${service}, port: 80}`;
+  const lab = new IndexLab(
+    SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}'),
+    service('payments'),
+    service('orders'),
+    service('opa'),
+    config('opa.shop.svc.cluster.local'),
+    security('RequestAuthentication', 'users', `{${target}, jwtRules: [{issuer: https://a}]}`),
+    security(
+      'RequestAuthentication',
+      'pods',
+      '{selector: {matchLabels: {app: orders}}, jwtRules: [{issuer: https://b}]}',
+    ),
+    security('AuthorizationPolicy', 'ask', `{${target}, action: CUSTOM, provider: {name: opa}, rules: [{}]}`),
+    pod('orders'),
+  );
+  const issuers = (of: string): unknown => lab.routes(of)?.tokenIssuers.map(({ issuer }) => issuer);
+  const authorizers = (of: string): unknown => lab.routes(of)?.authorizers.map(one => one.service);
+  t.same(issuers('payments'), ['https://a']);
+  t.same(issuers('orders'), ['https://b'], 'by the labels of its endpoints');
+  t.same(issuers('opa'), []);
+  t.same(authorizers('payments'), ['shop/opa.shop.svc.cluster.local']);
+  t.same(authorizers('orders'), [], 'no policy of it asks');
+  t.equal(lab.policy('shop/ask'), undefined, 'ztunnels do not ask');
+  lab.apply(config('orders.shop.svc.cluster.local'));
+  t.same(authorizers('payments'), ['shop/orders.shop.svc.cluster.local']);
+  lab.remove(config(''));
+  t.same(authorizers('payments'), []);
+  t.end();
+});

@@ -17,6 +17,8 @@ import {
   type Referrer,
   translateReferenceGrant,
 } from '../translate/reference-grant/reference-grant.ts';
+import { translateMeshConfig } from '../translate/mesh-config/mesh-config.ts';
+import { translateRequestAuthentication } from '../translate/request-authentication/request-authentication.ts';
 import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
 import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
@@ -56,6 +58,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly gatewayClasses = new ParsedKind(asItIs);
   readonly gateways = new ParsedKind(object => translateWaypoint(object, this));
   readonly authorizationPolicies;
+  readonly requestAuthentications;
+  readonly meshConfigs;
   readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
   readonly intentions = new ParsedKind(translateServiceIntentions);
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
@@ -74,6 +78,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     this.workloadEntries = new ParsedKind(object => readWorkloadEntry(object, cluster));
     this.authorizationPolicies = new ParsedKind(o => translateAuthorizationPolicy(o, { rootNamespace }));
     const delegates: DelegateLookup = (namespace, name) => this.virtualServices.get(namespace, name)?.object;
+    this.requestAuthentications = new ParsedKind(o => translateRequestAuthentication(o, { rootNamespace }));
+    this.meshConfigs = new ParsedKind(o => translateMeshConfig(o, { ...context, rootNamespace }));
     this.virtualServices = new ParsedKind(o => translateVirtualService(o, { ...context, delegates }));
     this.destinationRules = new ParsedKind(object => translateDestinationRule(object, context));
     this.#kinds = new Map<string, ParsedKind<unknown>>([
@@ -86,6 +92,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['GatewayClass', this.gatewayClasses],
       ['Gateway', this.gateways],
       ['AuthorizationPolicy', this.authorizationPolicies],
+      ['RequestAuthentication', this.requestAuthentications],
+      ['ConfigMap', this.meshConfigs],
       ['PeerAuthentication', this.peerAuthentications],
       ['ServiceIntentions', this.intentions],
       ['ReferenceGrant', this.referenceGrants],
@@ -119,7 +127,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       this.#byHostname.set(known.hostname, known);
     }
     for (const kind of this.gatewayRoutes()) kind.translateAgain();
-    for (const kind of [this.virtualServices, this.destinationRules]) kind.translateAgain();
+    for (const kind of [this.virtualServices, this.destinationRules, this.meshConfigs]) kind.translateAgain();
   }
 
   isGranted(

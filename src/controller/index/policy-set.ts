@@ -12,6 +12,8 @@ import {
   compileIntentions,
 } from '../translate/service-intentions/compile-intentions.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
+import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { servicesOf, specsIn } from './workload-specs.ts';
 import { waypointPrincipals } from './waypoint-principals.ts';
 
@@ -22,6 +24,7 @@ import { waypointPrincipals } from './waypoint-principals.ts';
 export class PolicySet {
   readonly #objects: MeshObjects;
   readonly #authorizations: readonly AuthorizationTranslation[];
+  readonly #requestAuthentications: readonly RequestAuthenticationTranslation[];
   readonly #peerAuthentications: readonly PeerAuthentication[];
   readonly #intentions: CompiledIntentions;
   /** Found while workloads were asked about: one policy serves all workloads of the same mode. */
@@ -30,6 +33,7 @@ export class PolicySet {
   constructor(objects: MeshObjects) {
     this.#objects = objects;
     this.#authorizations = [...objects.authorizationPolicies.all()].map(({ value }) => value);
+    this.#requestAuthentications = [...objects.requestAuthentications.all()].map(({ value }) => value);
     this.#peerAuthentications = [...objects.peerAuthentications.all()].map(({ value }) => value);
     let accounts: Accounts | undefined;
     this.#intentions = compileIntentions(
@@ -63,7 +67,7 @@ export class PolicySet {
   namesFor(spec: WorkloadSpec): readonly string[] {
     if (spec.labels[GATEWAY_NAME] !== undefined) return [];
     const names = this.#authorizations
-      .filter(policy => policy.l4 !== undefined && selects(policy, spec))
+      .filter(policy => policy.l4 !== undefined && selects({ ...policy, ...policy.full }, spec))
       .map(policy => policyName(policy.full));
     const { rootNamespace } = this.#objects.options;
     const mtls = mtlsPolicy(effectiveMtls(spec, this.#peerAuthentications, rootNamespace), rootNamespace);
@@ -93,18 +97,16 @@ export class PolicySet {
    * hold for its endpoints, whose ztunnels let the waypoint pass in turn.
    */
   forService(
-    service: { readonly namespace: string; readonly name: string },
+    service: PolicySubject,
     waypoint: { readonly namespace: string; readonly name: string } | undefined,
     endpoints: readonly WorkloadSpec[],
   ): readonly AuthorizationPolicy[] {
     const found = new Map<string, AuthorizationPolicy>();
     for (const authorization of this.#authorizations) {
-      const { full, targets } = authorization;
-      const applies =
-        targets.length > 0
-          ? targets.some(target => this.#isTarget(target, full.namespace, service, waypoint))
-          : this.#holdsFor(authorization, service.namespace, endpoints);
-      if (applies) found.set(policyName(full), full);
+      const { full } = authorization;
+      const { namespace, scope } = full;
+      if (this.#applies({ ...authorization, namespace, scope }, service, waypoint, endpoints))
+        found.set(policyName(full), full);
     }
     for (const endpoint of endpoints) {
       for (const policy of this.#intentionsFor(endpoint)) found.set(policyName(policy), policy);
@@ -112,14 +114,41 @@ export class PolicySet {
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, policy]) => policy);
   }
 
+  /** Whose tokens requests for a service may bear; chosen as its policies are. */
+  tokenIssuersFor(
+    service: PolicySubject,
+    waypoint: { readonly namespace: string; readonly name: string } | undefined,
+    endpoints: readonly WorkloadSpec[],
+  ): readonly TokenIssuer[] {
+    return this.#requestAuthentications
+      .filter(authentication => this.#applies(authentication, service, waypoint, endpoints))
+      .flatMap(({ issuers }) => issuers)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  #applies(
+    policy: PolicyReach,
+    service: PolicySubject,
+    waypoint: { readonly namespace: string; readonly name: string } | undefined,
+    endpoints: readonly WorkloadSpec[],
+  ): boolean {
+    if (policy.targets.length > 0)
+      return policy.targets.some(target => this.#isTarget(target, policy.namespace, service, waypoint));
+    if (policy.scope === 'global') return true;
+    if (policy.scope === 'namespace') return policy.namespace === service.namespace;
+    return endpoints.some(endpoint => selects(policy, endpoint));
+  }
+
   #isTarget(
     target: AuthorizationTranslation['targets'][number],
     policyNamespace: string,
-    service: { readonly namespace: string; readonly name: string },
+    service: PolicySubject,
     waypoint: { readonly namespace: string; readonly name: string } | undefined,
   ): boolean {
     switch (target.kind) {
       case 'Service':
+      case 'ServiceEntry':
+        if (target.kind !== (service.kind ?? 'Service')) return false;
         return target.name === service.name && policyNamespace === service.namespace;
       case 'Gateway':
         return target.name === waypoint?.name && policyNamespace === waypoint.namespace;
@@ -129,8 +158,6 @@ export class PolicySet {
           policyNamespace === this.#objects.options.rootNamespace &&
           target.name === this.#classOf(waypoint)
         );
-      case 'ServiceEntry':
-        return false;
     }
   }
 
@@ -139,17 +166,6 @@ export class PolicySet {
     return typeof spec === 'object' && spec !== null && 'gatewayClassName' in spec
       ? spec.gatewayClassName
       : undefined;
-  }
-
-  #holdsFor(
-    authorization: AuthorizationTranslation,
-    namespace: string,
-    endpoints: readonly WorkloadSpec[],
-  ): boolean {
-    const { full } = authorization;
-    if (full.scope === 'global') return true;
-    if (full.scope === 'namespace') return full.namespace === namespace;
-    return endpoints.some(endpoint => selects(authorization, endpoint));
   }
 
   #intentionsFor(spec: WorkloadSpec): readonly AuthorizationPolicy[] {
@@ -162,9 +178,23 @@ export class PolicySet {
   }
 }
 
-function selects(policy: AuthorizationTranslation, spec: WorkloadSpec): boolean {
+/** What a policy is for, of whatever kind it is. */
+type PolicyReach = Pick<
+  RequestAuthenticationTranslation,
+  'namespace' | 'scope' | 'selects' | 'selectsEveryNamespace' | 'targets'
+>;
+
+/** A service as policies name it. */
+export interface PolicySubject {
+  /** A Service unless told. */
+  readonly kind?: 'Service' | 'ServiceEntry';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+function selects(policy: Omit<PolicyReach, 'scope'>, spec: WorkloadSpec): boolean {
   if (policy.selects === undefined) return false;
-  const inReach = policy.selectsEveryNamespace || policy.full.namespace === spec.namespace;
+  const inReach = policy.selectsEveryNamespace || policy.namespace === spec.namespace;
   return inReach && isSelected(policy.selects, spec.labels);
 }
 

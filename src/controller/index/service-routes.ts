@@ -1,3 +1,4 @@
+import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
 import { NO_ROUTES, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
 import { serviceHostname } from '../translate/cluster.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
@@ -47,6 +48,7 @@ export function serviceRoutesOf(
   const diagnostics = [...made.diagnostics, ...policy.diagnostics];
   if (waypoint === undefined && !routed && destinationRules.length === 0)
     return { routes: undefined, conflicts, diagnostics };
+  const authorizationPolicies = policies.forService(service.value, waypoint, endpoints);
   const routes = {
     ...NO_ROUTES,
     namespace,
@@ -56,10 +58,23 @@ export function serviceRoutesOf(
     subsets,
     trafficPolicy,
     portPolicies,
-    authorizationPolicies: policies.forService(service.value, waypoint, endpoints),
+    authorizationPolicies,
+    authorizers: authorizersOf(objects, authorizationPolicies),
+    tokenIssuers: policies.tokenIssuersFor(service.value, waypoint, endpoints),
     routed,
   };
   return { routes, conflicts, diagnostics };
+}
+
+/** The providers its policies name. One that is not there refuses what is given to it. */
+function authorizersOf(
+  objects: MeshObjects,
+  policies: readonly AuthorizationPolicy[],
+): ServiceRoutes['authorizers'] {
+  const wanted = new Set(policies.map(({ provider }) => provider));
+  return [...objects.meshConfigs.all()].flatMap(({ value }) =>
+    value.authorizers.filter(({ name }) => wanted.has(name)),
+  );
 }
 
 type MadeRules = Pick<ServiceRoutes, 'rules' | 'streamRules' | 'routed'> &

@@ -4,12 +4,14 @@ export interface KnownKind {
   readonly namespaced: boolean;
 }
 
-/** Anything else is passed over: a directory may also hold Deployments and ConfigMaps. */
+/** Anything else is passed over: a directory may also hold Deployments. */
 export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['Namespace', { group: '', namespaced: false }],
   ['Node', { group: '', namespaced: false }],
   ['ServiceAccount', { group: '', namespaced: true }],
   ['Service', { group: '', namespaced: true }],
+  // The one of the mesh's configuration.
+  ['ConfigMap', { group: '', namespaced: true }],
   ['Pod', { group: '', namespaced: true }],
   ['EndpointSlice', { group: 'discovery.k8s.io', namespaced: true }],
   ['Gateway', { group: 'gateway.networking.k8s.io', namespaced: true }],
@@ -24,6 +26,7 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['VirtualService', { group: 'networking.istio.io', namespaced: true }],
   ['DestinationRule', { group: 'networking.istio.io', namespaced: true }],
   ['AuthorizationPolicy', { group: 'security.istio.io', namespaced: true }],
+  ['RequestAuthentication', { group: 'security.istio.io', namespaced: true }],
   ['PeerAuthentication', { group: 'security.istio.io', namespaced: true }],
   ['ServiceIntentions', { group: 'consul.hashicorp.com', namespaced: true }],
 ]);

@@ -12,6 +12,7 @@ import { translateGrpcRoute } from './grpc-route/grpc-route.ts';
 import { translateHttpRoute } from './http-route/http-route.ts';
 import { translatePeerAuthentication } from './peer-authentication/peer-authentication.ts';
 import { translateReferenceGrant } from './reference-grant/reference-grant.ts';
+import { translateRequestAuthentication } from './request-authentication/request-authentication.ts';
 import { translateServiceIntentions } from './service-intentions/service-intentions.ts';
 import { translateVirtualService } from './virtual-service/virtual-service.ts';
 
@@ -24,7 +25,11 @@ const FIELDS =
   retry codes headers urlRewrite requestRedirect hosts http match uri exact prefix regex route destination host retries
   retryOn redirect rewrite directResponse status body subsets labels trafficPolicy loadBalancer action from to when source
   operation principals ipBlocks paths ports key values selector matchLabels mtls mode portLevelMtls 80 sources simple set
-  add remove service method namespace sectionName toString __proto__ constructor`.split(/\s+/);
+  add remove service method namespace sectionName fault delay abort percentage fixedDelay httpStatus mirrors corsPolicy
+  allowOrigins uriRegexRewrite rewrite tls tcp sniHosts destinationSubnets delegate exportTo sourceLabels scheme authority
+  consistentHash httpCookie maglev localityLbSetting distribute failoverPriority outlierDetection connectionPool http
+  warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
+  toString __proto__ constructor`.split(/\s+/);
 const leaf = fc.oneof(
   fc.constantFrom<unknown>(
     'a',
@@ -92,6 +97,7 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       check(translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', body), root), ({ full, l4 }) => {
         compile(l4 === undefined ? [full] : [full, l4]);
       });
+      check(translateRequestAuthentication(kubeObject('RequestAuthentication', body), root), () => undefined);
       check(translatePeerAuthentication(kubeObject('PeerAuthentication', body)), () => undefined);
       check(translateServiceIntentions(kubeObject('ServiceIntentions', body)), () => undefined);
     }),

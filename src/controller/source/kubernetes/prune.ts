@@ -28,6 +28,8 @@ export function prune(object: KubeObject): KubeObject {
       return { ...kept, spec: undefined };
     case 'EndpointSlice':
       return { ...kept, spec: undefined, body: sliceBody(body) };
+    case 'ConfigMap':
+      return { ...kept, spec: undefined, body: { data: pick(objectAt(body, 'data'), ['mesh']) } };
     default:
       return { ...kept, spec: object.spec, body: { metadata: metadataKept } };
   }

@@ -1,3 +1,4 @@
+import { MESH_CONFIG_NAME } from '../../translate/mesh-config/mesh-config.ts';
 import type { Selection } from '#shared/kube/list.ts';
 import type { KubeResource } from '#shared/kube/resource.ts';
 
@@ -17,6 +18,9 @@ export function selectionOf(resource: KubeResource): Selection {
     case 'Namespace':
     case 'Node':
       return { resource, metadataOnly: true };
+    // A cluster has thousands, and whole programs in some; one of them is the mesh's configuration.
+    case 'ConfigMap':
+      return { resource, fieldSelector: `metadata.name=${MESH_CONFIG_NAME}` };
     default:
       return { resource };
   }

@@ -31,8 +31,9 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /no field of this object/,
   ],
   ['an unknown action', { action: 'BLOCK' }, 'spec.action', /not one of/],
-  ['the action AUDIT', { action: 'AUDIT' }, 'spec.action', /not supported/],
-  ['the action CUSTOM', { action: 'CUSTOM', provider: {} }, 'spec.action', /not supported/],
+  ['CUSTOM without a provider', { action: 'CUSTOM' }, 'spec.provider', /is required with CUSTOM/],
+  ['a provider without a name', { action: 'CUSTOM', provider: {} }, 'spec.provider.name', /is required/],
+  ['a provider without CUSTOM', { provider: { name: 'a' } }, 'spec.provider', /with CUSTOM only/],
   [
     'a selector with targetRefs',
     { selector: {}, targetRefs: [{ kind: 'Service', group: '', name: 'a' }] },
@@ -74,7 +75,15 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
   ],
   ['a port that is none', operation({ ports: ['http'] }), `${OPERATION}.ports`, /"http" is no port/],
   ['a port as a number', operation({ ports: [80] }), `${OPERATION}.ports`, /list of strings/],
-  ['a path template', operation({ paths: ['/a/{*}/b'] }), `${OPERATION}.paths`, /templates/],
+  ['a template that is no path', operation({ paths: ['a/{*}'] }), `${OPERATION}.paths`, /no absolute path/],
+  ['a template with a star', operation({ paths: ['/a*/{*}'] }), `${OPERATION}.paths`, /holds "\*" or braces/],
+  ['a template within a segment', operation({ paths: ['/a{*}'] }), `${OPERATION}.paths`, /mixes an operator/],
+  [
+    'a template with an operator behind {**}',
+    operation({ paths: ['/{**}/a/{*}'] }),
+    `${OPERATION}.paths`,
+    /operator behind/,
+  ],
   ['a condition without values', when({ key: 'source.ip' }), 'spec.rules[0].when[0].values', /is required/],
   [
     'a condition on nothing known',
@@ -99,26 +108,80 @@ test('a wrong AuthorizationPolicy is rejected with the field that is wrong', asy
 });
 
 test('what cannot be checked makes a policy stricter, and is said', async t => {
-  const jwt = { from: [{ source: { requestPrincipals: ['a'], namespaces: ['shop'] } }] };
-  const allow = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', { rules: [jwt] }), OPTIONS);
+  const sni = {
+    from: [{ source: { namespaces: ['shop'] } }],
+    when: [{ key: 'connection.sni', values: ['a'] }],
+  };
+  const allow = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', { rules: [sni] }), OPTIONS);
   t.match(allow, { ok: true, value: { full: { rules: [] } } }, 'an ALLOW rule allows nothing');
   t.match(allow.diagnostics[0], { severity: 'ignored', message: /the rule allows nothing/ });
   const deny = translateAuthorizationPolicy(
-    kubeObject('AuthorizationPolicy', { action: 'DENY', rules: [jwt] }),
+    kubeObject('AuthorizationPolicy', { action: 'DENY', rules: [sni] }),
     OPTIONS,
   );
-  t.match(
-    deny,
-    {
-      ok: true,
-      value: { full: { rules: [{ clauses: [{ matches: [{ namespaces: [{ value: 'shop' }] }] }] }] } },
-    },
-    'a DENY rule denies without that part',
-  );
-  t.match(deny.diagnostics[0], { severity: 'ignored', message: /denies without regard to it/ });
-  const condition = { key: 'request.auth.claims[iss]', values: ['a'] };
-  const claims = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', when(condition)), OPTIONS);
-  t.match(claims, { ok: true, value: { full: { rules: [] } } }, 'conditions likewise');
+  const rules = [{ clauses: [{ matches: [{ namespaces: [{ value: 'shop' }] }] }] }];
+  t.match(deny, { ok: true, value: { full: { rules } } }, 'a DENY rule denies without that part');
+  t.match(deny.diagnostics[0], { severity: 'ignored', message: /holds without regard to it/ });
+});
+
+test('AUDIT and CUSTOM are for waypoints alone', async t => {
+  for (const [action, spec] of [
+    ['audit', { action: 'AUDIT', rules: [{}] }],
+    ['custom', { action: 'CUSTOM', provider: { name: 'opa' }, rules: [{}] }],
+  ] as const) {
+    const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', spec), OPTIONS);
+    t.match(result, { ok: true, value: { full: { action }, l4: undefined }, diagnostics: [] }, action);
+  }
+});
+
+const USER = {
+  principal: 'https://issuer/alice',
+  claims: { aud: ['shop', 'bank'], azp: 'app', groups: ['admin', 'ops'], realm: { role: 'boss' } },
+};
+const REQUEST = {
+  method: 'GET',
+  authority: 'shop',
+  path: '/items/7/parts/a/b?x',
+  headers: ['x-forwarded-for', '9.9.9.9, 1.2.3.4'],
+};
+
+const REQUEST_ATTRIBUTES: readonly [string, object, boolean][] = [
+  ['a request principal', source({ requestPrincipals: ['https://issuer/alice'] }), true],
+  ['a request principal by its issuer', source({ requestPrincipals: ['https://issuer/*'] }), true],
+  ['another does not match', source({ requestPrincipals: ['https://issuer/bob'] }), false],
+  ['nor one that must not be', source({ notRequestPrincipals: ['*'] }), false],
+  ['the client as the nearest proxy reports it', source({ remoteIpBlocks: ['1.2.3.0/24'] }), true],
+  ['no client further away', source({ remoteIpBlocks: ['9.9.9.9'] }), false],
+  ['a client that must not be', source({ notRemoteIpBlocks: ['1.2.3.4'] }), false],
+  ['the same as a condition', when({ key: 'remote.ip', values: ['1.2.3.4'] }), true],
+  ['{*} is one segment', operation({ paths: ['/items/{*}/parts/{*}/b'] }), true],
+  ['{*} is not two', operation({ paths: ['/items/{*}/b'] }), false],
+  ['{**} is any number of segments', operation({ paths: ['/items/{**}'] }), true],
+  ['{**} may be followed by text', operation({ paths: ['/items/{**}/b'] }), true],
+  ['a template that must not match', operation({ notPaths: ['/items/{**}'] }), false],
+  ['templates and other paths', operation({ paths: ['/no', '/items/{**}'] }), true],
+  ['request.auth.principal', when({ key: 'request.auth.principal', values: ['*/alice'] }), true],
+  ['request.auth.audiences', when({ key: 'request.auth.audiences', values: ['bank'] }), true],
+  ['request.auth.presenter', when({ key: 'request.auth.presenter', values: ['app'] }), true],
+  ['a claim that is a list', when({ key: 'request.auth.claims[groups]', values: ['admin'] }), true],
+  ['a claim within another', when({ key: 'request.auth.claims[realm][role]', values: ['boss'] }), true],
+  ['a claim that must not be', when({ key: 'request.auth.claims[groups]', notValues: ['ops'] }), false],
+  ['a claim that is not there', when({ key: 'request.auth.claims[other]', values: ['*'] }), false],
+];
+
+test('what is asked of a request and its token', async t => {
+  for (const [name, spec, expected] of REQUEST_ATTRIBUTES) {
+    const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', spec), OPTIONS);
+    if (!result.ok) throw new Error(`${name}: ${JSON.stringify(result.diagnostics)}`);
+    const connection = authzConnection({
+      sourceIdentity: 'spiffe://cluster.local/ns/shop/sa/orders',
+      sourceIp: '10.0.0.1',
+      destinationIp: '10.0.0.2',
+      destinationPort: 80,
+    });
+    const decision = evaluate(compile([result.value.full]), connection, REQUEST, USER);
+    t.equal(decision.allowed, expected, name);
+  }
 });
 
 test('scopes', async t => {

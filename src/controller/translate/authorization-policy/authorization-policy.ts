@@ -1,4 +1,4 @@
-import type { AuthorizationPolicy, PolicyScope, Rule } from '#shared/authz/policy.ts';
+import type { AuthorizationPolicy, PolicyAction, PolicyScope, Rule } from '#shared/authz/policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
@@ -25,7 +25,7 @@ export interface AuthorizationOptions {
   readonly rootNamespace: string;
 }
 
-/** Istio AuthorizationPolicy of action ALLOW or DENY. */
+/** Istio AuthorizationPolicy. */
 export function translateAuthorizationPolicy(
   object: KubeObject,
   options: AuthorizationOptions,
@@ -42,7 +42,7 @@ function readPolicy(
 ): AuthorizationTranslation {
   const { namespace } = object.metadata;
   const action = readAction(spec);
-  spec.refused('provider', 'remove it; action CUSTOM is not supported');
+  const provider = readProvider(spec, action);
   const selects = spec.object('selector', selector => selector.stringMap('matchLabels'));
   const targets = readTargets(spec);
   if (selects !== undefined && targets.length > 0) {
@@ -54,26 +54,35 @@ function readPolicy(
   const isRoot = namespace === options.rootNamespace;
   const hasSelector = selects !== undefined && selects.size > 0;
   const scope: PolicyScope = hasSelector ? 'workload_selector' : isRoot ? 'global' : 'namespace';
-  const full: AuthorizationPolicy = { ...identityOf(object), scope, action, rules };
+  const full: AuthorizationPolicy = { ...identityOf(object), scope, action, rules, provider };
   return {
     full,
-    l4: targets.length > 0 ? undefined : l4Policy(spec, full),
+    l4: targets.length > 0 || !reachesZtunnel(action) ? undefined : l4Policy(spec, full),
     selects: hasSelector ? selects : undefined,
     selectsEveryNamespace: hasSelector && isRoot,
     targets,
   };
 }
 
-function readAction(spec: Fields): 'allow' | 'deny' {
-  const action = spec.oneOf('action', ['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']);
-  if (action === 'AUDIT' || action === 'CUSTOM') {
-    spec.reject(
-      'action',
-      `action ${action} is not supported`,
-      'use ALLOW or DENY; to try one out, annotate istio.io/dry-run: "true"',
-    );
-  }
-  return action === 'DENY' ? 'deny' : 'allow';
+const ACTIONS = { ALLOW: 'allow', DENY: 'deny', AUDIT: 'audit', CUSTOM: 'custom' } as const;
+
+function readAction(spec: Fields): PolicyAction {
+  return ACTIONS[spec.oneOf('action', ['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']) ?? 'ALLOW'];
+}
+
+/** Who is asked, by action CUSTOM. */
+function readProvider(spec: Fields, action: PolicyAction): string | undefined {
+  const provider = spec.object('provider', fields => fields.requiredString('name'));
+  if (action === 'custom' && !spec.has('provider'))
+    spec.reject('provider', 'is required with CUSTOM', 'name a provider of the mesh');
+  if (action !== 'custom' && spec.has('provider'))
+    spec.reject('provider', 'has a meaning with CUSTOM only', 'set action CUSTOM, or remove it');
+  return provider;
+}
+
+/** The other two are for waypoints. */
+function reachesZtunnel(action: PolicyAction): boolean {
+  return action === 'allow' || action === 'deny';
 }
 
 /** What a ztunnel can hold against a connection, and what is said about the rest. */

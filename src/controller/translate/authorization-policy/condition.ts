@@ -1,4 +1,4 @@
-import type { HeaderValueMatch, Match } from '#shared/authz/policy.ts';
+import type { ClaimValueMatch, HeaderValueMatch, HttpMatch, Match } from '#shared/authz/policy.ts';
 import { EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
@@ -13,6 +13,8 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
     fields.reject('values', 'is required, or notValues', 'set one of them');
   const [, header] = /^request\.headers\[(.+)\]$/.exec(key) ?? [];
   if (header !== undefined) return readHeader(fields, header);
+  const claim = claimOf(key);
+  if (claim !== undefined) return withHttp({ claims: [readClaim(fields, claim)] });
   switch (key) {
     case 'source.ip':
       return { ...EMPTY_MATCH, sourceIps: cidrs(fields, 'values'), notSourceIps: cidrs(fields, 'notValues') };
@@ -46,6 +48,13 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
         destinationPorts: ports(fields, 'values'),
         notDestinationPorts: ports(fields, 'notValues'),
       };
+    case 'remote.ip':
+      return withHttp({ remoteIps: cidrs(fields, 'values'), notRemoteIps: cidrs(fields, 'notValues') });
+    case 'request.auth.principal':
+      return withHttp({
+        requestPrincipals: stringMatches(fields, 'values'),
+        notRequestPrincipals: stringMatches(fields, 'notValues'),
+      });
     default:
       return readUnchecked(fields, key, context);
   }
@@ -60,20 +69,37 @@ function readHeader(fields: Fields, name: string): Match {
     values: stringMatches(fields, 'values'),
     notValues: stringMatches(fields, 'notValues'),
   };
-  return { ...EMPTY_MATCH, http: { ...ANY_HTTP_REQUEST, headers: [header] } };
+  return withHttp({ headers: [header] });
 }
 
-const NOT_CHECKED = /^(?:request\.auth\.|remote\.ip$|connection\.sni$|experimental\.)/;
+function withHttp(http: Partial<HttpMatch>): Match {
+  return { ...EMPTY_MATCH, http: { ...ANY_HTTP_REQUEST, ...http } };
+}
+
+/** The claim an attribute of a token stands for; `request.auth.claims[a][b]` is the claim `b` of the object `a`. */
+function claimOf(key: string): readonly string[] | undefined {
+  if (key === 'request.auth.audiences') return ['aud'];
+  if (key === 'request.auth.presenter') return ['azp'];
+  const [, path] = /^request\.auth\.claims((?:\[[^[\]]+\])+)$/.exec(key) ?? [];
+  return path?.slice(1, -1).split('][');
+}
+
+function readClaim(fields: Fields, claim: readonly string[]): ClaimValueMatch {
+  return { claim, values: stringMatches(fields, 'values'), notValues: stringMatches(fields, 'notValues') };
+}
+
+/** TLS between workloads is the mesh's own and names no server; filters of Envoy's are not there. */
+const NOT_CHECKED = /^(?:connection\.sni$|experimental\.)/;
 
 function readUnchecked(fields: Fields, key: string, context: RuleReading): undefined {
   fields.strings('values');
   fields.strings('notValues');
-  if (NOT_CHECKED.test(key)) unchecked(fields, 'key', context, 'this attribute is not known to the mesh yet');
+  if (NOT_CHECKED.test(key)) unchecked(fields, 'key', context, 'this attribute does not exist in the mesh');
   else if (key !== '') {
     fields.reject(
       'key',
       'is no attribute a policy can ask for',
-      'use source.*, destination.* or request.headers[name]',
+      'use source.*, destination.*, remote.ip, request.headers[name] or request.auth.*',
     );
   }
 }

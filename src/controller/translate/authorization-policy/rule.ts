@@ -1,5 +1,5 @@
 import { EMPTY_MATCH } from '#shared/authz/policy.ts';
-import type { Clause, Match, Rule } from '#shared/authz/policy.ts';
+import type { Clause, Match, PolicyAction, Rule } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 import { readCondition } from './condition.ts';
 import { readOperation } from './operation.ts';
@@ -10,7 +10,7 @@ import type { RuleReading } from './unchecked.ts';
  * A rule, or undefined where it holds something this mesh cannot check and leaving that out would let more in: such a
  * rule of an ALLOW policy allows nothing. In a DENY policy it denies without that part. Both are reported.
  */
-export function readRule(fields: Fields, action: 'allow' | 'deny', namespace: string): Rule | undefined {
+export function readRule(fields: Fields, action: PolicyAction, namespace: string): Rule | undefined {
   const context: RuleReading = { action, namespace, unchecked: [] };
   const from = fields.objects('from', item =>
     readWrapped(item, 'source', source => readSource(source, context)),

@@ -1,8 +1,10 @@
-import type { Match } from '#shared/authz/policy.ts';
-import { EMPTY_MATCH } from '#shared/authz/policy.ts';
+import type { HttpMatch, Match } from '#shared/authz/policy.ts';
+import { ANY_HTTP_REQUEST, EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
-import { unchecked, type RuleReading } from './unchecked.ts';
+import type { RuleReading } from './unchecked.ts';
 import { cidrs, serviceAccounts, stringMatches } from './values.ts';
+
+const HTTP_FIELDS = ['requestPrincipals', 'notRequestPrincipals', 'remoteIps', 'notRemoteIps'] as const;
 
 /** `from[].source`. */
 export function readSource(fields: Fields, context: RuleReading): Match {
@@ -17,11 +19,13 @@ export function readSource(fields: Fields, context: RuleReading): Match {
     sourceIps: cidrs(fields, 'ipBlocks'),
     notSourceIps: cidrs(fields, 'notIpBlocks'),
   };
-  const jwt = 'requests are not authenticated by token yet (RequestAuthentication)';
-  unchecked(fields, 'requestPrincipals', context, jwt);
-  unchecked(fields, 'notRequestPrincipals', context, jwt);
-  const forwarded = 'the address a client claims in X-Forwarded-For is not trusted inside the mesh';
-  unchecked(fields, 'remoteIpBlocks', context, forwarded);
-  unchecked(fields, 'notRemoteIpBlocks', context, forwarded);
-  return match;
+  const http: HttpMatch = {
+    ...ANY_HTTP_REQUEST,
+    requestPrincipals: stringMatches(fields, 'requestPrincipals'),
+    notRequestPrincipals: stringMatches(fields, 'notRequestPrincipals'),
+    remoteIps: cidrs(fields, 'remoteIpBlocks'),
+    notRemoteIps: cidrs(fields, 'notRemoteIpBlocks'),
+  };
+  const asksHttp = HTTP_FIELDS.some(field => http[field].length > 0);
+  return { ...match, http: asksHttp ? http : undefined };
 }

@@ -1,8 +1,9 @@
+import type { PolicyAction } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 
 /** A rule while it is read. */
 export interface RuleReading {
-  readonly action: 'allow' | 'deny';
+  readonly action: PolicyAction;
   /** Of the policy. */
   readonly namespace: string;
   /** Fields that could not be checked. */
@@ -13,7 +14,7 @@ export interface RuleReading {
 export function unchecked(fields: Fields, key: string, context: RuleReading, why: string): void {
   if (!fields.has(key)) return;
   const effect =
-    context.action === 'allow' ? 'the rule allows nothing' : 'the rule denies without regard to it';
+    context.action === 'allow' ? 'the rule allows nothing' : 'the rule holds without regard to it';
   fields.ignore(key, `${why}: ${effect}`, 'remove it or the rule');
   context.unchecked.push(fields.at(key));
 }

@@ -5,7 +5,16 @@ import type { Fields } from '../decode.ts';
 
 /** Istio's notation: `*` is presence, `*x` a suffix, `x*` a prefix, anything else exact. */
 export function stringMatches(fields: Fields, key: string): readonly StringMatch[] {
-  return fields.strings(key).map(text => stringMatch(fields, key, text));
+  return stringMatchesOf(fields, key, fields.strings(key));
+}
+
+/** Of some of the texts of a field. */
+export function stringMatchesOf(
+  fields: Fields,
+  key: string,
+  texts: readonly string[],
+): readonly StringMatch[] {
+  return texts.map(text => stringMatch(fields, key, text));
 }
 
 function stringMatch(fields: Fields, key: string, text: string): StringMatch {

@@ -1,0 +1,111 @@
+import { parseJwks } from '#shared/jwt/jwks.ts';
+import type { PolicyScope } from '#shared/authz/policy.ts';
+import type { TokenIssuer, TokenKeys, TokenLocation } from '#shared/route/token-issuer.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import { readTargets, type PolicyTarget } from '../authorization-policy/target.ts';
+import { readSpec, type Fields } from '../decode.ts';
+import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { headerName } from '../http-headers.ts';
+
+/** Whose tokens requests may bear, and for which services. */
+export interface RequestAuthenticationTranslation {
+  readonly namespace: string;
+  readonly scope: PolicyScope;
+  /** As of `AuthorizationTranslation`. */
+  readonly selects: ReadonlyMap<string, string> | undefined;
+  readonly selectsEveryNamespace: boolean;
+  readonly targets: readonly PolicyTarget[];
+  readonly issuers: readonly TokenIssuer[];
+}
+
+export interface RequestAuthenticationOptions {
+  readonly rootNamespace: string;
+}
+
+/** Istio RequestAuthentication, for waypoints: ztunnels see no requests. */
+export function translateRequestAuthentication(
+  object: KubeObject,
+  { rootNamespace }: RequestAuthenticationOptions,
+): Translated<RequestAuthenticationTranslation> {
+  const diagnostics = new Diagnostics(object);
+  const { name, namespace } = object.metadata;
+  const isRoot = namespace === rootNamespace;
+  const read = readSpec(object, diagnostics, spec => {
+    const selects = spec.object('selector', selector => selector.stringMap('matchLabels'));
+    const targets = readTargets(spec);
+    if (selects !== undefined && targets.length > 0)
+      spec.reject('selector', 'cannot be together with targetRefs', 'keep the one you mean');
+    const hasSelector = selects !== undefined && selects.size > 0;
+    const scope: PolicyScope = hasSelector ? 'workload_selector' : isRoot ? 'global' : 'namespace';
+    return {
+      namespace,
+      scope,
+      selects: hasSelector ? selects : undefined,
+      selectsEveryNamespace: hasSelector && isRoot,
+      targets,
+      issuers: spec.objects('jwtRules', (rule, index) => readIssuer(rule, `${namespace}/${name}/${index}`)),
+    };
+  });
+  const nothing = { selects: undefined, selectsEveryNamespace: false, targets: [], issuers: [] };
+  return diagnostics.conclude(read ?? { namespace, scope: 'namespace', ...nothing });
+}
+
+/** Istio's: of a fetch of keys, and what clocks may differ by. */
+const DEFAULT_TIMEOUT_MS = 5000;
+const CLOCK_SKEW_MS = 60_000;
+
+function readIssuer(fields: Fields, name: string): TokenIssuer {
+  const payloadHeader = fields.string('outputPayloadToHeader');
+  fields.unsupported(
+    'spaceDelimitedClaims',
+    'remove it; scope and permission are taken apart at spaces anyway',
+  );
+  return {
+    name,
+    issuer: fields.requiredString('issuer'),
+    audiences: fields.strings('audiences'),
+    keys: readKeys(fields),
+    from: readLocations(fields),
+    forwardOriginal: fields.boolean('forwardOriginalToken') ?? false,
+    outputPayloadToHeader:
+      payloadHeader === undefined ? undefined : headerName(fields, 'outputPayloadToHeader', payloadHeader),
+    outputClaimToHeaders: fields.objects('outputClaimToHeaders', output => ({
+      header: headerName(output, 'header', output.requiredString('header')),
+      claim: output.requiredString('claim').split('.'),
+    })),
+    timeoutMs: fields.durationMs('timeout', '5s') || DEFAULT_TIMEOUT_MS,
+    clockSkewMs: CLOCK_SKEW_MS,
+    requiredClaims: [],
+  };
+}
+
+function readKeys(fields: Fields): TokenKeys {
+  const jwks = fields.string('jwks');
+  const uri = fields.string('jwksUri') ?? fields.string('jwks_uri');
+  if (jwks !== undefined && uri !== undefined)
+    fields.reject('jwks', 'cannot be together with jwksUri', 'keep the one you mean');
+  if (jwks !== undefined) {
+    const keys = parseJwks(jwks);
+    if (!keys.ok) fields.reject('jwks', `cannot be used: ${keys.reason}`, 'write a JSON Web Key Set');
+    return { kind: 'inline', jwks };
+  }
+  if (uri === undefined) return { kind: 'discovery' };
+  if (!/^https?:\/\/[^/]/.test(uri)) fields.reject('jwksUri', 'is no HTTP address', 'begin it with https://');
+  return { kind: 'uri', uri };
+}
+
+const DEFAULT_LOCATIONS: readonly TokenLocation[] = [
+  { kind: 'header', name: 'authorization', prefix: 'Bearer ' },
+  { kind: 'query', name: 'access_token' },
+];
+
+function readLocations(fields: Fields): readonly TokenLocation[] {
+  const headers = fields.objects('fromHeaders', (header): TokenLocation => {
+    const name = headerName(header, 'name', header.requiredString('name'));
+    return { kind: 'header', name, prefix: header.string('prefix') ?? '' };
+  });
+  const queries = fields.strings('fromParams').map((name): TokenLocation => ({ kind: 'query', name }));
+  const cookies = fields.strings('fromCookies').map((name): TokenLocation => ({ kind: 'cookie', name }));
+  const from = [...headers, ...queries, ...cookies];
+  return from.length > 0 ? from : DEFAULT_LOCATIONS;
+}
