@@ -11,6 +11,7 @@ import type { ClusterConfig, ControllerConfig } from './config.ts';
 import { openClusterAuthority } from './kube/cluster-authority.ts';
 import { LeaderElection } from './kube/leader-election.ts';
 import { type Leadership, SoleLeader } from './kube/leadership.ts';
+import { RootBundlePublisher } from './kube/root-bundle.ts';
 import { DirectorySource } from './source/directory.ts';
 import { KubernetesSource } from './source/kubernetes/kubernetes-source.ts';
 import type { ObjectSource } from './source/object-source.ts';
@@ -88,6 +89,7 @@ async function openCluster(options: PlatformOptions, cluster: ClusterConfig): Pr
     name: LEASE_NAME,
     me: cluster.replica,
   });
+  election.add(new RootBundlePublisher({ ...shared, ca: authority.ca, logger: logger.child('roots') }));
   const { nodeAccounts, tokenAudience: audience } = cluster;
   const reviewer = createTokenReviewer({ api, clock, trustDomain, audience, nodeAccounts });
   return {
