@@ -308,6 +308,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   onAttemptBody(slice: Buffer): boolean {
     this.#idle?.touch();
     this.#record.responseBytes += slice.length;
+    this.#record.responseMessages?.onBody(slice);
     return this.#exchange.sendBody(slice);
   }
 
@@ -400,6 +401,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
 
   onBody(slice: Buffer): boolean {
     this.#idle?.touch();
+    this.#record.requestMessages?.onBody(slice);
     if (this.#done || this.#body === undefined) return true;
     this.#filters?.onBody(slice);
     return this.#body.append(slice);

@@ -4,6 +4,7 @@ import type { Service } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { TappedRequest } from '../tap/tapped-request.ts';
+import { GrpcMessages } from '../telemetry/grpc-messages.ts';
 import { logRequest, type RequestLine } from '../telemetry/request-log.ts';
 import type { Downstream } from './environment.ts';
 
@@ -24,6 +25,9 @@ export class RequestRecord {
   grpcStatus = '';
   requestBytes = 0;
   responseBytes = 0;
+  /** Of gRPC. */
+  readonly requestMessages: GrpcMessages | undefined;
+  readonly responseMessages: GrpcMessages | undefined;
   /** Until the head of the upstream's response; -1 when there was none. */
   upstreamMs = -1;
   /** Somebody watches this request. */
@@ -35,6 +39,8 @@ export class RequestRecord {
     this.startMs = startMs;
     this.grpc = grpc;
     this.service = service;
+    this.requestMessages = grpc ? new GrpcMessages() : undefined;
+    this.responseMessages = grpc ? new GrpcMessages() : undefined;
   }
 
   /** One set of metric increments and one line of the access log. */
@@ -69,6 +75,9 @@ export class RequestRecord {
     cells.durationMs.observe(durationMs);
     cells.requestBytes.observe(this.requestBytes);
     cells.responseBytes.observe(this.responseBytes);
+    if (cells.messages === undefined) return;
+    cells.messages.requests.value += this.requestMessages?.count ?? 0;
+    cells.messages.responses.value += this.responseMessages?.count ?? 0;
   }
 
   #line(downstream: Downstream, request: RequestHead, durationMs: number): RequestLine {

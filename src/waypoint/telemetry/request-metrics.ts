@@ -52,6 +52,8 @@ export interface RequestCells {
   readonly durationMs: HistogramCell;
   readonly requestBytes: HistogramCell;
   readonly responseBytes: HistogramCell;
+  /** Of gRPC. */
+  readonly messages: { readonly requests: Cell; readonly responses: Cell } | undefined;
 }
 
 /** The cells between one client, one service and one endpoint, by how requests ended. */
@@ -70,13 +72,19 @@ export class PairCells {
       const known = this.#plain[status];
       return known ?? (this.#plain[status] = this.#make('http', status, flags, ''));
     }
-    const key = `${grpc}/${status}/${flags}/${grpcStatus}`;
+    const bounded = boundedGrpcStatus(grpcStatus);
+    const key = `${grpc}/${status}/${flags}/${bounded}`;
     let cells = this.#others.get(key);
     if (cells === undefined) {
-      this.#others.set(key, (cells = this.#make(grpc ? 'grpc' : 'http', status, flags, grpcStatus)));
+      this.#others.set(key, (cells = this.#make(grpc ? 'grpc' : 'http', status, flags, bounded)));
     }
     return cells;
   }
+}
+
+/** A number that gRPC knows, 0 to 16: an upstream may write anything, and must not make a series of each. */
+function boundedGrpcStatus(text: string): string {
+  return text === '' || /^(?:\d|1[0-6])$/.test(text) ? text : 'other';
 }
 
 type ByService = WeakMap<object, WeakMap<object, PairCells>>;
@@ -90,6 +98,8 @@ export class RequestMetrics {
   readonly #durations: HistogramFamily;
   readonly #requestBytes: HistogramFamily;
   readonly #responseBytes: HistogramFamily;
+  readonly #requestMessages: CellFamily;
+  readonly #responseMessages: CellFamily;
   /** Client → service → endpoint. Weak, so that what the mesh forgets is forgotten here. */
   readonly #pairs = new WeakMap<object, ByService>();
 
@@ -113,6 +123,16 @@ export class RequestMetrics {
       help: 'Size of response bodies.',
       labels,
       buckets: BYTE_BUCKETS,
+    });
+    this.#requestMessages = metrics.counter({
+      name: 'istio_request_messages_total',
+      help: 'gRPC messages that clients sent.',
+      labels,
+    });
+    this.#responseMessages = metrics.counter({
+      name: 'istio_response_messages_total',
+      help: 'gRPC messages that servers sent.',
+      labels,
     });
   }
 
@@ -146,6 +166,10 @@ export class RequestMetrics {
         durationMs: this.#durations.cell(values),
         requestBytes: this.#requestBytes.cell(values),
         responseBytes: this.#responseBytes.cell(values),
+        messages:
+          protocol === 'grpc'
+            ? { requests: this.#requestMessages.cell(values), responses: this.#responseMessages.cell(values) }
+            : undefined,
       };
     });
   }

@@ -1,0 +1,223 @@
+import { test, type Test } from 'tap';
+import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
+import type { OutlierDetection } from '#shared/route/traffic-policy.ts';
+import { type Conduct, type SimulatedAnswer, SimulatedMesh } from './testing/simulated-mesh.ts';
+
+/**
+ * Resilience experiments: endpoints that misbehave behind a whole traffic thread, on a clock that moves when told. What is
+ * asserted are counts: how many requests failed, how much load was added, how many requests an endpoint got.
+ */
+const OUTLIER: OutlierDetection = {
+  consecutive5xx: 5,
+  consecutiveGatewayErrors: 0,
+  splitExternalLocalOriginErrors: false,
+  consecutiveLocalOriginFailures: 5,
+  errorStatusCodes: [],
+  intervalMs: 10_000,
+  baseEjectionMs: 30_000,
+  maxEjectionPercent: 50,
+  minHealthPercent: 0,
+};
+const ACCRUAL = {
+  when: { kind: 'consecutive', failures: 7 },
+  minPenaltyMs: 1_000,
+  maxPenaltyMs: 60_000,
+  jitter: 0.5,
+} as const;
+const RETRY_5XX = {
+  ...DEFAULT_RETRY_POLICY,
+  on: [...DEFAULT_RETRY_POLICY.on, '5xx', 'reset'] as const,
+};
+
+async function experiment(t: Test, ...args: Parameters<typeof SimulatedMesh.create>): Promise<SimulatedMesh> {
+  const mesh = await SimulatedMesh.create(...args);
+  t.teardown(() => mesh.close());
+  return mesh;
+}
+
+const failed = (answers: readonly SimulatedAnswer[]): number =>
+  answers.filter(({ status }) => status !== 200).length;
+const reached = (mesh: SimulatedMesh): number =>
+  mesh.endpoints.reduce((sum, { requests }) => sum + requests, 0);
+
+function conduct(mesh: SimulatedMesh, how: Conduct, ...indexes: number[]): void {
+  for (const i of indexes) {
+    const endpoint = mesh.endpoints[i];
+    if (endpoint !== undefined) endpoint.conduct = how;
+  }
+}
+
+const MISBEHAVING: readonly (readonly [string, Conduct])[] = [
+  ['fails every request', 'fail'],
+  ['resets every request', 'reset'],
+  ['never answers', 'hang'],
+];
+
+for (const [how, what] of MISBEHAVING) {
+  test(`an endpoint of five that ${how}: retries hide it, it is left out after five, and is back when it has recovered`, async t => {
+    const mesh = await experiment(t, 5, {
+      policy: { outlierDetection: OUTLIER },
+      rule: { retry: { ...RETRY_5XX, perTryTimeoutMs: 200 } },
+    });
+    conduct(mesh, what, 0);
+    const [bad] = mesh.endpoints;
+    const answers = await mesh.load(100, 10, 100);
+    await mesh.pass(1_000);
+    t.equal(failed(answers), 0, 'no client sees a failure');
+    // Those on their way when the fifth failed are beyond it.
+    t.ok((bad?.requests ?? 0) >= 5 && (bad?.requests ?? 0) <= 25, `it got ${bad?.requests} of 1000 requests`);
+    t.equal(reached(mesh), 1_000 + (bad?.requests ?? 0), 'each of them was sent once more, nothing else');
+    conduct(mesh, 'ok', 0);
+    await mesh.pass(40_000);
+    const before = bad?.requests ?? 0;
+    t.equal(failed(await mesh.load(20, 10, 100)), 0);
+    t.ok(
+      (bad?.requests ?? 0) - before >= 20,
+      `recovered, it gets its share again: ${(bad?.requests ?? 0) - before} of 200`,
+    );
+  });
+}
+
+test('failure accrual: out after seven, then one probe a penalty, and back with the first that succeeds', async t => {
+  const mesh = await experiment(t, 3, { policy: { failureAccrual: ACCRUAL }, rule: { retry: RETRY_5XX } });
+  conduct(mesh, 'fail', 0);
+  const [bad] = mesh.endpoints;
+  t.equal(failed(await mesh.load(30, 3, 10)), 0);
+  const first = bad?.requests ?? 0;
+  t.ok(first >= 7 && first <= 10, `${first} until it was out`);
+  // Penalties of 1 to 1.5 s, 2 to 3, 4 to 6, 8 to 12: in 16 s there is room for four probes, at most five.
+  t.equal(failed(await mesh.load(160, 3, 100)), 0);
+  const probes = (bad?.requests ?? 0) - first;
+  t.ok(probes >= 3 && probes <= 5, `${probes} probes in 16 s`);
+  conduct(mesh, 'ok', 0);
+  t.equal(failed(await mesh.load(300, 3, 100)), 0);
+  t.ok((bad?.requests ?? 0) - first - probes > 100, 'it has its share again');
+});
+
+test('accrual with every endpoint out never latches: all are tried, and serve as soon as they can', async t => {
+  const mesh = await experiment(t, 3, { policy: { failureAccrual: ACCRUAL } });
+  conduct(mesh, 'fail', 0, 1, 2);
+  t.equal(failed(await mesh.load(50, 6, 100)), 300);
+  conduct(mesh, 'ok', 0, 1, 2);
+  t.equal(failed(await mesh.load(50, 6, 100)), 0, 'the first request after the recovery succeeds');
+});
+
+test('a slow endpoint gets little of the load: by requests in progress, and less by response time', async t => {
+  for (const kind of ['least_request', 'peak_ewma'] as const) {
+    const mesh = await experiment(t, 4, { policy: { loadBalancer: { kind } } });
+    conduct(mesh, { afterMs: 20 }, 0, 1, 2);
+    conduct(mesh, { afterMs: 1_000 }, 3);
+    await mesh.load(200, 4, 20);
+    await mesh.pass(2_000);
+    const share = (mesh.endpoints[3]?.requests ?? 0) / reached(mesh);
+    t.ok(
+      share < (kind === 'peak_ewma' ? 0.05 : 0.15),
+      `${kind}: ${(100 * share).toFixed(1)} % instead of 25 %`,
+    );
+  }
+});
+
+test('a storm of retries is held by the budget: a fifth more, and the floor', async t => {
+  const mesh = await experiment(t, 4, {
+    policy: { retryBudget: { ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 } },
+    rule: { retry: { ...RETRY_5XX, attempts: 5 } },
+  });
+  conduct(mesh, 'fail', 0, 1, 2, 3);
+  const answers = await mesh.load(200, 10, 100);
+  await mesh.pass(1_000);
+  t.equal(failed(answers), 2_000);
+  // In 20 s: a fifth of 2,000, and 10 a second of two windows of 10 s.
+  const retries = reached(mesh) - 2_000;
+  t.ok(
+    retries > 300 && retries <= 400 + 2 * 100 + 20,
+    `${retries} retries for 2,000 requests; without a budget 10,000`,
+  );
+  conduct(mesh, 'ok', 0, 1, 2, 3);
+  t.equal(failed(await mesh.load(10, 10, 100)), 0, 'served at once when the service is back');
+});
+
+test('half of the endpoints gone at once, and the mesh does not know: no client sees it, and few dials are wasted', async t => {
+  const mesh = await experiment(t, 10);
+  t.equal(failed(await mesh.load(10, 20, 100)), 0);
+  for (const endpoint of mesh.endpoints.slice(0, 5)) endpoint.kill();
+  const before = mesh.endpoints.slice(0, 5).reduce((sum, { dials }) => sum + dials, 0);
+  const answers = await mesh.load(100, 20, 100);
+  t.equal(failed(answers), 0, '2,000 requests');
+  const wasted = mesh.endpoints.slice(0, 5).reduce((sum, { dials }) => sum + dials, 0) - before;
+  t.ok(wasted < 100, `${wasted} dials to endpoints that are gone, in 10 s`);
+});
+
+test('endpoints that vanish without a word: who waits goes elsewhere after 3 s, who comes later at once', async t => {
+  const mesh = await experiment(t, 4);
+  conduct(mesh, 'vanish', 0, 1);
+  const first = await mesh.send(8);
+  t.ok(failed(first) > 0, 'some wait');
+  await mesh.pass(4_000);
+  const waited = failed(first);
+  await mesh.pass(4_000);
+  t.equal(failed(first), 0, `${waited} met both of them, and waited twice`);
+  const later = await mesh.load(50, 8, 100);
+  await mesh.pass(4_000);
+  t.equal(failed(later), 0);
+});
+
+test('all endpoints gone and back: refused meanwhile, with a reason; served with the first request after', async t => {
+  const mesh = await experiment(t, 3);
+  for (const endpoint of mesh.endpoints) endpoint.kill();
+  const meanwhile = await mesh.load(30, 5, 100);
+  t.equal(failed(meanwhile), 150);
+  t.ok(meanwhile.every(({ status }) => status === 503));
+  t.match(mesh.lines.at(-1), /response_flags="UF,URX"|response_flags="UF"/);
+  conduct(mesh, 'ok', 0, 1, 2);
+  t.equal(failed(await mesh.load(30, 5, 100)), 0);
+});
+
+test('a rollout of every endpoint, the process ending before the mesh hears of it: no failure', async t => {
+  const mesh = await experiment(t, 6);
+  const serving = mesh.endpoints.slice(0, 3).map(endpoint => endpoint.workload.uid);
+  mesh.apply({ removedWorkloads: mesh.endpoints.slice(3).map(endpoint => endpoint.workload.uid) });
+  conduct(mesh, { afterMs: 30 }, 0, 1, 2, 3, 4, 5);
+  const answers: SimulatedAnswer[] = [];
+  for (let i = 0; i < 3; i++) {
+    const [old, fresh] = [mesh.endpoints[i], mesh.endpoints[i + 3]];
+    if (old === undefined || fresh === undefined) return;
+    mesh.apply({ workloads: [fresh.workload] });
+    answers.push(...(await mesh.load(20, 5, 50)));
+    old.stop();
+    answers.push(...(await mesh.load(20, 5, 50)));
+    mesh.apply({ removedWorkloads: [serving[i] ?? ''] });
+    answers.push(...(await mesh.load(20, 5, 50)));
+  }
+  await mesh.pass(1_000);
+  t.equal(answers.length, 900);
+  t.equal(failed(answers), 0);
+});
+
+test('circuit breaking: as many requests as the policy allows are under way, one more is refused with UO', async t => {
+  const mesh = await experiment(t, 2, { policy: { http2MaxRequests: 10 } });
+  conduct(mesh, { afterMs: 1_000 }, 0, 1);
+  const answers = await mesh.send(25);
+  t.equal(answers.filter(({ status }) => status === 503).length, 15);
+  t.equal(reached(mesh), 10, 'the endpoints saw nothing of them');
+  t.match(mesh.lines.at(-1), /response_flags="UO".*10 requests are under way already/);
+  await mesh.pass(1_100);
+  t.equal(failed(answers), 15);
+  t.equal(failed(await mesh.send(10).then(async sent => (await mesh.pass(1_100), sent))), 0, 'room again');
+});
+
+test('one thread of four lets a quarter of the requests through', async t => {
+  const mesh = await experiment(t, 2, { policy: { http2MaxRequests: 10 }, settings: { threads: 4 } });
+  conduct(mesh, { afterMs: 1_000 }, 0, 1);
+  const answers = await mesh.send(25);
+  t.equal(answers.filter(({ status }) => status === 503).length, 22);
+});
+
+test('more requests than the waypoint takes are refused at once with OM', async t => {
+  const mesh = await experiment(t, 2, { settings: { maxRequests: 20 } });
+  conduct(mesh, { afterMs: 1_000 }, 0, 1);
+  const answers = await mesh.send(30);
+  t.equal(answers.filter(({ status }) => status === 503).length, 10);
+  t.match(mesh.lines.at(-1), /response_flags="OM".*MAX_REQUESTS/);
+  await mesh.pass(1_100);
+  t.equal(failed(answers), 10);
+});

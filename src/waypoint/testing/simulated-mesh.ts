@@ -1,0 +1,272 @@
+import { ChannelError } from '#shared/engine/channel.ts';
+import type { ConnectTarget, Engine, TcpChannel } from '#shared/engine/engine.ts';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import type { RouteRule, ServiceRoutes } from '#shared/route/model.ts';
+import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { memoryChannelPair } from '#shared/testing/memory-channel.ts';
+import { delta, endpointOf, noRoutes, service, workload } from '#shared/testing/topology.ts';
+import { routeRule } from '#shared/testing/route.ts';
+import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+import type { Workload } from '#shared/workload/workload.ts';
+import type { TrafficSettings } from '../workers/settings.ts';
+import { TrafficThread } from '../workers/traffic-thread.ts';
+import { testSettings } from './settings.ts';
+
+/** What an endpoint does with a connection or a request. */
+export type Conduct =
+  | 'ok'
+  /** Answers 503. */
+  | 'fail'
+  /** Takes the request and never answers. */
+  | 'hang'
+  | 'reset'
+  /** Nobody listens. */
+  | 'refuse'
+  /** Packets to it are lost. */
+  | 'vanish'
+  /** Answers after so many ms. */
+  | { readonly afterMs: number };
+
+/** One application instance of the simulated service. */
+export class SimulatedEndpoint {
+  readonly workload: Workload;
+  conduct: Conduct = 'ok';
+  /** Requests that reached it, ever. */
+  requests = 0;
+  /** Connections that were tried. */
+  dials = 0;
+  /** Connections, and the requests under way on each. */
+  readonly open = new Map<TcpChannel, number>();
+
+  constructor(name: string, ip: string) {
+    this.workload = workload(name, {
+      addresses: [ip],
+      tunnelProtocol: 'none',
+      services: endpointOf(ECHO),
+      node: name,
+    });
+  }
+
+  /** The process ends in order: it listens no more, closes what is idle, and answers what it has taken. */
+  stop(): void {
+    this.conduct = 'refuse';
+    for (const [channel, underWay] of this.open) if (underWay === 0) channel.end();
+  }
+
+  /** The process ends: its connections are reset, and nobody listens any more. */
+  kill(): void {
+    this.conduct = 'refuse';
+    for (const channel of this.open.keys()) channel.abort(new ChannelError('reset', 'the process is gone'));
+  }
+}
+
+export interface SimulatedAnswer {
+  /** 0: the connection ended without an answer. Undefined: none yet. */
+  status: number | undefined;
+}
+
+const ECHO = {
+  ...service('echo'),
+  ports: [{ servicePort: 80, targetPort: 8080, appProtocol: 'http11' as const }],
+};
+const NAME = 'default/echo.default.svc.cluster.local';
+const HEAD_END = '\r\n\r\n';
+
+/**
+ * A whole traffic thread of a waypoint between simulated clients and endpoints, on memory channels and a clock that moves when
+ * told: every run of an experiment is the same, and hours of it take moments.
+ */
+export class SimulatedMesh {
+  readonly clock = new FakeClock();
+  readonly endpoints: readonly SimulatedEndpoint[];
+  readonly thread: TrafficThread;
+  readonly lines: string[] = [];
+  #accept: ((channel: TcpChannel) => void) | undefined;
+  #seed = 1;
+
+  constructor(count: number, settings: Partial<TrafficSettings> = {}) {
+    this.endpoints = Array.from(
+      { length: count },
+      (_, i) => new SimulatedEndpoint(`echo-${i}`, `10.0.0.${i + 1}`),
+    );
+    const { clock } = this;
+    const writer = { writeLine: (line: string) => void this.lines.push(line) };
+    this.thread = new TrafficThread({
+      engine: this.#engine(),
+      clock,
+      random: () => this.#random(),
+      settings: {
+        ...testSettings,
+        plaintext: { ip: '127.0.0.1', port: 0, service: NAME, servicePort: 80 },
+        ...settings,
+      },
+      logger: createLogger({
+        scope: 'waypoint',
+        levels: new LogLevels('error'),
+        format: 'text',
+        writer,
+        now: () => clock.now(),
+      }),
+      logFormat: 'text',
+      logWriter: writer,
+      thread: 0,
+      emit: () => undefined,
+    });
+  }
+
+  static async create(
+    count: number,
+    config: {
+      policy?: Partial<TrafficPolicy>;
+      rule?: Partial<RouteRule>;
+      settings?: Partial<TrafficSettings>;
+    } = {},
+  ): Promise<SimulatedMesh> {
+    const mesh = new SimulatedMesh(count, config.settings);
+    const routes = noRoutes(ECHO);
+    const backends = [{ weight: 1, service: NAME, port: 80, subset: undefined, filters: [] }];
+    const routed: Partial<ServiceRoutes> =
+      config.rule === undefined ? {} : { routed: true, rules: [routeRule({ backends, ...config.rule })] };
+    mesh.apply({
+      services: [ECHO],
+      workloads: mesh.endpoints.map(endpoint => endpoint.workload),
+      routes: [{ ...routes, ...routed, trafficPolicy: { ...routes.trafficPolicy, ...config.policy } }],
+    });
+    await mesh.thread.listen();
+    return mesh;
+  }
+
+  apply(change: Partial<MeshDelta>): void {
+    this.thread.apply(delta(change));
+  }
+
+  /** Sends `count` requests, each on a connection of its own, and lets everything happen that takes no time. */
+  async send(count: number): Promise<SimulatedAnswer[]> {
+    const answers = Array.from({ length: count }, () => this.#ask());
+    await this.settle();
+    return answers;
+  }
+
+  /** `count` requests every `everyMs`, `rounds` times. */
+  async load(rounds: number, count: number, everyMs: number): Promise<SimulatedAnswer[]> {
+    const answers: SimulatedAnswer[] = [];
+    for (let round = 0; round < rounds; round++) {
+      answers.push(...(await this.send(count)));
+      await this.pass(everyMs);
+    }
+    return answers;
+  }
+
+  /** Time passes, in steps that let answers cause what they cause. */
+  async pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= STEP_MS) {
+      this.clock.advance(Math.min(STEP_MS, left));
+      await this.settle();
+    }
+  }
+
+  async settle(): Promise<void> {
+    for (let i = 0; i < 4; i++) await new Promise(resolve => setImmediate(resolve));
+  }
+
+  close(): void {
+    this.thread.close(new ChannelError('drain', 'the experiment is over'));
+  }
+
+  #ask(): SimulatedAnswer {
+    const answer: SimulatedAnswer = { status: undefined };
+    const { left: client, right: server } = memoryChannelPair({ auto: true });
+    let text = '';
+    client.setHandler({
+      onData: slice => {
+        text += slice.toString('latin1');
+        if (text.includes(HEAD_END)) answer.status ??= Number(text.slice(9, 12));
+      },
+      onEnd: () => client.end(),
+      onDrain: () => undefined,
+      onClose: () => {
+        answer.status ??= 0;
+      },
+    });
+    this.#accept?.(Object.assign(server, { fd: -1 }));
+    client.write(Buffer.from(`GET / HTTP/1.1\r\nHost: echo\r\nConnection: close${HEAD_END}`));
+    return answer;
+  }
+
+  #engine(): Engine {
+    const noTls = (): never => {
+      throw new ChannelError('tls_handshake', 'the simulation has no TLS');
+    };
+    return {
+      name: 'node',
+      listen: (_target, onAccept) => {
+        this.#accept = onAccept;
+        return Promise.resolve({ address: { ip: '127.0.0.1', port: 1 }, close: () => Promise.resolve() });
+      },
+      connect: target => this.#connect(target),
+      secureServer: noTls,
+      secureClient: noTls,
+      createTlsContext: noTls,
+    };
+  }
+
+  #connect({ remote, timeoutMs }: ConnectTarget): Promise<TcpChannel> {
+    const endpoint = this.endpoints.find(({ workload: { addresses } }) => addresses[0] === remote.ip);
+    if (endpoint !== undefined) endpoint.dials++;
+    if (endpoint === undefined || endpoint.conduct === 'refuse')
+      return Promise.reject(new ChannelError('connect_refused', `${remote.ip} refuses`));
+    if (endpoint.conduct === 'vanish') {
+      return new Promise((_, reject) =>
+        this.clock.setTimer(timeoutMs, () =>
+          reject(new ChannelError('connect_timeout', `${remote.ip} is silent`)),
+        ),
+      );
+    }
+    const { left, right } = memoryChannelPair({ auto: true });
+    this.#serve(endpoint, Object.assign(right, { fd: -1 }));
+    return Promise.resolve(Object.assign(left, { fd: -1 }));
+  }
+
+  #serve(endpoint: SimulatedEndpoint, channel: TcpChannel): void {
+    let text = '';
+    endpoint.open.set(channel, 0);
+    channel.setHandler({
+      onData: slice => {
+        text += slice.toString('latin1');
+        for (let end = text.indexOf(HEAD_END); end >= 0; end = text.indexOf(HEAD_END)) {
+          text = text.slice(end + HEAD_END.length);
+          endpoint.requests++;
+          this.#answer(endpoint, channel);
+        }
+      },
+      onEnd: () => channel.end(),
+      onDrain: () => undefined,
+      onClose: () => endpoint.open.delete(channel),
+    });
+  }
+
+  #answer(endpoint: SimulatedEndpoint, channel: TcpChannel): void {
+    const { conduct, open } = endpoint;
+    const respond = (status: string): void => {
+      const last = endpoint.conduct === 'refuse';
+      open.set(channel, (open.get(channel) ?? 1) - 1);
+      const fields = `Content-Length: 2${last ? '\r\nConnection: close' : ''}`;
+      channel.write(Buffer.from(`HTTP/1.1 ${status}\r\n${fields}${HEAD_END}ok`));
+      if (last) channel.end();
+    };
+    open.set(channel, (open.get(channel) ?? 0) + 1);
+    if (typeof conduct === 'object') this.clock.setTimer(conduct.afterMs, () => respond('200 OK'));
+    else if (conduct === 'ok') respond('200 OK');
+    else if (conduct === 'fail') respond('503 Service Unavailable');
+    else if (conduct === 'reset') channel.abort(new ChannelError('reset', 'reset by the application'));
+  }
+
+  /** Park and Miller's generator: the same in every run. */
+  #random(): number {
+    this.#seed = (this.#seed * 48_271) % 2_147_483_647;
+    return this.#seed / 2_147_483_647;
+  }
+}
+
+const STEP_MS = 10;
