@@ -12,6 +12,11 @@ export function binaryPath(name: 'etcd' | 'kube-apiserver'): string {
   return join(BINARIES, name);
 }
 
+/** Any program that is kept beside them. */
+export function kubeProgram(name: string): string {
+  return join(BINARIES, name);
+}
+
 /** Why no API server can be started here, or false: the `skip` of a test that needs one. */
 export function cannotRunApiServer(): string | false {
   for (const name of ['etcd', 'kube-apiserver'] as const) {
