@@ -3,6 +3,8 @@ import type { Logger } from '#shared/observability/logger.ts';
 import type { ControllerConfig } from './config.ts';
 import type { MeshIndex } from './index/mesh-index.ts';
 import type { Platform } from './platform.ts';
+import { computeStatuses } from './status/compute-statuses.ts';
+import { StatusWriter } from './status/status-writer.ts';
 import { WaypointDeployments } from './waypoints/waypoint-deployments.ts';
 
 export interface ClusterTaskOptions {
@@ -39,6 +41,15 @@ export function addClusterTasks(options: ClusterTaskOptions): void {
       objects: index.objects,
       onIndexChange: listener => index.onChange(listener),
       onOutcome: (key, failure) => index.setWaypointFailure(key, failure),
+    }),
+  );
+  leadership.add(
+    new StatusWriter({
+      ...options,
+      api,
+      logger: logger.child('status'),
+      compute: () => computeStatuses(index),
+      onChange: listener => index.onChange(() => listener()),
     }),
   );
 }

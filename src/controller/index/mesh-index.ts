@@ -73,15 +73,17 @@ export class MeshIndex {
 
   /** Why a waypoint could not be made, by `Gateway/<namespace>/<name>`; undefined: it could. */
   setWaypointFailure(key: string, failure: string | undefined): void {
+    if (this.#waypointFailures.get(key) === failure) return;
     if (failure === undefined) this.#waypointFailures.delete(key);
     else this.#waypointFailures.set(key, failure);
+    for (const listener of this.#listeners) listener([]);
   }
 
   waypointFailure(key: string): string | undefined {
     return this.#waypointFailures.get(key);
   }
 
-  /** Called after each change has been applied. @returns what ends that */
+  /** Called after each change has been applied, and when something was learned of what is known. @returns what ends that */
   onChange(listener: (changed: readonly ChangedObject[]) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

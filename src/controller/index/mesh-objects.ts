@@ -29,7 +29,7 @@ import {
   type VirtualServiceTranslation,
 } from '../translate/virtual-service/virtual-service.ts';
 import type { WaypointLookup } from '../translate/waypoint-gateway/bind-waypoint.ts';
-import { CONTROLLER_NAME, type Waypoint } from '../translate/waypoint-gateway/waypoint.ts';
+import { CONTROLLER_NAME, type Waypoint, WAYPOINT_CLASSES } from '../translate/waypoint-gateway/waypoint.ts';
 import {
   type GatewayClassLookup,
   translateWaypoint,
@@ -157,6 +157,11 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   isForeignClass(className: string): boolean {
     const object = this.gatewayClasses.get('', className)?.object;
     return object !== undefined && textAt(objectAt(object.spec), 'controllerName') !== CONTROLLER_NAME;
+  }
+
+  /** A class of waypoints, and nobody else's. */
+  isOwnClass(className: string): boolean {
+    return WAYPOINT_CLASSES.has(className) && !this.isForeignClass(className);
   }
 
   classLabels(className: string): Readonly<Record<string, string>> {

@@ -15,7 +15,8 @@ export interface ObjectStatus {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-interface Entry<T> {
+/** An object as it is now, what of it is in force, and what is wrong with it. */
+export interface Entry<T> {
   readonly latest: KubeObject;
   readonly good: Parsed<T> | undefined;
   readonly accepted: boolean;
@@ -77,6 +78,11 @@ export class ParsedKind<T> {
 
   *all(): Generator<Parsed<T>> {
     for (const namespace of this.#namespaces.keys()) yield* this.inNamespace(namespace);
+  }
+
+  /** Those that were never good as well. */
+  *entries(): Generator<Entry<T>> {
+    for (const ofNamespace of this.#namespaces.values()) yield* ofNamespace.values();
   }
 
   namespaces(): Iterable<string> {

@@ -33,7 +33,7 @@ async function create(api: KubeApi, name: string): Promise<void> {
     metadata: { name },
     spec: {
       controllerName: CONTROLLER_NAME,
-      description: 'L7 proxy of the ambient mesh: made for each Gateway of this class.',
+      description: 'Waypoint of the ambient mesh, made for each Gateway',
     },
   };
   try {

@@ -1,0 +1,437 @@
+import { test } from 'tap';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { ResourceStore } from '../discovery/resource-store.ts';
+import { MeshIndex } from '../index/mesh-index.ts';
+import { parseObjectFile } from '../source/object-file.ts';
+import { computeStatuses } from './compute-statuses.ts';
+import type { Condition } from './condition.ts';
+
+/** Statuses of objects in YAML, each change applied after the one before. */
+function statusesOf(...changes: readonly string[]): ReturnType<typeof computeStatuses> {
+  return computeStatuses(indexOf(...changes));
+}
+
+function indexOf(...changes: readonly string[]): MeshIndex {
+  const writer = { writeLine: () => undefined };
+  const levels = new LogLevels('error');
+  const index = new MeshIndex({
+    cluster: { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: '' },
+    rootNamespace: 'root',
+    store: new ResourceStore(),
+    logger: createLogger({ scope: 't', levels, format: 'text', writer, now: () => 0 }),
+  });
+  for (const yaml of changes) {
+    const { objects, problems } = parseObjectFile(yaml, 'test', undefined);
+    if (problems.length > 0) throw new Error(JSON.stringify(problems));
+    index.apply({ upserts: [...objects.values()], deletes: [] });
+  }
+  return index;
+}
+
+const SHOP = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: orders, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+spec: {clusterIP: 10.96.0.1, ports: [{name: http, port: 80}, {name: grpc, port: 7070}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: plain, namespace: shop}
+spec: {clusterIP: 10.96.0.2, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pods, namespace: shop}
+spec: {clusterIP: None, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: ledger, namespace: bank}
+spec: {clusterIP: 10.96.0.3, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: waypoint, namespace: shop}
+spec: {clusterIP: 10.96.0.9, ports: [{name: mesh, port: 15008}]}`;
+
+const gateway = (more = '', labels = '{}'): string => `
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint, namespace: shop, generation: 3, labels: ${labels}}
+spec: {gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE${more}}]}`;
+
+const POD = `
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: waypoint-1, namespace: shop, labels: {gateway.networking.k8s.io/gateway-name: waypoint}}
+spec: {nodeName: n, serviceAccountName: waypoint}
+status: {phase: Running, podIPs: [{ip: 10.0.0.1}], conditions: [{type: Ready, status: "True"}]}`;
+
+const ALL = SHOP + gateway() + POD;
+const ORDERS = '{group: "", kind: Service, name: orders}';
+
+interface RouteOptions {
+  readonly kind?: string;
+  readonly namespace?: string;
+}
+
+function route(
+  parents: string,
+  rules = '[{}]',
+  { kind = 'HTTPRoute', namespace = 'shop' }: RouteOptions = {},
+): string {
+  return `
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: ${kind}
+metadata: {name: it, namespace: ${namespace}, generation: 5}
+spec: {parentRefs: [${parents}], rules: ${rules}}`;
+}
+
+function shown({ message, reason, status, type }: Condition): string {
+  return `${type} ${status} ${reason}: ${message}`;
+}
+
+function parentsOf(yaml: string, kind = 'HTTPRoute', namespace = 'shop'): string[][] {
+  const status = statusesOf(yaml).get(`${kind}/${namespace}/it`);
+  if (status?.kind !== 'route') throw new Error('no status of the route');
+  return status.parents.map(({ conditions }) => conditions.map(shown));
+}
+
+const ROUTES: readonly [string, string, RegExp, RegExp][] = [
+  ['a route of a Service', route(ORDERS), /^Accepted True Accepted: $/, /^ResolvedRefs True ResolvedRefs/],
+  [
+    'a Service that does not exist',
+    route('{group: "", kind: Service, name: nope}'),
+    /Accepted False NoMatchingParent: there is no Service shop\/nope; create it/,
+    /True/,
+  ],
+  [
+    'a port that does not exist',
+    route('{group: "", kind: Service, name: orders, port: 81}'),
+    /Accepted False NoMatchingParent: .*no such port; use one of 80, 7070/,
+    /True/,
+  ],
+  [
+    'a waypoint as the parent',
+    route('{name: waypoint}'),
+    /Accepted False NotAllowedByListeners: .*name the Service as the parent/,
+    /True/,
+  ],
+  [
+    'a Service without a waypoint',
+    route('{group: "", kind: Service, name: plain}'),
+    /Accepted True Accepted: Service shop\/plain uses no waypoint, so the route has no effect/,
+    /True/,
+  ],
+  [
+    'a headless Service',
+    route('{group: "", kind: Service, name: pods}'),
+    /Accepted True Accepted: Service shop\/pods is headless/,
+    /True/,
+  ],
+  [
+    'a backend that does not exist',
+    route(ORDERS, '[{backendRefs: [{name: nope, port: 80}]}]'),
+    /Accepted True/,
+    /ResolvedRefs False BackendNotFound: spec.rules\[0\].backendRefs\[0\].name: there is no Service shop\/nope/,
+  ],
+  [
+    'a backend of another kind',
+    route(ORDERS, '[{backendRefs: [{kind: Bucket, name: b}]}]'),
+    /Accepted True/,
+    /ResolvedRefs False InvalidKind: .*use a Service/,
+  ],
+  [
+    'a backend in another namespace without a ReferenceGrant',
+    route(ORDERS, '[{backendRefs: [{name: ledger, namespace: bank, port: 80}]}]'),
+    /Accepted True/,
+    /ResolvedRefs False RefNotPermitted: .*create a ReferenceGrant in bank/,
+  ],
+  [
+    'a misspelt field',
+    route(ORDERS, '[{backendRef: []}]'),
+    /Accepted False UnsupportedValue: HTTPRoute shop\/it rejected: spec.rules\[0\].backendRef: is no field/,
+    /True/,
+  ],
+  [
+    'a bad pattern',
+    route(ORDERS, '[{matches: [{path: {type: RegularExpression, value: "/a(?=b)"}}]}]'),
+    /Accepted False UnsupportedValue: .*path.value.*lookahead is no part of RE2/,
+    /True/,
+  ],
+  [
+    'a redirect with a rewrite',
+    route(
+      ORDERS,
+      '[{filters: [{type: RequestRedirect, requestRedirect: {}}, {type: URLRewrite, urlRewrite: {}}]}]',
+    ),
+    /Accepted False IncompatibleFilters: /,
+    /True/,
+  ],
+  [
+    'an HTTPRoute where a GRPCRoute is',
+    route(ORDERS, '[{}]', { kind: 'GRPCRoute' }) +
+      route('{group: "", kind: Service, name: orders, port: 80}'),
+    /Accepted False Conflicted: on port 80 a GRPCRoute is applied instead/,
+    /True/,
+  ],
+  [
+    'an HTTPRoute on all ports where a GRPCRoute has one',
+    route('{group: "", kind: Service, name: orders, port: 7070}', '[{}]', { kind: 'GRPCRoute' }) +
+      route(ORDERS),
+    /Accepted True Accepted: on port 7070 a GRPCRoute is applied instead/,
+    /True/,
+  ],
+];
+
+test('what the status of a route says', async t => {
+  for (const [name, yaml, accepted, resolved] of ROUTES) {
+    const [[first = '', second = ''] = []] = parentsOf(ALL + yaml);
+    t.match(first, accepted, name);
+    t.match(second, resolved, name);
+  }
+  t.same(
+    parentsOf(ALL + route('{name: somebody-elses-gateway}')),
+    [],
+    'a parent that is not ours gets no word',
+  );
+});
+
+test('a route that becomes bad keeps its last good version, and says so', async t => {
+  const bad = route(ORDERS, '[{backendRef: []}]');
+  const status = statusesOf(ALL + route(ORDERS), bad).get('HTTPRoute/shop/it');
+  if (status?.kind !== 'route') throw new Error('no status of the route');
+  const [accepted] = status.parents[0]?.conditions.map(shown) ?? [];
+  t.match(accepted, /Accepted False UnsupportedValue: .*\nThe last good version of it is in force/s);
+});
+
+test('the parent is named as the route names it', async t => {
+  const parent = '{group: "", kind: Service, name: ledger, namespace: bank, port: 80}';
+  const status = statusesOf(ALL + route(parent)).get('HTTPRoute/shop/it');
+  if (status?.kind !== 'route') throw new Error('no status of the route');
+  t.same(status.parents[0]?.parentRef, {
+    group: '',
+    kind: 'Service',
+    name: 'ledger',
+    namespace: 'bank',
+    port: 80,
+  });
+});
+
+const GATEWAYS: readonly [string, readonly string[], RegExp, RegExp][] = [
+  ['a waypoint with a ready pod', [ALL], /Accepted True/, /Programmed True Programmed: 1 pod is ready/],
+  [
+    'a waypoint without one',
+    [SHOP + gateway()],
+    /Accepted True/,
+    /Programmed False Pending: no pod of it is ready/,
+  ],
+  [
+    'a waypoint whose Service is not there yet',
+    [gateway() + POD],
+    /Accepted True/,
+    /Programmed False AddressNotAssigned/,
+  ],
+  [
+    'another port',
+    [SHOP + gateway().replace('15008', '15009')],
+    /Accepted False ListenersNotValid: .*spec.listeners\[0\].port.*set 15008/,
+    /Programmed False Invalid/,
+  ],
+  [
+    'a kind of traffic that is none',
+    [SHOP + gateway('', '{istio.io/waypoint-for: everything}')],
+    /Accepted False Invalid: .*is no kind of traffic.*use one of service, workload, all, none/,
+    /Programmed False Invalid/,
+  ],
+  [
+    'one that was good and is wrong now',
+    [ALL, gateway().replace('15008', '15009')],
+    /ListenersNotValid.*\nThe last good version of it is in force/s,
+    /Programmed True/,
+  ],
+  [
+    'parameters, which waypoints have none of',
+    [
+      ALL,
+      gateway().replace(
+        'listeners:',
+        'infrastructure: {parametersRef: {group: "", kind: ConfigMap, name: a}}, listeners:',
+      ),
+    ],
+    /Accepted False InvalidParameters/,
+    /Programmed True/,
+  ],
+];
+
+test('what the status of a waypoint says', async t => {
+  for (const [name, changes, accepted, programmed] of GATEWAYS) {
+    const status = statusesOf(...changes).get('Gateway/shop/waypoint');
+    if (status?.kind !== 'gateway') throw new Error(`no status: ${name}`);
+    const [first, second] = status.conditions.map(shown);
+    t.match(first, accepted, name);
+    t.match(second, programmed, name);
+  }
+});
+
+test('a waypoint that cannot be made says why', async t => {
+  const index = indexOf(ALL);
+  index.setWaypointFailure(
+    'Gateway/shop/waypoint',
+    'Service shop/waypoint exists and is not of this Gateway',
+  );
+  const status = computeStatuses(index).get('Gateway/shop/waypoint');
+  if (status?.kind !== 'gateway') throw new Error('no status');
+  t.match(status.conditions.map(shown)[1], /Programmed False Invalid: Service shop\/waypoint exists/);
+});
+
+test('addresses, listeners and how many routes a waypoint serves', async t => {
+  const other = route('{group: "", kind: Service, name: plain}').replace('name: it', 'name: other');
+  const status = statusesOf(ALL + route(ORDERS) + other).get('Gateway/shop/waypoint');
+  if (status?.kind !== 'gateway') throw new Error('no status');
+  t.same(status.addresses, [
+    { type: 'IPAddress', value: '10.96.0.9' },
+    { type: 'Hostname', value: 'waypoint.shop.svc.cluster.local' },
+  ]);
+  t.match(status.listeners, [{ name: 'mesh', attachedRoutes: 1 }]);
+  t.same(
+    status.listeners[0]?.conditions.map(({ status: is, type }) => `${type} ${is}`),
+    ['Accepted True', 'ResolvedRefs True', 'Conflicted False', 'Programmed True'],
+  );
+  const foreign = ALL.replace('istio-waypoint', 'another');
+  t.equal(
+    statusesOf(foreign).has('Gateway/shop/waypoint'),
+    false,
+    'a Gateway of another class is not ours to judge',
+  );
+});
+
+const policy = (spec: string, kind = 'AuthorizationPolicy'): string => `
+---
+apiVersion: security.istio.io/v1
+kind: ${kind}
+metadata: {name: it, namespace: shop, generation: 2}
+spec: ${spec}`;
+const target = (name: string): string => `{group: "", kind: Service, name: ${name}}`;
+const service = (labels: string, namespace = 'shop'): string => `
+---
+apiVersion: v1
+kind: Service
+metadata: {name: it, namespace: ${namespace}, labels: ${labels}}
+spec: {clusterIP: 10.96.0.7, ports: [{port: 80}]}`;
+
+const CONDITIONS: readonly [string, string, string, RegExp][] = [
+  [
+    'bound to a waypoint',
+    service('{istio.io/use-waypoint: waypoint}'),
+    'Service',
+    /WaypointBound True WaypointAccepted/,
+  ],
+  [
+    'bound to a waypoint that does not exist',
+    service('{istio.io/use-waypoint: nope}'),
+    'Service',
+    /WaypointBound False WaypointIsNotReady: there is no waypoint shop\/nope: traffic is refused/,
+  ],
+  [
+    'bound to a waypoint of another namespace that does not allow it',
+    `${service('{istio.io/use-waypoint: waypoint, istio.io/use-waypoint-namespace: shop}', 'bank')}`,
+    'Service/bank',
+    /WaypointBound False AttachmentDenied: .*does not allow namespace bank/,
+  ],
+  [
+    'an ALLOW by identity',
+    policy('{rules: [{from: [{source: {namespaces: [a]}}]}]}'),
+    'AuthorizationPolicy',
+    /ZtunnelAccepted True Accepted: attached to ztunnel/,
+  ],
+  [
+    'an ALLOW by path, without a target',
+    policy('{rules: [{to: [{operation: {paths: [/a]}}]}]}'),
+    'AuthorizationPolicy',
+    /ZtunnelAccepted False UnsupportedValue: attributes of HTTP are enforced by waypoints alone/,
+  ],
+  [
+    'a policy of a Service',
+    policy(`{targetRefs: [${target('orders')}]}`),
+    'AuthorizationPolicy',
+    /WaypointAccepted True Accepted: bound to Service orders/,
+  ],
+  [
+    'a policy of a Service that does not exist',
+    policy(`{targetRefs: [${target('nope')}]}`),
+    'AuthorizationPolicy',
+    /WaypointAccepted False TargetNotFound: there is no Service shop\/nope/,
+  ],
+  [
+    'a policy of a Service without a waypoint',
+    policy(`{targetRefs: [${target('plain')}]}`),
+    'AuthorizationPolicy',
+    /WaypointAccepted False AncestorNotBound: Service shop\/plain uses no waypoint, so nothing enforces/,
+  ],
+  [
+    'a policy one of whose targets is missing',
+    policy(`{targetRefs: [${target('orders')}, ${target('nope')}]}`),
+    'AuthorizationPolicy',
+    /WaypointAccepted False PartiallyInvalid: there is no Service shop\/nope/,
+  ],
+  [
+    'a policy with a misspelt field',
+    policy('{rulez: []}'),
+    'AuthorizationPolicy',
+    /ZtunnelAccepted False UnsupportedValue: AuthorizationPolicy shop\/it rejected: spec.rulez/,
+  ],
+  [
+    'a policy of a Service with a misspelt field',
+    policy(`{targetRefs: [${target('orders')}], rulez: []}`),
+    'AuthorizationPolicy',
+    /WaypointAccepted False Invalid: .*spec.rulez/,
+  ],
+  [
+    'strict mTLS',
+    policy('{mtls: {mode: STRICT}}', 'PeerAuthentication'),
+    'PeerAuthentication',
+    /ZtunnelAccepted True Accepted/,
+  ],
+  [
+    'an mTLS mode that is none',
+    policy('{mtls: {mode: SOMETIMES}}', 'PeerAuthentication'),
+    'PeerAuthentication',
+    /ZtunnelAccepted False UnsupportedValue: .*spec.mtls.mode/,
+  ],
+];
+
+test('conditions of services and policies', async t => {
+  for (const [name, yaml, kind, condition] of CONDITIONS) {
+    const [bare = '', namespace = 'shop'] = kind.split('/');
+    const status = statusesOf(ALL + yaml).get(`${bare}/${namespace}/it`);
+    if (status?.kind !== 'conditions') throw new Error(`no status: ${name}`);
+    t.match(status.conditions.map(shown).join(), condition, name);
+  }
+});
+
+test('two waypoints of which one is for another kind of traffic', async t => {
+  const workloads = gateway('', '{istio.io/waypoint-for: workload}').replace(
+    'name: waypoint,',
+    'name: other,',
+  );
+  const status = statusesOf(ALL + workloads + service('{istio.io/use-waypoint: other}')).get(
+    'Service/shop/it',
+  );
+  if (status?.kind !== 'conditions') throw new Error('no status');
+  t.match(
+    status.conditions.map(shown)[0],
+    /WaypointBound False UnsupportedTrafficType: .*is for workload traffic/,
+  );
+});
+
+test('a Service that asks for nothing has no condition, and loses the one it had', async t => {
+  t.match(statusesOf(ALL).get('Service/shop/plain'), { conditions: [], owned: ['istio.io/WaypointBound'] });
+});

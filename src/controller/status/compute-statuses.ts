@@ -1,0 +1,67 @@
+import { keyOf, type KubeObject } from '../source/kube-object.ts';
+import type { MeshIndex } from '../index/mesh-index.ts';
+import type { MeshObjects } from '../index/mesh-objects.ts';
+import type { ParsedKind } from '../index/parsed-kind.ts';
+import type { Condition } from './condition.ts';
+import { isTrue } from './condition.ts';
+import type { DesiredStatus } from './desired-status.ts';
+import { gatewayStatus } from './gateway-status.ts';
+import {
+  authorizationStatus,
+  plainStatus,
+  WAYPOINT_ACCEPTED,
+  ZTUNNEL_ACCEPTED,
+  ztunnelPolicyStatus,
+} from './policy-status.ts';
+import { routeParents, routesByWaypoint } from './route-status.ts';
+import { WAYPOINT_BOUND, waypointBound } from './waypoint-bound.ts';
+
+/** Kinds whose whole status is whether they are used. */
+const PLAIN_KINDS = ['VirtualService', 'DestinationRule', 'WorkloadEntry'] as const;
+
+/** What every object's status should say, by key. A pure function of the index. */
+export function computeStatuses(index: MeshIndex): ReadonlyMap<string, DesiredStatus> {
+  const { objects } = index;
+  const desired = new Map<string, DesiredStatus>();
+  const add = (status: DesiredStatus | undefined): void => {
+    if (status !== undefined) desired.set(keyOf(status.object), status);
+  };
+  const routes = routesByWaypoint(objects);
+  const failureOf = (key: string): string | undefined => index.waypointFailure(key);
+  for (const { object } of objects.gatewayClasses.all()) add(classStatus(object, objects));
+  for (const entry of objects.gateways.entries()) add(gatewayStatus(entry, { objects, failureOf, routes }));
+  const conflicts = index.conflicts();
+  for (const kind of objects.gatewayRoutes()) {
+    for (const entry of kind.entries())
+      add({ kind: 'route', object: entry.latest, parents: routeParents(entry, objects, conflicts) });
+  }
+  for (const { latest } of objects.services.entries()) {
+    const bound = waypointBound(latest, objects);
+    add(conditionsOf(latest, bound === undefined ? [] : [bound], [WAYPOINT_BOUND]));
+  }
+  const policies = [ZTUNNEL_ACCEPTED, WAYPOINT_ACCEPTED];
+  for (const entry of objects.authorizationPolicies.entries())
+    add(conditionsOf(entry.latest, authorizationStatus(entry, objects), policies));
+  for (const entry of objects.peerAuthentications.entries())
+    add(conditionsOf(entry.latest, ztunnelPolicyStatus(entry), policies));
+  for (const name of PLAIN_KINDS) addPlain(objects.ofKind(name), add);
+  return desired;
+}
+
+function addPlain(kind: ParsedKind<unknown> | undefined, add: (status: DesiredStatus) => void): void {
+  for (const entry of kind?.entries() ?? [])
+    add(conditionsOf(entry.latest, plainStatus(entry), ['Accepted']));
+}
+
+function conditionsOf(
+  object: KubeObject,
+  conditions: readonly Condition[],
+  owned: readonly string[],
+): DesiredStatus {
+  return { kind: 'conditions', object, conditions, owned };
+}
+
+function classStatus(object: KubeObject, objects: MeshObjects): DesiredStatus | undefined {
+  if (!objects.isOwnClass(object.metadata.name)) return undefined;
+  return conditionsOf(object, [isTrue('Accepted', 'Accepted')], ['Accepted']);
+}

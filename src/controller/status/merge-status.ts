@@ -1,0 +1,129 @@
+import { isDeepStrictEqual } from 'node:util';
+import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { objectsAt } from '../translate/loose-fields.ts';
+import { CONTROLLER_NAME } from '../translate/waypoint-gateway/waypoint.ts';
+import { mergeConditions } from './condition.ts';
+import type { DesiredListener, DesiredStatus } from './desired-status.ts';
+
+const GATEWAY_CONDITIONS = ['Accepted', 'Programmed'];
+const PARENT_CONDITIONS = ['Accepted', 'ResolvedRefs'];
+const LISTENER_CONDITIONS = ['Accepted', 'Programmed', 'ResolvedRefs', 'Conflicted'];
+
+/**
+ * The fields of an object's status that have to change, and how. Undefined when everything is said already: then nothing
+ * is written. What others wrote (other controllers' parents, other conditions) stays.
+ *
+ * @param generation of the object the statement is about
+ */
+export function statusChange(
+  present: JsonObject,
+  desired: DesiredStatus,
+  generation: number,
+  now: string,
+): JsonObject | undefined {
+  const wanted = wantedFields(present, desired, generation, now);
+  const changed = Object.entries(wanted).filter(([field, value]) => !isSame(present[field], value));
+  return changed.length === 0 ? undefined : Object.fromEntries(changed);
+}
+
+function wantedFields(
+  present: JsonObject,
+  desired: DesiredStatus,
+  generation: number,
+  now: string,
+): JsonObject {
+  switch (desired.kind) {
+    case 'conditions':
+      return {
+        conditions: mergeConditions(
+          present['conditions'],
+          desired.conditions,
+          desired.owned,
+          generation,
+          now,
+        ),
+      };
+    case 'route':
+      return { parents: mergeParents(present, desired, generation, now) };
+    case 'gateway':
+      return {
+        conditions: mergeConditions(
+          present['conditions'],
+          desired.conditions,
+          GATEWAY_CONDITIONS,
+          generation,
+          now,
+        ),
+        addresses: desired.addresses,
+        listeners: desired.listeners.map(listener => listenerStatus(present, listener, generation, now)),
+      };
+  }
+}
+
+function mergeParents(
+  present: JsonObject,
+  { parents }: DesiredStatus & { readonly kind: 'route' },
+  generation: number,
+  now: string,
+): readonly JsonObject[] {
+  const before = objectsAt(present, 'parents');
+  const others = before.filter(parent => parent['controllerName'] !== CONTROLLER_NAME);
+  const ours = parents.map(({ conditions, parentRef }) => {
+    const same = before.find(
+      parent =>
+        parent['controllerName'] === CONTROLLER_NAME && isSameReference(parent['parentRef'], parentRef),
+    );
+    return {
+      // As the API server completed it, where it did: else we would never be done.
+      parentRef: same?.['parentRef'] ?? parentRef,
+      controllerName: CONTROLLER_NAME,
+      conditions: mergeConditions(same?.['conditions'], conditions, PARENT_CONDITIONS, generation, now),
+    };
+  });
+  return [...others, ...ours];
+}
+
+/** What the API server adds as a default makes no other reference. */
+function isSameReference(present: unknown, wanted: JsonObject): boolean {
+  if (!isJsonObject(present)) return false;
+  const all = new Set([...Object.keys(present), ...Object.keys(wanted)]);
+  const defaults: JsonObject = { group: 'gateway.networking.k8s.io', kind: 'Gateway' };
+  return [...all].every(field => (present[field] ?? defaults[field]) === (wanted[field] ?? defaults[field]));
+}
+
+function listenerStatus(
+  present: JsonObject,
+  { attachedRoutes, conditions, name }: DesiredListener,
+  generation: number,
+  now: string,
+): JsonObject {
+  const before = objectsAt(present, 'listeners').find(listener => listener['name'] === name);
+  return {
+    name,
+    supportedKinds: [],
+    attachedRoutes,
+    conditions: mergeConditions(before?.['conditions'], conditions, LISTENER_CONDITIONS, generation, now),
+  };
+}
+
+/** Absent and an empty list say the same; order of conditions says nothing. */
+function isSame(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(normal(a), normal(b));
+}
+
+function normal(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const items = value.map(normal);
+    return items.every(item => isJsonObject(item) && 'type' in item)
+      ? items.toSorted((x, y) => (JSON.stringify(x) < JSON.stringify(y) ? -1 : 1))
+      : items;
+  }
+  if (isJsonObject(value)) {
+    return Object.fromEntries(
+      Object.keys(value)
+        .sort()
+        .map(key => [key, normal(value[key])]),
+    );
+  }
+  return value ?? [];
+}

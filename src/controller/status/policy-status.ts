@@ -1,0 +1,96 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { AuthorizationTranslation } from '../translate/authorization-policy/authorization-policy.ts';
+import type { MeshObjects } from '../index/mesh-objects.ts';
+import type { Entry } from '../index/parsed-kind.ts';
+import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
+import { waypointOfService } from './waypoint-bound.ts';
+
+export const ZTUNNEL_ACCEPTED = 'ZtunnelAccepted';
+export const WAYPOINT_ACCEPTED = 'WaypointAccepted';
+
+type Target = AuthorizationTranslation['targets'][number];
+
+/** A policy with targets is a waypoint's; every other one is enforced by ztunnels, and by waypoints before them. */
+export function authorizationStatus(
+  entry: Entry<AuthorizationTranslation>,
+  objects: MeshObjects,
+): readonly Condition[] {
+  const { accepted, diagnostics, good, latest } = entry;
+  if (!accepted) {
+    const hasTargets = typeof latest.spec === 'object' && latest.spec !== null && 'targetRefs' in latest.spec;
+    const type = hasTargets ? WAYPOINT_ACCEPTED : ZTUNNEL_ACCEPTED;
+    return [rejectedPolicy(type, hasTargets ? 'Invalid' : 'UnsupportedValue', entry)];
+  }
+  if (good === undefined) return [];
+  const { full, l4, targets } = good.value;
+  if (targets.length > 0) return [targetsStatus(targets, full.namespace, objects)];
+  if (l4 !== undefined && isDeepStrictEqual(l4.rules, full.rules))
+    return [isTrue(ZTUNNEL_ACCEPTED, 'Accepted', withNotes('attached to ztunnel', diagnostics))];
+  const left =
+    l4 === undefined
+      ? 'nothing of it is left for ztunnels'
+      : `ztunnels enforce it without them, as ${full.action === 'deny' ? 'a wider DENY' : 'a narrower ALLOW'}`;
+  const message = `attributes of HTTP are enforced by waypoints alone; ${left}`;
+  return [isFalse(ZTUNNEL_ACCEPTED, 'UnsupportedValue', message)];
+}
+
+/** A kind that ztunnels alone enforce. */
+export function ztunnelPolicyStatus(entry: Entry<unknown>): readonly Condition[] {
+  if (!entry.accepted) return [rejectedPolicy(ZTUNNEL_ACCEPTED, 'UnsupportedValue', entry)];
+  if (entry.diagnostics.length > 0)
+    return [isFalse(ZTUNNEL_ACCEPTED, 'UnsupportedValue', messageOf(entry.diagnostics))];
+  return [isTrue(ZTUNNEL_ACCEPTED, 'Accepted', 'attached to ztunnel')];
+}
+
+/** A kind that has no condition of its own in the field. */
+export function plainStatus(entry: Entry<unknown>): readonly Condition[] {
+  if (!entry.accepted) return [rejectedPolicy('Accepted', 'Invalid', entry)];
+  return [isTrue('Accepted', 'Accepted', withNotes('', entry.diagnostics))];
+}
+
+function rejectedPolicy(type: string, reason: string, { diagnostics, good }: Entry<unknown>): Condition {
+  const kept = good === undefined ? '' : '\nThe last good version of it is in force.';
+  return isFalse(type, reason, messageOf(diagnostics) + kept);
+}
+
+function withNotes(text: string, diagnostics: Entry<unknown>['diagnostics']): string {
+  return [text, messageOf(diagnostics)].filter(part => part !== '').join('\n');
+}
+
+function targetsStatus(targets: readonly Target[], namespace: string, objects: MeshObjects): Condition {
+  const faults = targets.map(target => targetFault(target, namespace, objects));
+  const wrong = faults.filter(fault => fault !== undefined);
+  const [first] = wrong;
+  if (first === undefined) {
+    const names = targets.map(({ kind, name }) => `${kind} ${name}`).join(', ');
+    return isTrue(WAYPOINT_ACCEPTED, 'Accepted', `bound to ${names}`);
+  }
+  const message = wrong.map(fault => fault.message).join('; ');
+  const reason = wrong.length < targets.length ? 'PartiallyInvalid' : first.reason;
+  return isFalse(WAYPOINT_ACCEPTED, reason, message);
+}
+
+function targetFault(
+  { kind, name }: Target,
+  namespace: string,
+  objects: MeshObjects,
+): { readonly reason: string; readonly message: string } | undefined {
+  const missing = { reason: 'TargetNotFound', message: `there is no ${kind} ${namespace}/${name}` };
+  switch (kind) {
+    case 'Service':
+      if (objects.services.get(namespace, name) === undefined) return missing;
+      if (waypointOfService(objects, namespace, name) !== undefined) return undefined;
+      return {
+        reason: 'AncestorNotBound',
+        message: `Service ${namespace}/${name} uses no waypoint, so nothing enforces the policy; label it istio.io/use-waypoint`,
+      };
+    case 'Gateway':
+      return objects.waypoint(namespace, name) === undefined ? missing : undefined;
+    case 'GatewayClass':
+      return objects.isOwnClass(name)
+        ? undefined
+        : { ...missing, message: `GatewayClass ${name} is not ours` };
+    case 'ServiceEntry':
+      return { reason: 'Invalid', message: 'a ServiceEntry cannot be a target' };
+  }
+}

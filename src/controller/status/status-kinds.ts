@@ -1,0 +1,21 @@
+/** Kinds that get a status, as they stand in paths. */
+const PLURALS: ReadonlyMap<string, string> = new Map([
+  ['GatewayClass', 'gatewayclasses'],
+  ['Gateway', 'gateways'],
+  ['HTTPRoute', 'httproutes'],
+  ['GRPCRoute', 'grpcroutes'],
+  ['TLSRoute', 'tlsroutes'],
+  ['TCPRoute', 'tcproutes'],
+  ['Service', 'services'],
+  ['AuthorizationPolicy', 'authorizationpolicies'],
+  ['PeerAuthentication', 'peerauthentications'],
+  ['RequestAuthentication', 'requestauthentications'],
+  ['VirtualService', 'virtualservices'],
+  ['DestinationRule', 'destinationrules'],
+  ['ServiceEntry', 'serviceentries'],
+  ['WorkloadEntry', 'workloadentries'],
+]);
+
+export function pluralOf(kind: string): string {
+  return PLURALS.get(kind) ?? `${kind.toLowerCase()}s`;
+}
