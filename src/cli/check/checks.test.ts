@@ -168,9 +168,9 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     'a node that is kept empty',
     'node-taints',
     withObjects(
-      'kind: Node\nmetadata: { name: n2 }\nspec: { taints: [{ key: ambient.istio.io/not-ready, effect: NoSchedule }] }',
+      'kind: Node\nmetadata: { name: n2 }\nspec: { taints: [{ key: node.kubernetes.io/not-ready, effect: NoSchedule }] }',
     ),
-    /node n2 has taint ambient.istio.io\/not-ready: no pod starts there/,
+    /node n2 has taint node.kubernetes.io\/not-ready: no pod starts there/,
   ],
   [
     'a proxy that does not answer',
@@ -215,6 +215,23 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /pod shop\/new has the label and is not captured: nft is not there/,
   ],
   [
+    'a pod whose capture failed, with the reason of its ztunnel',
+    'pods-captured',
+    {
+      ...withObjects(
+        'kind: Pod\nmetadata: { name: new, namespace: shop }\nspec: { nodeName: n2 }\nstatus: { phase: Running }',
+      ),
+      nodeReports: [
+        {
+          node: 'n2',
+          pods: [{ name: 'shop/new', state: 'failed', message: 'port 15006 is used' }],
+          warnings: [],
+        },
+      ],
+    },
+    /pod shop\/new has the label and is not captured: port 15006 is used/,
+  ],
+  [
     'a captured pod without the label',
     'pods-captured',
     withObjects(
@@ -241,14 +258,38 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
   [
     'a kernel without nftables',
     'kernel-features',
-    change({ proxies: [asked('ztunnel', 'ztunnel-1', 'n1', { kernel: { nftables: false } })] }),
-    /node n1 lacks nftables: load the kernel module/,
+    change({
+      nodeReports: [
+        {
+          node: 'n1',
+          pods: [{ name: 'shop/a', state: 'failed', message: 'nft: Operation not supported' }],
+          warnings: [],
+        },
+      ],
+    }),
+    /node n1, for pod shop\/a: nft: Operation not supported/,
+  ],
+  [
+    'a node without the plugin',
+    'cni-chain',
+    change({
+      nodeReports: [
+        { node: 'n1', pods: [], warnings: ['the CNI plugin is not in the chain: no list in /etc/cni/net.d'] },
+      ],
+    }),
+    /node n1: the CNI plugin is not in the chain: no list/,
+  ],
+  [
+    'a node whose addresses cannot be read',
+    'probes-exempt',
+    change({ nodeReports: [{ node: 'n1', pods: [], warnings: ['probes are not exempt: EACCES'] }] }),
+    /node n1: probes are not exempt: EACCES/,
   ],
   [
     'a policy that lets nobody in',
     'network-policies',
     withObjects(policy('deny', '{ podSelector: {} }')),
-    /NetworkPolicy shop\/deny: port 15008 cannot reach pod shop\/orders-0; add a rule for TCP 15008 \(ingress\)/,
+    /NetworkPolicy shop\/deny: port 15008 cannot reach pod shop\/orders-0 and 1 more; add a rule for TCP 15008 \(ingress\)/,
   ],
   [
     'a policy that lets other ports in',
@@ -265,7 +306,7 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     'a policy that lets nobody out',
     'network-policies',
     withObjects(policy('egress', '{ podSelector: {}, policyTypes: [Egress] }')),
-    /shop\/egress: port 15008 cannot be reached from pod shop\/orders-0.*\(egress\)/,
+    /shop\/egress: port 15008 cannot be reached from pod shop\/orders-0 and 1 more.*\(egress\)/,
   ],
   [
     'a proxy without a certificate',
@@ -358,6 +399,13 @@ const FINE: readonly (readonly [string, string, ClusterSnapshot])[] = [
     withObjects('kind: Pod\nmetadata: { name: job, namespace: shop }\nstatus: { phase: Succeeded }'),
   ],
   [
+    'a pod with a sidecar of its own needs none',
+    'pods-captured',
+    withObjects(
+      'kind: Pod\nmetadata: { name: s, namespace: shop }\nspec: { containers: [{ name: istio-proxy }] }\nstatus: { phase: Running }',
+    ),
+  ],
+  [
     'a pod whose own label is none needs none',
     'pods-captured',
     withObjects(
@@ -389,7 +437,7 @@ const FINE: readonly (readonly [string, string, ClusterSnapshot])[] = [
     withObjects(
       policy(
         'other',
-        '{ podSelector: { matchExpressions: [{ key: app, operator: NotIn, values: [orders] }] } }',
+        '{ podSelector: { matchExpressions: [{ key: app, operator: NotIn, values: [orders, payments] }] } }',
       ),
     ),
   ],

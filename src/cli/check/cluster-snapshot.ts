@@ -1,6 +1,6 @@
 import type { KubeObject } from '../cluster/kube-object.ts';
 import { isRunning, proxyKindOf } from '../cluster/mesh-pods.ts';
-import { DATAPLANE_MODE } from '../cluster/mesh-labels.ts';
+import { meshWish } from '../cluster/mesh-wish.ts';
 import type { ConfigDump } from '../config-dump.ts';
 import type { ProxyRef } from '../proxies.ts';
 import type { SyncedProxy } from '../sync-status.ts';
@@ -14,6 +14,14 @@ export interface AskedProxy {
   /** Undefined when it did not answer: `error` says why. */
   readonly dump: ConfigDump | undefined;
   readonly error: string | undefined;
+}
+
+/** What a ztunnel says of the pods of its node: its `/debug/pods`. */
+export interface NodeReport {
+  readonly node: string;
+  readonly pods: readonly { readonly name: string; readonly state: string; readonly message: string }[];
+  /** What an operator has to know although the proxy is ready; a line each. */
+  readonly warnings: readonly string[];
 }
 
 export interface RejectedObject {
@@ -40,6 +48,8 @@ export interface ClusterSnapshot {
   readonly configMaps: Listed;
   readonly events: Listed;
   readonly proxies: readonly AskedProxy[];
+  /** Of the ztunnels that told. */
+  readonly nodeReports: readonly NodeReport[];
   readonly synced: readonly SyncedProxy[];
   /** Undefined when no controller told. */
   readonly rejected: readonly RejectedObject[] | undefined;
@@ -58,13 +68,11 @@ export function systemNamespace(snapshot: ClusterSnapshot): string | undefined {
   return objects.find(o => ['controller', 'ztunnel'].includes(proxyKindOf(o) ?? ''))?.namespace;
 }
 
-/** Whether labels ask for a pod to be captured, by the same rules as the node agent's; why not otherwise. */
+/** Whether labels ask for a pod to be captured: the node agent's own rule. Waypoints are never captured. */
 export function wantsCapture(snapshot: ClusterSnapshot, pod: KubeObject): boolean {
-  if (pod.spec['hostNetwork'] === true) return false;
-  if (pod.namespace === 'kube-system' || pod.namespace === systemNamespace(snapshot)) return false;
   const namespace = snapshot.namespaces.find(n => n.name === pod.namespace);
-  const mode = pod.labels[DATAPLANE_MODE] ?? namespace?.labels[DATAPLANE_MODE];
-  return mode === 'ambient' && proxyKindOf(pod) === undefined;
+  const excluded = ['kube-system', systemNamespace(snapshot) ?? ''];
+  return proxyKindOf(pod) === undefined && meshWish(pod, namespace, excluded).wanted;
 }
 
 export function answered(snapshot: ClusterSnapshot): readonly (AskedProxy & { readonly dump: ConfigDump })[] {

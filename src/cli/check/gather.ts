@@ -20,10 +20,10 @@ import {
 } from '../cluster/kinds.ts';
 import type { KubeObject, ObjectKind } from '../cluster/kube-object.ts';
 import { decodeConfigDump } from '../config-dump.ts';
-import { objects, text } from '../json-fields.ts';
+import { objects, text, texts } from '../json-fields.ts';
 import type { ProxyRef } from '../proxies.ts';
 import { decodeSyncStatus, type SyncedProxy } from '../sync-status.ts';
-import type { AskedProxy, ClusterSnapshot, RejectedObject } from './cluster-snapshot.ts';
+import type { AskedProxy, ClusterSnapshot, NodeReport, RejectedObject } from './cluster-snapshot.ts';
 
 /** What an installation creates. */
 const NEEDED_RIGHTS: readonly (readonly [string, ObjectKind])[] = [
@@ -63,8 +63,10 @@ export async function gatherSnapshot(cluster: Cluster, nowMs: number): Promise<C
     );
   const refs = await new ClusterProxies(cluster).list();
   const controllers = refs.filter(ref => ref.kind === 'controller');
-  const [proxies, synced, rejected, forbidden] = await Promise.all([
+  const ztunnels = refs.filter(ref => ref.kind === 'ztunnel');
+  const [proxies, nodeReports, synced, rejected, forbidden] = await Promise.all([
     Promise.all(refs.map(askProxy)),
+    Promise.all(ztunnels.map(askNode)),
     syncedProxies(controllers),
     rejectedObjects(controllers),
     forbiddenOf(cluster),
@@ -86,6 +88,7 @@ export async function gatherSnapshot(cluster: Cluster, nowMs: number): Promise<C
     configMaps,
     events,
     proxies,
+    nodeReports: nodeReports.flatMap(report => report ?? []),
     synced,
     rejected,
     forbidden,
@@ -109,6 +112,18 @@ async function askProxy(ref: ProxyRef): Promise<AskedProxy> {
     if (error instanceof CliError) return { ref, dump: undefined, error: error.message };
     throw error;
   }
+}
+
+/** Undefined when it does not answer, or is of a version that does not tell. */
+async function askNode({ admin, node }: ProxyRef): Promise<NodeReport | undefined> {
+  const answer = await fetchJson(admin, '/debug/pods').catch(() => undefined);
+  if (!isJsonObject(answer)) return undefined;
+  const pods = objects(answer, 'pods').map(pod => ({
+    name: `${text(pod, 'namespace')}/${text(pod, 'name')}`,
+    state: text(pod, 'state'),
+    message: text(pod, 'message'),
+  }));
+  return { node, pods, warnings: texts(answer, 'warnings') };
 }
 
 async function syncedProxies(controllers: readonly ProxyRef[]): Promise<readonly SyncedProxy[]> {

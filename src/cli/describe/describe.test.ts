@@ -47,16 +47,21 @@ const CAPTURE: readonly (readonly [string, string, string, RegExp])[] = [
     'left out by its own label',
     'labels: { istio.io/dataplane-mode: none }',
     'ambient',
-    /^not captured: its label .* is none$/,
+    /^not captured: label .* of the pod is none$/,
   ],
   ['under way', 'annotations: { ambient.istio.io/redirection: pending }', 'ambient', /^capture is under way/],
-  ['not asked for', 'annotations: {}', 'null', /^not captured: neither it nor its namespace has the label/],
+  [
+    'not asked for',
+    'annotations: {}',
+    'null',
+    /^not captured: neither the pod nor its namespace has the label/,
+  ],
 ];
 
 test('whether a pod is captured, and which label says so', t => {
   for (const [sentence, metadata, mode, message] of CAPTURE) {
     const [pod, namespace] = objectsOf(
-      `kind: Pod\nmetadata: { name: p, namespace: shop, ${metadata} }\n---\nkind: Namespace\nmetadata: { name: shop, labels: { istio.io/dataplane-mode: ${mode} } }`,
+      `kind: Pod\nmetadata: { name: p, namespace: shop, ${metadata} }\n---\nkind: Namespace\nmetadata: { name: shop, labels: { ${mode === 'null' ? '' : `istio.io/dataplane-mode: ${mode}`} } }`,
     );
     t.match(pod && captureFact(pod, namespace).value, message, sentence);
   }

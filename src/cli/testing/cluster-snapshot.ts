@@ -54,6 +54,11 @@ metadata: { name: orders-0, namespace: shop, labels: { app: orders }, annotation
 spec: { nodeName: n1 }
 status: { phase: Running }
 ---
+kind: Pod
+metadata: { name: payments-0, namespace: shop, labels: { app: payments }, annotations: { ambient.istio.io/redirection: enabled } }
+spec: { nodeName: n2 }
+status: { phase: Running }
+---
 kind: Gateway
 metadata: { name: waypoint, namespace: shop }
 spec: { gatewayClassName: ambient-waypoint }
@@ -123,6 +128,10 @@ export function snapshotOf(yaml: string): ClusterSnapshot {
       asked('ztunnel', 'ztunnel-2', 'n2'),
       asked('waypoint', 'waypoint-1', 'n2'),
     ],
+    nodeReports: [
+      { node: 'n1', pods: [], warnings: [] },
+      { node: 'n2', pods: [], warnings: [] },
+    ],
     synced: [
       syncedProxy('ztunnel-1.istio-system'),
       syncedProxy('ztunnel-2.istio-system'),
@@ -140,7 +149,6 @@ export interface DumpFields {
   readonly leafEnds?: string;
   readonly root?: string;
   readonly rootEnds?: string;
-  readonly kernel?: Readonly<Record<string, boolean>>;
 }
 
 /** A proxy that answered. */
@@ -160,7 +168,6 @@ export function asked(kind: ProxyKind, name: string, node: string, fields: DumpF
     version: fields.version ?? '0.1.0',
     node,
     certificates: kind === 'controller' ? [] : [certificate],
-    kernel: kind === 'ztunnel' ? (fields.kernel ?? { nftables: true }) : undefined,
   });
   const namespace = kind === 'waypoint' ? 'shop' : 'istio-system';
   return { ref: { kind, name, node, namespace, admin: { socketPath: '' } }, dump, error: undefined };

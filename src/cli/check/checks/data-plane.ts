@@ -1,19 +1,19 @@
-import type { KubeObject } from '../../cluster/kube-object.ts';
+import { fullName, type KubeObject } from '../../cluster/kube-object.ts';
 import { REDIRECTION } from '../../cluster/mesh-labels.ts';
 import { isReady, isRunning, nodeOf, podState, proxyKindOf } from '../../cluster/mesh-pods.ts';
 import { child, objects, text } from '../../json-fields.ts';
 import { type Check, noneOf, OK, ok, unknown } from '../check.ts';
-import {
-  answered,
-  type ClusterSnapshot,
-  proxyPods,
-  systemNamespace,
-  wantsCapture,
-} from '../cluster-snapshot.ts';
+import { type ClusterSnapshot, proxyPods, systemNamespace, wantsCapture } from '../cluster-snapshot.ts';
 
 const category = 'data plane';
-/** Set on a node that has no ready ztunnel, so that no pod starts there outside the mesh. */
-const NOT_READY_TAINT = /^(?:ambient\.istio\.io|ambient\.mesh|ambient-mesh)\/|ztunnel/;
+/** Of the cluster itself, for a node that is not ready, and of whoever wants pods to wait for the mesh. */
+const KEEPS_EMPTY =
+  /^(?:node\.kubernetes\.io\/not-ready|node\.kubernetes\.io\/unreachable|.*ztunnel.*|.*ambient.*)$/;
+/** How `/debug/pods` of a ztunnel says it. */
+const NOT_CHAINED = 'the CNI plugin is not in the chain';
+const NOT_EXEMPT = 'probes are not exempt';
+/** What capture fails with where the kernel cannot do it. */
+const KERNEL_FAULT = /\bnft\b|setns|nf_tables|Operation not (?:permitted|supported)|EPERM|ENOSYS|EOPNOTSUPP/;
 
 export const DATA_PLANE_CHECKS: readonly Check[] = [
   {
@@ -46,19 +46,46 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
   {
     category,
     id: 'node-taints',
-    description: 'no node is kept empty for want of a ztunnel',
+    description: 'no node is kept empty',
     severity: 'warning',
     run: ({ nodes }) =>
       noneOf(
         nodes.flatMap(node =>
           objects(node.spec, 'taints')
-            .filter(taint => NOT_READY_TAINT.test(text(taint, 'key')))
-            .map(
-              taint =>
-                `node ${node.name} has taint ${text(taint, 'key')}: no pod starts there until its ztunnel is ready`,
-            ),
+            .map(taint => text(taint, 'key'))
+            .filter(key => KEEPS_EMPTY.test(key))
+            .map(key => `node ${node.name} has taint ${key}: no pod starts there`),
         ),
       ),
+  },
+  {
+    category,
+    id: 'cni-chain',
+    description: 'the CNI plugin is in the chain of every node',
+    severity: 'fatal',
+    run: ({ nodeReports }) => {
+      if (nodeReports.length === 0) return unknown('no ztunnel tells');
+      return noneOf(
+        nodeReports.flatMap(({ node, warnings }) =>
+          warnings.filter(w => w.startsWith(NOT_CHAINED)).map(warning => `node ${node}: ${warning}`),
+        ),
+        `${nodeReports.length} nodes`,
+      );
+    },
+  },
+  {
+    category,
+    id: 'probes-exempt',
+    description: 'probes of the kubelet reach captured pods',
+    severity: 'fatal',
+    run: ({ nodeReports }) => {
+      if (nodeReports.length === 0) return unknown('no ztunnel tells');
+      return noneOf(
+        nodeReports.flatMap(({ node, warnings }) =>
+          warnings.filter(w => w.startsWith(NOT_EXEMPT)).map(warning => `node ${node}: ${warning}`),
+        ),
+      );
+    },
   },
   {
     category,
@@ -160,17 +187,14 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     description: 'nodes can do what capture needs',
     severity: 'fatal',
     run: snapshot => {
-      const told = answered(snapshot).filter(p => 'kernel' in p.dump.raw);
-      const lacking = told.flatMap(({ ref, dump }) =>
-        Object.entries(child(dump.raw, 'kernel'))
-          .filter(([, value]) => value === false)
-          .map(
-            ([name]) => `node ${ref.node} lacks ${name}: load the kernel module, or keep meshed pods off it`,
-          ),
+      const failed = snapshot.nodeReports.flatMap(({ node, pods }) =>
+        pods
+          .filter(pod => pod.state === 'failed' && KERNEL_FAULT.test(pod.message))
+          .map(pod => `node ${node}, for pod ${pod.name}: ${pod.message}`),
       );
-      if (lacking.length > 0) return noneOf(lacking);
-      // A captured pod is proof too.
-      const proven = new Set([...told.map(p => p.ref.node), ...capturedPods(snapshot).map(nodeOf)]);
+      if (failed.length > 0) return noneOf(failed);
+      // A captured pod is the proof.
+      const proven = new Set(capturedPods(snapshot).map(nodeOf));
       const open = proxyPods(snapshot, 'ztunnel')
         .map(nodeOf)
         .filter(node => !proven.has(node));
@@ -179,16 +203,16 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
   },
 ];
 
-/** What the node agent said of the pod last. */
+/** What the node agent says of the pod: itself, or in the last event of the pod. */
 function whyNot(snapshot: ClusterSnapshot, pod: KubeObject): string {
+  const name = fullName(pod);
+  const report = snapshot.nodeReports.flatMap(r => r.pods).find(p => p.name === name);
+  if (report !== undefined && report.message !== '') return report.message;
   const told = (snapshot.events ?? []).findLast(event => {
     const about = child(event.raw, 'involvedObject');
     return text(about, 'name') === pod.name && text(about, 'namespace') === pod.namespace && isOurs(event);
   });
-  if (told !== undefined) return text(told.raw, 'message');
-  return pod.annotations[REDIRECTION] === 'pending'
-    ? 'capture is under way; if it stays so: ambientctl logs --node ' + nodeOf(pod)
-    : `see: ambientctl logs --node ${nodeOf(pod)}`;
+  return told === undefined ? `see: ambientctl logs --node ${nodeOf(pod)}` : text(told.raw, 'message');
 }
 
 function isOurs(event: KubeObject): boolean {
