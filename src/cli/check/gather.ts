@@ -4,6 +4,7 @@ import { fetchJson } from '../admin-client.ts';
 import { CliError } from '../cli-error.ts';
 import { ClusterProxies } from '../cluster-proxies.ts';
 import type { Cluster } from '../cluster/kube-api.ts';
+import { ForbiddenError } from '../cluster/operator-api.ts';
 import {
   CONFIG_MAP,
   CUSTOM_RESOURCE_DEFINITION,
@@ -100,7 +101,7 @@ async function listIfAllowed({ api }: Cluster, kind: ObjectKind): Promise<readon
   try {
     return await api.list(kind);
   } catch (error) {
-    if (error instanceof CliError && error.message.includes('answered 403')) return undefined;
+    if (error instanceof ForbiddenError) return undefined;
     throw error;
   }
 }

@@ -103,7 +103,12 @@ const ANSWERS: readonly (readonly [string, number, string, RegExp])[] = [
     '{"message":"pods is forbidden: User \\"dev\\" cannot list resource"}',
     /cannot list pods: the API server answered 403: pods is forbidden: User "dev" cannot list/,
   ],
-  ['an answer that is not JSON', 500, '<html>\nproxy error\n</html>', /answered 500: <html> proxy error/],
+  [
+    'an answer that is not JSON',
+    500,
+    '<html>\nproxy error\n</html>',
+    /cannot list pods: the API server answered 500/,
+  ],
 ];
 
 test('what the API server refuses is said in its own words', async t => {

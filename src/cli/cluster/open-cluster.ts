@@ -1,6 +1,7 @@
 import type { Environment } from '#shared/config/env-reader.ts';
+import { kubeConfigConnection } from '#shared/kube/kubeconfig.ts';
 import type { Cluster } from './kube-api.ts';
-import { KubeClient } from './kube-client.ts';
+import { OperatorApi } from './operator-api.ts';
 import { type ClusterChoice, loadKubeConfig } from './kube-config.ts';
 import { forwardToPod } from './port-forward.ts';
 
@@ -10,7 +11,7 @@ export type OpenCluster = (choice: ClusterChoice, env: Environment) => Promise<C
 export const openCluster: OpenCluster = async (choice, env) => {
   const config = await loadKubeConfig(choice, env);
   return {
-    api: new KubeClient(config),
+    api: new OperatorApi(kubeConfigConnection(config)),
     forward: (namespace, pod, port) => ({
       namespace,
       pod,
