@@ -1,9 +1,13 @@
-/** `npm run bench -- l4|l7`: ours against Envoy, alternating, medians and ratios. */
+/**
+ * `npm run bench -- l4|l7`: ours against Envoy, alternating, medians and ratios.
+ * `npm run bench -- cluster`: the cluster of KUBECONFIG with and without the mesh (e2e/kube/bench).
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchCluster } from '../kube/bench/main.ts';
 import type { Daemon } from './command.ts';
 import { type Contender, SampleSet } from './contender.ts';
 import { installEnvoy } from './envoy-install.ts';
@@ -81,9 +85,11 @@ async function bench(
 }
 
 const USAGE =
-  'usage: npm run bench -- l4|l7 [--rounds N] [--seconds N] [--workers N] [--only ours|peer] [--json]';
+  'usage: npm run bench -- l4|l7 [--rounds N] [--seconds N] [--workers N] [--only ours|peer] [--json]; or cluster';
 
 async function main(): Promise<number> {
+  const [suiteName, ...rest] = process.argv.slice(2);
+  if (suiteName === 'cluster') return (await benchCluster(rest, line => console.log(line))) ? 0 : 1;
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

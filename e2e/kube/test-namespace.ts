@@ -39,21 +39,22 @@ export async function testNamespace(
   name: string,
   options: NamespaceOptions = {},
 ): Promise<TestNamespace> {
+  const namespace = await makeNamespace(name, options);
+  t.teardown(async () => {
+    if (!t.passing()) await keepEvidence(namespace.name);
+    if (process.env['E2E_KEEP'] === undefined) await namespace.remove();
+  });
+  return namespace;
+}
+
+/** With a name that nobody else has; resolves when pods may be made in it. */
+export async function makeNamespace(name: string, options: NamespaceOptions = {}): Promise<TestNamespace> {
   const namespace = new TestNamespace(`${name}-${randomBytes(2).toString('hex')}`);
   const mode = options.meshed === false ? {} : { [MODE]: 'ambient' };
   const metadata = { name: namespace.name, labels: { ...mode, 'ambient-e2e': 'true', ...options.labels } };
   await apply({ apiVersion: 'v1', kind: 'Namespace', metadata });
-  t.teardown(async () => {
-    if (!t.passing()) await keepEvidence(namespace.name);
-    if (process.env['E2E_KEEP'] === undefined)
-      await kubectl(['delete', 'namespace', namespace.name, '--wait=false']);
-  });
-  // Pods may not be made before it is there.
   await eventually(`default service account of ${namespace.name}`, READY_DEADLINE_MS, async () =>
-    (await getField(namespace.name, 'serviceaccounts', '--ignore-not-found', '.items[*].metadata.name')) ===
-    ''
-      ? 'none yet'
-      : true,
+    (await listObjects(namespace.name, 'serviceaccounts')).length > 0 ? true : 'none yet',
   );
   return namespace;
 }
@@ -71,6 +72,11 @@ export class TestNamespace {
 
   async delete(kind: string, name: string): Promise<void> {
     await kubectl(['delete', '-n', this.name, kind, name, '--wait=true']);
+  }
+
+  /** The namespace and everything in it; not waited for. */
+  async remove(): Promise<void> {
+    await kubectl(['delete', 'namespace', this.name, '--wait=false']);
   }
 
   /** Every pod there is, ready, and captured if the namespace is. */

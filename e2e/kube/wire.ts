@@ -12,6 +12,8 @@ const SETTLE_MS = 700;
 export interface Wire {
   /** Payloads, with what is not printable as dots. */
   readonly text: string;
+  /** When the first packet passed, by the clock of its node; undefined: none did. */
+  readonly firstPacketMs: number | undefined;
   /** Packets to a TCP port. */
   packetsTo(port: number): number;
 }
@@ -26,6 +28,7 @@ export async function watchWire(node: string, filter: string, action: () => Prom
     'root',
     '-l',
     '-n',
+    '-tt',
     '-A',
     '-s',
     '0',
@@ -45,8 +48,10 @@ export async function watchWire(node: string, filter: string, action: () => Prom
     capture.stop();
   }
   const { stdout } = await capture.done;
+  const first = /^(\d+\.\d+) /m.exec(stdout)?.[1];
   return {
     text: stdout,
+    firstPacketMs: first === undefined ? undefined : Number(first) * 1_000,
     packetsTo: port => stdout.split('\n').filter(line => line.includes(`.${port}: Flags`)).length,
   };
 }
