@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { globSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyCharts } from '../../scripts/charts/helm.ts';
 import { gatewayApiCrds } from '../../src/controller/testing/kube-binaries.ts';
@@ -55,6 +55,7 @@ export async function ensureGatewayApi(): Promise<boolean> {
   if (there !== '') return true;
   const directory = gatewayApiCrds();
   if (directory === undefined) return false;
-  await kubectl(['apply', '--server-side', '-f', join(directory, 'experimental')]);
+  const files = globSync(join(directory, 'experimental', 'gateway*.yaml'));
+  await kubectl(['apply', '--server-side', ...files.flatMap(file => ['-f', file])]);
   return true;
 }
