@@ -221,3 +221,20 @@ test('more requests than the waypoint takes are refused at once with OM', async 
   await mesh.pass(1_100);
   t.equal(failed(answers), 10);
 });
+
+test('who is left out is shown on the admin page', async t => {
+  const mesh = await experiment(t, 3, { policy: { outlierDetection: OUTLIER } });
+  conduct(mesh, 'fail', 1);
+  await mesh.load(10, 5, 10);
+  t.match(mesh.thread.dump(), {
+    balancers: [
+      {
+        service: 'default/echo.default.svc.cluster.local',
+        target: '80',
+        endpoints: 3,
+        out: ['Kubernetes//Pod/default/echo-1'],
+        requests: 0,
+      },
+    ],
+  });
+});

@@ -63,16 +63,31 @@ export class EndpointGroup implements OutCount {
   ): BalancedEndpoint | undefined {
     if (!panic && this.usable === 0) return undefined;
     const warming = this.#warmUntilMs !== Number.NEGATIVE_INFINITY && this.#stillWarming();
+    const first = this.endpoints[this.#choice.choose(random, hash, 0)];
+    // Nearly always: what follows costs nothing then.
+    if (first !== undefined && !warming && mayTake(first, tried, panic)) return first;
+    return this.#pickAgain(first, random, tried, hash, panic, warming);
+  }
+
+  #pickAgain(
+    first: BalancedEndpoint | undefined,
+    random: number,
+    tried: readonly BalancedEndpoint[],
+    hash: number,
+    panic: boolean,
+    warming: boolean,
+  ): BalancedEndpoint | undefined {
     let index = 0;
     let draw = random;
-    for (let again = 0; again <= REDRAWS; again++) {
-      index = this.#choice.choose(draw, hash, again);
-      const endpoint = this.endpoints[index];
-      if (endpoint === undefined) return undefined;
+    let endpoint = first;
+    for (let again = 1; again <= REDRAWS && endpoint !== undefined; again++) {
       draw = stir(draw);
-      if (!mayTake(endpoint, tried, panic)) continue;
-      if (!warming || again === REDRAWS || this.#isWarm(endpoint, stir(1 - draw))) return endpoint;
+      if (mayTake(endpoint, tried, panic) && (!warming || this.#isWarm(endpoint, stir(1 - draw))))
+        return endpoint;
+      index = this.#choice.choose(draw, hash, again);
+      endpoint = this.endpoints[index];
     }
+    if (endpoint === undefined || mayTake(endpoint, tried, panic)) return endpoint;
     return this.#nextFrom(index, tried, panic);
   }
 

@@ -61,6 +61,11 @@ export class ServiceDirectory {
     return [...this.#states.values()];
   }
 
+  /** For the admin page: endpoints, those that are out, and what is under way, by service and port. */
+  dump(): readonly object[] {
+    return this.states.flatMap(state => state.dump());
+  }
+
   #memory(name: string): ServiceMemory {
     let memory = this.#memories.get(name);
     if (memory === undefined) {

@@ -98,6 +98,14 @@ export class ServiceState {
     return upstream;
   }
 
+  /** Those that have been asked for: what the admin page shows. */
+  dump(): readonly object[] {
+    const rows: object[] = [];
+    for (const [port, upstream] of this.#byPort) rows.push(dumpUpstream(this.name, String(port), upstream));
+    for (const [key, upstream] of this.#upstreams) rows.push(dumpUpstream(this.name, key, upstream));
+    return rows;
+  }
+
   picker(port: number, subset: string | undefined): Picker {
     return this.upstream(port, subset).picker;
   }
@@ -144,6 +152,22 @@ export class ServiceState {
       panicWhenNone: outlierDetection === undefined,
     });
   }
+}
+
+/** `target`: the port, and the subset behind a slash. */
+function dumpUpstream(service: string, target: string, { limits, picker }: Upstream): object {
+  const { connections, pending, requests, retries } = limits.shared;
+  const out = picker.endpoints.filter(({ load }) => load.out).map(({ uid }) => uid);
+  return {
+    service,
+    target,
+    endpoints: picker.endpoints.length,
+    out,
+    requests,
+    retries,
+    connections,
+    pending,
+  };
 }
 
 function makeDefaultRule(service: string, port: number): RouteRule {

@@ -186,6 +186,7 @@ export class TrafficThread {
       hboneSessions: this.#hbone.openSessions,
       httpConnections: this.#server.openConnections,
       tcpConnections: this.#server.tcp.openConnections,
+      balancers: this.#env.services.dump(),
       upstream: this.#env.pools.dump(),
       upstreamSessions: this.#hbonePool.sessions(),
     };
