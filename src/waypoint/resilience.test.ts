@@ -238,3 +238,47 @@ test('who is left out is shown on the admin page', async t => {
     ],
   });
 });
+
+test('a session stays with its endpoint, and finds another one when that fails', async t => {
+  const session = {
+    kind: 'cookie',
+    name: 'sid',
+    path: undefined,
+    absoluteTimeoutMs: undefined,
+    idleTimeoutMs: undefined,
+    lifetime: 'session',
+  } as const;
+  const mesh = await experiment(t, 5, { rule: { session } });
+  const [first] = await mesh.send(1);
+  const cookie = /set-cookie: (sid=[^;]+)/i.exec(first?.text ?? '')?.[1] ?? '';
+  t.not(cookie, '');
+  const before = mesh.endpoints.map(({ requests }) => requests);
+  t.equal(failed(await mesh.send(50, `Cookie: ${cookie}\r\n`)), 0);
+  const got = mesh.endpoints.map(({ requests }, i) => requests - (before[i] ?? 0));
+  t.same(
+    got.toSorted((a, b) => a - b),
+    [0, 0, 0, 0, 50],
+  );
+  mesh.endpoints[got.indexOf(50)]?.kill();
+  const [moved] = await mesh.send(1, `Cookie: ${cookie}\r\n`);
+  t.equal(moved?.status, 200);
+  t.match(moved?.text, /set-cookie: sid=/i, 'and is told');
+});
+
+test('a hash of a cookie: the client gets one with its first answer, and its endpoint stays the same', async t => {
+  const cookie = { name: 'lb', path: '/', ttlMs: 60_000, attributes: [] };
+  const hash = [{ kind: 'cookie', terminal: false, cookie }] as const;
+  for (const loadBalancer of [
+    { kind: 'ring_hash', minRingSize: 1_024, hash },
+    { kind: 'maglev', tableSize: 65_537, hash },
+  ] as const) {
+    const mesh = await experiment(t, 5, { policy: { loadBalancer } });
+    const [first] = await mesh.send(1);
+    const given =
+      /set-cookie: (lb="[^"]+"); Max-Age=60; Path=\/; HttpOnly/i.exec(first?.text ?? '')?.[1] ?? '';
+    t.not(given, '', loadBalancer.kind);
+    const served = mesh.endpoints.findIndex(({ requests }) => requests === 1);
+    await mesh.send(20, `Cookie: ${given}\r\n`);
+    t.equal(mesh.endpoints[served]?.requests, 21, loadBalancer.kind);
+  }
+});

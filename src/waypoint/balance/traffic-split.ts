@@ -17,7 +17,7 @@ const CIRCLE = 2 ** 32;
 export class TrafficSplit {
   readonly #random: () => number;
   /** Weak: a changed rule is another object, and begins anew. */
-  readonly #positions = new WeakMap<RouteRule, Position>();
+  readonly #positions = new WeakMap<object, Position>();
 
   /** `random` is in [0, 1). */
   constructor(random: () => number) {
@@ -25,7 +25,7 @@ export class TrafficSplit {
   }
 
   /** @returns undefined when no backend has a weight. Allocates for the first request of a rule only. */
-  pick(rule: RouteRule): RouteBackend | undefined {
+  pick(rule: Pick<RouteRule, 'backends'>): RouteBackend | undefined {
     if (rule.backends.length < 2) return pickBackend(rule.backends, 0);
     let position = this.#positions.get(rule);
     if (position === undefined)

@@ -7,6 +7,7 @@ import { serveExchange } from '#shared/http2/server-exchange.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import { serveRequest } from '../request/request-flow.ts';
+import { type Hello, readClientHello } from './client-hello.ts';
 import { PeekedChannel } from './peeked-channel.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { type DetectionMode, type DownstreamProtocol, sniffProtocol } from './sniff-protocol.ts';
@@ -44,7 +45,9 @@ export class DownstreamServer {
   }
 
   serve(channel: ByteChannel, mode: DetectionMode, downstream: Downstream): void {
-    if (mode === 'tcp') this.tcp.proxy(channel, downstream);
+    if (mode === 'tcp' && downstream.service.streams.needsServerName(downstream.port))
+      this.#readServerName(channel, downstream);
+    else if (mode === 'tcp') this.tcp.proxy(channel, downstream);
     else this.#detect(channel, mode, downstream);
   }
 
@@ -78,6 +81,26 @@ export class DownstreamServer {
       mode === 'any'
         ? env.clock.setTimer(detectionTimeoutMs, () => decide(fallback))
         : env.clock.setTimer(http1.idleTimeoutMs, () => channel.abort(SILENT));
+    peeked.start();
+  }
+
+  /** A client that waits for the server to speak says nothing of TLS: it is passed on after a while, as plain TCP. */
+  #readServerName(channel: ByteChannel, downstream: Downstream): void {
+    let decided = false;
+    const decide = (hello: Hello): void => {
+      if (decided) return;
+      decided = true;
+      timer.cancel();
+      this.tcp.proxy(peeked, downstream, hello);
+    };
+    const peeked = new PeekedChannel(channel, (first, ended) => {
+      const hello = readClientHello(first);
+      if (hello.kind !== 'incomplete' || ended) decide(hello);
+    });
+    const { env, http1 } = this.#options;
+    const declared = downstream.service.port(downstream.port)?.appProtocol;
+    const timeoutMs = declared === 'tls' ? http1.headTimeoutMs : this.#options.detectionTimeoutMs;
+    const timer = env.clock.setTimer(timeoutMs, () => decide({ kind: 'not_tls' }));
     peeked.start();
   }
 

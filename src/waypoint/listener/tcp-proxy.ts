@@ -10,15 +10,17 @@ import {
   type TcpResponseFlag,
 } from '#shared/observability/response-flags.ts';
 import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
+import type { RoutedStream } from '#shared/route/match-stream.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { workloadIdentity } from '#shared/workload/workload.ts';
 import { NO_HASH } from '../balance/choice.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { hashText } from '../balance/text-hash.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
-import type { ServiceState } from '../services/service-state.ts';
 import { FAILURES, type RequestFailure } from '../request/error-response.ts';
 import { logConnection } from '../telemetry/connection-log.ts';
+import type { Hello } from './client-hello.ts';
+import { chooseStream, type StreamTarget } from './stream-target.ts';
 
 /** Endpoints that are tried before a connection is given up. */
 const MAX_ATTEMPTS = 3;
@@ -61,7 +63,7 @@ export class TcpProxy {
   }
 
   /** Never throws: a failure is logged and the client's connection reset. */
-  proxy(channel: ByteChannel, downstream: Downstream): void {
+  proxy(channel: ByteChannel, downstream: Downstream, hello: Hello = NO_HELLO): void {
     const { authz, service } = downstream;
     const startMs = this.#env.clock.monotonic();
     const decision = evaluate(service.policies, authz);
@@ -73,7 +75,7 @@ export class TcpProxy {
     const live = newConnection(downstream, startMs);
     this.#live.add(live);
     this.#env.inFlight.enter();
-    void this.#carry(channel, live);
+    void this.#carry(channel, live, streamOf(downstream, hello));
   }
 
   /** Policies have changed: what is no longer allowed is cut. @returns how many */
@@ -99,15 +101,17 @@ export class TcpProxy {
     for (const live of this.#live) live.copy?.abort(reason);
   }
 
-  async #carry(channel: ByteChannel, live: LiveConnection): Promise<void> {
+  async #carry(channel: ByteChannel, live: LiveConnection, stream: RoutedStream): Promise<void> {
     // The client may go while we dial; until then nothing of it is read.
     try {
-      const { upstream, endpoint } = await this.#connect(live.downstream);
+      const target = chooseStream(live.downstream, stream);
+      if (!target.ok) throw new UnroutedError(target.failure, target.reason);
+      const { upstream, endpoint } = await this.#connect(live.downstream, target);
       if (live.denied !== undefined) {
         upstream.abort(live.denied);
         throw live.denied;
       }
-      this.#join(channel, upstream, live, endpoint);
+      this.#join(channel, upstream, live, endpoint, target.idleTimeoutMs);
     } catch (error) {
       this.#ended(live);
       const cause = error instanceof ChannelError ? error : new ChannelError('unreachable', String(error));
@@ -115,7 +119,13 @@ export class TcpProxy {
     }
   }
 
-  #join(channel: ByteChannel, upstream: ByteChannel, live: LiveConnection, endpoint: BalancedEndpoint): void {
+  #join(
+    channel: ByteChannel,
+    upstream: ByteChannel,
+    live: LiveConnection,
+    endpoint: BalancedEndpoint,
+    idleTimeoutMs: number,
+  ): void {
     const { clock, tcpMetrics } = this.#env;
     const peers = peersOf(live.downstream, endpoint);
     const cells = tcpMetrics.cells(peers);
@@ -125,6 +135,7 @@ export class TcpProxy {
     endpoint.load.active++;
     live.copy = copyBidirectional(channel, upstream, {
       clock,
+      idleTimeoutMs,
       onClose: result => {
         endpoint.load.active--;
         this.#ended(live);
@@ -149,12 +160,14 @@ export class TcpProxy {
     this.#env.inFlight.leave();
   }
 
-  async #connect(downstream: Downstream): Promise<{ upstream: ByteChannel; endpoint: BalancedEndpoint }> {
-    const { env, service, port } = downstream;
-    const { target, targetPort, subset } = this.#chooseTarget(service, port);
+  async #connect(
+    downstream: Downstream,
+    { port, subset, target }: Extract<StreamTarget, { ok: true }>,
+  ): Promise<{ upstream: ByteChannel; endpoint: BalancedEndpoint }> {
+    const { env } = downstream;
     const tried: BalancedEndpoint[] = [];
     for (;;) {
-      const { connectTimeoutMs, hash, picker } = target.upstream(targetPort, subset);
+      const { connectTimeoutMs, hash, picker } = target.upstream(port, subset);
       const by = hash.some(source => source.kind === 'source_ip')
         ? hashText(downstream.authz.sourceIp)
         : NO_HASH;
@@ -173,18 +186,6 @@ export class TcpProxy {
         if (tried.length >= Math.min(MAX_ATTEMPTS, picker.endpoints.length)) throw error;
       }
     }
-  }
-
-  /** Weights of a rule without matches hold for connections too (as for a VirtualService's `tcp` routes). */
-  #chooseTarget(service: ServiceState, port: number) {
-    const rule = service.routes?.rules.find(
-      r => r.matches.length === 0 && (r.ports.length === 0 || r.ports.includes(port)),
-    );
-    const backend = rule === undefined ? undefined : this.#env.split.pick(rule);
-    const target = backend?.service === undefined ? undefined : this.#env.services.get(backend.service);
-    if (backend === undefined || target === undefined)
-      return { target: service, targetPort: port, subset: undefined };
-    return { target, targetPort: backend.port, subset: backend.subset };
   }
 
   #refuse(
@@ -273,12 +274,32 @@ function flagOf(live: LiveConnection, { closedBy, error }: CopyResult): Response
 
 function failureOf(error: ChannelError): RequestFailure {
   if (error instanceof NoEndpointError) return 'no_endpoint';
+  if (error instanceof UnroutedError) return error.failure;
   return error.code === 'policy' ? 'denied' : 'connect_failure';
 }
 
 function tcpFlagOf({ code }: ChannelError): TcpResponseFlag {
   if (code === 'policy') return TCP_RESPONSE_FLAGS.denied;
   return code === 'tls_handshake' ? TCP_RESPONSE_FLAGS.tlsFailure : TCP_RESPONSE_FLAGS.connect;
+}
+
+const NO_HELLO: Hello = Object.freeze({ kind: 'not_tls' });
+
+function streamOf({ authz }: Downstream, hello: Hello): RoutedStream {
+  const destinationIp = authz.destinationIpBytes;
+  return hello.kind === 'tls'
+    ? { protocol: 'tls', serverName: hello.serverName, destinationIp }
+    : { protocol: 'tcp', serverName: '', destinationIp };
+}
+
+class UnroutedError extends ChannelError {
+  readonly failure: RequestFailure;
+
+  constructor(failure: RequestFailure, reason: string) {
+    super('unreachable', reason);
+    this.name = 'UnroutedError';
+    this.failure = failure;
+  }
 }
 
 class NoEndpointError extends ChannelError {

@@ -15,6 +15,7 @@ import type { HeaderChange } from '#shared/route/route-filter.ts';
 import { NO_HASH } from '../balance/choice.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { formatNewCookie, hashRequest } from '../balance/request-hash.ts';
+import { ClientSession } from '../balance/session.ts';
 import type { FilterResponse } from '../filters/filter-response.ts';
 import type { FilterStep } from '../filters/filter-step.ts';
 import { grpcStatusFor, type Refusal, refusalResponse } from '../filters/refusal.ts';
@@ -77,6 +78,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
   #budget: RetryBudget | undefined;
   #shared: SharedUse | undefined;
   #hash: number | undefined;
+  #session: ClientSession | undefined;
   /** Of gRPC, monotonic: what is left of it is told to the upstream; 0 is none. */
   #grpcDeadlineMs = 0;
   #responseMs = 0;
@@ -223,11 +225,20 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
     const upstream = target.upstream(backend.port, backend.subset);
     const tried = this.#retry.hostSelectionAttempts === 0 ? NONE_TRIED : (this.#tried ?? NONE_TRIED);
     const random = env.random();
-    const endpoint = upstream.picker.pick(random, tried, this.#hashBy(upstream));
+    const session = this.#useSession();
+    const endpoint =
+      session?.find(upstream.picker.endpoints, tried) ??
+      upstream.picker.pick(random, tried, this.#hashBy(upstream));
     if (endpoint !== undefined) return this.#send(upstream, endpoint);
     const other = failOver(env.services, upstream, backend.port, random, tried);
     if (other === undefined) this.#fail('no_endpoint');
     else this.#send(other.upstream, other.endpoint);
+  }
+
+  #useSession(): ClientSession | undefined {
+    const policy = this.#rule?.session;
+    if (policy === undefined) return undefined;
+    return (this.#session ??= new ClientSession(policy, this.#request, this.#downstream.env.clock.now()));
   }
 
   #send(upstream: Upstream, endpoint: BalancedEndpoint): void {
@@ -296,6 +307,7 @@ class RequestFlow implements ServerExchangeSink, AttemptOwner, DeadlineOwner {
       this.#record.grpcStatus = grpcStatus ?? '';
     }
     this.#commit(head.status);
+    this.#session?.write(head.headers, attempt.endpoint);
     if (this.#responseChanges.length > 0) {
       for (const change of this.#responseChanges) applyHeaderChange(change, head.headers);
     }

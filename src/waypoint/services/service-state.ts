@@ -1,5 +1,6 @@
 import { compile, type CompiledPolicySet } from '#shared/authz/compile.ts';
 import { compileRoutes, type RouteMatcher } from '#shared/route/match.ts';
+import { compileStreamRules, type StreamMatcher } from '#shared/route/match-stream.ts';
 import { effectivePolicy } from '#shared/route/effective-policy.ts';
 import { PLAIN_RULE, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
 import { type HashSource, NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
@@ -40,6 +41,8 @@ export class ServiceState {
   readonly service: Service;
   readonly routes: ServiceRoutes | undefined;
   readonly matcher: RouteMatcher;
+  /** Of connections that are not HTTP. */
+  readonly streams: StreamMatcher;
   readonly policies: CompiledPolicySet;
   /** Requests have something to pass before policies are evaluated (`ThreadFilters.guardOf`). */
   readonly guarded: boolean;
@@ -60,6 +63,7 @@ export class ServiceState {
     this.service = service;
     this.routes = view.routes(this.name);
     this.matcher = compileRoutes(this.routes ?? { rules: [] });
+    this.streams = compileStreamRules(this.routes?.streamRules ?? []);
     this.policies = compile(this.routes?.authorizationPolicies ?? []);
     this.guarded = this.policies.custom.length > 0 || (this.routes?.tokenIssuers ?? []).length > 0;
     this.trafficPolicy = this.routes?.trafficPolicy ?? NO_TRAFFIC_POLICY;

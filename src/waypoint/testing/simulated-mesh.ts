@@ -62,6 +62,8 @@ export class SimulatedEndpoint {
 }
 
 export interface SimulatedAnswer {
+  /** The head of the response, as far as it has come. */
+  text: string;
   /** 0: the connection ended without an answer. Undefined: none yet. */
   status: number | undefined;
 }
@@ -141,9 +143,9 @@ export class SimulatedMesh {
     this.thread.apply(delta(change));
   }
 
-  /** Sends `count` requests, each on a connection of its own, and lets everything happen that takes no time. */
-  async send(count: number): Promise<SimulatedAnswer[]> {
-    const answers = Array.from({ length: count }, () => this.#ask());
+  /** Sends `count` requests, each on a connection of its own, with `fields` (each ends with CRLF) in their heads, and lets everything happen that takes no time. */
+  async send(count: number, fields = ''): Promise<SimulatedAnswer[]> {
+    const answers = Array.from({ length: count }, () => this.#ask(fields));
     await this.settle();
     return answers;
   }
@@ -174,14 +176,13 @@ export class SimulatedMesh {
     this.thread.close(new ChannelError('drain', 'the experiment is over'));
   }
 
-  #ask(): SimulatedAnswer {
-    const answer: SimulatedAnswer = { status: undefined };
+  #ask(fields: string): SimulatedAnswer {
+    const answer: SimulatedAnswer = { status: undefined, text: '' };
     const { left: client, right: server } = memoryChannelPair({ auto: true });
-    let text = '';
     client.setHandler({
       onData: slice => {
-        text += slice.toString('latin1');
-        if (text.includes(HEAD_END)) answer.status ??= Number(text.slice(9, 12));
+        answer.text += slice.toString('latin1');
+        if (answer.text.includes(HEAD_END)) answer.status ??= Number(answer.text.slice(9, 12));
       },
       onEnd: () => client.end(),
       onDrain: () => undefined,
@@ -190,7 +191,7 @@ export class SimulatedMesh {
       },
     });
     this.#accept?.(Object.assign(server, { fd: -1 }));
-    client.write(Buffer.from(`GET / HTTP/1.1\r\nHost: echo\r\nConnection: close${HEAD_END}`));
+    client.write(Buffer.from(`GET / HTTP/1.1\r\nHost: echo\r\n${fields}Connection: close${HEAD_END}`));
     return answer;
   }
 

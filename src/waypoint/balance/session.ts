@@ -1,0 +1,81 @@
+import type { RequestHead } from '#shared/http/exchange.ts';
+import { getHeader, type HeaderList, setHeader } from '#shared/http/headers.ts';
+import type { SessionPersistence } from '#shared/route/model.ts';
+import { readCookie } from './cookie.ts';
+import type { BalancedEndpoint } from './endpoint.ts';
+import { hashText } from './text-hash.ts';
+
+/** Which endpoint a client's session is with. Times are of the wall clock, in seconds. */
+interface Token {
+  readonly endpoint: number;
+  readonly createdS: number;
+  readonly seenS: number;
+}
+
+/** Hash of the endpoint, when the session began, when it was last used; base 36. Whoever forges one only chooses among endpoints. */
+const TOKEN = /^1\.([0-9a-z]{1,7})\.([0-9a-z]{1,9})\.([0-9a-z]{1,9})$/;
+
+/** The session of one request: the endpoint it asks for, and what its client is told. */
+export class ClientSession {
+  readonly #policy: SessionPersistence;
+  readonly #nowS: number;
+  readonly #token: Token | undefined;
+
+  /** @param nowMs wall clock */
+  constructor(policy: SessionPersistence, request: Pick<RequestHead, 'headers'>, nowMs: number) {
+    this.#policy = policy;
+    this.#nowS = Math.floor(nowMs / 1_000);
+    const { headers } = request;
+    const text =
+      policy.kind === 'cookie' ? readCookie(headers, policy.name) : getHeader(headers, policy.name);
+    this.#token = text === undefined ? undefined : this.#valid(parseToken(text));
+  }
+
+  /** Where the session is: undefined for a new one, or when that endpoint is gone, out, or has been tried. */
+  find(
+    endpoints: readonly BalancedEndpoint[],
+    tried: readonly BalancedEndpoint[],
+  ): BalancedEndpoint | undefined {
+    if (this.#token === undefined) return undefined;
+    const { endpoint } = this.#token;
+    return endpoints.find(
+      candidate => !candidate.load.out && hashText(candidate.uid) === endpoint && !tried.includes(candidate),
+    );
+  }
+
+  /** Tells the client of its endpoint, where that is news or its time begins anew. */
+  write(headers: HeaderList, { uid }: BalancedEndpoint): void {
+    const { absoluteTimeoutMs, idleTimeoutMs, kind, lifetime, name, path } = this.#policy;
+    const endpoint = hashText(uid);
+    const same = this.#token?.endpoint === endpoint;
+    if (same && idleTimeoutMs === undefined) return;
+    const createdS = same ? (this.#token?.createdS ?? this.#nowS) : this.#nowS;
+    const text = ['1', ...[endpoint, createdS, this.#nowS].map(part => part.toString(36))].join('.');
+    if (kind === 'header') {
+      setHeader(headers, name, text);
+      return;
+    }
+    const parts = [`${name}=${text}`];
+    if (lifetime === 'permanent' && absoluteTimeoutMs !== undefined)
+      parts.push(`Max-Age=${Math.max(0, Math.ceil(absoluteTimeoutMs / 1_000) - (this.#nowS - createdS))}`);
+    parts.push(`Path=${path ?? '/'}`, 'HttpOnly');
+    headers.push('set-cookie', parts.join('; '));
+  }
+
+  #valid(token: Token | undefined): Token | undefined {
+    if (token === undefined) return undefined;
+    const { absoluteTimeoutMs = Number.POSITIVE_INFINITY, idleTimeoutMs = Number.POSITIVE_INFINITY } =
+      this.#policy;
+    const ended =
+      (this.#nowS - token.createdS) * 1_000 > absoluteTimeoutMs ||
+      (this.#nowS - token.seenS) * 1_000 > idleTimeoutMs;
+    return ended ? undefined : token;
+  }
+}
+
+function parseToken(text: string): Token | undefined {
+  const match = TOKEN.exec(text);
+  if (match === null) return undefined;
+  const [endpoint = 0, createdS = 0, seenS = 0] = match.slice(1).map(part => Number.parseInt(part, 36));
+  return { endpoint, createdS, seenS };
+}

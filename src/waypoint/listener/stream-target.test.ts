@@ -1,0 +1,124 @@
+import { connect, createServer, type Socket } from 'node:net';
+import { test } from 'tap';
+import type { StreamRule } from '#shared/route/stream-rule.ts';
+import { endpointOf, noRoutes, service, workload } from '#shared/testing/topology.ts';
+import { GATEWAY, VIP, WAYPOINT } from '../testing/deploy.ts';
+import { WaypointLab } from '../testing/waypoint-lab.ts';
+
+/** A ClientHello of TLS 1.2 with nothing but a server name. */
+function clientHello(name: string): Buffer {
+  const host = Buffer.from(name);
+  const list = Buffer.concat([Buffer.from([0, 0, host.length]), host]);
+  const extension = Buffer.concat([Buffer.from([0, 0, 0, list.length + 2, 0, list.length]), list]);
+  const tail = Buffer.concat([Buffer.from([0, 0, 2, 0x13, 1, 1, 0, 0, extension.length]), extension]);
+  const body = Buffer.concat([Buffer.from([3, 3]), Buffer.alloc(32, 7), tail]);
+  const message = Buffer.concat([Buffer.from([1, 0, 0, body.length]), body]);
+  return Buffer.concat([Buffer.from([22, 3, 1, 0, message.length]), message]);
+}
+
+const RULE: StreamRule = {
+  name: 'rule',
+  protocol: 'tcp',
+  ports: [],
+  consumer: undefined,
+  callers: [],
+  matches: [],
+  backends: [],
+  idleTimeoutMs: undefined,
+};
+const to = (name: string): StreamRule['backends'] => [
+  {
+    weight: 1,
+    service: `default/${name}.default.svc.cluster.local`,
+    port: 80,
+    subset: undefined,
+    filters: [],
+  },
+];
+const tls = (name: string, serverName: string): StreamRule => ({
+  ...RULE,
+  name,
+  protocol: 'tls',
+  matches: [{ serverNames: [serverName], destinationIps: [], source: undefined }],
+  backends: to(name),
+});
+
+/** A mesh whose service `front` has these stream rules; each backend answers its own name to the first bytes. */
+async function deployStreams(lab: WaypointLab, streamRules: readonly StreamRule[]): Promise<number> {
+  const services = [];
+  const workloads = [];
+  for (const [i, name] of ['front', 'red', 'blue'].entries()) {
+    const ip = lab.ip(10 + i);
+    const app = createServer((socket: Socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(name));
+    });
+    const ports = [{ servicePort: 80, targetPort: await lab.app(app, ip), appProtocol: 'tls' as const }];
+    const own = { ...service(name, name === 'front' ? { vip: VIP, waypoint: WAYPOINT } : {}), ports };
+    const pod = workload(`${name}-1`, { addresses: [ip], services: endpointOf(own) });
+    await lab.enrol(pod);
+    services.push(own);
+    workloads.push(pod);
+  }
+  const [front = GATEWAY] = services;
+  lab.apply({
+    services: [GATEWAY, ...services],
+    workloads,
+    routes: [noRoutes(front, { streamRules, routed: true })],
+  });
+  return lab.client(VIP, 80);
+}
+
+/** What answers to these bytes; empty: the connection was closed. */
+async function answerTo(port: number, ...parts: readonly Buffer[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  let text = '';
+  socket.on('data', (data: Buffer) => (text += data.toString()));
+  for (const part of parts) {
+    socket.write(part);
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  await new Promise(resolve => socket.on('close', resolve));
+  return text;
+}
+
+test('TLS goes by the name the client asks for, unopened; what no rule takes is closed', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const port = await deployStreams(lab, [tls('red', 'red.example.com'), tls('blue', '*.blue.example.com')]);
+  const hello = clientHello('red.example.com');
+  t.equal(await answerTo(port, hello), 'red');
+  t.equal(await answerTo(port, hello.subarray(0, 7), hello.subarray(7)), 'red', 'in two parts');
+  t.equal(await answerTo(port, clientHello('A.Blue.example.com')), 'blue');
+  t.equal(await answerTo(port, clientHello('other.example.com')), '');
+  t.equal(await answerTo(port, Buffer.from('hello, I am no TLS')), '');
+  const lines = await lab.access(5);
+  t.match(lines[3], /response_flags="?NR"?.*no route of .* takes TLS for .*other.example.com/);
+  t.match(lines[4], /response_flags="?NR"?.*takes TCP/);
+});
+
+test('TCP goes by the first rule that matches', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const port = await deployStreams(lab, [
+    { ...RULE, ports: [81], backends: to('red') },
+    { ...RULE, backends: to('blue') },
+  ]);
+  t.equal(await answerTo(port, Buffer.from('x')), 'blue');
+  const [line = ''] = await lab.access(1);
+  t.match(line, /dst.workload="blue-1"/);
+});
+
+test('without stream rules a connection goes to the service itself; to a backend that is not there it is closed', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  t.equal(await answerTo(await deployStreams(lab, []), Buffer.from('x')), 'front');
+  const other = await WaypointLab.create();
+  t.teardown(() => other.close());
+  t.equal(
+    await answerTo(await deployStreams(other, [{ ...RULE, backends: to('nobody') }]), Buffer.from('x')),
+    '',
+  );
+  t.match((await other.access(1))[0], /response_flags="?NC"?/);
+});
