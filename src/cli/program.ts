@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '#shared/config/version.ts';
 import type { Cli, CliIo, Platform } from './cli.ts';
 import { CliError, FailedCheck } from './cli-error.ts';
+import { addAnalyze } from './commands/analyze.ts';
 import { addAuthz } from './commands/authz-check.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
@@ -44,6 +45,7 @@ export function buildProgram(cli: Cli): Command {
     .showSuggestionAfterError();
   addInstall(program, cli);
   addCheck(program, cli);
+  addAnalyze(program, cli);
   addZtunnelConfig(program, cli);
   addDescribe(program, cli);
   addProxyStatus(program, cli);

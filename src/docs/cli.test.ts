@@ -19,6 +19,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   install: 'install',
   uninstall: 'uninstall',
   check: 'check-broken',
+  analyze: 'analyze',
   'describe pod': 'describe-pod',
   'describe service': 'describe-service',
   'describe namespace': 'describe-namespace',

@@ -193,7 +193,15 @@ const OBJECTS = [
   {
     key: 'HTTPRoute/shop/split',
     state: 'rejected',
-    diagnostics: [{ field: 'spec.rules[0]', value: '[]', message: 'has no backend', severity: 'rejected' }],
+    diagnostics: [
+      {
+        field: 'spec.rules[0]',
+        value: '[]',
+        message: 'has no backend',
+        fix: 'name a Service in backendRefs',
+        severity: 'rejected',
+      },
+    ],
   },
 ];
 
