@@ -92,7 +92,7 @@ interface Answer {
 async function exchange(target: AdminTarget, path: string, method: string): Promise<Answer> {
   const where = await whereTo(target);
   return new Promise((resolve, reject) => {
-    const call = request({ ...where, path, method, agent: false }, response => {
+    const call = request({ ...where, path, method }, response => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
@@ -146,7 +146,7 @@ export async function streamLines(
 async function openStream(target: AdminTarget, path: string, signal: AbortSignal): Promise<IncomingMessage> {
   const where = await whereTo(target);
   return new Promise((resolve, reject) => {
-    const call = request({ ...where, path, agent: false, signal }, resolve);
+    const call = request({ ...where, path, signal }, resolve);
     const silence = setTimeout(
       () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
       TIMEOUT_MS,
@@ -159,7 +159,8 @@ async function openStream(target: AdminTarget, path: string, signal: AbortSignal
 }
 
 async function whereTo(target: AdminTarget): Promise<RequestOptions> {
-  if (!('pod' in target)) return { ...target };
+  if (!('pod' in target)) return { ...target, agent: false };
   const connection = await target.connect();
+  // Without any agent: one would make connections of its own.
   return { host: 'localhost', port: target.port, createConnection: () => connection };
 }

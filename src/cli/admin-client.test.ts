@@ -1,0 +1,53 @@
+import { createServer } from 'node:http';
+import { type Duplex, duplexPair } from 'node:stream';
+import { test } from 'tap';
+import { fetchText, type PodTarget, streamLines } from './admin-client.ts';
+
+/** A pod's admin server behind a connection that is no socket, as a port-forward is. */
+function pod(connect: () => Promise<Duplex>): PodTarget {
+  return { namespace: 'mesh', pod: 'ztunnel-x', port: 15_000, connect };
+}
+
+const server = createServer((req, res) => {
+  if (req.url === '/lines') {
+    res.write('one\ntwo\n');
+    res.end('three');
+  } else res.end(`${req.method} ${req.url} of ${req.headers.host}`);
+});
+
+const forwarded = pod(() => {
+  const [ours, theirs] = duplexPair();
+  server.emit('connection', theirs);
+  return Promise.resolve(ours);
+});
+
+test('a request goes over the connection of the port-forward, and over no other', async t => {
+  t.equal(await fetchText(forwarded, '/config_dump'), 'GET /config_dump of localhost:15000');
+  t.equal(
+    await fetchText(forwarded, '/logging?level=debug', 'POST'),
+    'POST /logging?level=debug of localhost:15000',
+  );
+});
+
+test('lines come over it too', async t => {
+  const lines: string[] = [];
+  await streamLines(forwarded, '/lines', line => lines.push(line), new AbortController().signal);
+  t.same(lines, ['one', 'two', 'three']);
+});
+
+test('a pod that cannot be reached is named, with the way to look at it', async t => {
+  const refused = pod(() =>
+    Promise.reject(new Error('port-forward to mesh/ztunnel-x: not open within 10 s')),
+  );
+  await t.rejects(fetchText(refused, '/'), {
+    name: 'CliError',
+    message:
+      /cannot reach mesh\/ztunnel-x:15000: .*not open within 10 s; .*kubectl -n mesh get pod ztunnel-x/,
+  });
+  const cut = pod(() => {
+    const [ours, theirs] = duplexPair();
+    theirs.destroy();
+    return Promise.resolve(ours);
+  });
+  await t.rejects(fetchText(cut, '/'), { name: 'CliError', message: /cannot reach mesh\/ztunnel-x:15000/ });
+});
