@@ -507,6 +507,18 @@ test('what may not be looked at is not known, and not taken for good', t => {
   t.end();
 });
 
+test('what needs a proxy is not known while none runs', t => {
+  const without = change({
+    pods: HEALTHY.pods.filter(p => p.name.startsWith('controller')),
+    proxies: HEALTHY.proxies.filter(p => p.ref.kind === 'controller'),
+    nodeReports: [],
+    synced: [],
+  });
+  for (const id of ['proxies-synced', 'kernel-features', 'cni-chain', 'proxy-tokens', 'certificates-held'])
+    t.equal(resultOf(id, without)?.outcome.state, 'unknown', id);
+  t.end();
+});
+
 test('every check has a test of its problem, and a section to read on', t => {
   const page = readFileSync(DOCS_PAGE, 'utf8');
   const headings = new Set(Array.from(page.matchAll(/^### ([a-z0-9-]+)$/gm), m => m[1]));

@@ -69,6 +69,10 @@ metadata: { name: ambient-controller, namespace: istio-system }
 spec: { holderIdentity: controller-1, leaseDurationSeconds: 15, renewTime: '2026-01-01T11:59:55.000000Z' }
 ---
 kind: ConfigMap
+metadata: { name: istio-ca-root-cert, namespace: istio-system }
+data: { root-cert.pem: ROOT }
+---
+kind: ConfigMap
 metadata: { name: istio-ca-root-cert, namespace: shop }
 data: { root-cert.pem: ROOT }
 ---

@@ -2,7 +2,7 @@ import { textMap } from '../../json-fields.ts';
 import { DATAPLANE_MODE } from '../../cluster/mesh-labels.ts';
 import { shortDuration } from '../../render/age.ts';
 import { type Check, noneOf, unknown } from '../check.ts';
-import { answered, type ClusterSnapshot } from '../cluster-snapshot.ts';
+import { answered, type ClusterSnapshot, systemNamespace } from '../cluster-snapshot.ts';
 
 const category = 'certificates';
 const DAY_MS = 24 * 3_600_000;
@@ -116,7 +116,8 @@ export const CERTIFICATE_CHECKS: readonly Check[] = [
     id: 'root-config-maps',
     description: `ConfigMap ${ROOT_CONFIG_MAP} is the same in every namespace of the mesh`,
     severity: 'fatal',
-    run: ({ configMaps, namespaces }) => {
+    run: snapshot => {
+      const { configMaps, namespaces } = snapshot;
       if (configMaps === undefined) return unknown('ConfigMaps cannot be listed');
       const roots = configMaps.filter(c => c.name === ROOT_CONFIG_MAP);
       const contents = new Map<string, string[]>();
@@ -126,10 +127,13 @@ export const CERTIFICATE_CHECKS: readonly Check[] = [
       }
       const groups = [...contents.values()].sort((a, b) => b.length - a.length);
       const meshed = namespaces.filter(n => n.labels[DATAPLANE_MODE] === 'ambient').map(n => n.name);
-      const without = meshed.filter(name => !roots.some(r => r.namespace === name));
+      const system = systemNamespace(snapshot);
+      const needed = system === undefined ? meshed : [system, ...meshed];
+      const without = needed.filter(name => !roots.some(r => r.namespace === name));
       return noneOf([
         ...without.map(
-          name => `namespace ${name} has no ConfigMap ${ROOT_CONFIG_MAP}: a waypoint there cannot start`,
+          name =>
+            `namespace ${name} has no ConfigMap ${ROOT_CONFIG_MAP}: a proxy there cannot start; the controller writes it`,
         ),
         ...groups
           .slice(1)

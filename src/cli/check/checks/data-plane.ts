@@ -107,6 +107,7 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     severity: 'fatal',
     run: snapshot => {
       if (proxyPods(snapshot, 'controller').length === 0) return unknown('no controller is running');
+      if (snapshot.proxies.every(p => p.ref.kind === 'controller')) return unknown('no proxy is running');
       const behind = snapshot.synced.flatMap(({ name, types }) =>
         types
           .filter(type => type.state !== 'synced')
@@ -195,9 +196,9 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
       if (failed.length > 0) return noneOf(failed);
       // A captured pod is the proof.
       const proven = new Set(capturedPods(snapshot).map(nodeOf));
-      const open = proxyPods(snapshot, 'ztunnel')
-        .map(nodeOf)
-        .filter(node => !proven.has(node));
+      const ztunnels = proxyPods(snapshot, 'ztunnel').map(nodeOf);
+      if (ztunnels.length === 0) return unknown('no ztunnel is running');
+      const open = ztunnels.filter(node => !proven.has(node));
       return open.length > 0 ? unknown(`nothing is captured yet on node ${open.sort().join(', ')}`) : OK;
     },
   },
