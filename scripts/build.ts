@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 
 /**
  * One ESM bundle for each binary, for images, with the message definitions it reads beside it. ztunnel's traffic threads
@@ -20,10 +20,9 @@ const BANNER =
 
 rmSync(OUT, { recursive: true, force: true });
 mkdirSync(OUT);
-await build({
-  entryPoints: [...BINARIES.map(name => `src/${name}/main.ts`), 'src/ztunnel/workers/worker-main.ts'],
-  outdir: OUT,
+const options: BuildOptions = {
   outbase: 'src',
+  outdir: OUT,
   bundle: true,
   platform: 'node',
   format: 'esm',
@@ -33,6 +32,17 @@ await build({
   sourcemap: 'linked',
   banner: { js: BANNER },
   logLevel: 'warning',
+};
+const whole = BINARIES.filter(name => name !== 'controller').map(name => `src/${name}/main.ts`);
+await build({ ...options, entryPoints: [...whole, 'src/ztunnel/workers/worker-main.ts'] });
+// What it imports only when it needs it (the Kubernetes library, for a kubeconfig) is in files of its own: as a part of the
+// bundle its text alone would cost every controller 60 MB.
+await build({
+  ...options,
+  outbase: 'src/controller',
+  outdir: `${OUT}/controller`,
+  entryPoints: ['src/controller/main.ts'],
+  splitting: true,
 });
 for (const name of BINARIES) {
   const file = `${OUT}/${name}/main.js`;

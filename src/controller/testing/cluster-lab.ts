@@ -1,4 +1,7 @@
-import type { Test } from 'tap';
+/** Of a test, or of whoever cleans up. */
+interface CleanUps {
+  teardown(fn: () => unknown): void;
+}
 import type { JsonObject } from '#shared/config/json.ts';
 import { createCertificateClient } from '#shared/discovery/certificate-client.ts';
 import type { ControllerEndpoint } from '#shared/discovery/controller-channel.ts';
@@ -25,7 +28,7 @@ export class ClusterLab {
   }
 
   /** With a namespace for the mesh, one for an application, and two nodes with a ztunnel each. */
-  static async start(t: Test): Promise<ClusterLab> {
+  static async start(t: CleanUps): Promise<ClusterLab> {
     // What a controller waits for does not keep a process alive.
     const alive = setInterval(() => undefined, 60_000);
     const lab = new ClusterLab(await ApiServer.start());
