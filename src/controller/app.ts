@@ -172,7 +172,7 @@ function adminPages(
   const unconfirmed = (): readonly string[] => discovery.unconfirmedTrust();
   const exposition = createMetricsExposition();
   const metricsPages = metricsRoutes(() => exposition.render([metrics.snapshot()]), exposition.contentType);
-  const readinessPage = readinessRoute(readiness);
+  const readinessPage = readinessRoute(readiness, undefined, parts.platform.waitingFor);
   return {
     pages: [
       ...debugRoutes({ store, discovery, index, problems: () => problems.all, config: config.shown }),

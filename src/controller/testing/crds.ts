@@ -23,7 +23,8 @@ export async function installCrds(api: KubeApi, directory: string): Promise<void
   const files = globSync(join(directory, '*.yaml')).sort();
   const documents = files.flatMap(file => parseAllDocuments(readFileSync(file, 'utf8')));
   const crds = documents
-    .map((document): unknown => document.toJS())
+    // Our own files and Gateway API's, which may repeat a schema as often as they like.
+    .map((document): unknown => document.toJS({ maxAliasCount: -1 }))
     .filter(isJsonObject)
     .filter(object => object['kind'] === CRDS.kind);
   await Promise.all(

@@ -9,6 +9,8 @@ import { LOG_LEVELS, type LogLevel, type LogLevels, parseLogLevel } from './logg
 export function readinessRoute(
   readiness: Readiness,
   warnings: () => readonly string[] = () => [],
+  /** What the one who is not ready knows of the reason. */
+  details: () => readonly string[] = () => [],
 ): AdminRoute {
   return {
     method: 'GET',
@@ -17,7 +19,12 @@ export function readinessRoute(
     handle: () =>
       readiness.ready
         ? text(['ready', ...warnings()].map(line => `${line}\n`).join(''))
-        : text(`waiting for: ${readiness.waitingFor.join(', ')}\n`, 503),
+        : text(
+            [`waiting for: ${readiness.waitingFor.join(', ')}`, ...details()]
+              .map(line => `${line}\n`)
+              .join(''),
+            503,
+          ),
   };
 }
 
