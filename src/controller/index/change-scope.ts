@@ -79,6 +79,12 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
         services.add(namespace);
         every.lookups = every.policies = every.route = true;
         break;
+      case 'ServiceEntry':
+        workloads.set(namespace, 'all');
+        services.add(namespace);
+        // Addresses given to one may move those of others.
+        every.lookups = every.service = every.route = true;
+        break;
       case 'Namespace':
         workloads.set(name, 'all');
         services.add(name);

@@ -195,3 +195,41 @@ data:
   t.same(authorizers('payments'), []);
   t.end();
 });
+
+test('hosts of a ServiceEntry are services, with endpoints of their own or by labels, and routes lead to them', t => {
+  const entry = (name: string, spec: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: ${name}, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+spec: ${spec}`;
+  const api = entry(
+    'api',
+    '{hosts: [api.example.com], resolution: STATIC, ports: [{number: 80, name: http, targetPort: 8080}], endpoints: [{address: 192.0.2.7}]}',
+  );
+  const vms = entry(
+    'vms',
+    '{hosts: [vm.internal], resolution: STATIC, ports: [{number: 80, name: http}], workloadSelector: {labels: {app: vm}}}',
+  );
+  const route = virtualService(
+    'to-api',
+    '{hosts: [api.example.com], http: [{route: [{destination: {host: vm.internal}}]}]}',
+  );
+  const lab = new IndexLab(SHOP, api, vms, route, pod('vm', { ip: '10.0.0.9' }));
+  const found = lab.resource('shop/api.example.com');
+  t.match(found, { kind: 'service', service: { addresses: [{ ip: /^240\.240\./ }, { ip: /^2001:2::/ }] } });
+  const endpoint = lab.resource('c/networking.istio.io/ServiceEntry/shop/api/0');
+  t.match(endpoint, { kind: 'workload', workload: { addresses: ['192.0.2.7'], tunnelProtocol: 'none' } });
+  const ports = (of: unknown, name: string): unknown =>
+    of instanceof Object && 'workload' in of && of.workload instanceof Object && 'services' in of.workload
+      ? of.workload.services instanceof Map && of.workload.services.get(name)
+      : undefined;
+  t.match(ports(endpoint, 'shop/api.example.com'), [{ servicePort: 80, targetPort: 8080 }]);
+  t.match(lab.workload('vm')?.services.get('shop/vm.internal'), [{ servicePort: 80, targetPort: 80 }]);
+  const backends = lab.routesOf('shop/api.example.com')?.rules[0]?.backends;
+  t.match(backends, [{ service: 'shop/vm.internal', port: 80 }]);
+  lab.remove(api);
+  t.equal(lab.resource('shop/api.example.com'), undefined);
+  t.equal(lab.resource('c/networking.istio.io/ServiceEntry/shop/api/0'), undefined);
+  t.equal(lab.routesOf('shop/api.example.com'), undefined);
+  t.end();
+});

@@ -70,8 +70,18 @@ export class IndexLab {
   }
 
   routes(name: string, namespace = 'shop'): ServiceRoutes | undefined {
-    const found = this.#get(SERVICE_ROUTES_TYPE, `${namespace}/${name}.${namespace}.svc.cluster.local`);
+    return this.routesOf(`${namespace}/${name}.${namespace}.svc.cluster.local`);
+  }
+
+  /** By `<namespace>/<hostname>`. */
+  routesOf(service: string): ServiceRoutes | undefined {
+    const found = this.#get(SERVICE_ROUTES_TYPE, service);
     return found?.kind === 'routes' ? found.routes : undefined;
+  }
+
+  /** A workload or service by its name on the wire. */
+  resource(name: string): MeshResource | undefined {
+    return this.#get(ADDRESS_TYPE, name);
   }
 
   #get(

@@ -14,6 +14,7 @@ import type { ObjectStatus } from './parsed-kind.ts';
 import { PolicySet } from './policy-set.ts';
 import { Published } from './published.ts';
 import type { RouteConflict } from './route-binding.ts';
+import { entryServices } from './service-entries.ts';
 import { serviceRoutesOf } from './service-routes.ts';
 import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
 
@@ -104,7 +105,10 @@ export class MeshIndex {
     const statuses: ObjectStatus[] = [];
     for (const [kind, parsed] of this.objects.kinds()) {
       for (const status of parsed.statuses()) {
-        const more = kind === 'Service' ? (this.#serviceDiagnostics.get(status.key) ?? []) : [];
+        const more =
+          kind === 'Service' || kind === 'ServiceEntry'
+            ? (this.#serviceDiagnostics.get(status.key) ?? [])
+            : [];
         statuses.push(
           more.length === 0 ? status : { ...status, diagnostics: [...status.diagnostics, ...more] },
         );
@@ -118,14 +122,22 @@ export class MeshIndex {
   #delete(key: string): ChangedObject {
     const [kind = '', namespace = '', name = ''] = key.split('/');
     const object = this.objects.ofKind(kind)?.get(namespace, name)?.object;
-    this.objects.ofKind(kind)?.remove(namespace, name);
     this.#nodeIdentities.remove(key);
     this.#serviceDiagnostics.delete(key);
-    if (kind === 'Service') {
-      this.#conflicts.delete(`${namespace}/${name}`);
-      this.#routeDiagnostics.delete(`${namespace}/${name}`);
+    for (const hostname of this.#hostnamesOf(kind, namespace, name)) {
+      this.#conflicts.delete(`${namespace}/${hostname}`);
+      this.#routeDiagnostics.delete(`${namespace}/${hostname}`);
     }
+    this.objects.ofKind(kind)?.remove(namespace, name);
     return { kind, namespace, name, object };
+  }
+
+  #hostnamesOf(kind: string, namespace: string, name: string): readonly string[] {
+    const { serviceEntries, services } = this.objects;
+    if (kind === 'ServiceEntry')
+      return (serviceEntries.get(namespace, name)?.value.services ?? []).map(({ hostname }) => hostname);
+    const spec = kind === 'Service' ? services.get(namespace, name)?.value : undefined;
+    return spec === undefined ? [] : [spec.hostname];
   }
 
   #recompute(scope: ChangeScope): void {
@@ -203,7 +215,12 @@ export class MeshIndex {
         this.#serviceDiagnostics.set(keyOf(object), translated.diagnostics);
         return translated.ok ? [{ kind: 'service', service: translated.value } as const] : [];
       });
-      this.#published.replaceGroup(`services/${namespace}`, services);
+      const entries = [...this.objects.serviceEntries.inNamespace(namespace)].flatMap(entry => {
+        const made = entryServices(this.objects, entry);
+        this.#serviceDiagnostics.set(keyOf(entry.object), made.diagnostics);
+        return made.services.map(service => ({ kind: 'service', service }) as const);
+      });
+      this.#published.replaceGroup(`services/${namespace}`, [...services, ...entries]);
     }
   }
 
@@ -211,12 +228,12 @@ export class MeshIndex {
     const attached = attachedRoutes(this.objects);
     for (const namespace of namespaces) {
       const endpoints = this.#endpointsByService(namespace);
-      const routes = [...this.objects.services.inNamespace(namespace)].flatMap(({ object, value }) => {
-        if (value === undefined) return [];
-        const ofService = endpoints.get(value.name) ?? [];
-        const made = serviceRoutesOf(this.objects, this.#policies, attached, { object, value }, ofService);
-        setUnlessEmpty(this.#conflicts, `${namespace}/${value.name}`, made.conflicts);
-        setUnlessEmpty(this.#routeDiagnostics, `${namespace}/${value.name}`, made.diagnostics);
+      const routes = [...this.objects.routedServices(namespace)].flatMap(service => {
+        const { hostname } = service.value;
+        const ofService = endpoints.get(hostname) ?? [];
+        const made = serviceRoutesOf(this.objects, this.#policies, attached, service, ofService);
+        setUnlessEmpty(this.#conflicts, `${namespace}/${hostname}`, made.conflicts);
+        setUnlessEmpty(this.#routeDiagnostics, `${namespace}/${hostname}`, made.diagnostics);
         return made.routes === undefined ? [] : [{ kind: 'routes', routes: made.routes } as const];
       });
       this.#published.replaceGroup(`routes/${namespace}`, routes);
@@ -226,9 +243,9 @@ export class MeshIndex {
   #endpointsByService(namespace: string): ReadonlyMap<string, WorkloadSpec[]> {
     const endpoints = new Map<string, WorkloadSpec[]>();
     for (const spec of specsIn(this.objects, namespace)) {
-      for (const { name } of servicesOf(this.objects, spec)) {
-        const found = endpoints.get(name);
-        if (found === undefined) endpoints.set(name, [spec]);
+      for (const { hostname } of servicesOf(this.objects, spec)) {
+        const found = endpoints.get(hostname);
+        if (found === undefined) endpoints.set(hostname, [spec]);
         else found.push(spec);
       }
     }
@@ -237,8 +254,9 @@ export class MeshIndex {
 
   /** Those that have objects, and those that have resources of this group from before. */
   #namespacesOf(group: 'workloads' | 'services' | 'routes'): ReadonlySet<string> {
-    const { pods, services, slices, workloadEntries } = this.objects;
-    const kinds = group === 'workloads' ? [pods, workloadEntries, slices] : [services];
+    const { pods, serviceEntries, services, slices, workloadEntries } = this.objects;
+    const kinds =
+      group === 'workloads' ? [pods, workloadEntries, slices, serviceEntries] : [services, serviceEntries];
     const prefix = `${group}/`;
     return new Set([
       ...kinds.flatMap(kind => [...kind.namespaces()]),

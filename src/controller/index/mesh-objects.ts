@@ -1,7 +1,7 @@
 import type { Locality } from '#shared/workload/workload.ts';
 import { keyOf, type KubeObject } from '../source/kube-object.ts';
 import { translateAuthorizationPolicy } from '../translate/authorization-policy/authorization-policy.ts';
-import { type Cluster, serviceHostname } from '../translate/cluster.ts';
+import type { Cluster } from '../translate/cluster.ts';
 import { translateDestinationRule } from '../translate/destination-rule/destination-rule.ts';
 import type { Translated } from '../translate/diagnostic.ts';
 import { readEndpointSlice } from '../translate/endpoint-slice/endpoint-slice.ts';
@@ -19,6 +19,8 @@ import {
 } from '../translate/reference-grant/reference-grant.ts';
 import { translateMeshConfig } from '../translate/mesh-config/mesh-config.ts';
 import { translateRequestAuthentication } from '../translate/request-authentication/request-authentication.ts';
+import { allocateAddresses } from '../translate/service-entry/auto-allocate.ts';
+import { translateServiceEntry } from '../translate/service-entry/service-entry.ts';
 import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
 import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
@@ -35,7 +37,8 @@ import {
   translateWaypoint,
 } from '../translate/waypoint-gateway/waypoint-gateway.ts';
 import { readWorkloadEntry } from '../translate/workload-entry/workload-entry.ts';
-import { ParsedKind } from './parsed-kind.ts';
+import { addressWishes } from './service-entries.ts';
+import { type Parsed, ParsedKind } from './parsed-kind.ts';
 
 export interface MeshObjectsOptions {
   readonly cluster: Cluster;
@@ -53,7 +56,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly nodes = new ParsedKind(asItIs);
   readonly pods;
   readonly workloadEntries;
-  readonly services = new ParsedKind(readService);
+  readonly services;
+  readonly serviceEntries;
   readonly slices = new ParsedKind(readEndpointSlice);
   readonly gatewayClasses = new ParsedKind(asItIs);
   readonly gateways = new ParsedKind(object => translateWaypoint(object, this));
@@ -68,12 +72,15 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly virtualServices: ParsedKind<VirtualServiceTranslation>;
   readonly destinationRules;
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
+  #allocated: ReadonlyMap<string, readonly string[]> = new Map();
   readonly #byHostname = new Map<string, KnownService>();
 
   constructor(options: MeshObjectsOptions) {
     this.options = options;
     const { cluster, rootNamespace } = options;
     const context = { services: this, clusterDomain: cluster.clusterDomain };
+    this.services = new ParsedKind(object => readService(object, cluster));
+    this.serviceEntries = new ParsedKind(object => translateServiceEntry(object, cluster));
     this.pods = new ParsedKind(object => readPod(object, cluster));
     this.workloadEntries = new ParsedKind(object => readWorkloadEntry(object, cluster));
     this.authorizationPolicies = new ParsedKind(o => translateAuthorizationPolicy(o, { rootNamespace }));
@@ -88,6 +95,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['Pod', this.pods],
       ['WorkloadEntry', this.workloadEntries],
       ['Service', this.services],
+      ['ServiceEntry', this.serviceEntries],
       ['EndpointSlice', this.slices],
       ['GatewayClass', this.gatewayClasses],
       ['Gateway', this.gateways],
@@ -126,8 +134,23 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       const known = this.#known(value);
       this.#byHostname.set(known.hostname, known);
     }
+    for (const { value } of this.serviceEntries.all()) {
+      for (const spec of value.services) {
+        // A Service of the cluster is not taken over by an entry of its name; of entries the first keeps the host.
+        if (!this.#byHostname.has(spec.hostname)) this.#byHostname.set(spec.hostname, this.#known(spec));
+      }
+    }
+    this.#allocated = allocateAddresses(addressWishes(this.serviceEntries.all()));
     for (const kind of this.gatewayRoutes()) kind.translateAgain();
     for (const kind of [this.virtualServices, this.destinationRules, this.meshConfigs]) kind.translateAgain();
+  }
+
+  /** What routes may be attached to in a namespace: Services, and the hosts of ServiceEntries. */
+  *routedServices(namespace: string): Generator<Parsed<ServiceSpec>> {
+    for (const { object, value } of this.services.inNamespace(namespace))
+      if (value !== undefined) yield { object, value };
+    for (const { object, value } of this.serviceEntries.inNamespace(namespace))
+      for (const spec of value.services) yield { object, value: spec };
   }
 
   isGranted(
@@ -187,6 +210,12 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     return [...gateways, ...[...this.namespaces.all()].map(({ object }) => keyOf(object))];
   }
 
+  /** Addresses of a host of a ServiceEntry: its own, or those it was given. */
+  addressesOf(spec: ServiceSpec): readonly string[] {
+    if (spec.clusterIps.length > 0) return spec.clusterIps;
+    return this.#allocated.get(`${spec.namespace}/${spec.name}/${spec.hostname}`) ?? [];
+  }
+
   waypoint(namespace: string, name: string): Waypoint | undefined {
     return this.gateways.get(namespace, name)?.value;
   }
@@ -202,8 +231,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   }
 
   #known(spec: ServiceSpec): KnownService {
-    const { clusterIps, name, namespace, ports } = spec;
-    const hostname = serviceHostname(this.options.cluster, namespace, name);
+    const { clusterIps, hostname, namespace, ports } = spec;
     return {
       key: `${namespace}/${hostname}`,
       namespace,

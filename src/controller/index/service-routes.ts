@@ -1,6 +1,5 @@
 import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
 import { NO_ROUTES, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
-import { serviceHostname } from '../translate/cluster.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { mergeRules, type ObjectRoutes, type RefusedRoutes } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
@@ -32,8 +31,9 @@ export function serviceRoutesOf(
   service: Parsed<ServiceSpec>,
   endpoints: readonly WorkloadSpec[],
 ): MadeRoutes {
-  const { name, namespace } = service.value;
-  const hostname = serviceHostname(objects.options.cluster, namespace, name);
+  const { hostname, name, namespace } = service.value;
+  const kind = service.object.kind === 'ServiceEntry' ? 'ServiceEntry' : 'Service';
+  const subject = { kind, name, namespace } as const;
   const key = `${namespace}/${hostname}`;
   const made = rulesFor(attached, key, service.value);
   const { conflicts, routed, rules, streamRules } = made;
@@ -48,7 +48,7 @@ export function serviceRoutesOf(
   const diagnostics = [...made.diagnostics, ...policy.diagnostics];
   if (waypoint === undefined && !routed && destinationRules.length === 0)
     return { routes: undefined, conflicts, diagnostics };
-  const authorizationPolicies = policies.forService(service.value, waypoint, endpoints);
+  const authorizationPolicies = policies.forService(subject, waypoint, endpoints);
   const routes = {
     ...NO_ROUTES,
     namespace,
@@ -60,7 +60,7 @@ export function serviceRoutesOf(
     portPolicies,
     authorizationPolicies,
     authorizers: authorizersOf(objects, authorizationPolicies),
-    tokenIssuers: policies.tokenIssuersFor(service.value, waypoint, endpoints),
+    tokenIssuers: policies.tokenIssuersFor(subject, waypoint, endpoints),
     routed,
   };
   return { routes, conflicts, diagnostics };

@@ -11,6 +11,7 @@ export function* specsIn(objects: MeshObjects, namespace: string): Generator<Wor
   for (const { value } of objects.pods.inNamespace(namespace)) if (value !== undefined) yield value;
   for (const { value } of objects.workloadEntries.inNamespace(namespace))
     if (value !== undefined) yield value;
+  for (const { value } of objects.serviceEntries.inNamespace(namespace)) yield* value.workloads;
   for (const { value } of objects.slices.inNamespace(namespace)) {
     if (value === undefined || !isManual(objects, value)) continue;
     for (const endpoint of value.endpoints) {
@@ -30,7 +31,28 @@ export function servicesOf(objects: MeshObjects, spec: WorkloadSpec): readonly S
     const service = objects.services.get(value.namespace, value.service)?.value;
     if (service !== undefined) found.push(withSlicePorts(service, value));
   }
+  for (const { value } of objects.serviceEntries.inNamespace(spec.namespace)) {
+    const isOwn = value.workloads.some(({ uid }) => uid === spec.uid);
+    for (const service of value.services) {
+      if (isOwn && isEndpointOf(spec, service)) found.push(withEndpointPorts(service, spec));
+      else if (isSelected(service.selector, spec.labels)) found.push(withEndpointPorts(service, spec));
+    }
+  }
   return found;
+}
+
+/** An endpoint without an address is that of the one host it stands for; others are of every host of their entry. */
+function isEndpointOf(spec: WorkloadSpec, { hostname, name }: ServiceSpec): boolean {
+  return spec.addresses.length > 0 || spec.name === `${name}-${hostname}`;
+}
+
+/** A port that the endpoint has under the same name takes the place of the entry's. */
+function withEndpointPorts(service: ServiceSpec, { namedPorts }: WorkloadSpec): ServiceSpec {
+  const ports = service.ports.map(port => ({
+    ...port,
+    targetPort: namedPorts.get(port.name) ?? port.targetPort,
+  }));
+  return { ...service, ports };
 }
 
 export function workloadOf(objects: MeshObjects, policies: PolicySet, spec: WorkloadSpec): Workload {

@@ -22,6 +22,7 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['TCPRoute', { group: 'gateway.networking.k8s.io', namespaced: true }],
   ['ReferenceGrant', { group: 'gateway.networking.k8s.io', namespaced: true }],
   ['XBackendTrafficPolicy', { group: 'gateway.networking.x-k8s.io', namespaced: true }],
+  ['ServiceEntry', { group: 'networking.istio.io', namespaced: true }],
   ['WorkloadEntry', { group: 'networking.istio.io', namespaced: true }],
   ['VirtualService', { group: 'networking.istio.io', namespaced: true }],
   ['DestinationRule', { group: 'networking.istio.io', namespaced: true }],

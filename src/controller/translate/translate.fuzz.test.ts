@@ -13,10 +13,12 @@ import { translateHttpRoute } from './http-route/http-route.ts';
 import { translatePeerAuthentication } from './peer-authentication/peer-authentication.ts';
 import { translateReferenceGrant } from './reference-grant/reference-grant.ts';
 import { translateRequestAuthentication } from './request-authentication/request-authentication.ts';
+import { translateServiceEntry } from './service-entry/service-entry.ts';
 import { translateServiceIntentions } from './service-intentions/service-intentions.ts';
 import { translateVirtualService } from './virtual-service/virtual-service.ts';
 
 const SERVICES = servicesOf({ 'shop/a': [80], 'shop/b': [80, 81] });
+const CLUSTER = { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: '' };
 const ISTIO = { services: SERVICES, clusterDomain: 'cluster.local', delegates: () => undefined };
 
 /** Names the translations ask for, so that random objects get past the first level. */
@@ -28,6 +30,7 @@ const FIELDS =
   add remove service method namespace sectionName fault delay abort percentage fixedDelay httpStatus mirrors corsPolicy
   allowOrigins uriRegexRewrite rewrite tls tcp sniHosts destinationSubnets delegate exportTo sourceLabels scheme authority
   consistentHash httpCookie maglev localityLbSetting distribute failoverPriority outlierDetection connectionPool http
+  addresses endpoints address resolution workloadSelector number protocol
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
   toString __proto__ constructor`.split(/\s+/);
 const leaf = fc.oneof(
@@ -97,6 +100,7 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       check(translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', body), root), ({ full, l4 }) => {
         compile(l4 === undefined ? [full] : [full, l4]);
       });
+      check(translateServiceEntry(kubeObject('ServiceEntry', body), CLUSTER), () => undefined);
       check(translateRequestAuthentication(kubeObject('RequestAuthentication', body), root), () => undefined);
       check(translatePeerAuthentication(kubeObject('PeerAuthentication', body)), () => undefined);
       check(translateServiceIntentions(kubeObject('ServiceIntentions', body)), () => undefined);

@@ -1,6 +1,6 @@
 import type { Locality, ServicePort, Workload } from '#shared/workload/workload.ts';
 import { canonicalName, canonicalRevision } from '../canonical.ts';
-import { type Cluster, serviceHostname } from '../cluster.ts';
+import type { Cluster } from '../cluster.ts';
 import type { ServiceSpec } from '../service/service-spec.ts';
 import { bindWaypoint, type WaypointLookup } from '../waypoint-gateway/bind-waypoint.ts';
 import type { WorkloadSpec } from './workload-spec.ts';
@@ -63,11 +63,11 @@ export function isSelected(
 /** A named target port that this workload does not have leaves it out of that port's endpoints. */
 function servicePorts(
   spec: WorkloadSpec,
-  { cluster, services }: WorkloadContext,
+  { services }: WorkloadContext,
 ): ReadonlyMap<string, readonly ServicePort[]> {
   return new Map(
     services.map(service => [
-      `${service.namespace}/${serviceHostname(cluster, service.namespace, service.name)}`,
+      `${service.namespace}/${service.hostname}`,
       service.ports.flatMap(port => {
         const targetPort =
           typeof port.targetPort === 'number' ? port.targetPort : spec.namedPorts.get(port.targetPort);

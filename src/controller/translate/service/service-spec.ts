@@ -1,9 +1,10 @@
 import type { AppProtocol } from '#shared/workload/workload.ts';
 
-/** A Kubernetes Service as the index keeps it: what its workloads and its own translation need. */
+/** A Service, or a host of a ServiceEntry, as the index keeps it: what its workloads and its own translation need. */
 export interface ServiceSpec {
   readonly name: string;
   readonly namespace: string;
+  readonly hostname: string;
   /** Empty: the endpoints come from EndpointSlices alone. */
   readonly selector: ReadonlyMap<string, string>;
   readonly ports: readonly ServiceSpecPort[];
@@ -15,7 +16,7 @@ export interface ServiceSpec {
 export interface ServiceSpecPort {
   readonly name: string;
   readonly port: number;
-  /** A number, or the name of a port of the pod. */
+  /** A number, or the name of a port of the pod. An endpoint of a ServiceEntry may have its own under the port's name. */
   readonly targetPort: number | string;
   readonly appProtocol: AppProtocol;
 }

@@ -12,7 +12,7 @@ import { loadBalancing } from './load-balancing.ts';
 import type { ServiceSpec, ServiceSpecPort } from './service-spec.ts';
 
 /** Undefined for a Service that has no place in the mesh: ExternalName is a DNS alias and nothing else. */
-export function readService(object: KubeObject): Translated<ServiceSpec | undefined> {
+export function readService(object: KubeObject, cluster: Cluster): Translated<ServiceSpec | undefined> {
   const diagnostics = new Diagnostics(object);
   const spec = objectAt(object.spec);
   if (textAt(spec, 'type') === 'ExternalName') return diagnostics.conclude(undefined);
@@ -20,6 +20,7 @@ export function readService(object: KubeObject): Translated<ServiceSpec | undefi
   return diagnostics.conclude({
     name,
     namespace,
+    hostname: serviceHostname(cluster, namespace, name),
     selector: textMapAt(spec, 'selector'),
     ports: objectsAt(spec, 'ports').flatMap((port, i) => readPort(port, `spec.ports[${i}]`, diagnostics)),
     clusterIps: readClusterIps(spec, diagnostics),
@@ -55,7 +56,7 @@ export function translateService(
   return diagnostics.conclude({
     name,
     namespace,
-    hostname: serviceHostname(cluster, namespace, name),
+    hostname: spec.hostname,
     addresses: spec.clusterIps.map(ip => ({ network: cluster.network, ip, prefixLength: undefined })),
     ports: spec.ports.map(port => ({
       servicePort: port.port,

@@ -1,0 +1,72 @@
+import type { Service } from '#shared/workload/workload.ts';
+import type { KubeObject } from '../source/kube-object.ts';
+import { USE_WAYPOINT } from '../translate/mesh-labels.ts';
+import { Diagnostics, type Diagnostic } from '../translate/diagnostic.ts';
+import type { AddressWish } from '../translate/service-entry/auto-allocate.ts';
+import type { ServiceEntryTranslation } from '../translate/service-entry/service-entry.ts';
+import { bindWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import type { MeshObjects } from './mesh-objects.ts';
+import type { Parsed } from './parsed-kind.ts';
+
+/** Hosts that are to get addresses of the mesh's own. */
+export function addressWishes(entries: Iterable<Parsed<ServiceEntryTranslation>>): readonly AddressWish[] {
+  const wishes: AddressWish[] = [];
+  for (const { object, value } of entries) {
+    const { creationTimestamp, name, namespace } = object.metadata;
+    if (!value.allocates) continue;
+    for (const { hostname } of value.services)
+      wishes.push({ key: `${namespace}/${name}/${hostname}`, creationTimestamp });
+  }
+  return wishes;
+}
+
+/** The hosts of an entry as proxies know them. */
+export function entryServices(
+  objects: MeshObjects,
+  { object, value }: Parsed<ServiceEntryTranslation>,
+): { readonly services: readonly Service[]; readonly diagnostics: readonly Diagnostic[] } {
+  const { cluster } = objects.options;
+  const { namespace } = object.metadata;
+  const { diagnostics, waypoint } = entryWaypoint(objects, object);
+  const services = value.services.map(spec => ({
+    name: spec.name,
+    namespace,
+    hostname: spec.hostname,
+    addresses: objects
+      .addressesOf(spec)
+      .map(ip => ({ network: cluster.network, ip, prefixLength: undefined })),
+    ports: spec.ports.map(({ appProtocol, port, targetPort }) => ({
+      servicePort: port,
+      targetPort: typeof targetPort === 'number' ? targetPort : 0,
+      appProtocol,
+    })),
+    subjectAltNames: value.subjectAltNames,
+    waypoint,
+    loadBalancing: value.passthrough
+      ? ({ routingPreference: [], mode: 'passthrough', healthPolicy: 'only_healthy' } as const)
+      : undefined,
+    ipFamilies: 'automatic' as const,
+    canonical: false,
+    ingressUseWaypoint: false,
+    weightedWaypoints: [],
+    visibility: value.isPrivate ? ('namespace' as const) : ('public' as const),
+  }));
+  return { services, diagnostics };
+}
+
+function entryWaypoint(
+  objects: MeshObjects,
+  object: KubeObject,
+): { readonly waypoint: Service['waypoint']; readonly diagnostics: readonly Diagnostic[] } {
+  const { labels, namespace } = object.metadata;
+  const namespaceLabels = objects.namespaceMeta(namespace).labels;
+  const request = { traffic: 'service', namespace, labels, namespaceLabels } as const;
+  const binding = bindWaypoint(request, objects, objects.options.cluster);
+  const diagnostics = new Diagnostics(object);
+  if ('message' in binding) {
+    const message = `${binding.reason}: ${binding.message}`;
+    const fix = 'create the Gateway or change the label';
+    diagnostics.ignore(`metadata.labels.${USE_WAYPOINT}`, labels[USE_WAYPOINT], message, fix);
+  }
+  return { waypoint: binding.address, diagnostics: diagnostics.found };
+}

@@ -1,0 +1,56 @@
+import { canonicalIp } from '#shared/workload/ip.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import type { Cluster } from '../cluster.ts';
+import type { Fields } from '../decode.ts';
+import { tunnel } from '../pod-to-workload/pod.ts';
+import type { WorkloadSpec } from '../pod-to-workload/workload-spec.ts';
+
+export interface EndpointContext {
+  /** The ServiceEntry. */
+  readonly object: KubeObject;
+  readonly cluster: Cluster;
+  /** By DNS: an address may be a name. */
+  readonly named: boolean;
+}
+
+const MAX_WEIGHT = 1_000_000;
+
+/** One of `endpoints[]`: outside the mesh, dialled in plaintext, unless a label says it speaks HBONE. */
+export function readEndpoint(
+  fields: Fields,
+  index: number,
+  context: EndpointContext,
+): WorkloadSpec | undefined {
+  const { cluster, named, object } = context;
+  const { name, namespace } = object.metadata;
+  const address = fields.requiredString('address');
+  const ip = canonicalIp(address);
+  if (ip === undefined && address !== '' && !named)
+    fields.reject('address', 'is no IP address', 'use an address, or resolution DNS for a name');
+  const labels = Object.fromEntries(fields.stringMap('labels'));
+  const namedPorts = new Map<string, number>();
+  fields.object('ports', ports => {
+    for (const port of ports.keys()) {
+      const number = ports.port(port);
+      if (number !== undefined) namedPorts.set(port, number);
+    }
+  });
+  return {
+    uid: `${cluster.clusterId}/networking.istio.io/ServiceEntry/${namespace}/${name}/${index}`,
+    name: `${name}-${index}`,
+    namespace,
+    labels,
+    addresses: ip === undefined ? [] : [ip],
+    node: '',
+    serviceAccount: fields.string('serviceAccount') || 'default',
+    hostNetwork: false,
+    healthy: true,
+    ...tunnel({ ...object, metadata: { ...object.metadata, labels, annotations: {} } }, false),
+    workloadName: name,
+    workloadType: 'pod',
+    namedPorts,
+    network: fields.string('network') ?? '',
+    locality: fields.string('locality') ?? '',
+    capacity: fields.integer('weight', 0, MAX_WEIGHT) ?? 1,
+  };
+}

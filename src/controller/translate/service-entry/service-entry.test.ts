@@ -1,0 +1,114 @@
+import { test } from 'tap';
+import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { allocateAddresses } from './auto-allocate.ts';
+import { translateServiceEntry } from './service-entry.ts';
+
+const CLUSTER = { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: '' };
+
+test('translations by example', async t => {
+  const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
+    objects.map(object => translateServiceEntry(object, CLUSTER)),
+  );
+  for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
+});
+
+const entry = (fields: object): object => ({
+  hosts: ['api.example.com'],
+  ports: [{ number: 80, name: 'http' }],
+  resolution: 'STATIC',
+  endpoints: [{ address: '10.0.0.1' }],
+  ...fields,
+});
+
+const REJECTED: readonly [string, object, string, RegExp][] = [
+  ['a misspelt field', entry({ host: [] }), 'spec.host', /no field of this object/],
+  ['no hosts', entry({ hosts: [] }), 'spec.hosts', /is required/],
+  ['a host that is none', entry({ hosts: ['a b'] }), 'spec.hosts', /no host name/],
+  [
+    'a wildcard host',
+    entry({ hosts: ['*.example.com'] }),
+    'spec.hosts',
+    /a wildcard, which is not supported/,
+  ],
+  ['an unknown resolution', entry({ resolution: 'MAGIC' }), 'spec.resolution', /not one of/],
+  [
+    'hosts resolved as they are asked for',
+    entry({ resolution: 'DYNAMIC_DNS' }),
+    'spec.resolution',
+    /not supported/,
+  ],
+  ['an unknown location', entry({ location: 'HERE' }), 'spec.location', /not one of/],
+  ['an address that is none', entry({ addresses: ['here'] }), 'spec.addresses', /no IP address/],
+  ['a port without a number', entry({ ports: [{ name: 'http' }] }), 'spec.ports[0].number', /is required/],
+  ['a port without a name', entry({ ports: [{ number: 80 }] }), 'spec.ports[0].name', /is required/],
+  ['an endpoint without an address', entry({ endpoints: [{}] }), 'spec.endpoints[0].address', /is required/],
+  [
+    'a name for an address',
+    entry({ endpoints: [{ address: 'a.example.com' }] }),
+    'spec.endpoints[0].address',
+    /no IP address/,
+  ],
+  [
+    'endpoints of two kinds',
+    entry({ workloadSelector: { labels: { app: 'a' } } }),
+    'spec.workloadSelector',
+    /cannot be together/,
+  ],
+  [
+    'endpoints that are not looked for',
+    entry({ resolution: 'NONE' }),
+    'spec.resolution',
+    /NONE has no endpoints/,
+  ],
+];
+
+test('a wrong ServiceEntry is rejected with the field that is wrong', async t => {
+  for (const [name, spec, field, message] of REJECTED) {
+    const result = translateServiceEntry(kubeObject('ServiceEntry', spec), CLUSTER);
+    t.equal(result.ok, false, name);
+    t.match(result.diagnostics[0], { field, message, fix: /./, severity: 'rejected' }, name);
+  }
+});
+
+const IGNORED: readonly [string, object, string, RegExp][] = [
+  ['no endpoints', entry({ endpoints: [] }), 'spec.endpoints', /nobody to answer/],
+  [
+    'a range of addresses',
+    entry({ addresses: ['10.0.0.0/8'] }),
+    'spec.addresses',
+    /a range, which is not supported/,
+  ],
+  [
+    'endpoints by name',
+    entry({ resolution: 'DNS', endpoints: [{ address: 'a.example.com' }] }),
+    'spec.resolution',
+    /not resolved yet/,
+  ],
+  ['an export to some namespaces', entry({ exportTo: ['bank'] }), 'spec.exportTo', /known in all/],
+];
+
+test('what is ignored is said', async t => {
+  for (const [name, spec, field, message] of IGNORED) {
+    const result = translateServiceEntry(kubeObject('ServiceEntry', spec), CLUSTER);
+    t.equal(result.ok, true, name);
+    t.match(result.diagnostics[0], { field, message, severity: 'ignored' }, name);
+  }
+});
+
+test('addresses of the mesh’s own', async t => {
+  const wish = (key: string, creationTimestamp = '') => ({ key, creationTimestamp });
+  const [v4, v6] =
+    allocateAddresses([wish('shop/api/api.example.com')]).get('shop/api/api.example.com') ?? [];
+  t.match(v4, /^240\.240\.\d+\.\d+$/);
+  t.match(v6, /^2001:2::[0-9a-f]{1,4}$/);
+  const many = Array.from({ length: 2000 }, (_, i) => wish(`shop/api/${i}.example.com`));
+  const one = allocateAddresses(many);
+  t.equal(new Set([...one.values()].flat()).size, 4000, 'nobody shares one');
+  t.same([...allocateAddresses(many.toReversed())].sort(), [...one].sort(), 'in whatever order they come');
+  const more = allocateAddresses([...many, wish('shop/new/new.example.com', '2026-01-01T00:00:00Z')]);
+  const moved = many.filter(({ key }) => more.get(key)?.[0] !== one.get(key)?.[0]);
+  t.same(moved, [], 'a younger entry moves no older one');
+  const all = allocateAddresses(Array.from({ length: 65_600 }, (_, i) => wish(String(i))));
+  t.equal(all.size, 65_534, 'when all are given away the youngest get none');
+  t.notOk([...all.values()].flat().some(ip => ip === '240.240.0.0' || ip === '240.240.255.255'));
+});

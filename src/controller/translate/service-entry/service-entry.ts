@@ -1,0 +1,160 @@
+import { canonicalIp } from '#shared/workload/ip.ts';
+import { parseCidr } from '#shared/workload/cidr.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import { appProtocol } from '../app-protocol.ts';
+import type { Cluster } from '../cluster.ts';
+import { readSpec, type Fields } from '../decode.ts';
+import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { readExportTo } from '../export-to.ts';
+import type { WorkloadSpec } from '../pod-to-workload/workload-spec.ts';
+import type { ServiceSpec, ServiceSpecPort } from '../service/service-spec.ts';
+import { type EndpointContext, readEndpoint } from './endpoint.ts';
+
+/** Names outside the cluster, or made up, that are services of the mesh. */
+export interface ServiceEntryTranslation {
+  /** One a host, all alike. */
+  readonly services: readonly ServiceSpec[];
+  /** The endpoints written in the object itself. */
+  readonly workloads: readonly WorkloadSpec[];
+  /** What clients dial is where they get: there are no endpoints to choose from. */
+  readonly passthrough: boolean;
+  /** The hosts get addresses of the mesh's own (`auto-allocate.ts`). */
+  readonly allocates: boolean;
+  /** SPIFFE ids or names endpoints may prove themselves with besides. */
+  readonly subjectAltNames: readonly string[];
+  /** It is known in its own namespace alone. */
+  readonly isPrivate: boolean;
+}
+
+const AUTO_ALLOCATE = 'networking.istio.io/enable-autoallocate-ip';
+const RESOLUTIONS = ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'] as const;
+const NOTHING: ServiceEntryTranslation = {
+  services: [],
+  workloads: [],
+  passthrough: false,
+  allocates: false,
+  subjectAltNames: [],
+  isPrivate: false,
+};
+
+/** Istio ServiceEntry. */
+export function translateServiceEntry(
+  object: KubeObject,
+  cluster: Cluster,
+): Translated<ServiceEntryTranslation> {
+  const diagnostics = new Diagnostics(object);
+  const read = readSpec(object, diagnostics, spec => readServiceEntry(object, spec, cluster));
+  return diagnostics.conclude(read ?? NOTHING);
+}
+
+function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): ServiceEntryTranslation {
+  const { labels, name, namespace } = object.metadata;
+  const hosts = readHosts(spec);
+  const resolution = spec.oneOf('resolution', RESOLUTIONS) ?? 'NONE';
+  if (resolution === 'DYNAMIC_DNS')
+    spec.reject('resolution', 'DYNAMIC_DNS is not supported', 'name each host, with resolution DNS');
+  spec.oneOf('location', ['MESH_EXTERNAL', 'MESH_INTERNAL']);
+  const addresses = readAddresses(spec);
+  const selector = spec.object('workloadSelector', of => of.stringMap('labels')) ?? new Map<string, string>();
+  const named = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
+  const context: EndpointContext = { object, cluster, named };
+  const written = spec.objects('endpoints', (fields, index) => readEndpoint(fields, index, context));
+  // Istio: without endpoints a host resolved by DNS is its own endpoint.
+  const own = named && written.length === 0 && selector.size === 0;
+  const workloads = own ? hosts.map(host => hostEndpoint(host, context)) : written;
+  checkEndpoints(spec, resolution, selector, workloads);
+  const ports = spec.objects('ports', readPort);
+  const callers = readExportTo(spec, namespace);
+  const isPrivate = callers.length === 1 && callers[0] === namespace;
+  if (callers.length > 0 && !isPrivate)
+    spec.ignore('exportTo', 'names other namespaces: the entry is known in all', 'use "." or "*"');
+  const common = { name, namespace, selector, ports, publishNotReadyAddresses: false };
+  return {
+    services: hosts.map(hostname => ({ ...common, hostname, clusterIps: addresses })),
+    workloads: workloads.filter(workload => workload !== undefined),
+    passthrough: resolution === 'NONE',
+    allocates: addresses.length === 0 && resolution !== 'NONE' && labels[AUTO_ALLOCATE] !== 'false',
+    subjectAltNames: spec.strings('subjectAltNames'),
+    isPrivate,
+  };
+}
+
+const HOST = /^(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+
+function readHosts(spec: Fields): readonly string[] {
+  const hosts = spec.strings('hosts').map(host => host.toLowerCase());
+  if (hosts.length === 0) spec.reject('hosts', 'is required', 'name the hosts');
+  for (const host of hosts) {
+    if (host.includes('*'))
+      spec.reject('hosts', `"${host}" is a wildcard, which is not supported`, 'name each host');
+    else if (!HOST.test(host))
+      spec.reject('hosts', `"${host}" is no host name`, 'write such as api.example.com');
+  }
+  return [...new Set(hosts)];
+}
+
+function readAddresses(spec: Fields): readonly string[] {
+  return spec.strings('addresses').flatMap(text => {
+    const ip = canonicalIp(text);
+    if (ip !== undefined) return [ip];
+    const range = parseCidr(text);
+    if (range === undefined) spec.reject('addresses', `"${text}" is no IP address`, 'write an address');
+    else spec.ignore('addresses', `"${text}" is a range, which is not supported`, 'write each address');
+    return [];
+  });
+}
+
+function checkEndpoints(
+  spec: Fields,
+  resolution: (typeof RESOLUTIONS)[number],
+  selector: ReadonlyMap<string, string>,
+  workloads: readonly (WorkloadSpec | undefined)[],
+): void {
+  if (selector.size > 0 && spec.has('endpoints'))
+    spec.reject('workloadSelector', 'cannot be together with endpoints', 'keep the one you mean');
+  if (resolution === 'NONE' && (selector.size > 0 || workloads.length > 0))
+    spec.reject('resolution', 'NONE has no endpoints', 'use STATIC or DNS, or remove the endpoints');
+  if (resolution === 'STATIC' && selector.size === 0 && workloads.length === 0)
+    spec.ignore('endpoints', 'is empty: there is nobody to answer', 'add endpoints or a workloadSelector');
+  if (workloads.some(workload => workload?.addresses.length === 0)) {
+    spec.ignore(
+      'resolution',
+      'names of endpoints are not resolved yet: those without an address take no traffic',
+      'write endpoints with addresses, with resolution STATIC',
+    );
+  }
+}
+
+function readPort(fields: Fields): ServiceSpecPort {
+  const port = fields.port('number');
+  if (port === undefined && !fields.has('number')) fields.reject('number', 'is required', 'set the port');
+  const name = fields.requiredString('name');
+  const protocol = fields.string('protocol');
+  const targetPort = fields.port('targetPort') ?? port ?? 0;
+  // An endpoint may have another number under this name.
+  return { name, port: port ?? 0, targetPort, appProtocol: appProtocol(protocol, name) };
+}
+
+/** A host resolved by DNS that is its own endpoint. */
+function hostEndpoint(host: string, { cluster, object }: EndpointContext): WorkloadSpec {
+  const { name, namespace } = object.metadata;
+  return {
+    uid: `${cluster.clusterId}/networking.istio.io/ServiceEntry/${namespace}/${name}/${host}`,
+    name: `${name}-${host}`,
+    namespace,
+    labels: {},
+    addresses: [],
+    node: '',
+    serviceAccount: 'default',
+    hostNetwork: false,
+    healthy: true,
+    tunnelProtocol: 'none',
+    nativeTunnel: false,
+    workloadName: name,
+    workloadType: 'pod',
+    namedPorts: new Map(),
+    network: '',
+    locality: '',
+    capacity: 1,
+  };
+}
