@@ -8,7 +8,13 @@ import {
 import type { RouteMatch, RouteRule, SourceMatch } from './model.ts';
 import { pathOf } from './path.ts';
 import type { SafeRegex } from './regex/regex.ts';
-import { compileValue, matchesHeader, matchesQuery, type CompiledValue } from './value-match.ts';
+import {
+  compileValue,
+  matchesAbsentHeader,
+  matchesHeader,
+  matchesQuery,
+  type CompiledValue,
+} from './value-match.ts';
 
 /** The parts of a request a route may look at; `RequestHead` is one. */
 export interface RoutedRequest {
@@ -90,7 +96,7 @@ export function matchesRequest(
   if (match.callers !== undefined && !includes(match.callers, caller.namespace)) return false;
   if (match.source !== undefined && !matchesSource(match.source, caller)) return false;
   for (const header of match.headers) if (!matchesHeader(header, request)) return false;
-  for (const header of match.withoutHeaders) if (matchesHeader(header, request)) return false;
+  for (const header of match.withoutHeaders) if (matchesAbsentHeader(header, request)) return false;
   for (const parameter of match.query) if (!matchesQuery(parameter, request.path)) return false;
   if (match.condition !== undefined && !matchesCondition(match.condition, request)) return false;
   return match.pathRegex === undefined || match.pathRegex.matches(pathOf(request.path));

@@ -1,5 +1,5 @@
 import type { CompiledMatch, RoutedRequest } from './compiled-match.ts';
-import { headerValue } from './value-match.ts';
+import { isPseudo, pseudoHeader } from './value-match.ts';
 
 /**
  * Entries that a path leads to, to be tried one after the other. Those that ask for an exact value of a header are found by
@@ -47,9 +47,25 @@ export function visitEntries<T>(
   context: T,
 ): boolean {
   if (list.plain.length > 0 && visit(list.plain, context)) return true;
-  for (const header of list.byHeader) {
-    const value = headerValue(request, header.name);
-    const entries = value === undefined ? undefined : header.values.get(value);
+  for (const index of list.byHeader) if (visitByHeader(index, request, visit, context)) return true;
+  return false;
+}
+
+/** Every value of a repeated header leads to its entries. */
+function visitByHeader<T>(
+  { name, values }: HeaderIndex,
+  request: RoutedRequest,
+  visit: (indices: readonly number[], context: T) => boolean,
+  context: T,
+): boolean {
+  if (isPseudo(name)) {
+    const entries = values.get(pseudoHeader(request, name) ?? '');
+    return entries !== undefined && visit(entries, context);
+  }
+  const { headers } = request;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== name) continue;
+    const entries = values.get(headers[i + 1] ?? '');
     if (entries !== undefined && visit(entries, context)) return true;
   }
   return false;

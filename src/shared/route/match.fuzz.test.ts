@@ -104,18 +104,20 @@ function hostMatches(pattern: string, host: string): boolean {
 function matchMatches(one: RouteMatch, r: RoutedRequest, caller: RouteCaller): boolean {
   const [target = '', query = ''] = (r.path.split('#')[0] ?? '').split('?');
   const parameters = new URLSearchParams(query);
-  const header = (name: string): string | null => {
-    if (name === ':method') return r.method;
-    if (name === ':authority') return r.authority.toLowerCase();
-    const values = r.headers.filter((_, i) => i % 2 === 1 && r.headers[i - 1] === name);
-    return values.length === 0 ? null : values.join(', ');
+  const values = (name: string): readonly string[] => {
+    if (name === ':method') return [r.method];
+    if (name === ':authority') return [r.authority.toLowerCase()];
+    return r.headers.filter((_, i) => i % 2 === 1 && r.headers[i - 1] === name);
   };
+  const has = (h: ValueMatch): boolean => values(h.name).some(one => valueMatches(h, one));
+  const hasOrNothing = (h: ValueMatch): boolean =>
+    has(h) || (h.kind !== 'present' && values(h.name).length === 0 && valueMatches(h, ''));
   const holds = (c: RequestCondition): boolean => {
     switch (c.kind) {
       case 'path':
         return pathMatches(c.path, target);
       case 'header':
-        return valueMatches(c.header, header(c.header.name));
+        return has(c.header);
       case 'query':
         return valueMatches(c.query, parameters.get(c.query.name));
       case 'all':
@@ -129,8 +131,8 @@ function matchMatches(one: RouteMatch, r: RoutedRequest, caller: RouteCaller): b
   return (
     (one.path === undefined || pathMatches(one.path, target)) &&
     (one.method === undefined || one.method === r.method) &&
-    one.headers.every(h => valueMatches(h, header(h.name))) &&
-    !one.withoutHeaders.some(h => valueMatches(h, header(h.name))) &&
+    one.headers.every(has) &&
+    !one.withoutHeaders.some(hasOrNothing) &&
     one.query.every(q => valueMatches(q, parameters.get(q.name))) &&
     (one.source === undefined || sourceMatches(one.source, caller)) &&
     (one.condition === undefined || holds(one.condition))

@@ -1,4 +1,3 @@
-import { joinHeader } from '../http/headers.ts';
 import type { RoutedRequest } from './compiled-match.ts';
 import type { ValueMatch } from './model.ts';
 import { queryValue } from './query.ts';
@@ -20,17 +19,38 @@ export function compileValue(match: ValueMatch): CompiledValue {
   return { ...match, value, regex: result?.ok === true ? result.regex : MATCHES_NOTHING };
 }
 
+/**
+ * Of a repeated header any value may match, as in Envoy: what must not be there cannot be hidden behind a second value.
+ * (RFC 9110 §5.2 lets a recipient combine them, and Gateway API leaves it to the implementation.)
+ */
 export function matchesHeader(match: CompiledValue, request: RoutedRequest): boolean {
-  return matchesValue(match, headerValue(request, match.name));
+  const { name } = match;
+  if (isPseudo(name)) return matchesValue(match, pseudoHeader(request, name));
+  const { headers } = request;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] === name && matchesValue(match, headers[i + 1])) return true;
+  }
+  return false;
+}
+
+/** Of a header that must not match: one that is not there has no value, which a pattern may match (as Istio means it). */
+export function matchesAbsentHeader(match: CompiledValue, request: RoutedRequest): boolean {
+  if (matchesHeader(match, request)) return true;
+  return match.kind !== 'present' && matchesValue(match, '') && !hasHeader(request, match.name);
 }
 
 export function matchesQuery(match: CompiledValue, target: string): boolean {
   return matchesValue(match, queryValue(target, match.name));
 }
 
-/** A repeated header is its values joined (RFC 9110 §5.2); pseudo-headers are what they stand for. */
-export function headerValue(request: RoutedRequest, name: string): string | undefined {
-  if (name.charCodeAt(0) !== COLON) return joinHeader(request.headers, name);
+export function isPseudo(name: string): boolean {
+  return name.charCodeAt(0) === COLON;
+}
+
+const COLON = 0x3a;
+
+/** Undefined for those that cannot be asked for. */
+export function pseudoHeader(request: RoutedRequest, name: string): string | undefined {
   switch (name) {
     case ':method':
       return request.method;
@@ -43,7 +63,11 @@ export function headerValue(request: RoutedRequest, name: string): string | unde
   }
 }
 
-const COLON = 0x3a;
+function hasHeader({ headers }: RoutedRequest, name: string): boolean {
+  if (isPseudo(name)) return true;
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true;
+  return false;
+}
 
 function matchesValue(match: CompiledValue, value: string | undefined): boolean {
   if (value === undefined) return false;
