@@ -1,7 +1,13 @@
 import type { SourceMatch } from '#shared/route/model.ts';
 import { keyOf } from '../source/kube-object.ts';
 import type { DestinationRuleTranslation } from '../translate/destination-rule/destination-rule.ts';
-import { objectName } from '../translate/diagnostic.ts';
+import { type Diagnostic, objectName } from '../translate/diagnostic.ts';
+import type { RouteAttachment } from '../translate/gateway-route/route-translation.ts';
+import {
+  type LinkerdAnnotations,
+  readLinkerdAnnotations,
+  withAnnotations,
+} from '../translate/linkerd-annotations/annotations.ts';
 import type { ObjectRoutes } from '../translate/merge-rules.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { LabelledSource } from '../translate/virtual-service/source.ts';
@@ -16,15 +22,24 @@ export interface AttachedRoutes {
   /** Of the other dialects. */
   readonly objectRoutes: ReadonlyMap<string, readonly ObjectRoutes[]>;
   readonly destinationRules: ReadonlyMap<string, readonly Parsed<DestinationRuleTranslation>[]>;
+  /** Said about annotations of routes. */
+  readonly diagnostics: readonly Diagnostic[];
 }
 
 export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
   const gatewayRoutes = new Map<string, BoundRoute[]>();
+  const diagnostics: Diagnostic[] = [];
   for (const kind of objects.gatewayRoutes()) {
     for (const { object, value } of kind.all()) {
       const route = keyOf(object);
+      const annotations = readLinkerdAnnotations(object);
+      diagnostics.push(...annotations.diagnostics);
       for (const attachment of value.attachments)
-        push(gatewayRoutes, attachment.service, { route, kind: value.kind, attachment });
+        push(gatewayRoutes, attachment.service, {
+          route,
+          kind: value.kind,
+          attachment: annotated(attachment, annotations),
+        });
     }
   }
   const objectRoutes = new Map<string, ObjectRoutes[]>();
@@ -48,10 +63,31 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
       });
     }
   }
+  for (const { object, value } of objects.serviceProfiles.all()) {
+    if (value.service === undefined) continue;
+    push(objectRoutes, value.service, {
+      dialect: 'Linkerd',
+      object: objectName(object),
+      field: 'metadata.name',
+      creationTimestamp: object.metadata.creationTimestamp,
+      wildcard: false,
+      rules: value.rules,
+      streamRules: [],
+    });
+  }
   const destinationRules = new Map<string, Parsed<DestinationRuleTranslation>[]>();
   for (const rule of objects.destinationRules.all())
     for (const service of rule.value.services) push(destinationRules, service, rule);
-  return { gatewayRoutes, objectRoutes, destinationRules };
+  return { gatewayRoutes, objectRoutes, destinationRules, diagnostics };
+}
+
+function annotated(attachment: RouteAttachment, annotations: LinkerdAnnotations): RouteAttachment {
+  if (annotations.retry === undefined && annotations.timeouts === undefined) return attachment;
+  const rules = attachment.rules.map(ranked => ({
+    ...ranked,
+    rule: withAnnotations(ranked.rule, annotations),
+  }));
+  return { ...attachment, rules };
 }
 
 /** Whether some route asks for workloads by labels: then pods that come and go change routes of any namespace. */

@@ -122,6 +122,7 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
       case 'HTTPRoute':
       case 'GRPCRoute':
       case 'DestinationRule':
+      case 'ServiceProfile':
         every.route = true;
         break;
       case 'VirtualService':

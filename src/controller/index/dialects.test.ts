@@ -233,3 +233,48 @@ spec: ${spec}`;
   t.equal(lab.routesOf('shop/api.example.com'), undefined);
   t.end();
 });
+
+test('annotations of Linkerd on a Service and on a route', t => {
+  const annotations = '{retry.linkerd.io/http: 5xx, balancer.linkerd.io/failure-accrual: consecutive}';
+  const annotated = (yaml: string, on: string): string =>
+    yaml.replace('namespace: shop', `namespace: shop, annotations: ${on}`);
+  const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
+  const lab = new IndexLab(mesh, annotated(service('payments'), annotations));
+  const found = (): unknown => lab.routes('payments');
+  const accrual = { when: { kind: 'consecutive', failures: 7 } };
+  t.match(found(), {
+    routed: false,
+    rules: [{ name: 'Service/shop/payments', ports: [80], retry: { on: ['5xx'] } }],
+    trafficPolicy: { failureAccrual: accrual },
+  });
+  lab.apply(annotated(HTTP_ROUTE, '{timeout.linkerd.io/request: 2s, retry.linkerd.io/http: magic}'));
+  t.match(found(), {
+    rules: [{ name: 'HTTPRoute/shop/route/0', retry: undefined, timeouts: { requestMs: 2000 } }],
+  });
+  t.match(said(lab, 'HTTPRoute/shop/route'), [/"magic" is nothing to retry on/]);
+  lab.apply(destinationRule('dr', '{host: payments, trafficPolicy: {outlierDetection: {}}}'));
+  t.match(found(), { trafficPolicy: { failureAccrual: undefined, outlierDetection: {} } });
+  t.match(said(lab, 'Service/shop/payments').at(-1), /a DestinationRule sets outlierDetection/);
+  t.end();
+});
+
+test('a ServiceProfile of a client’s namespace is for callers from there', t => {
+  const profile = (namespace: string): string => `
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata: {name: payments.shop.svc.cluster.local, namespace: ${namespace}}
+spec: {routes: [{name: pay, condition: {pathRegex: /pay}}]}`;
+  const lab = new IndexLab(SHOP, service('payments'), profile('bank'), profile('shop'));
+  t.same(
+    lab
+      .routes('payments')
+      ?.rules.map(rule => [rule.name.split('/')[1], rule.name.split('/').at(-1), rule.consumer]),
+    [
+      ['bank', 'pay', 'bank'],
+      ['bank', '[DEFAULT]', 'bank'],
+      ['shop', 'pay', undefined],
+      ['shop', '[DEFAULT]', undefined],
+    ],
+  );
+  t.end();
+});

@@ -24,6 +24,8 @@ export interface MeshIndexOptions extends MeshObjectsOptions {
 }
 
 const POLICIES = 'policies';
+/** In place of a service: what is said of annotations. */
+const ANNOTATIONS = 'annotations';
 
 /**
  * The single writer: objects in, resources out. A change makes again what it may have touched (`change-scope.ts`), and what
@@ -226,6 +228,7 @@ export class MeshIndex {
 
   #recomputeRoutes(namespaces: Iterable<string>): void {
     const attached = attachedRoutes(this.objects);
+    setUnlessEmpty(this.#routeDiagnostics, ANNOTATIONS, attached.diagnostics);
     for (const namespace of namespaces) {
       const endpoints = this.#endpointsByService(namespace);
       const routes = [...this.objects.routedServices(namespace)].flatMap(service => {

@@ -24,6 +24,7 @@ import { translateServiceEntry } from '../translate/service-entry/service-entry.
 import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
 import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
+import { translateServiceProfile } from '../translate/service-profile/service-profile.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import type { DelegateLookup } from '../translate/virtual-service/context.ts';
 import {
@@ -71,6 +72,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly grpcRoutes = new ParsedKind(object => translateGrpcRoute(object, this));
   readonly virtualServices: ParsedKind<VirtualServiceTranslation>;
   readonly destinationRules;
+  readonly serviceProfiles = new ParsedKind(object => translateServiceProfile(object, this));
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
   #allocated: ReadonlyMap<string, readonly string[]> = new Map();
   readonly #byHostname = new Map<string, KnownService>();
@@ -109,6 +111,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['GRPCRoute', this.grpcRoutes],
       ['VirtualService', this.virtualServices],
       ['DestinationRule', this.destinationRules],
+      ['ServiceProfile', this.serviceProfiles],
     ]);
   }
 
@@ -142,7 +145,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     }
     this.#allocated = allocateAddresses(addressWishes(this.serviceEntries.all()));
     for (const kind of this.gatewayRoutes()) kind.translateAgain();
-    for (const kind of [this.virtualServices, this.destinationRules, this.meshConfigs]) kind.translateAgain();
+    for (const kind of [this.virtualServices, this.destinationRules, this.serviceProfiles, this.meshConfigs])
+      kind.translateAgain();
   }
 
   /** What routes may be attached to in a namespace: Services, and the hosts of ServiceEntries. */

@@ -7,6 +7,7 @@ import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import type { AttachedRoutes } from './attached-routes.ts';
 import { destinationPolicy } from './destination-policy.ts';
+import { withServiceAnnotations } from './linkerd-service.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 import type { PolicySet } from './policy-set.ts';
@@ -48,6 +49,7 @@ export function serviceRoutesOf(
   const diagnostics = [...made.diagnostics, ...policy.diagnostics];
   if (waypoint === undefined && !routed && destinationRules.length === 0)
     return { routes: undefined, conflicts, diagnostics };
+  const ports = service.value.ports.map(({ port }) => port);
   const authorizationPolicies = policies.forService(subject, waypoint, endpoints);
   const routes = {
     ...NO_ROUTES,
@@ -63,7 +65,8 @@ export function serviceRoutesOf(
     tokenIssuers: policies.tokenIssuersFor(subject, waypoint, endpoints),
     routed,
   };
-  return { routes, conflicts, diagnostics };
+  const annotated = withServiceAnnotations(routes, service.object, ports);
+  return { routes: annotated.routes, conflicts, diagnostics: [...diagnostics, ...annotated.diagnostics] };
 }
 
 /** The providers its policies name. One that is not there refuses what is given to it. */

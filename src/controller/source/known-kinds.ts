@@ -29,5 +29,6 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['AuthorizationPolicy', { group: 'security.istio.io', namespaced: true }],
   ['RequestAuthentication', { group: 'security.istio.io', namespaced: true }],
   ['PeerAuthentication', { group: 'security.istio.io', namespaced: true }],
+  ['ServiceProfile', { group: 'linkerd.io', namespaced: true }],
   ['ServiceIntentions', { group: 'consul.hashicorp.com', namespaced: true }],
 ]);

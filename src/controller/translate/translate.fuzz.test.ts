@@ -15,9 +15,11 @@ import { translateReferenceGrant } from './reference-grant/reference-grant.ts';
 import { translateRequestAuthentication } from './request-authentication/request-authentication.ts';
 import { translateServiceEntry } from './service-entry/service-entry.ts';
 import { translateServiceIntentions } from './service-intentions/service-intentions.ts';
+import { translateServiceProfile } from './service-profile/service-profile.ts';
 import { translateVirtualService } from './virtual-service/virtual-service.ts';
 
 const SERVICES = servicesOf({ 'shop/a': [80], 'shop/b': [80, 81] });
+const PROFILE = { name: 'a.shop.svc.cluster.local' };
 const CLUSTER = { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: '' };
 const ISTIO = { services: SERVICES, clusterDomain: 'cluster.local', delegates: () => undefined };
 
@@ -31,6 +33,7 @@ const FIELDS =
   allowOrigins uriRegexRewrite rewrite tls tcp sniHosts destinationSubnets delegate exportTo sourceLabels scheme authority
   consistentHash httpCookie maglev localityLbSetting distribute failoverPriority outlierDetection connectionPool http
   addresses endpoints address resolution workloadSelector number protocol
+  routes condition pathRegex all any not isRetryable responseClasses isFailure min max retryBudget ttl dstOverrides
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
   toString __proto__ constructor`.split(/\s+/);
 const leaf = fc.oneof(
@@ -99,6 +102,9 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       const root = { rootNamespace: 'istio-system' };
       check(translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', body), root), ({ full, l4 }) => {
         compile(l4 === undefined ? [full] : [full, l4]);
+      });
+      check(translateServiceProfile(kubeObject('ServiceProfile', body, PROFILE), SERVICES), ({ rules }) => {
+        compileRoutes({ rules });
       });
       check(translateServiceEntry(kubeObject('ServiceEntry', body), CLUSTER), () => undefined);
       check(translateRequestAuthentication(kubeObject('RequestAuthentication', body), root), () => undefined);

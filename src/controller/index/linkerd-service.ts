@@ -1,0 +1,104 @@
+import { PLAIN_RULE, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
+import type { FailureAccrual, TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import type { KubeObject } from '../source/kube-object.ts';
+import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
+import {
+  type LinkerdAnnotations,
+  readLinkerdAnnotations,
+  withAnnotations,
+} from '../translate/linkerd-annotations/annotations.ts';
+
+export interface AnnotatedRoutes {
+  readonly routes: ServiceRoutes;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/**
+ * The routes of a Service with what Linkerd's annotations on it say. Retries and timeouts are for requests that no route is
+ * for: where there are routes, they are annotated themselves.
+ *
+ * @param ports of the Service.
+ */
+export function withServiceAnnotations(
+  routes: ServiceRoutes,
+  service: KubeObject,
+  ports: readonly number[],
+): AnnotatedRoutes {
+  const read = readLinkerdAnnotations(service);
+  const diagnostics = [...read.diagnostics];
+  const accrual = accrualFor(routes, service, read, diagnostics);
+  const rules = routes.rules.length > 0 ? routes.rules : defaultRules(routes, service, ports, read);
+  if (accrual === undefined) return { routes: { ...routes, rules }, diagnostics };
+  const accrue = (policy: TrafficPolicy): TrafficPolicy => ({ ...policy, failureAccrual: accrual });
+  const accrueAll = (policies: ServiceRoutes['portPolicies']): ServiceRoutes['portPolicies'] =>
+    policies.map(({ policy, port }) => ({ port, policy: accrue(policy) }));
+  const subsets = routes.subsets.map(subset => ({
+    ...subset,
+    trafficPolicy: subset.trafficPolicy && accrue(subset.trafficPolicy),
+    portPolicies: accrueAll(subset.portPolicies),
+  }));
+  return {
+    routes: {
+      ...routes,
+      rules,
+      subsets,
+      trafficPolicy: accrue(routes.trafficPolicy),
+      portPolicies: accrueAll(routes.portPolicies),
+    },
+    diagnostics,
+  };
+}
+
+function defaultRules(
+  routes: ServiceRoutes,
+  service: KubeObject,
+  ports: readonly number[],
+  annotations: LinkerdAnnotations,
+): readonly RouteRule[] {
+  if (annotations.retry === undefined && annotations.timeouts === undefined) return [];
+  const { name, namespace } = service.metadata;
+  const backend = {
+    weight: 1,
+    service: `${routes.namespace}/${routes.hostname}`,
+    subset: undefined,
+    filters: [],
+  };
+  return ports.map(port =>
+    withAnnotations(
+      {
+        ...PLAIN_RULE,
+        name: `Service/${namespace}/${name}`,
+        ports: [port],
+        backends: [{ ...backend, port }],
+      },
+      annotations,
+    ),
+  );
+}
+
+/** Two ways to leave failing endpoints out at once are two dialects for one thing: what was there without the annotation holds. */
+function accrualFor(
+  routes: ServiceRoutes,
+  service: KubeObject,
+  { failureAccrual }: LinkerdAnnotations,
+  diagnostics: Diagnostic[],
+): FailureAccrual | undefined {
+  if (failureAccrual === undefined) return undefined;
+  const { portPolicies, subsets, trafficPolicy } = routes;
+  const policies = [
+    trafficPolicy,
+    ...portPolicies.map(({ policy }) => policy),
+    ...subsets.flatMap(subset => [subset.trafficPolicy, ...subset.portPolicies.map(({ policy }) => policy)]),
+  ];
+  if (!policies.some(policy => policy?.outlierDetection !== undefined)) return failureAccrual;
+  const key = 'balancer.linkerd.io/failure-accrual';
+  const refused = new Diagnostics(service);
+  refused.ignore(
+    `metadata.annotations.${key}`,
+    service.metadata.annotations[key],
+    'has no effect: a DestinationRule sets outlierDetection for the service',
+    'keep one of the two',
+  );
+  diagnostics.push(...refused.found);
+  return undefined;
+}

@@ -1,0 +1,128 @@
+import { test } from 'tap';
+import { routeRule } from '#shared/testing/route.ts';
+import { kubeObject } from '../golden-pairs.ts';
+import { readLinkerdAnnotations, withAnnotations } from './annotations.ts';
+
+const read = (annotations: Record<string, string>) =>
+  readLinkerdAnnotations(kubeObject('Service', undefined, { annotations }));
+
+const RETRIES: readonly [string, Record<string, string>, object | undefined][] = [
+  [
+    'one retry unless told',
+    { 'retry.linkerd.io/http': '5xx' },
+    { attempts: 1, on: ['5xx'], statusCodes: [] },
+  ],
+  [
+    'a limit and the time of one try',
+    {
+      'retry.linkerd.io/http': 'gateway-error',
+      'retry.linkerd.io/limit': '3',
+      'retry.linkerd.io/timeout': '400ms',
+    },
+    { attempts: 3, on: ['gateway_error'], perTryTimeoutMs: 400 },
+  ],
+  [
+    'statuses and ranges of them',
+    { 'retry.linkerd.io/http': '503, 429,500-501' },
+    { on: ['retriable_status_codes'], statusCodes: [429, 500, 501, 503] },
+  ],
+  [
+    'statuses of gRPC',
+    { 'retry.linkerd.io/grpc': 'unavailable,internal' },
+    { on: ['grpc_unavailable', 'grpc_internal'] },
+  ],
+  ['a limit alone retries nothing', { 'retry.linkerd.io/limit': '3' }, undefined],
+  ['no annotation of Linkerd', { 'example.com/retry': '5xx' }, undefined],
+];
+
+test('retries', async t => {
+  for (const [name, annotations, expected] of RETRIES) {
+    const { diagnostics, retry } = read(annotations);
+    if (expected === undefined) t.equal(retry, undefined, name);
+    else t.match(retry, expected, name);
+    t.same(diagnostics, [], name);
+  }
+});
+
+test('timeouts', async t => {
+  const { timeouts } = read({
+    'timeout.linkerd.io/request': '1s',
+    'timeout.linkerd.io/response': '500ms',
+    'timeout.linkerd.io/idle': '1m',
+  });
+  t.match(timeouts, { requestMs: 1000, responseMs: 500, idleMs: 60_000, backendRequestMs: undefined });
+});
+
+const ACCRUAL = 'balancer.linkerd.io/failure-accrual';
+
+test('failure accrual', async t => {
+  t.match(read({ [ACCRUAL]: 'consecutive' }).failureAccrual, {
+    when: { kind: 'consecutive', failures: 7 },
+    minPenaltyMs: 1000,
+    maxPenaltyMs: 60_000,
+    jitter: 0.5,
+  });
+  const set = {
+    [ACCRUAL]: 'consecutive',
+    [`${ACCRUAL}-consecutive-max-failures`]: '3',
+    [`${ACCRUAL}-consecutive-min-penalty`]: '2s',
+    [`${ACCRUAL}-consecutive-max-penalty`]: '4s',
+    [`${ACCRUAL}-consecutive-jitter-ratio`]: '0.1',
+  };
+  t.match(read(set).failureAccrual, {
+    when: { kind: 'consecutive', failures: 3 },
+    minPenaltyMs: 2000,
+    maxPenaltyMs: 4000,
+    jitter: 0.1,
+  });
+  t.match(read({ [ACCRUAL]: 'unified' }).failureAccrual, {
+    when: { kind: 'success_rate', threshold: 0.8, windowMs: 10_000, minRequests: 5 },
+  });
+});
+
+const WRONG: readonly [string, Record<string, string>, string, RegExp][] = [
+  ['nothing to retry on', { 'retry.linkerd.io/http': '6xx' }, 'retry.linkerd.io/http', /"6xx" is nothing/],
+  [
+    'a range turned round',
+    { 'retry.linkerd.io/http': '504-500' },
+    'retry.linkerd.io/http',
+    /"504-500" is nothing/,
+  ],
+  [
+    'an unknown gRPC status',
+    { 'retry.linkerd.io/grpc': 'broken' },
+    'retry.linkerd.io/grpc',
+    /no gRPC status/,
+  ],
+  ['a limit that is none', { 'retry.linkerd.io/limit': '-1' }, 'retry.linkerd.io/limit', /no number/],
+  [
+    'a timeout that is none',
+    { 'timeout.linkerd.io/request': '10' },
+    'timeout.linkerd.io/request',
+    /not a duration/,
+  ],
+  ['an unknown mode', { [ACCRUAL]: 'magic' }, ACCRUAL, /no mode of failure accrual/],
+  [
+    'penalties turned round',
+    { [ACCRUAL]: 'consecutive', [`${ACCRUAL}-consecutive-min-penalty`]: '2m' },
+    `${ACCRUAL}-consecutive-min-penalty`,
+    /longer than the longest/,
+  ],
+];
+
+test('a wrong annotation counts as not there, and that is said', async t => {
+  for (const [name, annotations, key, message] of WRONG) {
+    const { diagnostics } = read(annotations);
+    t.match(diagnostics[0], { field: `metadata.annotations.${key}`, message, severity: 'ignored' }, name);
+  }
+});
+
+test('what a rule says itself holds', async t => {
+  const annotations = read({ 'retry.linkerd.io/http': '5xx', 'timeout.linkerd.io/request': '1s' });
+  t.match(withAnnotations(routeRule({}), annotations), {
+    retry: { on: ['5xx'] },
+    timeouts: { requestMs: 1000 },
+  });
+  const timeouts = { requestMs: 5, backendRequestMs: undefined, responseMs: undefined, idleMs: undefined };
+  t.match(withAnnotations(routeRule({ timeouts }), annotations), { timeouts: { requestMs: 5 } });
+});
