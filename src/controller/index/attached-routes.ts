@@ -11,6 +11,7 @@ import {
 import type { ObjectRoutes } from '../translate/merge-rules.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { LabelledSource } from '../translate/virtual-service/source.ts';
+import { consulRoutes } from './consul-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 import type { BoundRoute } from './route-binding.ts';
@@ -75,6 +76,7 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
       streamRules: [],
     });
   }
+  for (const [service, routes] of consulRoutes(objects)) push(objectRoutes, service, routes);
   const destinationRules = new Map<string, Parsed<DestinationRuleTranslation>[]>();
   for (const rule of objects.destinationRules.all())
     for (const service of rule.value.services) push(destinationRules, service, rule);

@@ -123,6 +123,9 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
       case 'GRPCRoute':
       case 'DestinationRule':
       case 'ServiceProfile':
+      case 'ServiceRouter':
+      case 'ServiceSplitter':
+      case 'ServiceResolver':
         every.route = true;
         break;
       case 'VirtualService':

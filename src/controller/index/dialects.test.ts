@@ -278,3 +278,39 @@ spec: {routes: [{name: pay, condition: {pathRegex: /pay}}]}`;
   );
   t.end();
 });
+
+test('Consul: routes, subsets and failover of a service', t => {
+  const consul = (kind: string, name: string, spec: string): string => `
+apiVersion: consul.hashicorp.com/v1alpha1
+kind: ${kind}
+metadata: {name: ${name}, namespace: shop}
+spec: ${spec}`;
+  const resolver = consul(
+    'ServiceResolver',
+    'payments',
+    `{defaultSubset: v1, connectTimeout: 2s, subsets: {v1: {filter: 'Service.Meta.version == v1'}},
+      failover: {v1: {service: orders}, "*": {targets: [{service: orders}]}}}`,
+  );
+  const v1 = pod('one', { labels: '{app: payments, version: v1}' });
+  const lab = new IndexLab(SHOP, service('payments'), service('orders'), resolver, v1);
+  const failover = [{ service: 'shop/orders.shop.svc.cluster.local', subset: undefined }];
+  t.match(lab.routes('payments'), {
+    rules: [{ name: 'ServiceResolver/shop/payments/0', backends: [{ subset: 'v1' }] }],
+    subsets: [
+      { name: 'v1', workloads: ['c//Pod/shop/one'], trafficPolicy: { connectTimeoutMs: 2000, failover } },
+    ],
+    trafficPolicy: { connectTimeoutMs: 2000, failover },
+  });
+  lab.apply(
+    consul(
+      'ServiceRouter',
+      'payments',
+      '{routes: [{match: {http: {pathPrefix: /x}}, destination: {service: orders}}]}',
+    ),
+  );
+  t.same(names(lab), ['ServiceRouter/shop/payments/0', 'ServiceRouter/shop/payments/1']);
+  lab.apply(destinationRule('dr', '{host: payments}'));
+  t.match(lab.routes('payments'), { subsets: [], trafficPolicy: { connectTimeoutMs: undefined } });
+  t.match(said(lab, 'ServiceResolver/shop/payments'), [/a DestinationRule is for the same service/]);
+  t.end();
+});

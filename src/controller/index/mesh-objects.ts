@@ -2,6 +2,9 @@ import type { Locality } from '#shared/workload/workload.ts';
 import { keyOf, type KubeObject } from '../source/kube-object.ts';
 import { translateAuthorizationPolicy } from '../translate/authorization-policy/authorization-policy.ts';
 import type { Cluster } from '../translate/cluster.ts';
+import { translateServiceResolver } from '../translate/consul/service-resolver.ts';
+import { translateServiceRouter } from '../translate/consul/service-router.ts';
+import { translateServiceSplitter } from '../translate/consul/service-splitter.ts';
 import { translateDestinationRule } from '../translate/destination-rule/destination-rule.ts';
 import type { Translated } from '../translate/diagnostic.ts';
 import { readEndpointSlice } from '../translate/endpoint-slice/endpoint-slice.ts';
@@ -72,6 +75,9 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly grpcRoutes = new ParsedKind(object => translateGrpcRoute(object, this));
   readonly virtualServices: ParsedKind<VirtualServiceTranslation>;
   readonly destinationRules;
+  readonly serviceRouters = new ParsedKind(translateServiceRouter);
+  readonly serviceSplitters = new ParsedKind(translateServiceSplitter);
+  readonly serviceResolvers = new ParsedKind(translateServiceResolver);
   readonly serviceProfiles = new ParsedKind(object => translateServiceProfile(object, this));
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
   #allocated: ReadonlyMap<string, readonly string[]> = new Map();
@@ -112,6 +118,9 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['VirtualService', this.virtualServices],
       ['DestinationRule', this.destinationRules],
       ['ServiceProfile', this.serviceProfiles],
+      ['ServiceRouter', this.serviceRouters],
+      ['ServiceSplitter', this.serviceSplitters],
+      ['ServiceResolver', this.serviceResolvers],
     ]);
   }
 

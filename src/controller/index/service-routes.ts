@@ -6,6 +6,7 @@ import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import type { AttachedRoutes } from './attached-routes.ts';
+import { resolverPolicy, resolverRefused } from './consul-routes.ts';
 import { destinationPolicy } from './destination-policy.ts';
 import { withServiceAnnotations } from './linkerd-service.ts';
 import type { MeshObjects } from './mesh-objects.ts';
@@ -45,9 +46,13 @@ export function serviceRoutesOf(
   const { rootNamespace } = objects.options;
   const reach = { service: key, namespace, waypointNamespace: waypoint?.namespace, rootNamespace };
   const policy = destinationPolicy(destinationRules, reach, endpoints);
-  const { portPolicies, subsets, trafficPolicy } = policy;
+  const resolver = kind === 'Service' ? objects.serviceResolvers.get(namespace, name) : undefined;
+  const usesResolver = resolver !== undefined && destinationRules.length === 0;
+  const effective = usesResolver ? resolverPolicy(resolver, endpoints, objects) : policy;
+  const { portPolicies, subsets, trafficPolicy } = effective;
   const diagnostics = [...made.diagnostics, ...policy.diagnostics];
-  if (waypoint === undefined && !routed && destinationRules.length === 0)
+  if (resolver !== undefined && !usesResolver) diagnostics.push(resolverRefused(resolver, key));
+  if (waypoint === undefined && !routed && destinationRules.length === 0 && resolver === undefined)
     return { routes: undefined, conflicts, diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
   const authorizationPolicies = policies.forService(subject, waypoint, endpoints);

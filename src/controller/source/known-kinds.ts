@@ -30,5 +30,8 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['RequestAuthentication', { group: 'security.istio.io', namespaced: true }],
   ['PeerAuthentication', { group: 'security.istio.io', namespaced: true }],
   ['ServiceProfile', { group: 'linkerd.io', namespaced: true }],
+  ['ServiceRouter', { group: 'consul.hashicorp.com', namespaced: true }],
+  ['ServiceSplitter', { group: 'consul.hashicorp.com', namespaced: true }],
+  ['ServiceResolver', { group: 'consul.hashicorp.com', namespaced: true }],
   ['ServiceIntentions', { group: 'consul.hashicorp.com', namespaced: true }],
 ]);

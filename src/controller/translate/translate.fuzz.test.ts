@@ -5,6 +5,9 @@ import { compileRoutes } from '#shared/route/match.ts';
 import { sortByPrecedence } from '#shared/route/precedence.ts';
 import { fuzzRun } from '#shared/testing/fuzz-run.ts';
 import { translateAuthorizationPolicy } from './authorization-policy/authorization-policy.ts';
+import { translateServiceResolver } from './consul/service-resolver.ts';
+import { translateServiceRouter } from './consul/service-router.ts';
+import { translateServiceSplitter } from './consul/service-splitter.ts';
 import { translateDestinationRule } from './destination-rule/destination-rule.ts';
 import type { Translated } from './diagnostic.ts';
 import { kubeObject, servicesOf } from './golden-pairs.ts';
@@ -34,6 +37,8 @@ const FIELDS =
   consistentHash httpCookie maglev localityLbSetting distribute failoverPriority outlierDetection connectionPool http
   addresses endpoints address resolution workloadSelector number protocol
   routes condition pathRegex all any not isRetryable responseClasses isFailure min max retryBudget ttl dstOverrides
+  pathExact pathPrefix header queryParam present invert ignoreCase numRetries prefixRewrite splits filter defaultSubset
+  failover targets hashPolicies field fieldValue cookieConfig
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
   toString __proto__ constructor`.split(/\s+/);
 const leaf = fc.oneof(
@@ -106,6 +111,9 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       check(translateServiceProfile(kubeObject('ServiceProfile', body, PROFILE), SERVICES), ({ rules }) => {
         compileRoutes({ rules });
       });
+      check(translateServiceRouter(kubeObject('ServiceRouter', body)), () => undefined);
+      check(translateServiceSplitter(kubeObject('ServiceSplitter', body)), () => undefined);
+      check(translateServiceResolver(kubeObject('ServiceResolver', body)), () => undefined);
       check(translateServiceEntry(kubeObject('ServiceEntry', body), CLUSTER), () => undefined);
       check(translateRequestAuthentication(kubeObject('RequestAuthentication', body), root), () => undefined);
       check(translatePeerAuthentication(kubeObject('PeerAuthentication', body)), () => undefined);
