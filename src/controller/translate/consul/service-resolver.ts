@@ -44,7 +44,8 @@ function readResolver(spec: Fields, namespace: string): ServiceResolver {
   if (defaultSubset !== undefined && !isKnown(defaultSubset))
     spec.reject('defaultSubset', 'is none of the subsets', 'define it, or correct the name');
   const redirect = spec.object('redirect', fields => readReference(fields, namespace));
-  const failover = spec.object('failover', map => readFailover(map, namespace)) ?? new Map();
+  const failover: ServiceResolver['failover'] =
+    spec.object('failover', map => readFailover(map, namespace)) ?? new Map();
   for (const name of failover.keys())
     if (!isKnown(name)) spec.reject('failover', `"${name}" is none of the subsets`, 'define it, or use "*"');
   if (redirect !== undefined && (subsets.length > 0 || failover.size > 0))
