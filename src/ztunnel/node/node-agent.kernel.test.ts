@@ -9,7 +9,7 @@ import { CAPTURE_PORTS } from '../redirect/capture-rules.ts';
 import { createNft } from '../redirect/nft.ts';
 import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
-import { NodeAgent } from './node-agent.ts';
+import { NodeAgent, type NodeAgentOptions } from './node-agent.ts';
 
 const skip = cannotMakeNetns();
 const AMBIENT = { 'istio.io/dataplane-mode': 'ambient' };
@@ -82,7 +82,7 @@ function podIn(netns: LabNetns, change: Partial<LocalPod> = {}): LocalPod {
   };
 }
 
-function setUp(netns: LabNetns) {
+function setUp(netns: LabNetns, more: Partial<NodeAgentOptions> = {}) {
   const source = new FakeSource();
   const workers = new FakeWorkers();
   const clock = new FakeClock();
@@ -102,6 +102,7 @@ function setUp(netns: LabNetns) {
       now: () => clock.now(),
     }),
     random: () => 0.5,
+    ...more,
   });
   const rules = (): boolean => netns.exec('nft', ['list', 'ruleset']).includes('redirect to :15001');
   return { source, workers, clock, lines, agent, rules };
@@ -244,4 +245,140 @@ test('stopping keeps the rules: a captured pod is refused, not unmeshed', { skip
   t.match(next.lines.join('\n'), /rules of an earlier ztunnel removed/);
   await t.resolves(dial(), 'a pod that left the mesh while no ztunnel ran is free');
   await next.agent.stop();
+});
+
+test('a running pod joins when it has a certificate; one that starts is captured in any case', {
+  skip,
+}, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const { source, workers, clock, agent, rules } = setUp(netns);
+  workers.hasIdentity = false;
+  source.pods.set('u1', podIn(netns));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  t.same(source.statuses.get('u1'), { state: 'failed', message: 'no certificate' });
+  t.notOk(rules(), 'its traffic goes on as it was');
+  t.match(agent.unmeshed(), [{ pod: { uid: 'u1' } }], 'and the operator can see that');
+  workers.hasIdentity = true;
+  clock.advance(200);
+  await until(() => source.statuses.get('u1')?.state === 'enrolled');
+  t.ok(rules());
+  t.same(agent.unmeshed(), []);
+
+  const other = new LabNetns('10.77.0.3', 'fd77::3');
+  t.teardown(() => other.close());
+  other.exec('ip', ['link', 'set', 'lo', 'up']);
+  workers.hasIdentity = false;
+  source.pods.set('u2', podIn(other, { uid: 'u2', starting: true }));
+  source.publish();
+  await until(() => source.statuses.get('u2')?.state === 'enrolled');
+  t.match((await agent.settled('u2'))?.enrolled?.netnsInode, other.netns.inode);
+  t.equal(await agent.settled('u3'), undefined);
+});
+
+test('under the rules of an earlier ztunnel a pod is served without waiting for a certificate', {
+  skip,
+}, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const first = setUp(netns);
+  first.source.pods.set('u1', podIn(netns));
+  await first.agent.start();
+  await first.agent.stop();
+  const next = setUp(netns);
+  next.workers.hasIdentity = false;
+  next.source.pods.set('u1', podIn(netns));
+  await next.agent.start();
+  t.teardown(() => next.agent.stop());
+  t.equal(next.source.statuses.get('u1')?.state, 'enrolled');
+});
+
+test('of two ztunnels, the one that is not in charge leaves the rules alone', { skip }, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  let inCharge = true;
+  const old = setUp(netns, { isInCharge: () => inCharge });
+  old.source.pods.set('u1', podIn(netns));
+  await old.agent.start();
+  t.teardown(() => old.agent.stop());
+
+  inCharge = false;
+  const young = setUp(netns, { probeSources: () => ['10.90.0.11'] });
+  young.source.pods.set('u1', podIn(netns));
+  await young.agent.start();
+  const probed = (): boolean => netns.exec('nft', ['list', 'ruleset']).includes('10.90.0.11');
+  t.ok(probed(), "the successor's rules take the place of the others");
+  await old.agent.verify();
+  t.ok(probed(), 'and stay');
+  old.source.pods.set('u1', podIn(netns, { labels: {} }));
+  old.source.publish();
+  await old.agent.settled('u1');
+  t.ok(probed(), 'also when the pod leaves the mesh: that is for the successor to see to');
+  old.source.pods.set('u1', podIn(netns));
+  old.source.publish();
+
+  await young.agent.stop();
+  inCharge = true;
+  await old.agent.reconcile();
+  t.notOk(probed(), 'the successor is gone: the rules are those of who is in charge');
+  t.ok(old.rules());
+});
+
+test('the mesh goes from the node: every pod leaves it, and none joins any more', { skip }, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  let peersKnow = false;
+  const { source, workers, clock, agent, rules } = setUp(netns, { peersKnowItLeft: () => peersKnow });
+  source.pods.set('u1', podIn(netns));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  const released = agent.release();
+  await until(() => source.statuses.get('u1')?.message === 'leaving the mesh');
+  t.notOk(rules(), 'new connections go direct at once');
+  await until(() => clock.pendingTimers > 1);
+  clock.advance(9_000);
+  await until(() => clock.pendingTimers > 1);
+  t.notMatch(workers.calls.at(-1), 'leave', 'peers that have not heard are served');
+  peersKnow = true;
+  clock.advance(50);
+  await until(() => clock.pendingTimers > 1);
+  clock.advance(1_000);
+  await released;
+  t.equal(workers.calls.at(-1), 'leave orders opted_out');
+  t.equal(netns.exec('nft', ['list', 'ruleset']), '');
+  t.match(source.statuses.get('u1')?.message, /being removed from this node/);
+  source.pods.set('u2', podIn(netns, { uid: 'u2' }));
+  source.publish();
+  await agent.settled('u2');
+  t.match(source.statuses.get('u2')?.message, /being removed from this node/);
+});
+
+test('probes of the node reach the ports of probes; new addresses of the node are taken over', {
+  skip,
+}, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  let sources = ['10.99.0.1'];
+  const { source, agent } = setUp(lab.pod, { probeSources: () => sources });
+  for (const port of [8080, 9090])
+    await lab.pod.listen({ ip: lab.pod.ipv4, port }, socket => socket.end(`${port}`));
+  source.pods.set('u1', podIn(lab.pod, { probePorts: [8080] }));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  const proxy = dupFd(agent.enrolled()[0]?.sockets.inboundPlaintext[0] ?? -1);
+  await lab.pod.adopt(proxy, socket => socket.end('the proxy'));
+  const answer = async (port: number): Promise<string> => {
+    const socket = await lab.client.connect({ ip: lab.pod.ipv4, port });
+    return new Promise(resolve => socket.on('data', data => resolve(data.toString())));
+  };
+  t.equal(await answer(8080), 'the proxy', 'captured');
+  sources = [lab.client.ipv4];
+  await agent.verify();
+  t.equal(await answer(8080), '8080', 'the address of the node reaches the probe');
+  t.equal(await answer(9090), 'the proxy', 'and no other port');
 });

@@ -13,21 +13,28 @@ export interface KnownPods {
   readonly namespaces: ReadonlyMap<string, NamespaceLabels>;
   /** By runtime uid. */
   readonly netns: ReadonlyMap<string, PodNetns>;
+  /** Runtime uids of pods that had a network namespace, and have lost it. */
+  readonly lost: ReadonlySet<string>;
 }
 
 /**
  * The pods that live. One whose containers have all ended (a job that is done) has no traffic, and its address may be
- * another pod's by now; the same holds for one whose deletion has taken its network away. A pod that has not changed is the same object as in `before`.
+ * another pod's by now; the same holds for one whose network was taken away, which the API server hears of later.
+ * A pod that has not changed is the same object as in `before`.
  */
 export function localPods(known: KnownPods, before: ReadonlyMap<string, LocalPod>): Map<string, LocalPod> {
   const pods = new Map<string, LocalPod>();
   for (const pod of known.pods.values()) {
-    if (pod.phase === 'ended' || (pod.isTerminating && !known.netns.has(pod.runtimeUid))) continue;
+    if (pod.phase === 'ended' || isGone(pod, known)) continue;
     const now = localPod(pod, known);
     const last = before.get(pod.uid);
     pods.set(pod.uid, last !== undefined && JSON.stringify(last) === JSON.stringify(now) ? last : now);
   }
   return pods;
+}
+
+function isGone({ runtimeUid, isTerminating }: KubePod, { netns, lost }: KnownPods): boolean {
+  return !netns.has(runtimeUid) && (isTerminating || lost.has(runtimeUid));
 }
 
 /** Runtime uids of the pods that are wanted in the mesh, and whose network namespace is not known. */

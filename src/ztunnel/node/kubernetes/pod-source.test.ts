@@ -207,7 +207,7 @@ test('a sandbox that is taken down is let go, unless it has been made anew', asy
   t.equal(sets.at(-1)?.get('uid-a')?.netnsPath, fresh.path);
   source.release('uid-a', fresh.path);
   await settled();
-  t.equal(sets.at(-1)?.get('uid-a')?.netnsPath, undefined);
+  t.equal(sets.at(-1)?.size, 0, 'a job that is done, which the API server hears of later, has left');
 });
 
 test('a namespace that is gone is looked for again, every second', async t => {

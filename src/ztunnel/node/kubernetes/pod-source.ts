@@ -59,6 +59,7 @@ export class KubernetesPodSource implements PodSource {
   readonly #namespaces: WatchedSet<NamespaceLabels>;
   readonly #writer: PodStatusWriter;
   readonly #netns = new Map<string, PodNetns>();
+  readonly #lost = new Set<string>();
   /** Pods and namespaces that were asked for before the watch told of them. */
   readonly #early = { pods: new Map<string, KubePod>(), namespaces: new Map<string, NamespaceLabels>() };
   readonly #known = Promise.withResolvers<void>();
@@ -151,8 +152,13 @@ export class KubernetesPodSource implements PodSource {
   /** The sandbox is being taken down. One that has been made anew meanwhile is another namespace, and stays. */
   release(runtimeUid: string, netnsPath: string): void {
     if (this.#netns.get(runtimeUid)?.path !== netnsPath) return;
-    this.#netns.delete(runtimeUid);
+    this.#lose(runtimeUid);
     this.#changed();
+  }
+
+  #lose(runtimeUid: string): void {
+    this.#netns.delete(runtimeUid);
+    this.#lost.add(runtimeUid);
   }
 
   #podOf(uid: string): KubePod | undefined {
@@ -194,12 +200,20 @@ export class KubernetesPodSource implements PodSource {
     if (!this.#isSynced) return;
     for (const key of this.#pods.items.keys()) this.#early.pods.delete(key);
     for (const key of this.#namespaces.items.keys()) this.#early.namespaces.delete(key);
+    this.#forgetLost();
     if (this.#hasNewlyMissing()) {
       this.#lookNow();
       return;
     }
     this.#publish();
     for (const uid of this.#published.keys()) this.#writer.sync(uid);
+  }
+
+  /** Those of pods that are no more. */
+  #forgetLost(): void {
+    if (this.#lost.size === 0) return;
+    const known = new Set([...this.#facts().pods.values()].map(pod => pod.runtimeUid));
+    for (const uid of this.#lost) if (!known.has(uid)) this.#lost.delete(uid);
   }
 
   #publish(): void {
@@ -217,6 +231,7 @@ export class KubernetesPodSource implements PodSource {
       pods: new Map([...this.#early.pods, ...this.#pods.items]),
       namespaces: new Map([...this.#early.namespaces, ...this.#namespaces.items]),
       netns: this.#netns,
+      lost: this.#lost,
     };
   }
 
@@ -233,7 +248,7 @@ export class KubernetesPodSource implements PodSource {
   /** Pods that were there before the CNI plugin was, or whose sandbox was made anew without it. */
   async #lookForNetns(): Promise<void> {
     const { findNetns, rules } = this.#options;
-    for (const [uid, netns] of this.#netns) if (!isAlive(netns)) this.#netns.delete(uid);
+    for (const [uid, netns] of this.#netns) if (!isAlive(netns)) this.#lose(uid);
     const missing = withoutNetns(this.#facts(), rules);
     this.#soughtInVain = missing;
     try {
