@@ -48,6 +48,8 @@ export interface ClusterConfig {
   readonly tokenAudience: string;
   /** `<namespace>/<service account>` of node proxies. */
   readonly nodeAccounts: readonly string[];
+  /** Nodes whose ztunnel is not ready are tainted. */
+  readonly nodeTaint: boolean;
 }
 
 export interface CaConfig {
@@ -158,6 +160,11 @@ function readSource(env: EnvReader, kind: SourceConfig['kind'], namespace: strin
         `${namespace}/ztunnel`,
         'service accounts of node proxies, NAMESPACE/NAME, comma-separated: they get certificates for the pods of their node',
       ),
+    ),
+    nodeTaint: env.boolean(
+      'NODE_TAINT',
+      false,
+      'taint nodes whose ztunnel is not ready, ambient.mesh/not-ready:NoSchedule',
     ),
   };
   const wrong = cluster.nodeAccounts.find(account => account.split('/').length !== 2);

@@ -15,6 +15,7 @@ import { RootBundlePublisher } from './kube/root-bundle.ts';
 import { DirectorySource } from './source/directory.ts';
 import { KubernetesSource } from './source/kubernetes/kubernetes-source.ts';
 import type { ObjectSource } from './source/object-source.ts';
+import { NodeTaints } from './taint/node-taints.ts';
 
 /** What differs between a machine and a cluster. */
 export interface Platform {
@@ -43,6 +44,8 @@ export interface PlatformOptions {
   readonly connection: KubeConnection | undefined;
 }
 
+/** Label of the pods of ztunnel's DaemonSet. */
+const ZTUNNEL_PODS = 'app.kubernetes.io/name=ztunnel';
 const LEASE_NAME = 'ambient-controller-leader';
 
 /** Rejects when the CA cannot be used, and with what is missing to reach a cluster. */
@@ -90,6 +93,11 @@ async function openCluster(options: PlatformOptions, cluster: ClusterConfig): Pr
     me: cluster.replica,
   });
   election.add(new RootBundlePublisher({ ...shared, ca: authority.ca, logger: logger.child('roots') }));
+  if (cluster.nodeTaint) {
+    const { namespace } = cluster;
+    const labelSelector = ZTUNNEL_PODS;
+    election.add(new NodeTaints({ ...shared, namespace, labelSelector, logger: logger.child('taints') }));
+  }
   const { nodeAccounts, tokenAudience: audience } = cluster;
   const reviewer = createTokenReviewer({ api, clock, trustDomain, audience, nodeAccounts });
   return {

@@ -195,7 +195,8 @@ export class PodKeeper {
    */
   async #untilIdentified({ enrolled, redirection }: PodCapture): Promise<void> {
     const { starting } = enrolled.pod;
-    if (!starting && (await redirection.present())) return;
+    // Once looked at, a namespace has no rules but this ztunnel's.
+    if (!starting && !this.#lookedForLeftovers && (await redirection.present())) return;
     const deadlineMs = starting ? IDENTITY_DEADLINE_MS.starting : IDENTITY_DEADLINE_MS.running;
     const ready = this.#options.workers.identityReady(enrolled, deadlineMs);
     await (starting ? this.#tryTo('wait for a certificate', ready) : ready);
