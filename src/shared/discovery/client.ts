@@ -34,7 +34,8 @@ export interface DiscoveryClientOptions {
   readonly backoff?: BackoffOptions;
 }
 
-const DEFAULT_BACKOFF: BackoffOptions = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 };
+/** A controller that is back is heard within seconds: until then nobody hears of new pods. */
+const DEFAULT_BACKOFF: BackoffOptions = { initialMs: 200, maxMs: 5_000, factor: 2, jitter: 0.5 };
 /** A peer that accepts the stream and then says nothing is as good as gone. */
 const FIRST_RESPONSE_DEADLINE_MS = 30_000;
 
