@@ -189,7 +189,7 @@ function problemOf(kind: string, failure: string): SourceProblem {
     value: 'not set',
     message: `cannot be followed: ${failure}`,
     fix: isRefused
-      ? 'give the controller list and watch of this kind (docs/rbac.md)'
+      ? 'give the controller list and watch of this kind (docs/kubernetes.md)'
       : 'look whether the API server is reachable; what was read last is in use',
   };
 }
