@@ -1,4 +1,5 @@
 import type { JsonObject } from '#shared/config/json.ts';
+import { OWN_NAME as ROOT_BUNDLE } from '../kube/root-bundle.ts';
 import { CANONICAL_NAME, DATAPLANE_MODE, TUNNEL } from '../translate/mesh-labels.ts';
 import type { GatewaySpec } from './gateway-spec.ts';
 import type { WaypointTemplate } from './waypoint-template.ts';
@@ -76,7 +77,7 @@ function container(gateway: GatewaySpec, template: WaypointTemplate): JsonObject
       capabilities: { drop: ['ALL'] },
     },
     volumeMounts: [
-      { name: 'istio-ca-root-cert', mountPath: '/var/run/secrets/istio', readOnly: true },
+      { name: 'ca-root-cert', mountPath: '/var/run/secrets/istio', readOnly: true },
       { name: 'istio-token', mountPath: '/var/run/secrets/tokens', readOnly: true },
       { name: 'tmp', mountPath: '/tmp' },
     ],
@@ -137,7 +138,8 @@ function volumes(): readonly JsonObject[] {
     expirationSeconds: TOKEN_SECONDS,
   };
   return [
-    { name: 'istio-ca-root-cert', configMap: { name: 'istio-ca-root-cert' } },
+    // Ours alone: the other one may be another mesh's.
+    { name: 'ca-root-cert', configMap: { name: ROOT_BUNDLE } },
     { name: 'istio-token', projected: { sources: [{ serviceAccountToken }] } },
     { name: 'tmp', emptyDir: { medium: 'Memory' } },
   ];
