@@ -53,8 +53,12 @@ if (process.env['PORT'] === undefined) {
   udp.bind(9001);
 }
 
+/** Every answer is the last of its connection. */
+let draining = false;
+
 // As servers do at SIGTERM: idle connections are closed, requests under way are finished.
 process.on('SIGTERM', () => {
+  draining = true;
   http.close(() => process.exit(0));
   setTimeout(() => process.exit(0), 5_000).unref();
 });
@@ -73,6 +77,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     headers: request.headers,
     body: Buffer.concat(chunks).toString('utf8'),
   };
+  if (draining) response.setHeader('connection', 'close');
   response.writeHead(Number(status ?? 200), { 'content-type': 'application/json', 'x-version': VERSION });
   response.end(`${JSON.stringify(seen)}\n`);
 }
