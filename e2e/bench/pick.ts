@@ -1,7 +1,8 @@
 /**
- * `node --expose-gc e2e/bench/pick.ts`: what one choice of an endpoint costs, by algorithm and number of endpoints, what it
- * allocates, and what making a balancer costs when the mesh has changed. For docs/performance.md; nothing is asserted.
+ * `node e2e/bench/pick.ts`: what one choice of an endpoint costs, by algorithm and number of endpoints, whether it leaves
+ * garbage, and what making a balancer costs when the mesh has changed. For docs/performance.md; nothing is asserted.
  */
+import { PerformanceObserver } from 'node:perf_hooks';
 import { systemClock } from '../../src/shared/lifecycle/clock.ts';
 import type { LoadBalancer } from '../../src/shared/route/traffic-policy.ts';
 import { workload } from '../../src/shared/testing/topology.ts';
@@ -50,22 +51,44 @@ function pickAll(picker: Picker): number {
   return found;
 }
 
-for (const count of [10, 10_000]) {
+/** Collections of the young generation: what is allocated ends in one of them. */
+let collections = 0;
+new PerformanceObserver(list => {
+  collections += list.getEntries().length;
+}).observe({ entryTypes: ['gc'] });
+
+interface Cost {
+  readonly ns: number;
+  /** Per million picks. */
+  readonly collections: number;
+}
+
+/** CPU time, so that what else runs on the machine counts little. */
+async function measure(picker: Picker): Promise<Cost> {
+  pickAll(picker);
+  await new Promise(resolve => setImmediate(resolve));
+  const [before, cpu] = [collections, process.cpuUsage()];
+  pickAll(picker);
+  const { system, user } = process.cpuUsage(cpu);
+  await new Promise(resolve => setImmediate(resolve));
+  return { ns: ((user + system) * 1_000) / PICKS, collections: ((collections - before) * 1e6) / PICKS };
+}
+
+function report(name: string, { ns, collections: gc }: Cost, madeMs = 0): void {
+  const columns = [ns.toFixed(0).padStart(6), gc.toFixed(1).padStart(6), madeMs.toFixed(1).padStart(8)];
+  console.log(`${name.padEnd(28)}${columns.join('  ')}`);
+}
+
+console.log(`${''.padEnd(28)}${['    ns', 'gc/1e6', ' ms made'].join('  ')}`);
+const [first] = endpoints(1);
+report('nothing but the loop', await measure({ endpoints: [], pick: () => first }));
+for (const count of [10, 1_000, 10_000]) {
   const list = endpoints(count);
   for (const balancer of BALANCERS) {
     make(list, balancer);
-    const before = performance.now();
+    const cpu = process.cpuUsage();
     const picker = make(list, balancer);
-    const madeMs = performance.now() - before;
-    pickAll(picker);
-    globalThis.gc?.();
-    const heap = process.memoryUsage().heapUsed;
-    const start = performance.now();
-    pickAll(picker);
-    const ns = ((performance.now() - start) * 1e6) / PICKS;
-    const bytes = Math.max(0, process.memoryUsage().heapUsed - heap) / PICKS;
-    console.log(
-      `${String(count).padStart(6)} endpoints  ${balancer.kind.padEnd(14)} ${ns.toFixed(0).padStart(5)} ns a pick  ${bytes.toFixed(2).padStart(6)} bytes a pick  ${madeMs.toFixed(2).padStart(8)} ms to make`,
-    );
+    const { system, user } = process.cpuUsage(cpu);
+    report(`${balancer.kind}, ${count} endpoints`, await measure(picker), (user + system) / 1_000);
   }
 }
