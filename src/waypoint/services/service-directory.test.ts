@@ -54,3 +54,15 @@ test('a spent retry budget outlives a change of the routes, and is replaced when
   t.equal(retriesGranted(directory), 20);
   t.end();
 });
+
+test('a service that is gone is forgotten, whether anybody asked for it since its last change or not', t => {
+  const config = { ratio: 0, minPerSecond: 1, ttlMs: 10_000 };
+  const view = mesh({ services: [orders], routes: [routesWith(config)] });
+  const directory = directoryOf(view, 1);
+  t.equal(retriesGranted(directory), 10);
+  directory.onChange(view.apply(delta({ routes: [{ ...routesWith(config), routed: true }] })));
+  directory.onChange(view.apply(delta({ removedServices: [NAME] })));
+  directory.onChange(view.apply(delta({ services: [orders] })));
+  t.equal(retriesGranted(directory), 10, 'its budget is a new one');
+  t.end();
+});

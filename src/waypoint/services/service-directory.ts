@@ -44,8 +44,7 @@ export class ServiceDirectory {
     const { view } = this.#options;
     for (const name of change.changedServices) {
       const state = this.#states.get(name);
-      if (state === undefined) continue;
-      state.stale = true;
+      if (state !== undefined) state.stale = true;
       this.#states.delete(name);
       if (view.service(name) !== undefined) continue;
       this.#memories.get(name)?.close();
