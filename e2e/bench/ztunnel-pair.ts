@@ -32,6 +32,7 @@ export async function ztunnelPair(
       FAKE_CA: 'true',
       ZTUNNEL_WORKER_THREADS: String(workers),
       ADMIN_ADDR: 'off',
+      ENGINE: process.env['BENCH_ENGINE'] ?? 'auto',
       STATS_ADDR: 'off',
       READINESS_ADDR: 'off',
       CONNECTION_TERMINATION_DEADLINE: '0s',

@@ -161,3 +161,31 @@ test('writes of one turn leave together', async t => {
   server.end();
   await Promise.all([a.close(), b.close()]);
 });
+
+test('a slice that is passed on behind a header is not changed for who reads it after', async t => {
+  const { client, server } = await tcpPair(engine);
+  const next = await securePair();
+  const a = new ChannelRecorder(client);
+  const b = new ChannelRecorder(server);
+  const c = new ChannelRecorder(next.client);
+  const d = new ChannelRecorder(next.server);
+  const block = randomBytes(100_000);
+  let seen = Buffer.alloc(0);
+  b.onSlice = slice => {
+    const before = Buffer.from(slice);
+    for (let at = 0; at < slice.length; at += 40_000) {
+      next.client.write(Buffer.from('[header]'));
+      next.client.write(slice.subarray(at, at + 40_000));
+    }
+    t.ok(slice.equals(before), 'another reader finds what came');
+    seen = Buffer.concat([seen, before]);
+  };
+  client.write(block);
+  await b.received(block.length);
+  t.ok(seen.equals(block));
+  next.client.end();
+  await d.until(() => d.ended);
+  t.equal(d.text.replaceAll('[header]', ''), block.toString('latin1'));
+  for (const channel of [client, server, next.server]) channel.end();
+  await Promise.all([a.close(), b.close(), c.close(), d.close()]);
+});

@@ -21,6 +21,9 @@ const DEFINITIONS = {
   // Lengths and their results are below 2^31 here, so that they travel as numbers: a BigInt costs more than the call.
   send: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
   recv: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
+  // On the data path instead of recv and send: up to three arguments are passed on without an array made for them.
+  read: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+  write: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   accept4: { arguments: ['i32', 'pointer', 'pointer', 'i32'], return: 'i32' },
   connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   getpeername: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },

@@ -15,11 +15,15 @@ export class NativeMemory {
   readonly bytes: Buffer;
   readonly address: bigint;
   readonly #canary: Buffer;
+  /** The last answer of `at`: most callers ask for the same place each time, and a BigInt is an allocation. */
+  #lastOffset = 0;
+  #lastAddress: bigint;
 
   constructor(size: number) {
     const whole = Buffer.allocUnsafeSlow(Math.max(MIN_BYTES, size + CANARY.length));
     this.bytes = whole.subarray(0, size);
     this.address = getRawPointer(whole);
+    this.#lastAddress = this.address;
     this.#canary = whole.subarray(size, size + CANARY.length);
     CANARY.copy(this.#canary);
   }
@@ -30,9 +34,11 @@ export class NativeMemory {
 
   /** Address of byte `offset`. Throws RangeError outside the memory. */
   at(offset: number): bigint {
+    if (offset === this.#lastOffset) return this.#lastAddress;
     if (offset === 0) return this.address;
     if (offset < 0 || offset > this.bytes.length) throw new RangeError(`offset ${offset} of ${this.size}`);
-    return this.address + BigInt(offset);
+    this.#lastOffset = offset;
+    return (this.#lastAddress = this.address + BigInt(offset));
   }
 
   /** Whether nothing was ever written behind the end. For tests and the self-test. */

@@ -71,7 +71,6 @@ export const FcntlCommand = { dupfdCloexec: 1030 } as const;
 
 /** include/linux/socket.h */
 export const MSG_DONTWAIT = 0x40;
-export const MSG_NOSIGNAL = 0x4000;
 
 /** include/linux/net.h (shutdown(2)) */
 export const SHUT_WR = 1;

@@ -1,7 +1,7 @@
 import type { SocketEndpoint } from '../engine/channel.ts';
 import { libc } from './libc.ts';
 import { NativeMemory } from './native-memory.ts';
-import { MSG_NOSIGNAL, SHUT_WR, SocketOption, SocketType } from './platform.ts';
+import { SHUT_WR, SocketOption, SocketType } from './platform.ts';
 import { decodeSocketAddress, encodeSocketAddress } from './socket-address.ts';
 
 /*
@@ -9,19 +9,19 @@ import { decodeSocketAddress, encodeSocketAddress } from './socket-address.ts';
  * throwing: most of them are EAGAIN.
  */
 
-/** recv(2). Up to `length` bytes to `address`, which must be that long. @returns bytes, 0 at the end of the stream, or -1 */
+/** read(2). Up to `length` bytes to `address`, which must be that long. @returns bytes, 0 at the end of the stream, or -1 */
 export function receive(fd: number, address: bigint, length: number): number {
-  return libc().recv(fd, address, length, 0);
+  return libc().read(fd, address, length);
 }
 
-/** send(2). @returns bytes taken, or -1 */
+/** write(2); the runtime ignores SIGPIPE. @returns bytes taken, or -1 */
 export function send(fd: number, address: bigint, length: number): number {
-  return libc().send(fd, address, length, MSG_NOSIGNAL);
+  return libc().write(fd, address, length);
 }
 
-/** send(2) of memory that is not ours to keep: it is read during the call. */
+/** As `send`, of memory that is not ours to keep: it is read during the call. */
 export function sendSlice(fd: number, slice: Uint8Array): number {
-  return libc().send(fd, slice, slice.length, MSG_NOSIGNAL);
+  return libc().write(fd, slice, slice.length);
 }
 
 /** shutdown(2): FIN after what was sent. */

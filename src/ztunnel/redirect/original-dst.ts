@@ -1,5 +1,6 @@
 import type { SocketEndpoint } from '#shared/engine/channel.ts';
-import { originalDestinationOf, socketFamily } from '#shared/native/socket.ts';
+import { originalDestinationOf } from '#shared/native/socket.ts';
+import { isIpv6 } from '#shared/workload/ip.ts';
 
 export type OriginalDestination =
   | { readonly kind: 'redirected'; readonly destination: SocketEndpoint }
@@ -14,7 +15,7 @@ export type OriginalDestination =
  * Throws `SystemCallError` when connection tracking has lost the connection (its table is full or was flushed).
  */
 export function originalDestination(fd: number, local: SocketEndpoint): OriginalDestination {
-  const destination = originalDestinationOf(fd, socketFamily(fd));
+  const destination = originalDestinationOf(fd, isIpv6(local.ip) ? 6 : 4);
   const direct = destination.ip === local.ip && destination.port === local.port;
   return direct ? { kind: 'direct' } : { kind: 'redirected', destination };
 }

@@ -18,6 +18,8 @@ const HIGH_WATER_BYTES = 256 * 1024;
 const FLUSH_NOW_BYTES = 64 * 1024;
 /** A slice of at least this much is sent from where it is, when nothing is queued before it. */
 const DIRECT_BYTES = 8 * 1024;
+/** A frame header of HTTP/2 or two. */
+const MAX_BORROWED_BYTES = 64;
 /** Read of one connection in one turn, so that none starves the others. */
 const TURN_BUDGET_BYTES = 256 * 1024;
 
@@ -227,21 +229,31 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     const queued = this.#output.bytes;
     if (queued === 0 && this.#transport.sendSlice !== undefined)
       return this.#writeRest(slice, this.#sendAll(slice));
-    if (!this.#thread.isAtReadOffset(slice) || queued > READ_OFFSET || queued !== this.#output.length) {
+    const at = this.#thread.offsetInReadMemory(slice);
+    if (at < queued || queued > MAX_BORROWED_BYTES || queued !== this.#output.length)
       this.#output.append(slice);
-      return;
-    }
-    // The bytes before a slice of the read memory are free: a frame header goes there, and both leave in one piece.
-    const start = READ_OFFSET - this.#output.moveBefore(this.#thread.readMemory.bytes, READ_OFFSET);
-    const end = READ_OFFSET + slice.length;
-    let at = start;
-    while (at < end && this.#writable) {
-      const count = this.#transport.send(this.#thread.readMemory.at(at), end - at);
+    else this.#sendInPlace(at, slice.length);
+  }
+
+  /**
+   * What is queued (a frame header) takes the place of the bytes before a slice of the read memory, so that both leave in
+   * one piece without a copy. Those bytes may be payload that somebody still wants: they are put back.
+   */
+  #sendInPlace(offset: number, length: number): void {
+    const memory = this.#thread.readMemory;
+    const borrowed = this.#thread.borrowed;
+    const queued = this.#output.bytes;
+    memory.bytes.copy(borrowed, 0, offset - queued, offset);
+    this.#output.moveBefore(memory.bytes, offset);
+    const end = offset + length;
+    let at = offset - queued;
+    while (at < end && this.#writable && this.#fd >= 0) {
+      const count = this.#transport.send(memory.at(at), end - at);
       this.#took(count, false);
-      if (this.#fd < 0) return;
       if (count > 0) at += count;
     }
-    if (at < end) this.#output.append(this.#thread.readMemory.bytes.subarray(at, end));
+    if (at < end && this.#fd >= 0) this.#output.append(memory.bytes.subarray(at, end));
+    borrowed.copy(memory.bytes, offset - queued, 0, queued);
   }
 
   #sendAll(slice: Uint8Array): number {
@@ -267,8 +279,8 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     if (this.#fd < 0) return false;
     const { bytes } = this.#output;
     if (bytes === 0) return !this.#blocked;
-    if (bytes >= FLUSH_NOW_BYTES && this.#writable) this.flush();
-    else this.#flushLater();
+    if (bytes >= FLUSH_NOW_BYTES && this.#writable) this.#sendQueued();
+    if (this.#output.bytes > 0) this.#flushLater();
     if (this.#output.bytes >= HIGH_WATER_BYTES) this.#blocked = true;
     return !this.#blocked;
   }

@@ -19,6 +19,8 @@ export class NativeThread {
   readonly clock: Clock;
   readonly chunks = new ChunkPool();
   readonly readMemory = newReadMemory();
+  /** For the bytes of the read memory that a header takes the place of, during one call. */
+  readonly borrowed = Buffer.alloc(READ_OFFSET);
   /** Hears of faults of ours or of a handler, which cost one connection. */
   readonly onFault: (error: ChannelError) => void;
   readonly #ledger: FdLedger | undefined;
@@ -40,9 +42,9 @@ export class NativeThread {
     closeFd(fd);
   }
 
-  /** Whether the slice is what a read of this thread has just delivered, from its first byte. */
-  isAtReadOffset(slice: Uint8Array): boolean {
+  /** Where in the read memory the slice begins; -1 when it is elsewhere. */
+  offsetInReadMemory(slice: Uint8Array): number {
     const { bytes } = this.readMemory;
-    return slice.buffer === bytes.buffer && slice.byteOffset === bytes.byteOffset + READ_OFFSET;
+    return slice.buffer === bytes.buffer ? slice.byteOffset - bytes.byteOffset : -1;
   }
 }

@@ -1,9 +1,6 @@
 import { NativeMemory } from '../../native/native-memory.ts';
 
-/**
- * Where reads begin. What is before it belongs to whoever passes the slice on: a frame header of HTTP/2 (9 bytes) or TLS
- * fits, so that it and the slice leave in one piece.
- */
+/** Where reads begin: a frame header of HTTP/2 (9 bytes) fits before, so that it and what was read leave in one piece. */
 export const READ_OFFSET = 64;
 
 /** Read in one call at most. */

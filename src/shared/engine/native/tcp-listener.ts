@@ -33,6 +33,7 @@ export function listenTcp(
     if (address === undefined) throw new ChannelError('io', 'the listening descriptor is not an IP socket');
     // Also for a descriptor that came listening already: listen(2) again only sets the backlog.
     listenSocket(fd, ('fd' in target ? undefined : target.backlog) ?? DEFAULT_BACKLOG);
+    applySocketOptions(fd);
     thread.own(fd);
     return new TcpListener(fd, address, thread, onAccept, onError);
   } catch (error) {
@@ -96,7 +97,6 @@ class TcpListener implements Listener, Pollable {
     let channel: NativeChannel | undefined;
     try {
       const remote = acceptedPeer();
-      applySocketOptions(fd);
       channel = openChannel(this.#thread, fd, remote);
       this.#onAccept(channel);
     } catch (error) {

@@ -20,7 +20,9 @@ const SLOTS = 1 << BITS;
 const MASK = SLOTS - 1;
 /** 64 slots of 1 ms, of 64 ms, of 4 s, of 4 min, and of 5 h: 12 days in all. What is further away is looked at again then. */
 const LEVELS = 5;
-const HORIZON_MS = 2 ** (BITS * LEVELS);
+/** Width of a slot of each level, ms; and of the whole wheel. */
+const WIDTHS = [1, 2 ** 6, 2 ** 12, 2 ** 18, 2 ** 24, 2 ** 30] as const;
+const HORIZON_MS = WIDTHS[LEVELS];
 
 /**
  * A hierarchical timing wheel (Varghese and Lauck): setting and cancelling cost the same few steps whatever the number of
@@ -32,6 +34,8 @@ export class TimerWheel {
   /** All that falls due up to here has fired. */
   #now: number;
   #count = 0;
+  /** Nothing falls due before it; it may be too early when a timer was cancelled. -1: to be looked for. */
+  #nextDueAt = Number.POSITIVE_INFINITY;
 
   constructor(nowMs: number) {
     this.#now = Math.floor(nowMs);
@@ -48,6 +52,7 @@ export class TimerWheel {
     const timer: WheelTimer = { at, fn, slot: undefined, previous: undefined, next: undefined };
     this.#insert(timer);
     this.#count++;
+    this.#nextDueAt = Math.min(this.#nextDueAt, this.#slotStart(at));
     return timer;
   }
 
@@ -60,10 +65,11 @@ export class TimerWheel {
 
   /** No timer falls due before this; Infinity when there is none. */
   nextDueAt(): number {
-    if (this.#count === 0) return Number.POSITIVE_INFINITY;
+    if (this.#count === 0) return (this.#nextDueAt = Number.POSITIVE_INFINITY);
+    if (this.#nextDueAt > this.#now) return this.#nextDueAt;
     let due = Number.POSITIVE_INFINITY;
     for (let level = 0; level < LEVELS; level++) due = Math.min(due, this.#firstOf(level));
-    return due;
+    return (this.#nextDueAt = due);
   }
 
   /**
@@ -85,13 +91,20 @@ export class TimerWheel {
 
   /** The earliest moment at which a slot of the level has to be looked at. */
   #firstOf(level: number): number {
-    const shift = BITS * level;
-    const here = Math.floor(this.#now / 2 ** shift);
+    const width = widthOf(level);
+    const here = Math.floor(this.#now / width);
     // The slot we are in has been moved to finer ones when we came to it: what it holds is for its next turn.
     for (let step = 1; step <= SLOTS; step++) {
-      if (this.#levels[level]?.[(here + step) & MASK]?.first !== undefined) return (here + step) * 2 ** shift;
+      if (this.#levels[level]?.[(here + step) & MASK]?.first !== undefined) return (here + step) * width;
     }
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** When the slot of a timer that is due at `at` has to be looked at. */
+  #slotStart(at: number): number {
+    const distance = Math.min(at - this.#now, HORIZON_MS - 1);
+    const width = widthOf(levelFor(distance));
+    return Math.floor((this.#now + distance) / width) * width;
   }
 
   #expire(): boolean {
@@ -110,8 +123,9 @@ export class TimerWheel {
 
   /** Moves the timers of the slot that begins now to finer ones. */
   #cascade(level: number): void {
-    if (this.#now % 2 ** (BITS * level) !== 0) return;
-    const index = Math.floor(this.#now / 2 ** (BITS * level)) & MASK;
+    const width = widthOf(level);
+    if (this.#now % width !== 0) return;
+    const index = Math.floor(this.#now / width) & MASK;
     const slot = this.#levels[level]?.[index];
     for (let timer = slot?.first; timer !== undefined && slot !== undefined; ) {
       const { next } = timer;
@@ -123,13 +137,22 @@ export class TimerWheel {
 
   #insert(timer: WheelTimer): void {
     const distance = Math.min(Math.max(0, timer.at - this.#now), HORIZON_MS - 1);
-    let level = 0;
-    while (level < LEVELS - 1 && distance >= 2 ** (BITS * (level + 1))) level++;
-    const index = Math.floor((this.#now + distance) / 2 ** (BITS * level)) & MASK;
+    const level = levelFor(distance);
+    const index = Math.floor((this.#now + distance) / widthOf(level)) & MASK;
     const slot = this.#levels[level]?.[index];
     if (slot === undefined) throw new Error(`no slot ${index} of level ${level}`);
     append(timer, slot);
   }
+}
+
+function widthOf(level: number): number {
+  return WIDTHS[level] ?? HORIZON_MS;
+}
+
+function levelFor(distance: number): number {
+  let level = 0;
+  while (level < LEVELS - 1 && distance >= widthOf(level + 1)) level++;
+  return level;
 }
 
 function newSlots(level: number): WheelSlot[] {
