@@ -1,13 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createTestCa } from '#shared/testing/test-ca.ts';
 import type { Daemon } from './command.ts';
 import { type Contender, whenReady } from './contender.ts';
 import { envoyInbound, envoyOutbound } from './envoy-config.ts';
+import { issueFakeMaterial } from './fake-material.ts';
 import { IPERF_PORT, NGINX_PORT, type Topology, waitForPort } from './topology.ts';
 
 const HBONE_PORT = 15008;
-const IDENTITY = 'spiffe://cluster.local/ns/bench/sa/bench';
+/** Of both Envoys, and of whoever dials one for them. */
+export const BENCH_IDENTITY = 'spiffe://cluster.local/ns/bench/sa/bench';
 /** Of Envoy's plain ports, which connections are redirected to as a pod's capture rules would. */
 const CAPTURE_OFFSET = 10_000;
 
@@ -18,7 +19,7 @@ export async function envoyPair(
   envoy: string,
   workers: number,
 ): Promise<Contender> {
-  const material = await (await createTestCa('bench')).issue(IDENTITY);
+  const material = await issueFakeMaterial(BENCH_IDENTITY);
   const { client, server } = topology;
   const hbone = { ip: server.ip, port: HBONE_PORT };
   const ports = [NGINX_PORT, IPERF_PORT];
@@ -31,7 +32,7 @@ export async function envoyPair(
     certChain: write('chain.pem', material.certChainPem),
     privateKey: write('key.pem', material.privateKeyPem),
     trustBundle: write('roots.pem', material.trustBundlePem),
-    peerIdentity: IDENTITY,
+    peerIdentity: BENCH_IDENTITY,
   };
   const targets = ports.map(port => ({ ip: server.ip, port }));
   const tunnelled = targets.map(target => ({

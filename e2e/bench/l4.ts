@@ -4,7 +4,7 @@ import { envoyPair } from './envoy-pair.ts';
 import { httpLoad, streamLoad } from './load.ts';
 import type { Metric } from './result.ts';
 import { IPERF_PORT, NGINX_PORT, type Topology } from './topology.ts';
-import { ztunnelPair } from './ztunnel-pair.ts';
+import { ztunnelPair, type ZtunnelPairOptions } from './ztunnel-pair.ts';
 
 const GB = 1e9;
 const SETTLE_MS = 3_000;
@@ -34,10 +34,10 @@ export async function l4Contenders(
   topology: Topology,
   directory: string,
   envoy: string,
-  workers: number,
+  { workers, engine }: ZtunnelPairOptions,
 ): Promise<readonly Contender[]> {
   return [
-    await ztunnelPair(topology, directory, workers),
+    await ztunnelPair(topology, directory, { workers, engine }),
     await envoyPair(topology, directory, envoy, workers),
   ];
 }

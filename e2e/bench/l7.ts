@@ -1,3 +1,4 @@
+import type { ZtunnelPairOptions } from './ztunnel-pair.ts';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleTier } from './bundle.ts';
@@ -37,7 +38,7 @@ export async function l7Contenders(
   topology: Topology,
   directory: string,
   envoy: string,
-  workers: number,
+  { workers, engine }: ZtunnelPairOptions,
 ): Promise<readonly Contender[]> {
   if (!existsSync(new URL(`../../${WAYPOINT}`, import.meta.url)))
     throw new Error(`${WAYPOINT} does not exist yet: there is nothing to compare`);
@@ -52,6 +53,7 @@ export async function l7Contenders(
     LISTEN_PLAINTEXT: `${listen.ip}:${listen.port}`,
     PLAINTEXT_UPSTREAM: `${upstream.ip}:${upstream.port}`,
     WORKER_THREADS: String(workers),
+    ENGINE: engine,
     ACCESS_LOG: 'off',
   };
   const started = (daemon: Daemon): Promise<readonly Daemon[]> =>

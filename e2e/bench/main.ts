@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- l4|l7`: ours against Envoy, alternating, medians and ratios.
+ * `npm run bench -- l4|l7|storm`: ours against Envoy, alternating, medians and ratios.
  * `npm run bench -- cluster`: the cluster of KUBECONFIG with and without the mesh (e2e/kube/bench).
  */
 import { spawnSync } from 'node:child_process';
@@ -14,7 +14,9 @@ import { installEnvoy } from './envoy-install.ts';
 import { L4_METRICS, l4Contenders, measureL4 } from './l4.ts';
 import { L7_METRICS, l7Contenders, measureL7 } from './l7.ts';
 import { formatTable, type Metric, type Row, summarize } from './result.ts';
+import { measureStorm, STORM_METRICS, stormContenders } from './storm.ts';
 import { createTopology, type Topology } from './topology.ts';
+import { ENGINE_SETTINGS, type EngineSetting, type ZtunnelPairOptions } from './ztunnel-pair.ts';
 
 interface Suite {
   readonly metrics: readonly Metric[];
@@ -24,7 +26,7 @@ interface Suite {
     topology: Topology,
     directory: string,
     envoy: string,
-    workers: number,
+    ours: ZtunnelPairOptions,
   ): Promise<readonly Contender[]>;
   measure(topology: Topology, daemons: readonly Daemon[], seconds: number, into: SampleSet): Promise<void>;
 }
@@ -35,6 +37,7 @@ const SUITES: ReadonlyMap<string, Suite> = new Map([
     { metrics: L4_METRICS, workers: availableParallelism(), contenders: l4Contenders, measure: measureL4 },
   ],
   ['l7', { metrics: L7_METRICS, workers: 1, contenders: l7Contenders, measure: measureL7 }],
+  ['storm', { metrics: STORM_METRICS, workers: 1, contenders: stormContenders, measure: measureStorm }],
 ]);
 const TOOLS = ['ip', 'nft', 'nginx', 'iperf3', 'wrk', 'python3'];
 
@@ -42,13 +45,14 @@ interface BenchOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly workers: number;
+  readonly engine: EngineSetting;
   /** One contender alone: ratios mean nothing then. */
   readonly only: string | undefined;
 }
 
 async function bench(
   suite: Suite,
-  { rounds, seconds, workers, only }: BenchOptions,
+  { rounds, seconds, workers, engine, only }: BenchOptions,
   log: (line: string) => void,
 ): Promise<Row[]> {
   const missing = TOOLS.filter(tool => spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0);
@@ -64,7 +68,7 @@ async function bench(
   let topology: Topology | undefined;
   try {
     topology = await createTopology(directory);
-    const contenders = await suite.contenders(topology, directory, envoy.path, workers);
+    const contenders = await suite.contenders(topology, directory, envoy.path, { workers, engine });
     for (let round = 1; round <= rounds; round++)
       for (const contender of contenders) {
         if (only !== undefined && contender.name !== only) continue;
@@ -85,7 +89,7 @@ async function bench(
 }
 
 const USAGE =
-  'usage: npm run bench -- l4|l7 [--rounds N] [--seconds N] [--workers N] [--only ours|peer] [--json]; or cluster';
+  'usage: npm run bench -- l4|l7|storm [--rounds N] [--seconds N] [--workers N] [--engine auto|native|node] [--only ours|peer] [--json]; or cluster';
 
 async function main(): Promise<number> {
   const [suiteName, ...rest] = process.argv.slice(2);
@@ -96,6 +100,7 @@ async function main(): Promise<number> {
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '4' },
       workers: { type: 'string' },
+      engine: { type: 'string', default: 'auto' },
       only: { type: 'string' },
       json: { type: 'boolean', default: false },
     },
@@ -105,15 +110,22 @@ async function main(): Promise<number> {
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
     workers: Number(values.workers ?? suite?.workers),
+    engine: ENGINE_SETTINGS.find(name => name === values.engine),
     only: values.only,
   };
   const knownSide = options.only === undefined || options.only === 'ours' || options.only === 'peer';
   const numbers = [options.rounds, options.seconds, options.workers];
-  if (suite === undefined || !knownSide || numbers.some(n => !Number.isInteger(n) || n < 1)) {
+  const { engine } = options;
+  if (
+    suite === undefined ||
+    engine === undefined ||
+    !knownSide ||
+    numbers.some(n => !Number.isInteger(n) || n < 1)
+  ) {
     console.error(USAGE);
     return 2;
   }
-  const rows = await bench(suite, options, line => console.error(line));
+  const rows = await bench(suite, { ...options, engine }, line => console.error(line));
   console.log(
     values.json ? JSON.stringify({ suite: positionals[0], ...options, rows }, null, 2) : formatTable(rows),
   );

@@ -9,6 +9,15 @@ import type { Namespace, Topology } from './topology.ts';
 const PROTO = fileURLToPath(new URL('../../src/shared/discovery/proto', import.meta.url));
 const READY_TRIES = 200;
 
+export const ENGINE_SETTINGS = ['auto', 'native', 'node'] as const;
+export type EngineSetting = (typeof ENGINE_SETTINGS)[number];
+
+export interface ZtunnelPairOptions {
+  /** Traffic threads of each process. */
+  readonly workers: number;
+  readonly engine: EngineSetting;
+}
+
 /**
  * The real ztunnel as it is shipped, one process for each end, each with one pod that it captures in the kernel. What a
  * controller would tell comes from a file.
@@ -16,7 +25,7 @@ const READY_TRIES = 200;
 export async function ztunnelPair(
   topology: Topology,
   directory: string,
-  workers: number,
+  { workers, engine }: ZtunnelPairOptions,
 ): Promise<Contender> {
   const entry = await bundleTier('ztunnel', ['main.ts', 'workers/worker-main.ts'], directory);
   cpSync(PROTO, join(directory, 'ztunnel', 'proto'), { recursive: true });
@@ -32,7 +41,7 @@ export async function ztunnelPair(
       FAKE_CA: 'true',
       ZTUNNEL_WORKER_THREADS: String(workers),
       ADMIN_ADDR: 'off',
-      ENGINE: process.env['BENCH_ENGINE'] ?? 'auto',
+      ENGINE: engine,
       STATS_ADDR: 'off',
       READINESS_ADDR: 'off',
       CONNECTION_TERMINATION_DEADLINE: '0s',

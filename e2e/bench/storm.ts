@@ -1,0 +1,58 @@
+import { fileURLToPath } from 'node:url';
+import { isJsonObject, parseJson } from '#shared/config/json.ts';
+import type { Daemon } from './command.ts';
+import { type Contender, largestPeakMb, type SampleSet, withCpu } from './contender.ts';
+import { envoyPair } from './envoy-pair.ts';
+import type { Metric } from './result.ts';
+import type { Topology } from './topology.ts';
+import { ztunnelPair, type ZtunnelPairOptions } from './ztunnel-pair.ts';
+
+const CLIENT = fileURLToPath(new URL('storm-client.ts', import.meta.url));
+const HBONE_PORT = 15008;
+const CONCURRENCY = 64;
+
+export const STORM_METRICS: readonly Metric[] = [
+  { name: 'handshakes', unit: '1/s', goal: { kind: 'ratio_at_least', value: 1 } },
+  { name: 'CPU per 1000 handshakes, both processes', unit: 's', goal: { kind: 'none' } },
+  { name: 'peak memory, larger process', unit: 'MB', goal: { kind: 'none' } },
+];
+
+/** New HBONE connections, each with a full handshake and verified both ways, to the server's proxy. */
+export async function stormContenders(
+  topology: Topology,
+  directory: string,
+  envoy: string,
+  ours: ZtunnelPairOptions,
+): Promise<readonly Contender[]> {
+  return [
+    await ztunnelPair(topology, directory, ours),
+    await envoyPair(topology, directory, envoy, ours.workers),
+  ];
+}
+
+export async function measureStorm(
+  { client, server }: Topology,
+  daemons: readonly Daemon[],
+  seconds: number,
+  into: SampleSet,
+): Promise<void> {
+  const storm = async (lasting: number): Promise<number> => {
+    const numbers = [HBONE_PORT, lasting, CONCURRENCY].map(String);
+    const args = ['--disable-warning=ExperimentalWarning', CLIENT, server.ip, ...numbers];
+    return handshakesOf(await client.run(process.execPath, args, (lasting + 30) * 1000));
+  };
+  await storm(1);
+  const [handshakes, cpu] = await withCpu(daemons, () => storm(seconds));
+  into.add('handshakes', handshakes / seconds);
+  into.add('CPU per 1000 handshakes, both processes', (cpu / handshakes) * 1000);
+  into.add('peak memory, larger process', largestPeakMb(daemons));
+}
+
+/** Throws when there was none, or any failed: a proxy that refuses has no rate worth comparing. */
+export function handshakesOf(output: string): number {
+  const result = parseJson(output);
+  const [handshakes, failures] = isJsonObject(result) ? [result['handshakes'], result['failures']] : [];
+  if (typeof handshakes !== 'number' || handshakes === 0 || failures !== 0)
+    throw new Error(`storm: not every handshake succeeded: ${output.trim()}`);
+  return handshakes;
+}
