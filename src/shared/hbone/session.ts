@@ -45,6 +45,8 @@ interface Live {
 /** Tunnels wait for applications; see the server's twin of this. */
 const TUNNEL_HTTP2: Partial<Http2Options> = { sendStallTimeoutMs: 0 };
 
+const ALPN = ['h2'];
+
 /** One HBONE connection of a pool, from its first byte to its last. */
 export class HboneSession {
   readonly #target: HboneTarget;
@@ -141,7 +143,7 @@ export class HboneSession {
       signal.throwIfAborted();
       const tcp = await this.#options.dial(this.#target.remote, signal);
       const channel = await this.#options.engine.secureClient(tcp, context, {
-        alpn: ['h2'],
+        alpn: ALPN,
         timeoutMs: this.#limits.connectTimeoutMs,
         verifyPeer: true,
       });

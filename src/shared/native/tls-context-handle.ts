@@ -212,7 +212,15 @@ export function chooseProtocol(offered: Uint8Array, ours: readonly string[]): nu
   return name === undefined ? undefined : at.get(name);
 }
 
-/** The wire form of a list of protocols: what a client offers. */
+const encoded = new WeakMap<readonly string[], Buffer>();
+
+/** The wire form of a list of protocols: what a client offers. Callers use the same few lists again and again. */
 export function encodeProtocols(protocols: readonly string[]): Buffer {
-  return Buffer.concat(protocols.map(name => Buffer.from([name.length, ...Buffer.from(name, 'latin1')])));
+  const known = encoded.get(protocols);
+  if (known !== undefined) return known;
+  const list = Buffer.concat(
+    protocols.map(name => Buffer.from([name.length, ...Buffer.from(name, 'latin1')])),
+  );
+  encoded.set(protocols, list);
+  return list;
 }

@@ -131,7 +131,7 @@ export class TlsSessionHandle {
 
   /** '' when none was negotiated. */
   get alpn(): string {
-    const out = alpnCells();
+    const out = cells();
     openssl().SSL_get0_alpn_selected(this.#ssl, out.name.address, out.length.address);
     const length = out.length.bytes.readUInt32LE(0);
     return length === 0 ? '' : toBuffer(out.name.bytes.readBigUInt64LE(0), length, true).toString('latin1');
@@ -153,21 +153,33 @@ export class TlsSessionHandle {
   }
 }
 
-let cells: { readonly name: NativeMemory; readonly length: NativeMemory } | undefined;
+interface Cells {
+  readonly name: NativeMemory;
+  readonly length: NativeMemory;
+  readonly certificate: NativeMemory;
+  readonly cursor: NativeMemory;
+}
 
-function alpnCells(): { readonly name: NativeMemory; readonly length: NativeMemory } {
-  cells ??= { name: new NativeMemory(8), length: new NativeMemory(4) };
-  return cells;
+let memory: Cells | undefined;
+
+/** Of the thread, for one call each: a handshake allocates none. */
+function cells(): Cells {
+  memory ??= {
+    name: new NativeMemory(8),
+    length: new NativeMemory(4),
+    certificate: new NativeMemory(MAX_CERTIFICATE_BYTES),
+    cursor: new NativeMemory(8),
+  };
+  return memory;
 }
 
 /** i2d_X509(3), which first tells the length and then writes at the address it is pointed to. */
 function derOf(certificate: bigint): Buffer {
+  const { certificate: der, cursor } = cells();
   const length = openssl().i2d_X509(certificate, 0n);
-  if (length <= 0 || length > MAX_CERTIFICATE_BYTES) throw new Error(`a certificate of ${length} bytes`);
-  const der = new NativeMemory(length);
-  const cursor = new NativeMemory(8);
+  if (length <= 0 || length > der.size) throw new Error(`a certificate of ${length} bytes`);
   cursor.bytes.writeBigUInt64LE(der.address, 0);
   if (openssl().i2d_X509(certificate, cursor.address) !== length || !der.isIntact)
     throw new Error('a certificate changed its length while it was copied');
-  return Buffer.from(der.bytes);
+  return Buffer.from(der.bytes.subarray(0, length));
 }
