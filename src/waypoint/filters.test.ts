@@ -25,7 +25,8 @@ interface Test {
 }
 
 async function lab(t: Test, random?: () => number): Promise<WaypointLab> {
-  const made = await WaypointLab.create({}, random);
+  // Whatever the machine is busy with, a client that is slow to speak is no server-first one.
+  const made = await WaypointLab.create({ detectionTimeoutMs: 5_000 }, random);
   t.teardown(() => made.close());
   made.apply({ workloads: [workload('client', { addresses: [made.ip(2)], serviceAccount: 'client' })] });
   return made;

@@ -5,6 +5,7 @@ import * as fc from 'fast-check';
 import { test } from 'tap';
 import { type RecordedRequest, type Recording, recordServer } from '../testing/http1-recorder.ts';
 import { MALFORMED_REQUESTS } from '../testing/malformed-requests.ts';
+import { SMUGGLING_REQUESTS, UNAMBIGUOUS_REQUESTS } from '../testing/smuggling-requests.ts';
 import { isForbiddenInTrailers } from './field-names.ts';
 
 /*
@@ -20,7 +21,8 @@ import { isForbiddenInTrailers } from './field-names.ts';
  *   - malformed Connection, and one that names Host, Content-Length or Transfer-Encoding
  *   - blanks and escapes in chunk extensions, chunk sizes of more than 12 digits
  *   - CONNECT with a body
- * We accept methods Node does not know (any token): the comparison ends at one.
+ * We accept methods Node does not know (any token): the comparison ends at one. We accept a tab behind `chunked` (it is
+ * whitespace, RFC 9110 §5.6.3), which Node refuses: such bytes are not compared.
  */
 const SECONDS = Number(process.env['FUZZ_SECONDS'] ?? 0);
 const LIMIT =
@@ -156,15 +158,19 @@ const wellFormed = fc
     ),
   )
   .map(([m, t, fields, b]) => `${m} ${t} HTTP/1.1\r\nHost: h\r\n${fields}${b === '' ? '\r\n' : b}`);
+const CORPUS = [...MALFORMED_REQUESTS, ...SMUGGLING_REQUESTS, ...UNAMBIGUOUS_REQUESTS];
+/** An octet of a known request replaced, added or taken away: what is refused as it stands may be accepted so. */
 const mutated = fc
   .tuple(
-    fc.constantFrom(...MALFORMED_REQUESTS.map(([, bytes]) => bytes.slice(0, 2_000))),
+    fc.constantFrom(...CORPUS.map(([, bytes]) => bytes.slice(0, 2_000))),
     fc.nat(),
-    fc.integer({ min: 0, max: 255 }),
+    fc.oneof(fc.constantFrom(0x09, 0x0a, 0x0b, 0x0d, 0x20, 0x2c, 0x3a), fc.integer({ min: 0, max: 255 })),
+    fc.constantFrom('replace', 'add', 'take'),
   )
-  .map(([bytes, at, octet]) => {
+  .map(([bytes, at, octet, how]) => {
     const where = at % (bytes.length + 1);
-    return bytes.slice(0, where) + String.fromCharCode(octet) + bytes.slice(where + 1);
+    const middle = how === 'take' ? '' : String.fromCharCode(octet);
+    return bytes.slice(0, where) + middle + bytes.slice(how === 'add' ? where : where + 1);
   });
 const stream = fc.oneof(
   fc
@@ -224,7 +230,7 @@ test('what we accept, Node accepts with the same meaning', async t => {
   });
   await fc.assert(
     fc.asyncProperty(stream, async bytes => {
-      if (/^CONNECT|upgrade/im.test(bytes)) return;
+      if (/^CONNECT|upgrade|^transfer-encoding:[^\r\n]*\t *\t*\r\n/im.test(bytes)) return;
       const ours = recordServer(bytes).requests.filter(r => r.ended === 'end');
       if (ours.length === 0) return;
       const theirs = await parseWithNode(server, bytes);

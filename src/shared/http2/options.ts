@@ -94,7 +94,8 @@ export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
   maxSendFrameBytes: 64 * 1024,
   maxConcurrentStreams: 100,
   assumedPeerStreams: 100,
-  maxHeaderListBytes: 64 * 1024,
+  // A head of HTTP/1.1 at its limit, each field counted with 32 bytes more.
+  maxHeaderListBytes: 88 * 1024,
   maxHeaderBlockBytes: 128 * 1024,
   maxContinuationFrames: 64,
   headerTableBytes: 4096,
