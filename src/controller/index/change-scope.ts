@@ -121,6 +121,9 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
         break;
       case 'HTTPRoute':
       case 'GRPCRoute':
+      case 'TLSRoute':
+      case 'TCPRoute':
+      case 'XBackendTrafficPolicy':
       case 'DestinationRule':
       case 'ServiceProfile':
       case 'ServiceRouter':

@@ -1,6 +1,7 @@
 import type { Locality } from '#shared/workload/workload.ts';
 import { keyOf, type KubeObject } from '../source/kube-object.ts';
 import { translateAuthorizationPolicy } from '../translate/authorization-policy/authorization-policy.ts';
+import { translateBackendTrafficPolicy } from '../translate/backend-traffic-policy/backend-traffic-policy.ts';
 import type { Cluster } from '../translate/cluster.ts';
 import { translateServiceResolver } from '../translate/consul/service-resolver.ts';
 import { translateServiceRouter } from '../translate/consul/service-router.ts';
@@ -9,6 +10,8 @@ import { translateDestinationRule } from '../translate/destination-rule/destinat
 import type { Translated } from '../translate/diagnostic.ts';
 import { readEndpointSlice } from '../translate/endpoint-slice/endpoint-slice.ts';
 import type { RouteLookup, RouteTranslation } from '../translate/gateway-route/route-translation.ts';
+import { translateTcpRoute } from '../translate/tcp-route/tcp-route.ts';
+import { translateTlsRoute } from '../translate/tls-route/tls-route.ts';
 import { translateGrpcRoute } from '../translate/grpc-route/grpc-route.ts';
 import { translateHttpRoute } from '../translate/http-route/http-route.ts';
 import { objectAt, textAt } from '../translate/loose-fields.ts';
@@ -73,6 +76,9 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
   readonly httpRoutes = new ParsedKind(object => translateHttpRoute(object, this));
   readonly grpcRoutes = new ParsedKind(object => translateGrpcRoute(object, this));
+  readonly tlsRoutes = new ParsedKind(object => translateTlsRoute(object, this));
+  readonly tcpRoutes = new ParsedKind(object => translateTcpRoute(object, this));
+  readonly backendTrafficPolicies = new ParsedKind(translateBackendTrafficPolicy);
   readonly virtualServices: ParsedKind<VirtualServiceTranslation>;
   readonly destinationRules;
   readonly serviceRouters = new ParsedKind(translateServiceRouter);
@@ -115,6 +121,9 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['ReferenceGrant', this.referenceGrants],
       ['HTTPRoute', this.httpRoutes],
       ['GRPCRoute', this.grpcRoutes],
+      ['TLSRoute', this.tlsRoutes],
+      ['TCPRoute', this.tcpRoutes],
+      ['XBackendTrafficPolicy', this.backendTrafficPolicies],
       ['VirtualService', this.virtualServices],
       ['DestinationRule', this.destinationRules],
       ['ServiceProfile', this.serviceProfiles],
@@ -135,7 +144,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
 
   /** Gateway API routes, of every kind. */
   gatewayRoutes(): readonly ParsedKind<RouteTranslation>[] {
-    return [this.grpcRoutes, this.httpRoutes];
+    return [this.grpcRoutes, this.httpRoutes, this.tlsRoutes, this.tcpRoutes];
   }
 
   /** After Services or grants changed: routes are translated against those there are. */

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import type { StreamRule } from '#shared/route/stream-rule.ts';
 import { routeRule } from '#shared/testing/route.ts';
 import type { RouteKind } from '../translate/gateway-route/route-translation.ts';
 import { type BoundRoute, bindRoutes } from './route-binding.ts';
@@ -17,7 +18,7 @@ function route(
 ): BoundRoute {
   const rule = routeRule({ name: `${kind}/${name}` });
   const rank = { creationTimestamp: created, namespace: 'shop', name, ruleIndex: 0, specificity: undefined };
-  const attachment = { service: 'shop/orders', port, consumer, rules: [{ rule, ...rank }] };
+  const attachment = { service: 'shop/orders', port, consumer, rules: [{ rule, ...rank }], streams: [] };
   return { route: `${kind}/shop/${name}`, kind, attachment };
 }
 
@@ -68,4 +69,31 @@ test('consumer routes of each namespace are a world of their own', async t => {
   ];
   t.same(bind(...routes), ['GRPCRoute/producer ', 'HTTPRoute/one  of bank', 'TCPRoute/two  of desk']);
   t.same(bindRoutes(routes, PORTS).conflicts, []);
+});
+
+test('connections: by server name where TLSRoutes are, each of its ports and callers', async t => {
+  const stream = (name: string, serverName: string): BoundRoute => {
+    const bound = route('TLSRoute', name, { port: 443, consumer: 'bank' });
+    const rule: StreamRule = {
+      name: `TLSRoute/${name}`,
+      protocol: 'tls',
+      ports: [],
+      consumer: undefined,
+      callers: [],
+      matches: [{ serverNames: [serverName], destinationIps: [], source: undefined }],
+      backends: [],
+      idleTimeoutMs: undefined,
+    };
+    const streams = [{ rule, creationTimestamp: '', namespace: 'shop', name }];
+    return { ...bound, attachment: { ...bound.attachment, rules: [], streams } };
+  };
+  const { rules, streamRules } = bindRoutes(
+    [stream('wide', '*.example.com'), stream('one', 'a.example.com')],
+    [443],
+  );
+  t.same(rules, []);
+  t.match(streamRules, [
+    { name: 'TLSRoute/one', ports: [443], consumer: 'bank' },
+    { name: 'TLSRoute/wide', ports: [443], consumer: 'bank' },
+  ]);
 });

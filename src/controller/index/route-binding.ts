@@ -1,6 +1,9 @@
 import type { RouteRule } from '#shared/route/model.ts';
 import { type RankedRule, sortByPrecedence } from '#shared/route/precedence.ts';
+import type { StreamRule } from '#shared/route/stream-rule.ts';
+import { sortStreams } from '../translate/gateway-route/stream-rule.ts';
 import {
+  type RankedStream,
   type RouteAttachment,
   type RouteKind,
   ROUTE_KINDS,
@@ -27,6 +30,7 @@ export interface RouteConflict {
 
 export interface RouteBinding {
   readonly rules: readonly RouteRule[];
+  readonly streamRules: readonly StreamRule[];
   readonly conflicts: readonly RouteConflict[];
 }
 
@@ -38,35 +42,44 @@ export interface RouteBinding {
 export function bindRoutes(bound: readonly BoundRoute[], servicePorts: readonly number[]): RouteBinding {
   const groups = Map.groupBy(bound, ({ attachment }) => attachment.consumer);
   const rules: RouteRule[] = [];
+  const streamRules: StreamRule[] = [];
   const conflicts: RouteConflict[] = [];
-  for (const group of groups.values()) bindGroup(group, servicePorts, rules, conflicts);
-  return { rules, conflicts };
+  const made = { rules, streamRules, conflicts };
+  for (const group of groups.values()) bindGroup(group, servicePorts, made);
+  return made;
 }
 
 function bindGroup(
   group: readonly BoundRoute[],
   servicePorts: readonly number[],
-  rules: RouteRule[],
-  conflicts: RouteConflict[],
+  made: {
+    readonly rules: RouteRule[];
+    readonly streamRules: StreamRule[];
+    readonly conflicts: RouteConflict[];
+  },
 ): void {
   const kinds = ROUTE_KINDS.filter(kind => group.some(one => one.kind === kind));
   for (const [rank, kind] of kinds.entries()) {
     const moreSpecific = kinds.slice(0, rank).flatMap(one => group.filter(other => other.kind === one));
     const ofKind = group.filter(one => one.kind === kind);
     const ranked: RankedRule[] = [];
+    const streams: RankedStream[] = [];
     for (const { attachment, route } of ofKind) {
       const left = portsLeft(attachment, moreSpecific, servicePorts);
       if (left.winner !== undefined) {
         const { taken, winner } = left;
         const whole = left.ports.length === 0;
-        conflicts.push({ route, service: attachment.service, ports: taken, whole, winner });
+        made.conflicts.push({ route, service: attachment.service, ports: taken, whole, winner });
         if (whole) continue;
       }
       const { consumer } = attachment;
       for (const one of attachment.rules)
         ranked.push({ ...one, rule: { ...one.rule, consumer, ports: left.ports } });
+      for (const one of attachment.streams)
+        streams.push({ ...one, rule: { ...one.rule, consumer, ports: left.ports } });
     }
-    rules.push(...sortByPrecedence(ranked));
+    made.rules.push(...sortByPrecedence(ranked));
+    made.streamRules.push(...sortStreams(streams));
   }
 }
 

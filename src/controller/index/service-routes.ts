@@ -1,5 +1,12 @@
 import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
-import { NO_ROUTES, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
+import {
+  NO_ROUTES,
+  type RetryBudgetConfig,
+  type RouteRule,
+  type ServiceRoutes,
+} from '#shared/route/model.ts';
+import type { StreamRule } from '#shared/route/stream-rule.ts';
+import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { mergeRules, type ObjectRoutes, type RefusedRoutes } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
@@ -52,8 +59,8 @@ export function serviceRoutesOf(
   const { portPolicies, subsets, trafficPolicy } = effective;
   const diagnostics = [...made.diagnostics, ...policy.diagnostics];
   if (resolver !== undefined && !usesResolver) diagnostics.push(resolverRefused(resolver, key));
-  if (waypoint === undefined && !routed && destinationRules.length === 0 && resolver === undefined)
-    return { routes: undefined, conflicts, diagnostics };
+  const isPlain = destinationRules.length === 0 && resolver === undefined && !attached.retryBudgets.has(key);
+  if (waypoint === undefined && !routed && isPlain) return { routes: undefined, conflicts, diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
   const authorizationPolicies = policies.forService(subject, waypoint, endpoints);
   const routes = {
@@ -63,7 +70,7 @@ export function serviceRoutesOf(
     rules,
     streamRules,
     subsets,
-    trafficPolicy,
+    trafficPolicy: withRetryBudget(trafficPolicy, attached.retryBudgets.get(key)),
     portPolicies,
     authorizationPolicies,
     authorizers: authorizersOf(objects, authorizationPolicies),
@@ -72,6 +79,11 @@ export function serviceRoutesOf(
   };
   const annotated = withServiceAnnotations(routes, service.object, ports);
   return { routes: annotated.routes, conflicts, diagnostics: [...diagnostics, ...annotated.diagnostics] };
+}
+
+/** A DestinationRule that sets a budget goes before Gateway API's. */
+function withRetryBudget(policy: TrafficPolicy, retryBudget: RetryBudgetConfig | undefined): TrafficPolicy {
+  return retryBudget === undefined || policy.retryBudget !== undefined ? policy : { ...policy, retryBudget };
 }
 
 /** The providers its policies name. One that is not there refuses what is given to it. */
@@ -91,16 +103,21 @@ type MadeRules = Pick<ServiceRoutes, 'rules' | 'streamRules' | 'routed'> &
 function rulesFor(attached: AttachedRoutes, key: string, { ports }: ServiceSpec): MadeRules {
   const bound = attached.gatewayRoutes.get(key) ?? [];
   const others = attached.objectRoutes.get(key) ?? [];
-  const { conflicts, rules: gatewayRules } = bindRoutes(
+  const {
+    conflicts,
+    rules: gatewayRules,
+    streamRules: gatewayStreams,
+  } = bindRoutes(
     bound,
     ports.map(({ port }) => port),
   );
   // Consumers' routes are a world of their own, whatever the service's producer writes.
   const consumers = gatewayRules.filter(rule => rule.consumer !== undefined);
-  const merged = mergeRules([...producerRoutes(bound, gatewayRules), ...others]);
+  const consumerStreams = gatewayStreams.filter(rule => rule.consumer !== undefined);
+  const merged = mergeRules([...producerRoutes(bound, gatewayRules, gatewayStreams), ...others]);
   return {
     rules: [...consumers, ...merged.rules],
-    streamRules: merged.streamRules,
+    streamRules: [...consumerStreams, ...merged.streamRules],
     routed: bound.length > 0 || others.length > 0,
     conflicts,
     diagnostics: merged.refused.map(refused => refusal(key, refused)),
@@ -108,12 +125,16 @@ function rulesFor(attached: AttachedRoutes, key: string, { ports }: ServiceSpec)
 }
 
 /** All Gateway API routes of the service's producer as one, by the oldest of them: they have an order of their own. */
-function producerRoutes(bound: readonly BoundRoute[], rules: readonly RouteRule[]): readonly ObjectRoutes[] {
+function producerRoutes(
+  bound: readonly BoundRoute[],
+  rules: readonly RouteRule[],
+  streamRules: readonly StreamRule[],
+): readonly ObjectRoutes[] {
   const byRoute = bound
     .filter(({ attachment }) => attachment.consumer === undefined)
     .map(({ attachment, route }) => ({
       route,
-      creationTimestamp: attachment.rules[0]?.creationTimestamp ?? '',
+      creationTimestamp: (attachment.rules[0] ?? attachment.streams[0])?.creationTimestamp ?? '',
     }))
     .sort((a, b) => (`${a.creationTimestamp} ${a.route}` < `${b.creationTimestamp} ${b.route}` ? -1 : 1));
   return byRoute.map(({ creationTimestamp, route }, index) => {
@@ -125,7 +146,7 @@ function producerRoutes(bound: readonly BoundRoute[], rules: readonly RouteRule[
       creationTimestamp,
       wildcard: false,
       rules: index === 0 ? rules.filter(rule => rule.consumer === undefined) : [],
-      streamRules: [],
+      streamRules: index === 0 ? streamRules.filter(rule => rule.consumer === undefined) : [],
     };
   });
 }

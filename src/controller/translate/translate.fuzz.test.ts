@@ -2,15 +2,18 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { compile } from '#shared/authz/compile.ts';
 import { compileRoutes } from '#shared/route/match.ts';
+import { compileStreamRules } from '#shared/route/match-stream.ts';
 import { sortByPrecedence } from '#shared/route/precedence.ts';
 import { fuzzRun } from '#shared/testing/fuzz-run.ts';
 import { translateAuthorizationPolicy } from './authorization-policy/authorization-policy.ts';
 import { translateServiceResolver } from './consul/service-resolver.ts';
 import { translateServiceRouter } from './consul/service-router.ts';
 import { translateServiceSplitter } from './consul/service-splitter.ts';
+import { translateBackendTrafficPolicy } from './backend-traffic-policy/backend-traffic-policy.ts';
 import { translateDestinationRule } from './destination-rule/destination-rule.ts';
 import type { Translated } from './diagnostic.ts';
 import { kubeObject, servicesOf } from './golden-pairs.ts';
+import { sortStreams } from './gateway-route/stream-rule.ts';
 import { translateGrpcRoute } from './grpc-route/grpc-route.ts';
 import { translateHttpRoute } from './http-route/http-route.ts';
 import { translatePeerAuthentication } from './peer-authentication/peer-authentication.ts';
@@ -19,6 +22,8 @@ import { translateRequestAuthentication } from './request-authentication/request
 import { translateServiceEntry } from './service-entry/service-entry.ts';
 import { translateServiceIntentions } from './service-intentions/service-intentions.ts';
 import { translateServiceProfile } from './service-profile/service-profile.ts';
+import { translateTcpRoute } from './tcp-route/tcp-route.ts';
+import { translateTlsRoute } from './tls-route/tls-route.ts';
 import { translateVirtualService } from './virtual-service/virtual-service.ts';
 
 const SERVICES = servicesOf({ 'shop/a': [80], 'shop/b': [80, 81] });
@@ -40,7 +45,9 @@ const FIELDS =
   pathExact pathPrefix header queryParam present invert ignoreCase numRetries prefixRewrite splits filter defaultSubset
   failover targets hashPolicies field fieldValue cookieConfig
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
-  toString __proto__ constructor`.split(/\s+/);
+  hostnames requestMirror cors allowOrigins targetRefs retryConstraint budget toString __proto__ constructor`.split(
+    /\s+/,
+  );
 const leaf = fc.oneof(
   fc.constantFrom<unknown>(
     'a',
@@ -99,6 +106,13 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       check(translateGrpcRoute(kubeObject('GRPCRoute', body), SERVICES), ({ attachments }) => {
         for (const { rules } of attachments) compileRoutes({ rules: sortByPrecedence(rules) });
       });
+      check(translateTlsRoute(kubeObject('TLSRoute', body), SERVICES), ({ attachments }) => {
+        for (const { streams } of attachments) compileStreamRules(sortStreams(streams));
+      });
+      check(translateTcpRoute(kubeObject('TCPRoute', body), SERVICES), ({ attachments }) => {
+        for (const { streams } of attachments) compileStreamRules(sortStreams(streams));
+      });
+      check(translateBackendTrafficPolicy(kubeObject('XBackendTrafficPolicy', body)), () => undefined);
       check(translateReferenceGrant(kubeObject('ReferenceGrant', body)), () => undefined);
       check(translateVirtualService(kubeObject('VirtualService', body), ISTIO), ({ attachments }) => {
         for (const { rules } of attachments) compileRoutes({ rules });

@@ -1,9 +1,9 @@
-import type { RouteRule } from '#shared/route/model.ts';
+import type { RouteBackend, RouteRule } from '#shared/route/model.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import type { Fields } from '../decode.ts';
 import type { ParentOutcome } from './parent-ref.ts';
-import type { RefFault, RouteAttachment, RouteKind, RouteLookup } from './route-translation.ts';
+import type { RankedStream, RefFault, RouteAttachment, RouteKind, RouteLookup } from './route-translation.ts';
 
 interface Ungranted {
   /** Key of the Service; undefined when it does not exist either. */
@@ -55,7 +55,11 @@ export class RouteContext {
    * get without it, so the parent itself needs no grant (GEP-1294). Another Service in a foreign namespace does: it is
    * reached with the waypoint's identity, which may be let in where the callers are not.
    */
-  attach(parents: readonly ParentOutcome[], rules: readonly RankedRule[]): readonly RouteAttachment[] {
+  attach(
+    parents: readonly ParentOutcome[],
+    rules: readonly RankedRule[],
+    streams: readonly RankedStream[] = [],
+  ): readonly RouteAttachment[] {
     const attached = parents.filter(parent => parent.reason === 'Accepted');
     for (const { report, service } of this.#ungranted) {
       if (attached.length === 0 || attached.some(parent => parent.service.key !== service)) report();
@@ -66,16 +70,30 @@ export class RouteContext {
       port: ref.port,
       consumer: service.namespace === own ? undefined : own,
       rules: rules.map(ranked => ({ ...ranked, rule: this.#withoutUngranted(ranked.rule, service.key) })),
+      streams: streams.map(ranked => ({
+        ...ranked,
+        rule: { ...ranked.rule, backends: this.#granted(ranked.rule.backends, service.key) },
+      })),
     }));
   }
 
   #withoutUngranted(rule: RouteRule, parent: string): RouteRule {
-    const denied = new Set(this.#ungranted.map(({ service }) => service));
-    denied.delete(parent);
-    if (denied.size === 0) return rule;
-    const backends = rule.backends.map(backend =>
-      denied.has(backend.service) ? { ...backend, service: undefined } : backend,
+    if (this.#ungranted.length === 0) return rule;
+    const filters = rule.filters.map(filter =>
+      filter.kind === 'mirror' && this.#isDenied(filter.mirror.service, parent)
+        ? { ...filter, mirror: { ...filter.mirror, service: undefined } }
+        : filter,
     );
-    return { ...rule, backends };
+    return { ...rule, filters, backends: this.#granted(rule.backends, parent) };
+  }
+
+  #granted(backends: readonly RouteBackend[], parent: string): readonly RouteBackend[] {
+    return backends.map(backend =>
+      this.#isDenied(backend.service, parent) ? { ...backend, service: undefined } : backend,
+    );
+  }
+
+  #isDenied(service: string | undefined, parent: string): boolean {
+    return service !== parent && this.#ungranted.some(ungranted => ungranted.service === service);
   }
 }

@@ -1,4 +1,5 @@
 import type { RankedRule } from '#shared/route/precedence.ts';
+import type { StreamRule } from '#shared/route/stream-rule.ts';
 import type { ReferenceGrantLookup } from '../reference-grant/reference-grant.ts';
 import type { ServiceLookup } from '../service-lookup.ts';
 import type { ParentOutcome } from './parent-ref.ts';
@@ -26,6 +27,16 @@ export interface RouteAttachment {
   readonly consumer: string | undefined;
   /** To be put in order with those of other routes by `sortByPrecedence`. Without ports and consumer. */
   readonly rules: readonly RankedRule[];
+  /** Of a TCPRoute or TLSRoute, likewise. */
+  readonly streams: readonly RankedStream[];
+}
+
+/** A rule for connections with what such rules are put in order by. */
+export interface RankedStream {
+  readonly rule: StreamRule;
+  readonly creationTimestamp: string;
+  readonly namespace: string;
+  readonly name: string;
 }
 
 /** Why a reference is not resolved, in the words of the condition ResolvedRefs. */

@@ -34,9 +34,9 @@ function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): Route
 function readRule(fields: Fields, index: number, context: RouteContext): readonly RankedRule[] {
   const name = ruleName(fields, index, context);
   const matches = fields.objects('matches', readGrpcMatch);
-  const filters = readGrpcFilters(fields);
+  const filters = readGrpcFilters(fields, context);
   const backends = fields.objects('backendRefs', backend =>
-    readBackendRef(backend, context, readGrpcBackendFilters(backend)),
+    readBackendRef(backend, context, readGrpcBackendFilters(backend, context)),
   );
   fields.unsupported('sessionPersistence', 'remove it; calls of one session may reach any endpoint');
   return (matches.length > 0 ? matches : [EVERY_CALL]).map(({ match, specificity }) =>

@@ -1,6 +1,9 @@
 import type { RouteMatch } from '#shared/route/model.ts';
 import type { PathModifier, Redirect, Rewrite, RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
+import { readMirror } from '../gateway-route/mirror.ts';
+import type { RouteContext } from '../gateway-route/route-context.ts';
+import { readCors } from './cors.ts';
 import { NO_HEADER_CHANGE, readFilterBody, readHeaderChange } from '../gateway-route/header-modifier.ts';
 
 const TYPES = [
@@ -17,9 +20,13 @@ const TYPES = [
 type FilterType = (typeof TYPES)[number];
 
 /** Filters of a rule. One that is not supported rejects the route: leaving it out would do less than was asked for. */
-export function readFilters(rule: Fields, matches: readonly RouteMatch[]): readonly RouteFilter[] {
+export function readFilters(
+  rule: Fields,
+  matches: readonly RouteMatch[],
+  context: RouteContext,
+): readonly RouteFilter[] {
   const seen = new Set<FilterType>();
-  const filters = rule.objects('filters', fields => readFilter(fields, matches, seen));
+  const filters = rule.objects('filters', fields => readFilter(fields, matches, seen, context));
   if (seen.has('RequestRedirect') && seen.has('URLRewrite')) {
     rule.reject('filters', 'cannot hold both a RequestRedirect and a URLRewrite', 'remove one of the two');
   }
@@ -27,8 +34,8 @@ export function readFilters(rule: Fields, matches: readonly RouteMatch[]): reado
 }
 
 /** Filters of a backend: only those that change headers (Gateway API core). */
-export function readBackendFilters(backend: Fields): readonly RouteFilter[] {
-  const filters = readFilters(backend, []);
+export function readBackendFilters(backend: Fields, context: RouteContext): readonly RouteFilter[] {
+  const filters = readFilters(backend, [], context);
   if (filters.some(filter => filter.kind !== 'request_headers' && filter.kind !== 'response_headers')) {
     backend.reject('filters', 'can only change headers here', 'move other filters to the rule');
   }
@@ -39,13 +46,16 @@ function readFilter(
   fields: Fields,
   matches: readonly RouteMatch[],
   seen: Set<FilterType>,
+  context: RouteContext,
 ): RouteFilter | undefined {
   const type = fields.oneOf('type', TYPES);
   if (type === undefined) {
     fields.requiredString('type');
     return undefined;
   }
-  if (seen.has(type)) fields.reject('type', 'comes twice in one list of filters', 'put both into one filter');
+  // A request may be copied to several.
+  if (seen.has(type) && type !== 'RequestMirror')
+    fields.reject('type', 'comes twice in one list of filters', 'put both into one filter');
   seen.add(type);
   switch (type) {
     case 'RequestHeaderModifier':
@@ -74,7 +84,9 @@ function readFilter(
         rewrite: readFilterBody(fields, 'urlRewrite', rewrite => readRewrite(rewrite, matches), NO_REWRITE),
       };
     case 'RequestMirror':
+      return readMirror(fields, context);
     case 'CORS':
+      return readFilterBody<RouteFilter | undefined>(fields, 'cors', readCors, undefined);
     case 'ExternalAuth':
     case 'ExtensionRef':
       fields.reject('type', `filters of type ${type} are not supported`, 'remove the filter');
@@ -93,7 +105,7 @@ const NO_REDIRECT: Redirect = {
 const NO_REWRITE: Rewrite = { hostname: undefined, path: undefined };
 
 function bodyName(type: FilterType): string {
-  return type === 'CORS' ? 'cors' : type.charAt(0).toLowerCase() + type.slice(1);
+  return type.charAt(0).toLowerCase() + type.slice(1);
 }
 
 function readRedirect(fields: Fields, matches: readonly RouteMatch[]): Redirect {

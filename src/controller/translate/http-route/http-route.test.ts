@@ -19,6 +19,7 @@ test('translations by example', async t => {
   for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
 });
 
+const MIRROR = { name: 'payments-v1', port: 80 };
 const PARENT = { group: '', kind: 'Service', name: 'payments' };
 const rule = (fields: object): object => ({ parentRefs: [PARENT], rules: [fields] });
 const filter = (fields: object): object => rule({ filters: [fields] });
@@ -89,9 +90,39 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
   ],
   [
     'a filter that is not supported',
-    filter({ type: 'RequestMirror', requestMirror: {} }),
+    filter({ type: 'ExternalAuth', externalAuth: {} }),
     'spec.rules[0].filters[0].type',
     /not supported/,
+  ],
+  [
+    'a mirror without a backend',
+    filter({ type: 'RequestMirror', requestMirror: {} }),
+    'spec.rules[0].filters[0].requestMirror.backendRef',
+    /is required/,
+  ],
+  [
+    'a mirror of a percentage and a fraction',
+    filter({
+      type: 'RequestMirror',
+      requestMirror: { backendRef: MIRROR, percent: 1, fraction: { numerator: 1 } },
+    }),
+    'spec.rules[0].filters[0].requestMirror.fraction',
+    /together with percent/,
+  ],
+  [
+    'a mirror of more than everything',
+    filter({
+      type: 'RequestMirror',
+      requestMirror: { backendRef: MIRROR, fraction: { numerator: 3, denominator: 2 } },
+    }),
+    'spec.rules[0].filters[0].requestMirror.fraction.numerator',
+    /more than the denominator/,
+  ],
+  [
+    'an origin that is none',
+    filter({ type: 'CORS', cors: { allowOrigins: ['example.com'] } }),
+    'spec.rules[0].filters[0].cors.allowOrigins',
+    /no origin/,
   ],
   [
     'a filter without its body',
@@ -350,4 +381,51 @@ test('parents: each Service with its port, and whose callers the route is for', 
     ],
     'a parent of another kind is left to whoever it belongs to',
   );
+});
+
+test('mirrors: several, all or a share of requests', async t => {
+  const share = (more: object): unknown => {
+    const mirror = { type: 'RequestMirror', requestMirror: { backendRef: MIRROR, ...more } };
+    const result = translateHttpRoute(kubeObject('HTTPRoute', rule({ filters: [mirror, mirror] })), SERVICES);
+    if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
+    const [first, second] = result.value.attachments[0]?.rules[0]?.rule.filters ?? [];
+    t.same(first, second);
+    return first;
+  };
+  const service = 'shop/payments-v1.shop.svc.cluster.local';
+  t.match(share({}), { kind: 'mirror', mirror: { service, port: 80, percent: 100 } });
+  t.match(share({ percent: 5 }), { mirror: { percent: 5 } });
+  t.match(share({ fraction: { numerator: 1, denominator: 1000 } }), { mirror: { percent: 0.1 } });
+  t.match(share({ fraction: { numerator: 7 } }), { mirror: { percent: 7 } });
+  const lost = filter({ type: 'RequestMirror', requestMirror: { backendRef: LEDGER } });
+  const result = translateHttpRoute(kubeObject('HTTPRoute', lost), SERVICES);
+  t.match(result, { ok: true, value: { faults: [{ reason: 'RefNotPermitted' }] } });
+  if (result.ok)
+    t.match(result.value.attachments[0]?.rules[0]?.rule.filters, [{ mirror: { service: undefined } }]);
+});
+
+test('CORS', async t => {
+  const cors = {
+    allowOrigins: ['https://*.example.com', 'https://a.org:8443', '*'],
+    allowMethods: ['GET'],
+    maxAge: 60,
+  };
+  const result = translateHttpRoute(kubeObject('HTTPRoute', filter({ type: 'CORS', cors })), SERVICES);
+  if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
+  t.match(result.value.attachments[0]?.rules[0]?.rule.filters, [
+    {
+      kind: 'cors',
+      cors: {
+        allowOrigins: [
+          { kind: 'wildcard', value: 'https://*.example.com' },
+          { kind: 'exact', value: 'https://a.org:8443' },
+          { kind: 'wildcard', value: '*' },
+        ],
+        allowMethods: ['GET'],
+        maxAgeMs: 60_000,
+        allowCredentials: false,
+        unmatchedPreflights: 'answer',
+      },
+    },
+  ]);
 });

@@ -18,9 +18,9 @@ import { readRetry } from './retry.ts';
 export function readRule(fields: Fields, index: number, context: RouteContext): RankedRule {
   const name = ruleName(fields, index, context);
   const matches = fields.objects('matches', readMatch);
-  const filters = readFilters(fields, matches);
+  const filters = readFilters(fields, matches, context);
   const backends = fields.objects('backendRefs', backend =>
-    readBackendRef(backend, context, readBackendFilters(backend)),
+    readBackendRef(backend, context, readBackendFilters(backend, context)),
   );
   checkRedirect(fields, filters, backends);
   fields.unsupported('sessionPersistence', 'remove it; requests of one session may reach any endpoint');
