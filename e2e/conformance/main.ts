@@ -55,7 +55,13 @@ const load = process.env['E2E_LOAD'];
 if (load !== undefined)
   execFileSync('/bin/sh', ['-c', `${load} dist-image/ambient-mesh.tar`], { stdio: 'inherit' });
 await kubectl(['apply', '--server-side', '-f', join(crds, 'standard')]);
-await install();
+try {
+  await install();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  await tellWhatRuns();
+  fail('the mesh could not be installed');
+}
 console.log('# mesh installed, running the suite');
 
 const report = join(DIRECTORY, 'report.yaml');

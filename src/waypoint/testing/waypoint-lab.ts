@@ -42,6 +42,7 @@ export class WaypointLab {
   readonly #sessions = new Set<HboneServerSession>();
   readonly #waits: { readonly count: number; readonly resolve: () => void }[] = [];
   #clientPool: HbonePool | undefined;
+  #clientId = CLIENT_ID;
   #waypointPort = 0;
 
   private constructor(ca: TestCa, settings: Partial<TrafficSettings>, random: () => number) {
@@ -67,12 +68,18 @@ export class WaypointLab {
     });
   }
 
-  static async create(settings: Partial<TrafficSettings> = {}, random = Math.random): Promise<WaypointLab> {
+  /** @param clientId identity of the clients */
+  static async create(
+    settings: Partial<TrafficSettings> = {},
+    random = Math.random,
+    clientId = CLIENT_ID,
+  ): Promise<WaypointLab> {
     const lab = new WaypointLab(await createTestCa(), settings, random);
+    lab.#clientId = clientId;
     lab.thread.setCertificate(await lab.#ca.issue(testSettings.identity));
     const { hbone } = await lab.thread.listen();
     lab.#waypointPort = hbone?.port ?? 0;
-    const context = lab.#engine.createTlsContext(await lab.#ca.issue(CLIENT_ID));
+    const context = lab.#engine.createTlsContext(await lab.#ca.issue(clientId));
     lab.#clientPool = lab.#makeClientPool(context);
     return lab;
   }
@@ -167,7 +174,7 @@ export class WaypointLab {
   async #tunnel(channel: TcpChannel, host: string, port: number): Promise<void> {
     try {
       const tunnel = await this.#clientPool?.connect({
-        sourceIdentity: CLIENT_ID,
+        sourceIdentity: this.#clientId,
         destinationIdentities: [testSettings.identity],
         remote: { ip: this.ip(1), port: this.#waypointPort },
         workloadUid: 'waypoint',
