@@ -204,6 +204,8 @@ const HTTP: readonly [string, Partial<HttpMatch>, Partial<AuthzRequest>, boolean
   ['a header matches', header('x-user', [exact('alice')]), {}, true],
   ['a header name is compared without regard to case', header('X-User', [exact('alice')]), {}, true],
   ['a repeated header is compared joined by a comma', header('x-group', [exact('a,b')]), {}, true],
+  ['and each value by itself: a second one hides nothing', header('x-group', [exact('b')]), {}, true],
+  ['notValues excludes any value of a repeated header', header('x-group', [], [exact('a')]), {}, false],
   ['a header may match by presence', header('x-user', [presence]), {}, true],
   ['an absent header matches nothing', header('x-other', [presence]), {}, false],
   ['an empty header is not present', header('x-empty', [presence]), {}, false],

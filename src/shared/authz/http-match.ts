@@ -3,7 +3,7 @@ import { cidrContains, type Cidr } from '../workload/cidr.ts';
 import { type IpBytes, parseIp } from '../workload/ip.ts';
 import type { CompiledClaimMatch, CompiledHeaderMatch, CompiledHttpMatch, HostMatcher } from './compile.ts';
 import type { AuthzConnection } from './connection.ts';
-import { headerText, hostOf, type AuthzRequest } from './request.ts';
+import { headerText, hostOf, someHeaderValue, type AuthzRequest } from './request.ts';
 import { matchesAny } from './string-match.ts';
 import type { TokenIdentity } from './token-identity.ts';
 
@@ -76,8 +76,10 @@ function matchesHost(hosts: HostMatcher, authority: string): boolean {
   return hosts.withPort !== undefined && matchesAny(hosts.withPort, authority.toLowerCase());
 }
 
-function matchesHeader(match: CompiledHeaderMatch, headers: readonly string[]): boolean {
-  const text = headerText(headers, match.name);
-  if (match.values !== undefined && !matchesAny(match.values, text)) return false;
-  return match.notValues === undefined || !matchesAny(match.notValues, text);
+function matchesHeader(
+  { name, notValues, values }: CompiledHeaderMatch,
+  headers: readonly string[],
+): boolean {
+  if (values !== undefined && !someHeaderValue(headers, name, text => matchesAny(values, text))) return false;
+  return notValues === undefined || !someHeaderValue(headers, name, text => matchesAny(notValues, text));
 }

@@ -27,3 +27,21 @@ export function headerText(headers: readonly string[], name: string): string | u
   }
   return text;
 }
+
+/**
+ * Whether any value of a header passes `test`: each one by itself, and all of them joined. Joined alone, a second value would
+ * hide the first from a DENY. An absent header is tested once, as undefined.
+ */
+export function someHeaderValue(
+  headers: readonly string[],
+  name: string,
+  test: (value: string | undefined) => boolean,
+): boolean {
+  let count = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== name) continue;
+    if (test(headers[i + 1])) return true;
+    count++;
+  }
+  return count === 1 ? false : test(headerText(headers, name));
+}
