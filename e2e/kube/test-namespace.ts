@@ -101,8 +101,12 @@ export class TestNamespace {
   async #redirection(names: readonly string[], wanted: string): Promise<number> {
     const what = wanted === '' ? 'released' : 'captured';
     return eventually(`pods of ${this.name} ${what}`, CAPTURE_DEADLINE_MS, async () => {
+      // Waypoints are of the mesh without being captured.
+      const which = names.length === 0 ? ['-l', `${MODE}!=none`] : [];
       const columns = `jsonpath={range .items[*]}{.metadata.name}={${REDIRECTION}}{"\\n"}{end}`;
-      const lines = (await kubectl(['get', 'pods', '-n', this.name, '-o', columns])).trim().split('\n');
+      const lines = (await kubectl(['get', 'pods', '-n', this.name, ...which, '-o', columns]))
+        .trim()
+        .split('\n');
       const wrong = lines.filter(line => {
         const [name = '', value = ''] = line.split('=');
         return (
