@@ -53,6 +53,8 @@ const entries = withDirectories([
   ...treeEntries('e2e/kube/programs', 'e2e'),
   { kind: 'file', path: 'etc/nginx/nginx.conf', mode: 0o644, source: 'e2e/kube/image/nginx.conf' },
   ...treeEntries('scripts/image/rootfs/etc', 'etc'),
+  // wrk asks for the port of http by name.
+  { kind: 'text', path: 'etc/services', mode: 0o644, text: 'http 80/tcp\n' },
   { kind: 'directory', path: 'tmp', mode: 0o1777 },
   { kind: 'directory', path: 'var/lib/nginx', mode: 0o1777 },
   { kind: 'directory', path: 'var/log/nginx', mode: 0o1777 },
