@@ -1,15 +1,5 @@
 import { getHeader, type HeaderList, removeHeader, setHeader } from '#shared/http/headers.ts';
 
-/** Value of a request's cookie (RFC 6265 §5.4): the first of the name; undefined when absent. */
-export function cookieValue(headers: readonly string[], name: string): string | undefined {
-  const cookies = getHeader(headers, 'cookie');
-  if (cookies === undefined) return undefined;
-  for (const pair of cookies.split(';')) {
-    if (nameOf(pair) === name) return pair.slice(pair.indexOf('=') + 1).trim();
-  }
-  return undefined;
-}
-
 /** Takes every cookie of the name away, and the header with the last one. */
 export function withoutCookie(headers: HeaderList, name: string): void {
   const cookies = getHeader(headers, 'cookie');

@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import type { RequestHead } from '#shared/http/exchange.ts';
 import type { CorsPolicy, OriginMatch, RateLimitEntry } from '#shared/route/route-filter.ts';
-import { cookieValue, withoutCookie } from './cookie.ts';
+import { readCookie } from '../balance/cookie.ts';
+import { withoutCookie } from './cookie.ts';
 import { applyCors, compileCors } from './cors.ts';
 import { abortRefusal, drawFault, strikes } from './fault.ts';
 import type { FilterContext, FilterStep } from './filter-step.ts';
@@ -343,9 +344,9 @@ test('which headers a service that was asked may set', t => {
 
 test('cookies are read and taken away one by one', t => {
   const headers = ['a', 'b', 'cookie', 'x=1; jwt=t=2 ; y; z=3'];
-  t.equal(cookieValue(headers, 'jwt'), 't=2');
-  t.equal(cookieValue(headers, 'y'), undefined);
-  t.equal(cookieValue(headers, 'X'), undefined);
+  t.equal(readCookie(headers, 'jwt'), 't=2');
+  t.equal(readCookie(headers, 'y'), undefined);
+  t.equal(readCookie(headers, 'X'), undefined);
   withoutCookie(headers, 'jwt');
   t.same(headers, ['a', 'b', 'cookie', 'x=1; y; z=3']);
   const alone = ['cookie', 'jwt=1', 'a', 'b'];

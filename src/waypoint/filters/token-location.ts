@@ -2,7 +2,8 @@ import type { RequestHead } from '#shared/http/exchange.ts';
 import { removeHeader } from '#shared/http/headers.ts';
 import { queryValue, withoutQueryValue } from '#shared/route/query.ts';
 import type { TokenLocation } from '#shared/route/token-issuer.ts';
-import { cookieValue, withoutCookie } from './cookie.ts';
+import { readCookie } from '../balance/cookie.ts';
+import { withoutCookie } from './cookie.ts';
 
 type TokenRequest = Pick<RequestHead, 'headers' | 'path'>;
 
@@ -14,7 +15,7 @@ export function tokenAt(location: TokenLocation, request: TokenRequest): string 
     case 'query':
       return nonEmpty(queryValue(request.path, location.name));
     case 'cookie':
-      return nonEmpty(cookieValue(request.headers, location.name));
+      return nonEmpty(readCookie(request.headers, location.name));
   }
 }
 
