@@ -12,7 +12,14 @@ export interface ConfigDump {
   readonly services: readonly DumpedService[];
   readonly policies: readonly DumpedPolicy[];
   readonly certificates: readonly DumpedCertificate[];
+  /** What the traffic threads run on, and why; undefined where the proxy does not tell. */
+  readonly engine: DumpedEngine | undefined;
   readonly raw: JsonObject;
+}
+
+export interface DumpedEngine {
+  readonly name: string;
+  readonly reason: string;
 }
 
 export interface DumpedWorkload {
@@ -71,8 +78,14 @@ export function decodeConfigDump(value: unknown): ConfigDump {
     services: objects(raw, 'services').map(decodeService),
     policies: objects(raw, 'policies').map(decodePolicy),
     certificates: objects(raw, 'certificates').map(decodeCertificate),
+    engine: decodeEngine(raw['config']),
     raw,
   };
+}
+
+function decodeEngine(config: unknown): DumpedEngine | undefined {
+  const engine = isJsonObject(config) ? config['engine'] : undefined;
+  return isJsonObject(engine) ? { name: text(engine, 'name'), reason: text(engine, 'reason') } : undefined;
 }
 
 function decodeWorkload(raw: JsonObject): DumpedWorkload {

@@ -256,6 +256,18 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /namespace istio-system has the label .*: remove it/,
   ],
   [
+    'a proxy on the portable engine',
+    'native-engine',
+    change({
+      proxies: HEALTHY.proxies.map(p =>
+        p.ref.name === 'ztunnel-1' && p.dump !== undefined
+          ? { ...p, dump: { ...p.dump, engine: { name: 'node', reason: 'ENGINE=node' } } }
+          : p,
+      ),
+    }),
+    /ztunnel ztunnel-1 runs on the portable one: ENGINE=node/,
+  ],
+  [
     'a kernel without nftables',
     'kernel-features',
     change({
@@ -514,7 +526,14 @@ test('what needs a proxy is not known while none runs', t => {
     nodeReports: [],
     synced: [],
   });
-  for (const id of ['proxies-synced', 'kernel-features', 'cni-chain', 'proxy-tokens', 'certificates-held'])
+  for (const id of [
+    'proxies-synced',
+    'native-engine',
+    'kernel-features',
+    'cni-chain',
+    'proxy-tokens',
+    'certificates-held',
+  ])
     t.equal(resultOf(id, without)?.outcome.state, 'unknown', id);
   t.end();
 });

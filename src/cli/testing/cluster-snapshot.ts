@@ -169,6 +169,7 @@ export function asked(kind: ProxyKind, name: string, node: string, fields: DumpF
     ],
   };
   const dump = decodeConfigDump({
+    config: { engine: { name: 'native', reason: 'self-test passed' } },
     version: fields.version ?? '0.1.0',
     node,
     certificates: kind === 'controller' ? [] : [certificate],

@@ -3,7 +3,13 @@ import { REDIRECTION } from '../../cluster/mesh-labels.ts';
 import { isReady, isRunning, nodeOf, podState, proxyKindOf } from '../../cluster/mesh-pods.ts';
 import { child, objects, text } from '../../json-fields.ts';
 import { type Check, noneOf, OK, ok, unknown } from '../check.ts';
-import { type ClusterSnapshot, proxyPods, systemNamespace, wantsCapture } from '../cluster-snapshot.ts';
+import {
+  answered,
+  type ClusterSnapshot,
+  proxyPods,
+  systemNamespace,
+  wantsCapture,
+} from '../cluster-snapshot.ts';
 
 const category = 'data plane';
 /** Of the cluster itself, for a node that is not ready, and of whoever wants pods to wait for the mesh. */
@@ -180,6 +186,24 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
       return namespace.labels['istio.io/dataplane-mode'] === 'ambient'
         ? noneOf([`namespace ${name} has the label istio.io/dataplane-mode=ambient: remove it`])
         : ok(name);
+    },
+  },
+  {
+    category,
+    id: 'native-engine',
+    description: 'proxies carry traffic on the native engine',
+    severity: 'warning',
+    run: snapshot => {
+      const told = answered(snapshot).flatMap(({ dump, ref }) =>
+        dump.engine === undefined || ref.kind === 'controller' ? [] : [{ ref, engine: dump.engine }],
+      );
+      if (told.length === 0) return unknown('no proxy tells what it runs on');
+      return noneOf(
+        told
+          .filter(({ engine }) => engine.name !== 'native')
+          .map(({ engine, ref }) => `${ref.kind} ${ref.name} runs on the portable one: ${engine.reason}`),
+        `${told.length} proxies`,
+      );
     },
   },
   {
