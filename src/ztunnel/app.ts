@@ -3,7 +3,7 @@ import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
 import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
-import { systemClock } from '#shared/lifecycle/clock.ts';
+import { delay, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { AdminServer } from '#shared/observability/admin-server.ts';
@@ -33,6 +33,8 @@ export interface Ztunnel {
 }
 
 /** Beside this file in source and bundle alike. */
+/** Closing waits for a change of rules that is under way; draining does not wait longer than this for it. */
+const ORIGINALS_MS = 500;
 const WORKER_ENTRY = new URL(
   import.meta.url.endsWith('.ts') ? './workers/worker-main.ts' : './workers/worker-main.js',
   import.meta.url,
@@ -113,14 +115,21 @@ class App {
 
   async stop(drainMs: number): Promise<void> {
     await this.#capture?.finishRelease(drainMs / 2);
-    // Originals of the listening sockets go at the same time as the workers' own: nobody waits in a queue that no one serves.
+    // A listening socket ends with its last descriptor. The originals go first: the workers accept what waits in its queue
+    // before they close theirs, and nobody waits in a queue that no one serves.
+    const closed = this.#closeOriginals();
+    await Promise.race([closed, delay(systemClock, ORIGINALS_MS)]);
     const drained = this.#workers.drain(drainMs);
-    for (const close of this.#listening) await close();
+    await closed;
     // Policies and certificates go on changing for what is still open.
     await drained;
     for (const stop of this.#stops.toReversed()) await stop();
     await this.#workers.stop();
     await Promise.all(this.#admin.map(server => server.close()));
+  }
+
+  async #closeOriginals(): Promise<void> {
+    for (const close of this.#listening) await close();
   }
 
   async #createCertificates(): Promise<CertificateManager> {

@@ -125,3 +125,27 @@ test('a listener survives the exhaustion of file descriptors', async t => {
   );
   t.match(run.stdout, /survived/, run.stderr);
 });
+
+test('who has connected before a listener closes is accepted', { skip: engine.name === 'node' }, async t => {
+  const accepted: ChannelRecorder[] = [];
+  const listener = await engine.listen({ ip: '127.0.0.1', port: 0 }, c => {
+    const recorder = new ChannelRecorder(c);
+    accepted.push(recorder);
+    c.end();
+  });
+  // The kernel accepts for us; nobody has turned the loop since, but for what the connects themselves need.
+  const clients = await Promise.all(
+    Array.from({ length: 40 }, () => engine.connect({ remote: listener.address, timeoutMs: 5_000 })),
+  );
+  await listener.close();
+  t.equal(accepted.length, 40);
+  const ends = clients.map(c => {
+    const recorder = new ChannelRecorder(c);
+    c.end();
+    return recorder.close();
+  });
+  t.ok(
+    (await Promise.all(ends)).every(error => error === undefined),
+    'none was reset',
+  );
+});

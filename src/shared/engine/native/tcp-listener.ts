@@ -15,6 +15,8 @@ import { TcpTransport } from './transport.ts';
 const DEFAULT_BACKLOG = 1024;
 /** Accepted in one turn: the rest is told of again in the next one, or taken by another thread. */
 const ACCEPT_BATCH = 16;
+/** Accepted at once when the listener closes: more than the queue of a socket holds by default. */
+const LAST_BATCH = 4096;
 /** Out of descriptors or memory: connections that end meanwhile make room, and asking at once would only burn the CPU. */
 const EXHAUSTED_PAUSE_MS = 100;
 
@@ -75,15 +77,21 @@ class TcpListener implements Listener, Pollable {
     this.#watch = thread.loop.watchReadable(fd, this);
   }
 
+  /** The kernel resets what is in the queue of a socket that closes: who has connected already is accepted first. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#acceptUpTo(LAST_BATCH);
     this.#closed = true;
     if (this.#watch !== undefined) this.#thread.loop.unwatch(this.#fd, this.#watch, true);
     this.#thread.close(this.#fd);
   }
 
   onReady(): void {
-    for (let i = 0; i < ACCEPT_BATCH && !this.#closed && this.#watch !== undefined; i++) {
+    this.#acceptUpTo(ACCEPT_BATCH);
+  }
+
+  #acceptUpTo(most: number): void {
+    for (let i = 0; i < most && !this.#closed && this.#watch !== undefined; i++) {
       const fd = accept(this.#fd);
       if (fd < 0) return this.#onAcceptFailed(errnoNow());
       this.#accepted(fd);
