@@ -47,7 +47,7 @@ export class NativeMemory {
   }
 }
 
-/** A copy of `length` bytes at an address that some `NativeMemory` covers. For tests. */
+/** A copy of `length` bytes of memory that is valid now. */
 export function copyOf(address: bigint, length: number): Buffer {
   return toBuffer(address, length, true);
 }

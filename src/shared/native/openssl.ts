@@ -22,6 +22,12 @@ const DEFINITIONS = {
   X509_STORE_add_cert: { arguments: ['pointer', 'pointer'], return: 'i32' },
   BIO_new_mem_buf: { arguments: ['pointer', 'i32'], return: 'pointer' },
   SSL_get_rbio: { arguments: ['pointer'], return: 'pointer' },
+  SSL_get_wbio: { arguments: ['pointer'], return: 'pointer' },
+  SSL_set0_wbio: { arguments: ['pointer', 'pointer'], return: 'void' },
+  BIO_up_ref: { arguments: ['pointer'], return: 'i32' },
+  BIO_new_bio_pair: { arguments: ['pointer', 'u64', 'pointer', 'u64'], return: 'i32' },
+  BIO_nread0: { arguments: ['pointer', 'pointer'], return: 'i32' },
+  BIO_nread: { arguments: ['pointer', 'pointer', 'i32'], return: 'i32' },
   // Of a 64-bit counter the low half is enough: differences are taken.
   BIO_number_read: { arguments: ['pointer'], return: 'u32' },
   BIO_free: { arguments: ['pointer'], return: 'i32' },

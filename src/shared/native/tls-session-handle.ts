@@ -2,6 +2,7 @@ import { toBuffer } from 'node:ffi';
 import { errnoNow } from './errno.ts';
 import { NativeMemory } from './native-memory.ts';
 import { openssl, SslError, takeOpensslError, textAt } from './openssl.ts';
+import { type RecordStage, STAGE_BYTES } from './record-stage.ts';
 import { encodeProtocols, type TlsContextHandle, withAcceptedProtocols } from './tls-context-handle.ts';
 
 const VERIFY_NONE = 0;
@@ -75,6 +76,26 @@ export class TlsSessionHandle {
   /** Encrypts and sends, one record at most. @returns bytes taken, or ≤ 0: see `outcome`. SSL_write(3) */
   write(address: bigint, length: number): number {
     return openssl().SSL_write(this.#ssl, address, length);
+  }
+
+  /**
+   * Encrypts into the stage instead of the socket, up to `length` bytes and up to what the stage holds, which is empty.
+   * Not while a `write` is unfinished: its record would be torn apart. @returns bytes taken, or ≤ 0: see `outcome`
+   */
+  writeStaged(stage: RecordStage, address: bigint, length: number): number {
+    const ssl = openssl();
+    const socket = ssl.SSL_get_wbio(this.#ssl);
+    // Each call takes over a reference, and drops that of the BIO it replaces.
+    ssl.BIO_up_ref(socket);
+    ssl.BIO_up_ref(stage.writeEnd);
+    ssl.SSL_set0_wbio(this.#ssl, stage.writeEnd);
+    const end = Math.min(length, STAGE_BYTES);
+    let taken = 0;
+    let result = 0;
+    while (taken < end && (result = ssl.SSL_write(this.#ssl, address + BigInt(taken), end - taken)) > 0)
+      taken += result;
+    ssl.SSL_set0_wbio(this.#ssl, socket);
+    return taken > 0 ? taken : result;
   }
 
   /** Whether bytes from the socket are waiting inside, decrypted or not. SSL_has_pending(3) */

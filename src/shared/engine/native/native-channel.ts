@@ -74,7 +74,7 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
   }
 
   get bufferedBytes(): number {
-    return this.#output.bytes;
+    return this.#output.bytes + this.#transport.heldBytes;
   }
 
   get localAddress(): SocketEndpoint {
@@ -147,10 +147,11 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
   flush(): void {
     this.#queuedForFlush = false;
     if (this.#fd < 0) return;
+    if (this.#writable && this.#transport.heldBytes > 0) this.#took(this.#transport.sendHeld(), false);
     this.#sendQueued();
     if (this.#fd < 0) return;
-    if (this.#blocked && this.#output.bytes <= HIGH_WATER_BYTES / 2) this.#drained();
-    if (this.#output.bytes > 0) return;
+    if (this.#blocked && this.bufferedBytes <= HIGH_WATER_BYTES / 2) this.#drained();
+    if (this.bufferedBytes > 0) return;
     if (this.#ending && !this.#finished && this.#writable) this.#finish();
   }
 
@@ -270,9 +271,10 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
 
   /** Accounts the result of a send. */
   #took(count: number, isFromQueue: boolean): void {
-    if (count === WOULD_BLOCK) this.#writable = false;
-    else if (count === FAILED) this.#onFailure();
-    else if (isFromQueue) this.#output.consume(count);
+    if (count === FAILED) return this.#onFailure();
+    if (isFromQueue && count > 0) this.#output.consume(count);
+    // What the transport still holds goes before anything else, once the kernel has room again.
+    if (count === WOULD_BLOCK || this.#transport.heldBytes > 0) this.#writable = false;
   }
 
   #afterWrite(): boolean {
@@ -281,7 +283,7 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     if (bytes === 0) return !this.#blocked;
     if (bytes >= FLUSH_NOW_BYTES && this.#writable) this.#sendQueued();
     if (this.#output.bytes > 0) this.#flushLater();
-    if (this.#output.bytes >= HIGH_WATER_BYTES) this.#blocked = true;
+    if (this.bufferedBytes >= HIGH_WATER_BYTES) this.#blocked = true;
     return !this.#blocked;
   }
 

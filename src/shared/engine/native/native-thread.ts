@@ -1,3 +1,4 @@
+import { RecordStage } from '../../native/record-stage.ts';
 import { closeFd } from '../../native/socket.ts';
 import type { Clock } from '../../lifecycle/clock.ts';
 import type { ChannelError } from '../channel.ts';
@@ -19,6 +20,8 @@ export class NativeThread {
   readonly clock: Clock;
   readonly chunks = new ChunkPool();
   readonly readMemory = newReadMemory();
+  /** For TLS; made with the first session. */
+  #stage: RecordStage | undefined;
   /** For the bytes of the read memory that a header takes the place of, during one call. */
   readonly borrowed = Buffer.alloc(READ_OFFSET);
   /** Hears of faults of ours or of a handler, which cost one connection. */
@@ -30,6 +33,10 @@ export class NativeThread {
     this.clock = options.clock;
     this.onFault = options.onFault;
     this.#ledger = options.ledger;
+  }
+
+  get stage(): RecordStage {
+    return (this.#stage ??= new RecordStage());
   }
 
   /** From here on the descriptor is this thread's: it is closed also when the thread ends without a word. */

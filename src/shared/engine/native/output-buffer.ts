@@ -1,4 +1,4 @@
-import { NativeMemory } from '../../native/native-memory.ts';
+import { copyOf, NativeMemory } from '../../native/native-memory.ts';
 
 /** A message of a few hundred bytes; an HTTP/2 frame with its header; what gathers while the socket is busy. */
 export const CHUNK_SIZES = [1024, 16 * 1024 + 64, 256 * 1024] as const;
@@ -67,6 +67,11 @@ export class OutputBuffer {
       this.#tailEnd += size;
       from += size;
     }
+  }
+
+  /** Copies bytes `from` to `to` of foreign memory, which is not kept. */
+  appendFrom(address: bigint, from: number, to: number): void {
+    this.append(copyOf(address + BigInt(from), to - from));
   }
 
   /** Address of what is to be sent next; valid until the next call of any other method. */

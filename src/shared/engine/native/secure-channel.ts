@@ -22,7 +22,13 @@ export class NativeSecureChannel extends NativeChannel implements SecureChannel 
     session: TlsSessionHandle,
     facts: HandshakeFacts,
   ) {
-    super(thread, socket.fd, socket.watch, socket.remote, new TlsTransport(socket.fd, session));
+    super(
+      thread,
+      socket.fd,
+      socket.watch,
+      socket.remote,
+      new TlsTransport(socket.fd, session, thread.stage, thread.chunks),
+    );
     this.alpn = facts.alpn;
     this.peerLeaf = facts.peerLeaf;
     this.peerUris = facts.peerUris;

@@ -1,7 +1,10 @@
 import { errnoNow, Errno } from '../../native/errno.ts';
 import type { NativeMemory } from '../../native/native-memory.ts';
+import type { RecordStage } from '../../native/record-stage.ts';
 import { receive, send, sendSlice, shutdownWrites } from '../../native/stream-socket.ts';
 import type { TlsFailure, TlsOutcome, TlsSessionHandle } from '../../native/tls-session-handle.ts';
+
+import { type ChunkPool, OutputBuffer } from './output-buffer.ts';
 
 /** No bytes now: the kernel will say when. */
 export const WOULD_BLOCK = -1;
@@ -19,6 +22,10 @@ export interface Transport {
   send(address: bigint, length: number): number;
   /** Of memory that is valid during the call alone. Undefined: this transport has no better way than a copy. */
   sendSlice: ((slice: Uint8Array) => number) | undefined;
+  /** Bytes that `send` has taken and the kernel has not: the channel is not idle before they are gone. */
+  readonly heldBytes: number;
+  /** Sends what is held. 0 when nothing is left of it. */
+  sendHeld(): number;
   /** Ends our direction. 0 when that is done. */
   finish(): number;
   /** Frees what is not the socket. */
@@ -53,6 +60,12 @@ export class TcpTransport implements Transport {
     return count >= 0 ? count : this.#failed();
   };
 
+  readonly heldBytes = 0;
+
+  sendHeld(): number {
+    return 0;
+  }
+
   finish(): number {
     return shutdownWrites(this.#fd) === 0 ? 0 : this.#failed();
   }
@@ -77,6 +90,9 @@ const RECORD_BYTES = 16 * 1024;
  */
 const SURELY_EMPTIED_BYTES = 16 * 1024;
 
+/** From here on a write is several records, which leave together. */
+const STAGED_FROM_BYTES = 17 * 1024;
+
 /** TLS over TCP, after the handshake. */
 export class TlsTransport implements Transport {
   failure: TlsFailure | undefined;
@@ -84,6 +100,11 @@ export class TlsTransport implements Transport {
   readonly sendSlice = undefined;
   readonly #fd: number;
   readonly #session: TlsSessionHandle;
+  readonly #stage: RecordStage;
+  /** Records that the kernel has not taken yet. Nothing is encrypted before they are gone. */
+  readonly #ciphertext: OutputBuffer;
+  /** OpenSSL holds a record that went out in part: the same write has to be tried again. */
+  #isWriteUnfinished = false;
   #notified = false;
   /** The peer has sent close_notify. */
   #ended = false;
@@ -91,9 +112,11 @@ export class TlsTransport implements Transport {
   /** `bytesReceived` when the socket was last known to be empty. */
   #emptyAt = 0;
 
-  constructor(fd: number, session: TlsSessionHandle) {
+  constructor(fd: number, session: TlsSessionHandle, stage: RecordStage, chunks: ChunkPool) {
     this.#fd = fd;
     this.#session = session;
+    this.#stage = stage;
+    this.#ciphertext = new OutputBuffer(chunks);
   }
 
   /** Gathers several records, since each `receive` costs its receiver a call. */
@@ -121,12 +144,44 @@ export class TlsTransport implements Transport {
 
   send(address: bigint, length: number): number {
     if (this.#released) return FAILED;
+    const blocked = this.sendHeld();
+    if (blocked < 0) return blocked;
+    if (length >= STAGED_FROM_BYTES && !this.#isWriteUnfinished) return this.#sendStaged(address, length);
     const count = this.#session.write(address, length);
+    this.#isWriteUnfinished = count <= 0;
     return count > 0 ? count : this.#failed(this.#session.outcome(count));
+  }
+
+  /** What the kernel does not take at once is kept: it is encrypted already, and has its place in the stream. */
+  #sendStaged(address: bigint, length: number): number {
+    const taken = this.#session.writeStaged(this.#stage, address, length);
+    if (taken <= 0) return this.#failed(this.#session.outcome(taken));
+    const staged = this.#stage.take();
+    const sent = send(this.#fd, this.#stage.address, staged);
+    const failed = sent < 0 ? this.#failed(socketOutcome(errnoNow())) : 0;
+    if (failed !== FAILED && sent < staged)
+      this.#ciphertext.appendFrom(this.#stage.address, Math.max(0, sent), staged);
+    this.#stage.clear(staged);
+    return failed === FAILED ? FAILED : taken;
+  }
+
+  get heldBytes(): number {
+    return this.#ciphertext.bytes;
+  }
+
+  sendHeld(): number {
+    while (this.#ciphertext.bytes > 0) {
+      const sent = send(this.#fd, this.#ciphertext.address, this.#ciphertext.length);
+      if (sent < 0) return this.#failed(socketOutcome(errnoNow()));
+      this.#ciphertext.consume(sent);
+    }
+    return 0;
   }
 
   finish(): number {
     if (this.#released) return FAILED;
+    const blocked = this.sendHeld();
+    if (blocked < 0) return blocked;
     if (!this.#notified) {
       const outcome = this.#session.closeNotify();
       if (outcome !== undefined) return this.#failed(outcome);
@@ -140,6 +195,7 @@ export class TlsTransport implements Transport {
   release(): void {
     if (this.#released) return;
     this.#released = true;
+    this.#ciphertext.clear();
     this.#session.free();
   }
 
@@ -171,4 +227,9 @@ export class TlsTransport implements Transport {
   #fail(failure: TlsFailure): void {
     this.failure ??= failure;
   }
+}
+
+function socketOutcome(errno: number): TlsOutcome {
+  const isBusy = errno === Errno.EAGAIN || errno === Errno.EINTR;
+  return isBusy ? 'want_write' : { kind: 'syscall', errno, text: '' };
 }

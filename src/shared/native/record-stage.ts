@@ -1,0 +1,48 @@
+import { NativeMemory } from './native-memory.ts';
+import { openssl, takeOpensslError } from './openssl.ts';
+
+/** Plaintext of a record at most (RFC 8446 §5.1), and what header, content type and tag add to it. */
+const RECORD_BYTES = 16 * 1024;
+const RECORD_OVERHEAD_BYTES = 22;
+/** Records that leave in one piece: about what one segmentation offload takes. */
+const RECORDS = 4;
+
+/** The most plaintext that fits. */
+export const STAGE_BYTES = RECORDS * RECORD_BYTES;
+
+/**
+ * Where several records of one session are put together, so that they leave in one system call: each by itself is a packet,
+ * a pass through the kernel, and a wake-up of the receiver. One for a thread: it is empty between calls. A pair of BIOs
+ * (BIO_s_bio(3)): what is written to the one is read from the other, in place.
+ */
+export class RecordStage {
+  /** What a session writes to; it takes a reference of its own. */
+  readonly writeEnd: bigint;
+  readonly #readEnd: bigint;
+  readonly #cell = new NativeMemory(8);
+
+  /** Throws an Error when there is no memory for it. */
+  constructor() {
+    const size = BigInt(RECORDS * (RECORD_BYTES + RECORD_OVERHEAD_BYTES));
+    const ends = new NativeMemory(16);
+    if (openssl().BIO_new_bio_pair(ends.address, size, ends.at(8), size) !== 1)
+      throw new Error(`no pair of BIOs: ${takeOpensslError()}`);
+    this.writeEnd = ends.bytes.readBigUInt64LE(0);
+    this.#readEnd = ends.bytes.readBigUInt64LE(8);
+  }
+
+  /** What is staged, in one piece. @returns its length; it is at `address` until `clear`. BIO_nread0(3) */
+  take(): number {
+    return Math.max(0, openssl().BIO_nread0(this.#readEnd, this.#cell.address));
+  }
+
+  /** Of what `take` told. */
+  get address(): bigint {
+    return this.#cell.bytes.readBigUInt64LE(0);
+  }
+
+  /** Forgets `length` bytes: all that `take` told. BIO_nread(3) */
+  clear(length: number): void {
+    openssl().BIO_nread(this.#readEnd, this.#cell.address, length);
+  }
+}
