@@ -4,10 +4,11 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchCluster } from '../kube/bench/main.ts';
+import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 import type { Daemon } from './command.ts';
 import { type Contender, SampleSet } from './contender.ts';
 import { installEnvoy } from './envoy-install.ts';
@@ -34,7 +35,7 @@ interface Suite {
 const SUITES: ReadonlyMap<string, Suite> = new Map([
   [
     'l4',
-    { metrics: L4_METRICS, workers: availableParallelism(), contenders: l4Contenders, measure: measureL4 },
+    { metrics: L4_METRICS, workers: defaultTrafficThreads(), contenders: l4Contenders, measure: measureL4 },
   ],
   ['l7', { metrics: L7_METRICS, workers: 1, contenders: l7Contenders, measure: measureL7 }],
   ['storm', { metrics: STORM_METRICS, workers: 1, contenders: stormContenders, measure: measureStorm }],

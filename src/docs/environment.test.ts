@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 import { test } from 'tap';
 import { EnvReader, type EnvVariable, type Environment } from '#shared/config/env-reader.ts';
 import { declareConfig as declareController } from '../controller/config.ts';
@@ -30,7 +30,7 @@ function declared(declare: (env: EnvReader) => void, environment: Environment): 
 const PER_CORE = new Set(['ZTUNNEL_WORKER_THREADS', 'WORKER_THREADS']);
 
 function defaultOf({ name, defaultText }: EnvVariable): string {
-  if (PER_CORE.has(name) && defaultText === String(availableParallelism())) return 'number of cores';
+  if (PER_CORE.has(name) && defaultText === String(defaultTrafficThreads())) return 'half of the cores';
   return defaultText === '' ? '' : `\`${defaultText}\``;
 }
 

@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 import { type Address, readAddress, readAdminAddress } from '#shared/config/address.ts';
 import { readControllerAddress } from '#shared/config/controller-address.ts';
 import { readEngine } from '#shared/config/engine.ts';
@@ -96,9 +96,9 @@ export function declareConfig(env: EnvReader): WaypointConfig {
   const tracing = readTracing(env);
   const workerThreads = env.integer(
     'WORKER_THREADS',
-    availableParallelism(),
+    defaultTrafficThreads(),
     { min: 1, max: 256 },
-    'threads that carry traffic; default: the cores',
+    'threads that carry traffic; default: half of the cores, at least 1',
   );
   return {
     instance,

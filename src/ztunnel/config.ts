@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os';
+import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 import { type Address, readAddress, readAdminAddress, readIp } from '#shared/config/address.ts';
 import { readEngine } from '#shared/config/engine.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
@@ -79,9 +79,9 @@ export function declareConfig(env: EnvReader): ZtunnelConfig {
     engine: readEngine(env),
     workerThreads: env.integer(
       'ZTUNNEL_WORKER_THREADS',
-      availableParallelism(),
+      defaultTrafficThreads(),
       { min: 1, max: 256 },
-      'threads that carry traffic; default: the cores',
+      'threads that carry traffic; default: half of the cores, at least 1',
     ),
     workerHeapMb: env.integer(
       'ZTUNNEL_WORKER_HEAP_MB',
