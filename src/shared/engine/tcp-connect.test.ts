@@ -133,7 +133,9 @@ test('a listener survives the exhaustion of file descriptors', async t => {
   t.match(run.stdout, /survived/, run.stderr);
 });
 
-test('who has connected before a listener closes is accepted', { skip: engine.name === 'node' }, async t => {
+test('who has connected before a listener closes is accepted', {
+  skip: engine.name === 'node' && 'libuv offers no way to accept the rest of a queue',
+}, async t => {
   const accepted: ChannelRecorder[] = [];
   const listener = await engine.listen({ ip: '127.0.0.1', port: 0 }, c => {
     const recorder = new ChannelRecorder(c);

@@ -54,10 +54,6 @@ export class EventLoop {
     return this.#epoll.fd;
   }
 
-  get watchedCount(): number {
-    return this.#watched;
-  }
-
   /** Once, before anything is watched. */
   drivenBy(driver: LoopDriver): void {
     this.#driver = driver;
@@ -137,10 +133,6 @@ export class EventLoop {
       this.#runDeferred();
     }
     this.#driver?.wake();
-  }
-
-  close(): void {
-    this.#epoll.close();
   }
 
   #watch(fd: number, pollable: Pollable, flags: number): Watch {

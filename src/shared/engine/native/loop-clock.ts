@@ -28,11 +28,6 @@ export class LoopClock implements Clock {
     return { cancel: () => wheel.cancel(timer) };
   }
 
-  /** Timers that have neither fired nor been cancelled. */
-  get pendingTimers(): number {
-    return this.#wheel.size;
-  }
-
   /** Infinity when no timer is set. */
   untilNextMs(): number {
     return this.#wheel.nextDueAt() - performance.now();

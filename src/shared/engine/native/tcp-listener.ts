@@ -132,7 +132,7 @@ class TcpListener implements Listener, Pollable {
 const EXHAUSTED: ReadonlySet<number> = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS]);
 
 /** A connected socket becomes a channel. The descriptor is the thread's already. */
-export function openChannel(thread: NativeThread, fd: number, remote: SocketEndpoint): NativeChannel {
+function openChannel(thread: NativeThread, fd: number, remote: SocketEndpoint): NativeChannel {
   const placeholder: Pollable = { onReady: () => {}, onAgain: () => {} };
   const watch = thread.loop.watchStream(fd, placeholder);
   const channel = new NativeChannel(thread, fd, watch, remote, new TcpTransport(fd));
