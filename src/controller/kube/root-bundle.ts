@@ -8,7 +8,7 @@ import { objectPath } from '#shared/kube/resource.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { CertificateAuthority } from '../ca/certificate-authority.ts';
-import type { LeaderTask } from './leadership.ts';
+import { type Term, TermTask } from './term-task.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export interface RootBundleOptions {
@@ -43,28 +43,14 @@ interface Found {
  * Keeps the trusted roots in a ConfigMap of every namespace, from where proxies mount them: made with the namespace, brought
  * up to date when the roots change, repaired when somebody changes or deletes it. Written by the leader alone.
  */
-export class RootBundlePublisher implements LeaderTask {
-  readonly name = 'root bundle';
-  readonly #options: RootBundleOptions;
-  #running: Running | undefined;
-
+export class RootBundlePublisher extends TermTask {
   constructor(options: RootBundleOptions) {
-    this.#options = options;
-  }
-
-  start(): void {
-    this.#running ??= new Running(this.#options);
-  }
-
-  async stop(): Promise<void> {
-    const running = this.#running;
-    this.#running = undefined;
-    await running?.stop();
+    super('root bundle', () => new Running(options));
   }
 }
 
 /** From the start of a leadership to its end. */
-class Running {
+class Running implements Term {
   readonly #options: RootBundleOptions;
   readonly #queue: WorkQueue;
   readonly #informers: readonly Informer[];

@@ -5,7 +5,7 @@ import { nameKey, objectNameOf, resourceVersionOf } from '#shared/kube/known-ver
 import { objectPath } from '#shared/kube/resource.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
-import type { LeaderTask } from '../kube/leadership.ts';
+import { type Term, TermTask } from '../kube/term-task.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
 import { desiredTaints, type NodeZtunnels, NOT_READY_TAINT, taintsOf, ztunnelPod } from './node-taint.ts';
 
@@ -34,28 +34,14 @@ interface KnownNode {
  * Keeps pods from a node while its ztunnel is not ready: they would only wait there, or, without the CNI plugin, start outside
  * the mesh. The leader writes it, so that no node's proxy needs a right on nodes.
  */
-export class NodeTaints implements LeaderTask {
-  readonly name = 'node taints';
-  readonly #options: NodeTaintsOptions;
-  #running: Running | undefined;
-
+export class NodeTaints extends TermTask {
   constructor(options: NodeTaintsOptions) {
-    this.#options = options;
-  }
-
-  start(): void {
-    this.#running ??= new Running(this.#options);
-  }
-
-  async stop(): Promise<void> {
-    const running = this.#running;
-    this.#running = undefined;
-    await running?.stop();
+    super('node taints', () => new Running(options));
   }
 }
 
 /** From the start of a leadership to its end. */
-class Running {
+class Running implements Term {
   readonly #options: NodeTaintsOptions;
   readonly #queue: WorkQueue;
   readonly #informers: readonly Informer[];
