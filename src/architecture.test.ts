@@ -191,7 +191,6 @@ const LONG_FILES: Readonly<Record<string, string>> = {
     'one state machine: taking its states apart would only spread them',
   'src/shared/http2/connection.ts': 'the public surface of a connection together with its life cycle',
   'src/shared/identity/certificate-manager.ts': 'one state machine over all certificates',
-  'src/waypoint/request/request-flow.ts': 'one state machine: a request from its head to its end',
 };
 const MAX_LINES = 350;
 
