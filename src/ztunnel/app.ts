@@ -1,4 +1,5 @@
 import type { Address } from '#shared/config/address.ts';
+import { removeAbandoned } from '#shared/config/staged-file.ts';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
@@ -98,6 +99,7 @@ class App {
 
   async start(): Promise<void> {
     const config = this.#config;
+    if (config.stateDir !== undefined) removeAbandoned(config.stateDir);
     const stateKnown = this.#readiness.register('state of the mesh');
     const socketsOpen = this.#readiness.register('workload sockets');
     await this.#serve(config.readinessAddress, [

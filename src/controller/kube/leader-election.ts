@@ -19,11 +19,11 @@ export interface LeaderElectionOptions {
   readonly me: string;
 }
 
-const RETRY_MS = 2_000;
+const RETRY_MS = 1_000;
 const RETRY_JITTER = 0.2;
 /** A leader that could not renew for so long stops, well before another one may begin. */
-const RENEW_DEADLINE_MS = 10_000;
-const REQUEST_DEADLINE_MS = 5_000;
+const RENEW_DEADLINE_MS = 4_000;
+const REQUEST_DEADLINE_MS = 2_000;
 
 /**
  * Elects one of the replicas with a Lease. No replica believes another one's clock: a lease has run out when it has not

@@ -37,7 +37,7 @@ test('a lease that is taken, renewed, released', t => {
   const wall = Date.UTC(2026, 0, 2);
   t.match(leaseObject(ID, 'me', undefined, wall), {
     kind: 'Lease',
-    spec: { holderIdentity: 'me', leaseDurationSeconds: 15, leaseTransitions: 0 },
+    spec: { holderIdentity: 'me', leaseDurationSeconds: 6, leaseTransitions: 0 },
   });
   t.match(leaseObject(ID, 'me', LEASE, wall), {
     metadata: { resourceVersion: '7' },

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { stagedPath } from '../config/staged-file.ts';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
 import type { Logger } from '../observability/logger.ts';
 import { decodeDeltaResponse, encodeDeltaResponse } from './delta-message.ts';
@@ -160,7 +161,7 @@ function parseType(bytes: Buffer, onRejected: (reason: string) => void): readonl
 async function replaceFile(path: string, content: Buffer): Promise<void> {
   const directory = dirname(path);
   await mkdir(directory, { recursive: true });
-  const temporary = `${path}.tmp`;
+  const temporary = stagedPath(path);
   const file = await open(temporary, 'w', 0o600);
   try {
     await file.writeFile(content);

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { stagedPath } from '#shared/config/staged-file.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import { type CertificateManager, type CertificateUpdate } from '#shared/identity/certificate-manager.ts';
 import { decodeSnapshot, encodeSnapshot } from '#shared/identity/certificate-snapshot.ts';
@@ -87,8 +88,9 @@ export class CertificateFeed {
     // One after the other: two would share the temporary file.
     this.#saving = this.#saving.then(async () => {
       try {
-        await writeFile(`${path}.tmp`, encodeSnapshot(snapshot), { mode: 0o600 });
-        await rename(`${path}.tmp`, path);
+        const temporary = stagedPath(path);
+        await writeFile(temporary, encodeSnapshot(snapshot), { mode: 0o600 });
+        await rename(temporary, path);
         this.#options.logger.debug('certificates written to the state directory', { path });
       } catch (error) {
         this.#options.logger.error('certificates not written to the state directory', {

@@ -152,6 +152,33 @@ test('a pod joins, changes, and leaves', { skip }, async t => {
   t.ok(readdirSync('/proc/self/fd').length <= descriptors, 'no descriptor stays open');
 });
 
+test('one run of nft stands between a pod and the mesh; what it did is looked at afterwards', {
+  skip,
+}, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const steps: string[] = [];
+  const run = createNft(systemClock);
+  const { source, agent, rules } = setUp(netns, {
+    nft: (netnsFd, args, input) => {
+      steps.push(args.includes('list') ? 'list' : 'load');
+      return run(netnsFd, args, input);
+    },
+  });
+  const report = source.report.bind(source);
+  source.report = (uid, status) => {
+    steps.push(status.state);
+    return report(uid, status);
+  };
+  source.pods.set('u1', podIn(netns, { starting: true }));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  t.ok(rules());
+  await agent.settled('u1');
+  t.same(steps, ['load', 'enrolled', 'list']);
+});
+
 test('a sandbox restarted at the same path is enrolled anew', { skip }, async t => {
   const netns = new LabNetns('10.77.0.2', 'fd77::2');
   t.teardown(() => netns.close());

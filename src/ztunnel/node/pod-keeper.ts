@@ -170,7 +170,10 @@ export class PodKeeper {
       this.#options.workers.update(this.#capture.enrolled);
     }
     this.#failures = 0;
+    const isNew = this.#status.state !== 'enrolled';
     await this.#report({ state: 'enrolled', message: reason });
+    // The rules are in force; that the kernel lists them as meant is looked at when nobody waits for it.
+    if (isNew) void this.verify();
   }
 
   /** Sockets first, then workers behind them, then the rules: at no time is traffic redirected to nobody. */
@@ -179,9 +182,13 @@ export class PodKeeper {
     const capture = openPodCapture(pod, netnsPath, captureFor(pod), nft);
     this.#capture = capture;
     try {
-      await withDeadline(clock, ENROL_DEADLINE_MS, 'workers that accept', workers.enrol(capture.enrolled));
-      await this.#untilIdentified(capture);
-      await capture.redirection.apply();
+      const accepting = workers.enrol(capture.enrolled);
+      // Meanwhile: a pod waits for the longer of both.
+      const identified = this.#untilIdentified(capture);
+      identified.catch(() => undefined);
+      await withDeadline(clock, ENROL_DEADLINE_MS, 'workers that accept', accepting);
+      await identified;
+      await (this.#failures > 0 ? capture.redirection.apply() : capture.redirection.load());
     } catch (cause) {
       await this.#leave('failed');
       throw cause;

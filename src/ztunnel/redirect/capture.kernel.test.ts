@@ -291,6 +291,23 @@ test('rules that were tampered with are found and repaired', { skip }, async t =
   }
 });
 
+test('rules that were loaded are seen in the kernel by the first repair, and are refused if they are others', {
+  skip,
+}, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const redirection = new Redirection(lab.pod.netns.fd, OPTIONS, nft);
+  await redirection.load();
+  t.same(await redirection.repair(), [], 'they are as meant');
+  await redirection.load();
+  lab.pod.exec('nft', ['flush', 'chain', 'inet', 'ambient_mesh', 'redirect_output']);
+  await t.rejects(redirection.repair(), { message: /the kernel lists others in table inet ambient_mesh/ });
+  await redirection.load();
+  lab.pod.exec('nft', ['delete', 'table', 'inet', 'ambient_mesh']);
+  t.same(await redirection.repair(), ['table inet ambient_mesh was missing']);
+  t.same(await redirection.repair(), []);
+});
+
 test('no descriptor is left behind', { skip }, async t => {
   const lab = new NetnsLab();
   t.teardown(() => lab.close());

@@ -25,21 +25,27 @@ export class Redirection {
     this.#nft = nft;
   }
 
+  /** Loads the rules: all of them are in force when it resolves, or none. `repair` sees that the kernel lists them. */
+  async load(): Promise<void> {
+    this.#ensureRoute();
+    this.#loaded = undefined;
+    await this.#loadCapture();
+  }
+
   /** Loads the rules and sees them in the kernel. */
   async apply(): Promise<void> {
-    this.#ensureRoute();
-    const ruleset = await this.#loadCapture();
-    const listing = await this.#listing();
-    if (listing === undefined || !sameShape(listing, ruleset)) {
-      throw new Error(`the capture rules were loaded, but the kernel lists others in table ${TABLE}`);
-    }
-    this.#loaded = listing;
+    await this.load();
+    this.#see(await this.#listing());
   }
 
   /** Compares the kernel with what was loaded and puts right what differs. @returns what had to be repaired, if anything. */
   async repair(): Promise<readonly string[]> {
     const repaired = this.#ensureRoute();
     const listing = await this.#listing();
+    if (this.#loaded === undefined && listing !== undefined) {
+      this.#see(listing);
+      return repaired;
+    }
     if (listing === undefined) repaired.push(`table ${TABLE} was missing`);
     else if (listing !== this.#loaded) repaired.push(`table ${TABLE} was changed`);
     else return repaired;
@@ -78,23 +84,29 @@ export class Redirection {
     return true;
   }
 
+  /** Keeps a listing as what is to be there. Throws when it is not of these rules. */
+  #see(listing: string | undefined): void {
+    if (listing === undefined || !sameShape(listing, captureRuleset(this.#options, this.#zones))) {
+      throw new Error(`the capture rules were loaded, but the kernel lists others in table ${TABLE}`);
+    }
+    this.#loaded = listing;
+  }
+
   #ensureRoute(): string[] {
     return runInNetns(this.#netnsFd, ensureLocalRoute).map(name => `the ${name} was missing`);
   }
 
   /** A kernel built without connection-tracking zones refuses the first ruleset, and captures with the second. */
-  async #loadCapture(): Promise<string> {
+  async #loadCapture(): Promise<void> {
     const ruleset = captureRuleset(this.#options, this.#zones);
     try {
       await this.#load(ruleset);
-      return ruleset;
     } catch (cause) {
       if (!this.#zones) throw cause;
       const withoutZones = captureRuleset(this.#options, false);
       // What both are refused for is not the zones, and the first refusal says it.
       await this.#load(withoutZones).catch(() => Promise.reject(cause));
       this.#zones = false;
-      return withoutZones;
     }
   }
 

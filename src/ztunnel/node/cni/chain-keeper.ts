@@ -3,6 +3,7 @@ import { createReadStream, type FSWatcher, watch } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { removeAbandoned, stagedPath } from '#shared/config/staged-file.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { ClusterAccess, CniInstallConfig } from '../../config/node-agent-config.ts';
@@ -56,8 +57,10 @@ export class ChainKeeper {
 
   /** Rejects when the executable cannot be put into place. A list that is not there yet is waited for. */
   async start(): Promise<void> {
+    const { binDir, confDir } = this.#options.config;
+    for (const directory of [binDir, confDir]) removeAbandoned(directory, `.${PLUGIN_TYPE}`);
     await this.#installPlugin();
-    this.#watcher = watch(this.#options.config.confDir, (_event, name) => {
+    this.#watcher = watch(confDir, (_event, name) => {
       if (name === null || CONF_FILE.test(name)) this.#checkAfter(SETTLE_MS);
     });
     this.#watcher.on('error', error =>
@@ -161,7 +164,7 @@ export class ChainKeeper {
     const { plugin, binDir } = this.#options.config;
     const target = join(binDir, PLUGIN_TYPE);
     if ((await digest(plugin)) === (await digest(target).catch(() => undefined))) return;
-    const staged = join(binDir, `.${PLUGIN_TYPE}.tmp`);
+    const staged = stagedPath(join(binDir, `.${PLUGIN_TYPE}`));
     await copyFile(plugin, staged);
     await chmod(staged, 0o755);
     // A plugin that is running keeps its own file.
@@ -177,8 +180,9 @@ export class ChainKeeper {
       const text = await readFile(join(access.accountDir, name), 'utf8');
       const before = await readFile(join(directory, name), 'utf8').catch(() => undefined);
       if (before === text) continue;
-      await writeFile(join(directory, `.${name}`), text, { mode: 0o600 });
-      await rename(join(directory, `.${name}`), join(directory, name));
+      const staged = stagedPath(join(directory, `.${name}`));
+      await writeFile(staged, text, { mode: 0o600 });
+      await rename(staged, join(directory, name));
     }
   }
 
@@ -194,7 +198,7 @@ export class ChainKeeper {
 /** Keeps the mode: some networks' configurations hold secrets. */
 async function replaceFile(directory: string, name: string, text: string): Promise<void> {
   const path = join(directory, name);
-  const staged = join(directory, `.${PLUGIN_TYPE}.${name}.tmp`);
+  const staged = stagedPath(join(directory, `.${PLUGIN_TYPE}.${name}`));
   const { mode } = await stat(path);
   await writeFile(staged, text, { mode: 0o600 });
   await chmod(staged, mode & 0o777);

@@ -1,5 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
+import { stagedPath } from '#shared/config/staged-file.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { LocalPod } from '../local-pod.ts';
 import { parsePodFile } from '../pod-file.ts';
@@ -65,9 +66,10 @@ export class PodSnapshot {
     const text = this.#next;
     this.#next = undefined;
     if (text === undefined) return;
+    const temporary = stagedPath(this.#path);
     try {
-      await writeFile(`${this.#path}.tmp`, text, { mode: 0o600 });
-      await rename(`${this.#path}.tmp`, this.#path);
+      await writeFile(temporary, text, { mode: 0o600 });
+      await rename(temporary, this.#path);
     } catch (error) {
       this.#logger.warn('cannot write the note of pods for the next ztunnel', {
         path: this.#path,
