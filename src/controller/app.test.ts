@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -14,6 +13,7 @@ import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { type Controller, startController } from './app.ts';
 import { readConfig } from './config.ts';
 import { LoopbackClient } from './discovery/loopback-controller.ts';
+import { type AdminAnswer, askAdmin } from './testing/admin-socket.ts';
 
 /** A controller in this process, over a directory of its own. */
 class Lab {
@@ -59,17 +59,8 @@ class Lab {
     renameSync(staged, join(this.directory, file));
   }
 
-  admin(method: 'GET' | 'POST', path: string): Promise<{ status: number; body: string }> {
-    return new Promise((resolve, reject) => {
-      const call = request({ socketPath: this.socket, path, method }, response => {
-        let body = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => (body += chunk));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-      });
-      call.on('error', reject);
-      call.end();
-    });
+  admin(method: 'GET' | 'POST', path: string): Promise<AdminAnswer> {
+    return askAdmin(this.socket, method, path);
   }
 
   async endpoint(port: number, query: string): Promise<ControllerEndpoint> {

@@ -10,7 +10,7 @@ import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { isSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { debugRoutes } from './admin.ts';
 import { type Authority, announceTrust } from './authority.ts';
-import { caStatusRoute, trustRoutes } from './ca-routes.ts';
+import { caStatusRoute, trustRoutes, type Unconfirmed } from './ca-routes.ts';
 import { createCertificate, type CreateCertificateRequest } from './ca/service.ts';
 import { authenticateBearer } from './ca/token-authenticator.ts';
 import { addClusterTasks } from './cluster-tasks.ts';
@@ -23,6 +23,7 @@ import { issueServerCertificate, ServerCertificateRenewal } from './discovery/se
 import { createServerMetrics } from './discovery/server-metrics.ts';
 import { MeshIndex } from './index/mesh-index.ts';
 import type { Leadership } from './kube/leadership.ts';
+import { TrustReports, type TrustReportsOptions } from './kube/trust-reports.ts';
 import { openPlatform, type Platform } from './platform.ts';
 import type { SourceProblem } from './source/object-source.ts';
 
@@ -72,7 +73,10 @@ export async function startController(
   const served = await createServer({ ...parts, clock, logger: logger.child('discovery') });
   const problems = new Problems(logger.child('source'));
   const { discovery } = served;
-  const pages = adminPages({ ...parts, readiness, levels, problems, discovery });
+  const reports = openTrustReports({ ...parts, discovery, clock, logger: logger.child('ca') });
+  const unconfirmed = (): Promise<readonly string[]> =>
+    reports?.unconfirmed() ?? Promise.resolve(discovery.unconfirmedTrust());
+  const pages = adminPages({ ...parts, readiness, levels, problems, discovery, unconfirmed });
   const admins = await openAdmins(config, logger.child('admin'), pages);
   // Before anyone can connect: a client that came too early would be told that everything is gone.
   await platform.source.start({
@@ -82,6 +86,7 @@ export async function startController(
   const port = await served.server.listen(config.discovery.ip, config.discovery.port);
   addClusterTasks({ config, platform, index, clock, random, logger });
   platform.startLeading();
+  reports?.start();
   started();
   logger.info('controller started', { ip: config.discovery.ip, port, trustDomain: config.ca.trustDomain });
   return {
@@ -93,6 +98,7 @@ export async function startController(
     stop: async () => {
       // Whoever writes next need not wait for what this replica still has to end.
       await platform.stop();
+      await reports?.stop();
       await platform.source.stop();
       served.renewal.stop();
       stopAnnouncing();
@@ -160,16 +166,41 @@ async function createServer(
   return { discovery, server, renewal };
 }
 
+/** Undefined where there is one replica, or the roots are not ours to rotate. */
+function openTrustReports(
+  parts: Parts & { readonly discovery: DiscoveryServer; readonly clock: Clock; readonly logger: Logger },
+): TrustReports | undefined {
+  const { api } = parts.platform;
+  const { managed: ca } = parts.authority;
+  const { source } = parts.config;
+  if (api === undefined || ca === undefined || source.kind !== 'kubernetes') return undefined;
+  const { clock, discovery, logger } = parts;
+  const own = (): ReturnType<TrustReportsOptions['own']> => ({
+    confirmed: discovery.confirmedTrust(),
+    unconfirmed: discovery.unconfirmedTrust(),
+  });
+  return new TrustReports({
+    api,
+    ca,
+    own,
+    clock,
+    logger,
+    namespace: source.namespace,
+    replica: source.replica,
+  });
+}
+
 function adminPages(
   parts: Parts & {
     readonly readiness: Readiness;
     readonly levels: LogLevels;
     readonly problems: Problems;
     readonly discovery: DiscoveryServer;
+    readonly unconfirmed: Unconfirmed;
   },
 ): AdminPages {
-  const { authority, config, discovery, index, levels, metrics, problems, readiness, store } = parts;
-  const unconfirmed = (): readonly string[] => discovery.unconfirmedTrust();
+  const { authority, config, discovery, index, levels, metrics, problems, readiness, store, unconfirmed } =
+    parts;
   const exposition = createMetricsExposition();
   const metricsPages = metricsRoutes(() => exposition.render([metrics.snapshot()]), exposition.contentType);
   const readinessPage = readinessRoute(readiness, undefined, parts.platform.waitingFor);

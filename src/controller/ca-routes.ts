@@ -7,14 +7,18 @@ import type { ManagedCa } from './ca/managed-ca.ts';
 
 const DEFAULT_TOKEN_TTL = '720h';
 
+/** Proxies that have not confirmed the roots of the moment. Rejects when other replicas cannot be asked. */
+export type Unconfirmed = () => Promise<readonly string[]>;
+
 /** `GET /ca/status`. */
-export function caStatusRoute(authority: Authority, unconfirmed: () => readonly string[]): AdminRoute {
+export function caStatusRoute(authority: Authority, unconfirmed: Unconfirmed): AdminRoute {
   return {
     method: 'GET',
     path: '/ca/status',
     help: 'roots, phase of a rotation, and what it waits for',
-    handle: () => {
+    handle: async () => {
       const { ca, ledger, managed } = authority;
+      const waitingFor = await unconfirmed();
       const { bundle, signerFingerprint, version } = ca.trust;
       return json({
         trustDomain: ca.trustDomain,
@@ -25,7 +29,7 @@ export function caStatusRoute(authority: Authority, unconfirmed: () => readonly 
           notBefore: new Date(root.notBeforeMs).toISOString(),
           notAfter: new Date(root.notAfterMs).toISOString(),
         })),
-        unconfirmed: unconfirmed(),
+        unconfirmed: waitingFor,
         // null: leaves of an earlier process may still live.
         oldRootLeaves: ledger.othersThan(signerFingerprint) ?? null,
       });
@@ -34,7 +38,7 @@ export function caStatusRoute(authority: Authority, unconfirmed: () => readonly 
 }
 
 /** What makes or spends trust: only for the unix socket, which its file mode protects. */
-export function trustRoutes(authority: Authority, unconfirmed: () => readonly string[]): AdminRoute[] {
+export function trustRoutes(authority: Authority, unconfirmed: Unconfirmed): AdminRoute[] {
   return [
     {
       method: 'POST',
@@ -45,7 +49,7 @@ export function trustRoutes(authority: Authority, unconfirmed: () => readonly st
         if (managed === undefined)
           return text('the CA is plugged in: its roots are rotated by its files\n', 409);
         const force = query.get('force') === 'true';
-        return answer(() => rotate(authority, managed, query.get('step') ?? '', force, unconfirmed()));
+        return answer(() => rotate(authority, managed, query.get('step') ?? '', force, unconfirmed));
       },
     },
     {
@@ -62,14 +66,15 @@ async function rotate(
   managed: ManagedCa,
   step: string,
   force: boolean,
-  unconfirmed: readonly string[],
+  unconfirmed: Unconfirmed,
 ): Promise<string> {
   switch (step) {
     case 'prepare':
       await managed.prepareRotation();
       break;
     case 'switch':
-      await managed.switchRotation({ force, unconfirmed });
+      // Forced, nobody is asked: the API server may be the reason for it.
+      await managed.switchRotation(force ? { force } : { unconfirmed: await unconfirmed() });
       break;
     case 'finish': {
       // The CA waits until the last old leaf must have ended; nobody holding one any more is as good.

@@ -3,30 +3,18 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { readCertificateAnswer, verifyAnswer, verifyChain } from '#shared/pki/cert-chain.ts';
 import { readCertificates } from '#shared/pki/certificate-facts.ts';
-import { issueIntermediate, issueRoot } from '#shared/pki/certificate.ts';
-import {
-  exportPrivateKey,
-  exportPublicKey,
-  generateKey,
-  softwareProvider,
-} from '#shared/pki/crypto-provider.ts';
+import { exportPublicKey, generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { createOperatorCa, type OperatorCa } from '../testing/operator-ca.ts';
 import { caFilesOf, directoryCaFiles } from './ca-files.ts';
 import { DEFAULT_LEAF_POLICY } from './leaf-policy.ts';
 import { PluggedCa } from './plugged-ca.ts';
 
 const ID = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/orders');
 const clock = new FakeClock();
-const validity = { notBeforeMs: clock.now() - 3_600_000, notAfterMs: clock.now() + 365 * 86_400_000 };
-
-async function cacerts(name: string) {
-  const root = { subject: `CN=${name} root`, key: await generateKey(softwareProvider, true) };
-  const key = await generateKey(softwareProvider, true);
-  const caCert = await issueIntermediate(root, `CN=${name} ca`, key.publicKey, validity);
-  return { rootCert: await issueRoot(root, validity), caCert, caKey: await exportPrivateKey(key) };
-}
+const cacerts = (name: string): Promise<OperatorCa> => createOperatorCa(name, clock.now());
 
 async function write(
   directory: string,

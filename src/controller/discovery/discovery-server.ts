@@ -107,6 +107,13 @@ export class DiscoveryServer {
     return [...connected.map(client => client.node), ...this.#options.departed.nodes()].sort();
   }
 
+  /** Nodes that are here and have confirmed the roots of the moment. */
+  confirmedTrust(): readonly string[] {
+    return [...this.#clients.keys()]
+      .filter(client => client.watch(TRUST_BUNDLE_TYPE)?.status().state === 'synced')
+      .map(client => client.node);
+  }
+
   #onRequest(client: ConnectedClient, link: ClientLink, request: DeltaRequest): void {
     const type = parseResourceType(request.typeUrl);
     if (type === undefined) {

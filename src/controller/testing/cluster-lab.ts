@@ -53,7 +53,11 @@ export class ClusterLab {
     return ensureObject(this.client, SERVICE_ACCOUNTS, { metadata: { name, namespace } });
   }
 
-  async controller(replica: string, options: StartOptions = {}): Promise<Controller> {
+  async controller(
+    replica: string,
+    options: StartOptions = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Controller> {
     const config = readConfig({
       SOURCE: 'kubernetes',
       POD_NAME: replica,
@@ -62,6 +66,7 @@ export class ClusterLab {
       ADMIN_ADDR: 'off',
       STATS_ADDR: 'off',
       READINESS_ADDR: 'off',
+      ...env,
     });
     const controller = await startController(
       { ...config, discovery: { ip: '127.0.0.1', port: 0 } },
