@@ -23,8 +23,16 @@ export interface CompiledPolicySet {
   readonly custom: readonly CompiledPolicy[];
   /** Requests that match are told of, and nothing else (`matchingAudits`). */
   readonly audit: readonly CompiledPolicy[];
+  /** What of a request some of them compare with regular expressions; undefined: nothing. */
+  readonly patterned: PatternedFields | undefined;
   /** The set as it would be with the dry-run policies enforced; undefined when there are none. */
   readonly dryRun: CompiledPolicySet | undefined;
+}
+
+export interface PatternedFields {
+  readonly path: boolean;
+  /** Names of headers. */
+  readonly headers: readonly string[];
 }
 
 export interface CompiledPolicy {
@@ -105,7 +113,23 @@ function makeSet(
   dryRun: CompiledPolicySet | undefined,
 ): CompiledPolicySet {
   const of = (action: PolicyAction) => policies.filter(policy => policy.action === action);
-  return { deny: of('deny'), allow: of('allow'), custom: of('custom'), audit: of('audit'), dryRun };
+  const byAction = { deny: of('deny'), allow: of('allow'), custom: of('custom'), audit: of('audit') };
+  return { ...byAction, patterned: patternedFields(policies), dryRun };
+}
+
+function patternedFields(policies: readonly CompiledPolicy[]): PatternedFields | undefined {
+  const matches = policies.flatMap(({ rules }) => rules.flatMap(({ clauses }) => clauses.flat()));
+  const http = matches.flatMap(match => match.http ?? []);
+  const path = http.some(({ notPaths, paths }) => isPatterned(paths) || isPatterned(notPaths));
+  const patterned = http
+    .flatMap(({ headers }) => headers)
+    .filter(({ notValues, values }) => isPatterned(values) || isPatterned(notValues));
+  const headers = [...new Set(patterned.map(({ name }) => name))];
+  return path || headers.length > 0 ? { path, headers } : undefined;
+}
+
+function isPatterned(matcher: StringMatcher | undefined): boolean {
+  return matcher !== undefined && matcher.patterns.some(({ kind }) => kind === 'regex');
 }
 
 function compilePolicy(policy: AuthorizationPolicy): CompiledPolicy {
@@ -178,7 +202,7 @@ function compileHosts(hosts: readonly StringMatch[]): HostMatcher | undefined {
 }
 
 function namesPort(host: StringMatch): boolean {
-  return host.kind !== 'presence' && /:\d*$/.test(host.value) && !host.value.endsWith('::');
+  return 'value' in host && /:\d*$/.test(host.value) && !host.value.endsWith('::');
 }
 
 function compileAccounts(

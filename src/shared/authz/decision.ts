@@ -1,3 +1,4 @@
+import { MAX_TEXT_CHARS } from '../route/regex/automaton.ts';
 import type { AuthzConnection } from './connection.ts';
 
 /** The answer to one connection or request, with what an operator needs to see why. */
@@ -30,6 +31,13 @@ export const BAD_PATH: Decision = Object.freeze({
   policy: undefined,
   rule: undefined,
   reason: 'denied: the path holds a NUL character, which cannot be compared safely',
+});
+
+export const TOO_LONG: Decision = Object.freeze({
+  allowed: false,
+  policy: undefined,
+  rule: undefined,
+  reason: `denied: the path, or a header that a policy asks for, is longer than the ${MAX_TEXT_CHARS} characters a pattern is compared with`,
 });
 
 /** The controller turns a PeerAuthentication of mode STRICT into a DENY policy with such a name. */

@@ -115,7 +115,7 @@ function matchHolds(m: Match, c: AuthzConnectionInput, own: string): boolean {
 
 function stringHolds(m: StringMatch, value: string | undefined): boolean {
   if (value === undefined) return false;
-  if (m.kind === 'presence') return true;
+  if (!('value' in m)) return true;
   if (m.kind === 'exact') return m.value === value;
   return m.kind === 'prefix' ? value.startsWith(m.value) : value.endsWith(m.value);
 }

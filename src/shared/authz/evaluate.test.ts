@@ -6,9 +6,9 @@ import { ANY_HTTP_REQUEST, EMPTY_MATCH } from './policy.ts';
 import type { AuthorizationPolicy, HttpMatch, Match, StringMatch } from './policy.ts';
 import type { AuthzRequest } from './request.ts';
 
-const exact = (value: string): StringMatch => ({ kind: 'exact', value });
-const prefix = (value: string): StringMatch => ({ kind: 'prefix', value });
-const suffix = (value: string): StringMatch => ({ kind: 'suffix', value });
+const exact = (value: string) => ({ kind: 'exact', value }) as const;
+const prefix = (value: string) => ({ kind: 'prefix', value }) as const;
+const suffix = (value: string) => ({ kind: 'suffix', value }) as const;
 const presence: StringMatch = { kind: 'presence' };
 
 const ORDERS: AuthzConnectionInput = {
@@ -211,6 +211,18 @@ const HTTP: readonly [string, Partial<HttpMatch>, Partial<AuthzRequest>, boolean
   ['an empty header is not present', header('x-empty', [presence]), {}, false],
   ['notValues excludes', header('x-user', [], [prefix('al')]), {}, false],
   ['notValues lets an absent header pass', header('x-other', [], [exact('a')]), {}, true],
+  ['any value is an empty one too', header('x-empty', [{ kind: 'any' }]), {}, true],
+  ['any value is no absent one', header('x-other', [{ kind: 'any' }]), {}, false],
+  ['a value without regard to case', header('x-user', [{ ...exact('ALICE'), ignoreCase: true }]), {}, true],
+  ['a prefix without regard to case', header('x-user', [{ ...prefix('AL'), ignoreCase: true }]), {}, true],
+  ['a suffix without regard to case', header('x-user', [{ ...suffix('Ice'), ignoreCase: true }]), {}, true],
+  [
+    'a part without regard to case',
+    header('x-user', [{ kind: 'contains', value: 'LIC', ignoreCase: true }]),
+    {},
+    true,
+  ],
+  ['with regard to case it is another', header('x-user', [exact('ALICE')]), {}, false],
 ];
 
 test('each L7 field matches as Istio compares it', async t => {
@@ -220,6 +232,41 @@ test('each L7 field matches as Istio compares it', async t => {
   }
   const bad = evaluate(compile([policy([EMPTY_MATCH])]), authzConnection(ORDERS), { ...GET, path: '/a%00b' });
   t.equal(bad.allowed, false, 'a path with NUL is denied whatever the policies say');
+});
+
+test('what is too long for a pattern is denied: a pattern never matches it, and a DENY would be got past', async t => {
+  const long = 'a'.repeat(9_000);
+  const byPath = policy(
+    [match({ http: { ...ANY_HTTP_REQUEST, paths: [{ kind: 'template', value: '/admin/{**}' }] } })],
+    {
+      action: 'deny',
+    },
+  );
+  const byHeader = policy(
+    [match({ http: { ...ANY_HTTP_REQUEST, ...header('x-user', [{ kind: 'regex', value: 'a.*' }]) } })],
+    {
+      action: 'deny',
+    },
+  );
+  const decide = (of: AuthorizationPolicy, over: Partial<AuthzRequest>) =>
+    evaluate(compile([of]), authzConnection(ORDERS), { ...GET, ...over });
+  t.match(decide(byPath, { path: `/admin/${long}` }), { allowed: false, reason: /longer than the 8192/ });
+  t.equal(
+    decide(byPath, { headers: ['x-user', long] }).allowed,
+    true,
+    'what no pattern is about may be long',
+  );
+  t.equal(decide(byPath, { path: `/?${long}` }).allowed, true, 'the query is no part of the path');
+  t.match(decide(byHeader, { headers: ['x-user', long] }), {
+    allowed: false,
+    reason: /longer than the 8192/,
+  });
+  const asked = compile([{ ...byPath, action: 'custom', provider: 'p' }]);
+  t.equal(
+    evaluate(asked, authzConnection(ORDERS), { ...GET, path: `/admin/${long}` }).allowed,
+    false,
+    'and a CUSTOM policy would not be asked',
+  );
 });
 
 const deny = (m: Partial<Match>, name = 'deny-p'): AuthorizationPolicy =>

@@ -1,12 +1,19 @@
 import { cidrContains, type Cidr } from '../workload/cidr.ts';
 import type { IpBytes } from '../workload/ip.ts';
 import { normalizePath } from '../route/path.ts';
-import type { CompiledMatch, CompiledPolicy, CompiledPolicySet, CompiledRule } from './compile.ts';
+import type {
+  CompiledMatch,
+  CompiledPolicy,
+  CompiledPolicySet,
+  CompiledRule,
+  PatternedFields,
+} from './compile.ts';
 import type { AuthzConnection } from './connection.ts';
-import { BAD_PATH, NO_DENY_MATCHED, NO_POLICY, noneAllowed, type Decision } from './decision.ts';
+import { BAD_PATH, NO_DENY_MATCHED, NO_POLICY, noneAllowed, TOO_LONG, type Decision } from './decision.ts';
 import { type HttpSubject, matchesHttp } from './http-match.ts';
 import type { PolicyAction, ServiceAccountMatch } from './policy.ts';
-import type { AuthzRequest } from './request.ts';
+import { MAX_TEXT_CHARS } from '../route/regex/automaton.ts';
+import { type AuthzRequest, someHeaderValue } from './request.ts';
 import { matchesAny } from './string-match.ts';
 import type { TokenIdentity } from './token-identity.ts';
 
@@ -27,8 +34,11 @@ export function evaluate(
 ): Decision {
   const { deny, allow, custom } = policies;
   const denying = request === undefined && custom.length > 0 ? [...deny, ...custom] : deny;
-  if (denying.length === 0 && allow.length === 0) return NO_POLICY;
+  const isOpen = denying.length === 0 && allow.length === 0;
+  if (isOpen && policies.patterned === undefined) return NO_POLICY;
   const subject = request === undefined ? undefined : subjectOf(connection, request, token);
+  if (subject !== undefined && isTooLong(policies.patterned, subject)) return TOO_LONG;
+  if (isOpen) return NO_POLICY;
   if (subject !== undefined && subject.path === undefined) return BAD_PATH;
   const denied = firstMatch(denying, connection, subject);
   if (denied !== undefined) return denied;
@@ -41,6 +51,14 @@ export function evaluate(
       connection,
     )
   );
+}
+
+/** A pattern never matches what is over its bound: a request made long on purpose would get past the DENY. */
+function isTooLong(patterned: PatternedFields | undefined, { path, request }: HttpSubject): boolean {
+  if (patterned === undefined) return false;
+  if (patterned.path && path !== undefined && path.length > MAX_TEXT_CHARS) return true;
+  const isLong = (value: string | undefined): boolean => value !== undefined && value.length > MAX_TEXT_CHARS;
+  return patterned.headers.some(name => someHeaderValue(request.headers, name, isLong));
 }
 
 /** Who has to be asked about a request, each once, in the order of the policies. */

@@ -82,13 +82,15 @@ export interface ClaimValueMatch {
 }
 
 /**
- * `regex` (RE2 syntax, the whole value), `contains` and `template` are for HTTP attributes alone: ztunnels do not know them.
- * In a `template`, `{*}` stands for one path segment and `{**}` for any number of them.
+ * `regex` (RE2 syntax, the whole value), `contains`, `template`, `any` and `ignoreCase` are for HTTP attributes alone:
+ * ztunnels do not know them. In a `template`, `{*}` stands for one path segment and `{**}` for any number of them.
+ * `presence` is a value that is not empty, `any` an empty one too.
  */
 export type StringMatch =
-  | { readonly kind: 'exact'; readonly value: string }
-  | { readonly kind: 'prefix' | 'suffix' | 'regex' | 'contains' | 'template'; readonly value: string }
-  | { readonly kind: 'presence' };
+  | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly value: string; readonly ignoreCase?: true }
+  | { readonly kind: 'contains'; readonly value: string; readonly ignoreCase?: true }
+  | { readonly kind: 'regex' | 'template'; readonly value: string }
+  | { readonly kind: 'presence' | 'any' };
 
 /** An empty `namespace` is the policy's own namespace (resolved where the policy is parsed). */
 export interface ServiceAccountMatch {

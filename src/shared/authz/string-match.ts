@@ -8,9 +8,15 @@ export interface StringMatcher {
 }
 
 type StringPattern =
-  | { readonly kind: 'prefix' | 'suffix' | 'contains'; readonly value: string }
+  | TextPattern
+  | { readonly kind: 'ignoring_case'; readonly lower: TextPattern }
   | { readonly kind: 'regex'; readonly regex: SafeRegex }
-  | { readonly kind: 'presence' };
+  | { readonly kind: 'presence' | 'any' };
+
+interface TextPattern {
+  readonly kind: 'exact' | 'prefix' | 'suffix' | 'contains';
+  readonly value: string;
+}
 
 /**
  * @param normalize applied to every value but `presence` and patterns, for fields that are compared in a normal form (hosts
@@ -25,13 +31,32 @@ export function compileStrings(
   const exact = new Set<string>();
   const patterns: StringPattern[] = [];
   for (const match of values) {
-    if (match.kind === 'exact') exact.add(normalize(match.value));
-    else if (match.kind === 'presence') patterns.push(match);
-    else if (match.kind === 'regex') patterns.push(regexPattern(match.value));
-    else if (match.kind === 'template') patterns.push(regexPattern(templateRegex(match.value)));
-    else patterns.push({ kind: match.kind, value: normalize(match.value) });
+    if (match.kind === 'exact' && match.ignoreCase !== true) exact.add(normalize(match.value));
+    else patterns.push(patternOf(match, normalize));
   }
   return { exact, patterns };
+}
+
+function patternOf(match: StringMatch, normalize: (value: string) => string): StringPattern {
+  switch (match.kind) {
+    case 'presence':
+    case 'any':
+      return match;
+    case 'regex':
+      return regexPattern(match.value);
+    case 'template':
+      return regexPattern(templateRegex(match.value));
+    case 'exact':
+    case 'prefix':
+    case 'suffix':
+    case 'contains': {
+      const { ignoreCase, kind } = match;
+      const value = normalize(match.value);
+      return ignoreCase === true
+        ? { kind: 'ignoring_case', lower: { kind, value: value.toLowerCase() } }
+        : { kind, value };
+    }
+  }
 }
 
 /** One that does not compile never reaches this far (the boundary refuses it). */
@@ -50,9 +75,10 @@ function quoted(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
-/** Whether any value of the field matches. An absent or empty `value` matches nothing, `presence` included. */
+/** Whether any value of the field matches. An absent `value` matches nothing; an empty one nothing but `any`. */
 export function matchesAny(matcher: StringMatcher, value: string | undefined): boolean {
-  if (value === undefined || value === '') return false;
+  if (value === undefined) return false;
+  if (value === '') return matcher.patterns.some(({ kind }) => kind === 'any');
   if (matcher.exact.has(value)) return true;
   for (const pattern of matcher.patterns) if (matchesPattern(pattern, value)) return true;
   return false;
@@ -60,15 +86,30 @@ export function matchesAny(matcher: StringMatcher, value: string | undefined): b
 
 function matchesPattern(pattern: StringPattern, value: string): boolean {
   switch (pattern.kind) {
+    case 'regex':
+      return pattern.regex.matches(value);
+    case 'presence':
+    case 'any':
+      return true;
+    case 'ignoring_case':
+      return matchesText(pattern.lower, value.toLowerCase());
+    case 'exact':
+    case 'prefix':
+    case 'suffix':
+    case 'contains':
+      return matchesText(pattern, value);
+  }
+}
+
+function matchesText(pattern: TextPattern, value: string): boolean {
+  switch (pattern.kind) {
+    case 'exact':
+      return value === pattern.value;
     case 'prefix':
       return value.startsWith(pattern.value);
     case 'suffix':
       return value.endsWith(pattern.value);
     case 'contains':
       return value.includes(pattern.value);
-    case 'regex':
-      return pattern.regex.matches(value);
-    case 'presence':
-      return true;
   }
 }

@@ -209,8 +209,13 @@ function stringMatches(wire: WireFields, field: string): readonly StringMatch[] 
   return readMessages(wire, field).map((match, i) => within(`${field}[${i}]`, () => stringMatch(match)));
 }
 
+/** What both messages can say. */
+type WireStringMatch =
+  | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly value: string }
+  | { readonly kind: 'presence' };
+
 /** A match of no kind we know would be skipped, and a DENY would stop denying: the policy is refused instead. */
-function stringMatch(wire: WireFields): StringMatch {
+function stringMatch(wire: WireFields): WireStringMatch {
   for (const kind of ['exact', 'prefix', 'suffix'] as const) {
     const value = readOptionalText(wire, kind);
     if (value !== undefined) return { kind, value };
@@ -225,17 +230,23 @@ function textMatches(wire: WireFields, field: string): readonly StringMatch[] {
 }
 
 function textMatch(wire: WireFields): StringMatch {
-  for (const kind of ['regex', 'contains', 'template'] as const) {
+  if (readMessage(wire, 'any') !== undefined) return { kind: 'any' };
+  for (const kind of ['regex', 'template'] as const) {
     const value = readOptionalText(wire, kind);
     if (value === undefined) continue;
     if (kind === 'regex') checkRegex(value, kind);
     return { kind, value };
   }
-  return stringMatch(wire);
+  const contained = readOptionalText(wire, 'contains');
+  const match =
+    contained === undefined ? stringMatch(wire) : ({ kind: 'contains', value: contained } as const);
+  return readFlag(wire, 'ignore_case') && 'value' in match ? { ...match, ignoreCase: true } : match;
 }
 
 function stringMatchToWire(match: StringMatch): object {
-  return match.kind === 'presence' ? { presence: {} } : { [match.kind]: match.value };
+  if (!('value' in match)) return { [match.kind]: {} };
+  const fields = { [match.kind]: match.value };
+  return 'ignoreCase' in match ? { ...fields, ignore_case: true } : fields;
 }
 
 function serviceAccounts(wire: WireFields, field: string, policyNamespace: string): Match['serviceAccounts'] {

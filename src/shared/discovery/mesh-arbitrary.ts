@@ -137,10 +137,14 @@ const stringMatch: fc.Arbitrary<StringMatch> = fc.oneof(
 const stringMatches = fc.array(stringMatch, { maxLength: 2 });
 const textMatch: fc.Arbitrary<StringMatch> = fc.oneof(
   stringMatch,
+  fc.record({ kind: fc.constantFrom('regex' as const, 'template' as const), value: name }),
   fc.record({
-    kind: fc.constantFrom('regex' as const, 'contains' as const, 'template' as const),
+    kind: fc.constantFrom('exact' as const, 'prefix' as const, 'suffix' as const, 'contains' as const),
     value: name,
+    ignoreCase: fc.constant(true as const),
   }),
+  fc.record({ kind: fc.constant('contains' as const), value: name }),
+  fc.constant({ kind: 'any' as const }),
 );
 const textMatches = fc.array(textMatch, { maxLength: 2 });
 const accounts = fc.array(fc.record({ namespace: name, serviceAccount: name }), { maxLength: 2 });

@@ -66,7 +66,7 @@ export class Automaton {
 
 const MAX_STATES = 500;
 /** With the bound on steps it bounds the time of one match, even when every character makes a new state. */
-const MAX_TEXT_CHARS = 8192;
+export const MAX_TEXT_CHARS = 8192;
 
 interface State {
   /** Indices of `chars` and `text_end` steps and of `accept`; empty when nothing can match any more. */
