@@ -162,6 +162,41 @@ test('intentions follow the service accounts of the services they name', t => {
   t.end();
 });
 
+test('permissions of an intention are for the waypoint; ztunnels let their source in through it alone', t => {
+  const intentions = `
+apiVersion: consul.hashicorp.com/v1alpha1
+kind: ServiceIntentions
+metadata: {name: payments, namespace: shop}
+spec:
+  destination: {name: payments}
+  sources: [{name: orders, permissions: [{action: allow, http: {pathExact: /pay}}]}]`;
+  const pods = [pod('orders'), pod('payments', { ip: '10.0.0.2' }), service('orders')];
+  const lab = new IndexLab(SHOP, ...pods, service('payments'), intentions);
+  const l4 = (): unknown =>
+    lab.policy('shop/serviceintentions_payments')?.rules.map(({ clauses }) => clauses.map(c => c.matches));
+  const orders = [{ serviceAccounts: [{ namespace: 'shop', serviceAccount: 'orders' }] }];
+  t.match(l4(), [[orders]], 'a connection of the source is refused');
+  const said = (): unknown =>
+    lab.index
+      .statuses()
+      .find(({ key }) => key === 'ServiceIntentions/shop/payments')
+      ?.diagnostics.map(({ message }) => message);
+  t.match(said(), [/Service shop\/payments uses no waypoint.*connections of orders are refused/]);
+
+  lab.apply(WAYPOINT, service('payments', { labels: '{istio.io/use-waypoint: waypoint}' }));
+  t.same(said(), []);
+  t.match(
+    l4(),
+    [[orders, [{ notPrincipals: [{ value: 'td/ns/shop/sa/waypoint' }] }]]],
+    'unless it is the waypoint',
+  );
+  const full = lab.routes('payments')?.authorizationPolicies;
+  t.match(full, [
+    { action: 'deny', rules: [{ clauses: [{}, { matches: [{ http: { notPaths: [{}] } }] }] }] },
+  ]);
+  t.end();
+});
+
 test('routes are made again when the services they lead to come and go', t => {
   const route = `
 apiVersion: gateway.networking.k8s.io/v1

@@ -1,5 +1,6 @@
 import { type AuthorizationPolicy, policyName, type ServiceAccountMatch } from '#shared/authz/policy.ts';
 import type { AuthorizationTranslation } from '../translate/authorization-policy/authorization-policy.ts';
+import { l4Rules } from '../translate/authorization-policy/l4-part.ts';
 import { exemptWaypoint } from '../translate/authorization-policy/exempt-waypoint.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
@@ -15,6 +16,7 @@ import type { MeshObjects } from './mesh-objects.ts';
 import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { servicesOf, specsIn } from './workload-specs.ts';
+import { waypointOfService } from './waypoint-of-service.ts';
 import { waypointPrincipals } from './waypoint-principals.ts';
 
 /**
@@ -41,6 +43,7 @@ export class PolicySet {
       {
         defaultAction: 'allow',
         accountsOf: service => (accounts ??= accountsByService(objects)).get(service) ?? [],
+        withoutWaypoint: service => servicesWithoutWaypoint(objects, service),
       },
     );
   }
@@ -88,7 +91,10 @@ export class PolicySet {
       return [exemptWaypoint(l4, waypointPrincipals(this.#objects, isMeshWide ? undefined : full.namespace))];
     });
     const everywhere = waypointPrincipals(this.#objects, undefined);
-    const intentions = this.#intentions.policies.map(({ policy }) => exemptWaypoint(policy, everywhere));
+    const intentions = this.#intentions.policies.map(({ policy }) => {
+      const { rules } = l4Rules(policy.action, policy.rules);
+      return exemptWaypoint({ ...policy, rules }, everywhere);
+    });
     return [...authorizations, ...intentions, ...this.#mtls.values()];
   }
 
@@ -200,6 +206,14 @@ function selects(policy: Omit<PolicyReach, 'scope'>, spec: WorkloadSpec): boolea
 
 function isAccountOf(account: ServiceAccountMatch, spec: WorkloadSpec): boolean {
   return account.serviceAccount === spec.serviceAccount && account.namespace === spec.namespace;
+}
+
+function servicesWithoutWaypoint(objects: MeshObjects, name: string): readonly string[] {
+  return [...objects.services.namespaces()]
+    .filter(namespace => objects.services.get(namespace, name) !== undefined)
+    .filter(namespace => waypointOfService(objects, namespace, name) === undefined)
+    .map(namespace => `${namespace}/${name}`)
+    .sort();
 }
 
 type Accounts = ReadonlyMap<string, readonly ServiceAccountMatch[]>;

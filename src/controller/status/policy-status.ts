@@ -3,7 +3,7 @@ import type { AuthorizationTranslation } from '../translate/authorization-policy
 import type { MeshObjects } from '../index/mesh-objects.ts';
 import type { Entry } from '../index/parsed-kind.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
-import { waypointOfService } from './waypoint-bound.ts';
+import { waypointOfService } from '../index/waypoint-of-service.ts';
 
 export const ZTUNNEL_ACCEPTED = 'ZtunnelAccepted';
 export const WAYPOINT_ACCEPTED = 'WaypointAccepted';

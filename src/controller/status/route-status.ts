@@ -7,7 +7,7 @@ import type { Entry } from '../index/parsed-kind.ts';
 import type { RouteConflict } from '../index/route-binding.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
 import type { DesiredParent } from './desired-status.ts';
-import { waypointOfService } from './waypoint-bound.ts';
+import { waypointOfService } from '../index/waypoint-of-service.ts';
 
 /**
  * `status.parents` of a Gateway API route: one entry for each parent that is ours to answer for, Services and waypoints.

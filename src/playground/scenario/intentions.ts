@@ -3,6 +3,7 @@ import { request } from './load.ts';
 import type { MeshUnderTest } from './mesh-under-test.ts';
 
 const INTENTIONS = 'examples/shop/manifests/intentions.yaml';
+const PERMISSIONS = 'examples/shop/manifests/intentions-http.yaml';
 const STRICT = 'examples/shop/manifests/strict.yaml';
 const PAYMENTS = 'http://payments.shop:8080/charge';
 const APPLY_MS = 10_000;
@@ -40,6 +41,29 @@ export const INTENTIONS_CHECKS: readonly Check[] = [
         return error === '' ? String(status) : error;
       } finally {
         await mesh.remove(INTENTIONS);
+      }
+    },
+  },
+  {
+    name: 'intentions by request: orders may GET /charge, not /admin, and nothing past the waypoint',
+    async run(mesh) {
+      await mesh.apply(PERMISSIONS);
+      try {
+        const refused = await eventually(APPLY_MS, async () => {
+          const answer = await request(mesh, 'shop/orders-0', 'http://payments.shop:8080/admin/keys');
+          expect(answer.status === 403, `orders got ${answer.status} for /admin/keys, not 403`);
+          return answer;
+        });
+        const hidden = await request(mesh, 'shop/orders-0', 'http://payments.shop:8080/%61dmin/keys');
+        expect(hidden.status === 403, `orders got ${hidden.status} for a path that hides /admin`);
+        const allowed = await request(mesh, 'shop/orders-0', PAYMENTS);
+        expect(allowed.status === 200, `orders got ${allowed.status} for /charge`);
+        const direct = `http://${mesh.podIp('shop/payments-v1-0')}:8080/charge`;
+        const past = await request(mesh, 'shop/orders-0', direct);
+        expect(past.status !== 200, 'orders reached payments by its pod address');
+        return `${refused.status}, ${allowed.status}; ${past.error === '' ? past.status : past.error}`;
+      } finally {
+        await mesh.remove(PERMISSIONS);
       }
     },
   },

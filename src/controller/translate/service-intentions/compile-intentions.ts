@@ -1,7 +1,8 @@
 import { EMPTY_MATCH } from '#shared/authz/policy.ts';
-import type { AuthorizationPolicy, Rule, ServiceAccountMatch } from '#shared/authz/policy.ts';
+import type { AuthorizationPolicy, Clause, Rule, ServiceAccountMatch } from '#shared/authz/policy.ts';
 import type { Diagnostic } from '../diagnostic.ts';
-import type { IntentionSource, ServiceIntentions } from './service-intentions.ts';
+import { allowRules, denyRules } from './permission-rules.ts';
+import type { ServiceIntentions, Verdict } from './service-intentions.ts';
 
 export interface IntentionOptions {
   /** What holds where no intention says anything; Consul's ACL default policy. */
@@ -11,6 +12,8 @@ export interface IntentionOptions {
    * itself. Empty when nothing of that name is known.
    */
   accountsOf(serviceName: string): readonly ServiceAccountMatch[];
+  /** Services of this name, `<namespace>/<name>`, whose requests pass no waypoint. */
+  withoutWaypoint(serviceName: string): readonly string[];
 }
 
 /** One policy and the workloads it is to be named for in `authorizationPolicies`. */
@@ -41,6 +44,7 @@ export function compileIntentions(
     if (destination === '*') continue;
     const selects = accounts(intentions, destination, options, diagnostics);
     const verdicts = verdictsFor(intentions, wildcard, options.defaultAction);
+    reportUnseen(intentions, options, diagnostics);
     policies.push({ policy: policyOf(verdicts, intentions, options, diagnostics), selects });
   }
   if (wildcard !== undefined) {
@@ -77,8 +81,8 @@ function oneForEachDestination(
 }
 
 interface Verdicts {
-  readonly named: ReadonlyMap<string, IntentionSource['action']>;
-  readonly others: IntentionSource['action'];
+  readonly named: ReadonlyMap<string, Verdict>;
+  readonly others: Verdict;
 }
 
 /** What holds for each source of one destination. */
@@ -87,12 +91,12 @@ function verdictsFor(
   wildcard: ServiceIntentions | undefined,
   defaultAction: 'allow' | 'deny',
 ): Verdicts {
-  const named = new Map<string, IntentionSource['action']>();
+  const named = new Map<string, Verdict>();
   for (const level of [exact, wildcard]) {
-    let others: IntentionSource['action'] | undefined;
-    for (const { name, action } of level?.sources ?? []) {
-      if (name === '*') others = action;
-      else if (!named.has(name)) named.set(name, action);
+    let others: Verdict | undefined;
+    for (const { name, verdict } of level?.sources ?? []) {
+      if (name === '*') others = verdict;
+      else if (!named.has(name)) named.set(name, verdict);
     }
     // Any source to this destination counts more than a named source to any destination.
     if (others !== undefined) return { named, others };
@@ -101,8 +105,8 @@ function verdictsFor(
 }
 
 /**
- * Where others are denied, an ALLOW for the allowed; where they are allowed, a DENY for the denied. Bears the name of the
- * most exact object: a refusal's reason is to lead the operator to it.
+ * Where others are allowed, a DENY for what is denied; else an ALLOW for what is allowed. Bears the name of the most exact
+ * object: a refusal's reason is to lead the operator to it.
  */
 function policyOf(
   verdicts: Verdicts,
@@ -110,13 +114,18 @@ function policyOf(
   options: IntentionOptions,
   diagnostics: Diagnostic[],
 ): AuthorizationPolicy {
-  const action = verdicts.others === 'deny' ? 'allow' : 'deny';
+  const action = verdicts.others === 'allow' ? 'deny' : 'allow';
   const rules: Rule[] = [];
+  const named: ServiceAccountMatch[] = [];
   for (const [source, verdict] of verdicts.named) {
-    if (verdict === verdicts.others) continue;
     const serviceAccounts = accounts(intentions, source, options, diagnostics);
-    if (serviceAccounts.length > 0)
-      rules.push({ clauses: [{ matches: [{ ...EMPTY_MATCH, serviceAccounts }] }] });
+    if (serviceAccounts.length === 0) continue;
+    named.push(...serviceAccounts);
+    rules.push(...rulesOf(action, verdict, [{ matches: [{ ...EMPTY_MATCH, serviceAccounts }] }]));
+  }
+  if (typeof verdicts.others !== 'string') {
+    const others = { matches: [{ ...EMPTY_MATCH, notServiceAccounts: named }] };
+    rules.push(...rulesOf(action, verdicts.others, named.length === 0 ? [] : [others]));
   }
   // As `kubectl get serviceintentions` finds it. No object's name holds an underscore, so this one meets no other.
   const name = `serviceintentions_${intentions.name}`;
@@ -129,6 +138,28 @@ function policyOf(
     dryRun: false,
     provider: undefined,
   };
+}
+
+function rulesOf(action: 'allow' | 'deny', verdict: Verdict, source: readonly Clause[]): readonly Rule[] {
+  if (typeof verdict === 'string') return verdict === action ? [{ clauses: source }] : [];
+  return action === 'allow' ? allowRules(verdict, source) : denyRules(verdict, source);
+}
+
+/** Requests that pass no waypoint are seen by nobody: their connections are refused, as Consul does where it cannot see them. */
+function reportUnseen(
+  intentions: ServiceIntentions,
+  options: IntentionOptions,
+  diagnostics: Diagnostic[],
+): void {
+  intentions.sources.forEach(({ name, verdict }, index) => {
+    if (typeof verdict === 'string') return;
+    for (const service of options.withoutWaypoint(intentions.destination)) {
+      const source = name === '*' ? 'every other source' : name;
+      const message = `Service ${service} uses no waypoint, so nobody sees its requests: connections of ${source} are refused`;
+      const fix = 'label the Service istio.io/use-waypoint';
+      report(diagnostics, intentions, `spec.sources[${index}].permissions`, name, message, fix, 'ignored');
+    }
+  });
 }
 
 function accounts(

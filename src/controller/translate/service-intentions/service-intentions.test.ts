@@ -12,6 +12,7 @@ const KNOWN = ['frontend', 'orders', 'payments', 'fraud'];
 const OPTIONS: IntentionOptions = {
   defaultAction: 'allow',
   accountsOf: name => (KNOWN.includes(name) ? [{ namespace: 'shop', serviceAccount: name }] : []),
+  withoutWaypoint: () => [],
 };
 
 test('translations by example', async t => {
@@ -34,7 +35,7 @@ function intentions(...lines: readonly string[]): ServiceIntentions[] {
   for (const line of lines) {
     const [source = '', destination = '', action = ''] = line.split(/[> ]/);
     const list = byDestination.get(destination) ?? [];
-    list.push({ name: source, action: action === 'allow' ? 'allow' : 'deny' });
+    list.push({ name: source, verdict: action === 'allow' ? 'allow' : 'deny' });
     byDestination.set(destination, list);
   }
   return [...byDestination].map(([destination, sources]) => ({
@@ -149,6 +150,10 @@ const spec = (over: object): object => ({
 });
 const sources = (...list: object[]): object => spec({ sources: list });
 
+const permission = (http: object): object => ({ action: 'allow', http });
+const permissions = (...list: object[]): object => sources({ name: 'b', permissions: list });
+const AT = 'spec.sources[0].permissions[0]';
+
 const REJECTED: readonly [string, object, string, RegExp][] = [
   ['no destination', { sources: [{ name: 'b', action: 'allow' }] }, 'spec.destination', /is required/],
   ['no sources', spec({ sources: [] }), 'spec.sources', /is empty/],
@@ -168,7 +173,82 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'spec.sources',
     /"b" twice/,
   ],
-  ['permissions', sources({ name: 'b', permissions: [] }), 'spec.sources[0].permissions', /not supported/],
+  ['no permissions', sources({ name: 'b', permissions: [] }), 'spec.sources[0].permissions', /is empty/],
+  [
+    'permissions beside an action',
+    sources({ name: 'b', action: 'allow', permissions: [permission({ pathPrefix: '/' })] }),
+    'spec.sources[0].permissions',
+    /together with action/,
+  ],
+  [
+    'permissions for every service',
+    { destination: { name: '*' }, sources: [{ name: 'b', permissions: [permission({ pathPrefix: '/' })] }] },
+    'spec.sources',
+    /for every service/,
+  ],
+  [
+    'too many permissions',
+    sources({ name: 'b', permissions: Array.from({ length: 65 }, () => permission({ pathPrefix: '/' })) }),
+    'spec.sources[0].permissions',
+    /more than 64/,
+  ],
+  [
+    'a permission without an action',
+    permissions({ http: { pathPrefix: '/' } }),
+    `${AT}.action`,
+    /is required/,
+  ],
+  ['a permission that asks for nothing', permissions({ action: 'allow' }), `${AT}.http`, /asks for nothing/],
+  ['a permission of an empty http', permissions(permission({})), `${AT}.http`, /asks for nothing/],
+  [
+    'a permission with a token',
+    permissions({ ...permission({ pathPrefix: '/' }), jwt: { providers: [] } }),
+    `${AT}.jwt`,
+    /not supported/,
+  ],
+  [
+    'two kinds of path',
+    permissions(permission({ pathExact: '/a', pathPrefix: '/b' })),
+    `${AT}.http.pathExact`,
+    /another kind of path/,
+  ],
+  [
+    'a path that is not absolute',
+    permissions(permission({ pathPrefix: 'a' })),
+    `${AT}.http.pathPrefix`,
+    /no absolute path/,
+  ],
+  [
+    'a pattern that is malformed',
+    permissions(permission({ pathRegex: '(' })),
+    `${AT}.http.pathRegex`,
+    /not closed/,
+  ],
+  ['a method that is none', permissions(permission({ methods: ['G T'] })), `${AT}.http.methods`, /no method/],
+  [
+    'a header without a match',
+    permissions(permission({ header: [{ name: 'a' }] })),
+    `${AT}.http.header[0].exact`,
+    /only one of them/,
+  ],
+  [
+    'a header with two matches',
+    permissions(permission({ header: [{ name: 'a', exact: 'b', present: true }] })),
+    `${AT}.http.header[0].exact`,
+    /only one of them/,
+  ],
+  [
+    'a header that is none',
+    permissions(permission({ header: [{ name: 'a b', present: true }] })),
+    `${AT}.http.header[0].name`,
+    /no header name/,
+  ],
+  [
+    'a pattern without regard to case',
+    permissions(permission({ header: [{ name: 'a', regex: 'b', ignoreCase: true }] })),
+    `${AT}.http.header[0].ignoreCase`,
+    /no meaning/,
+  ],
   ['a peer', sources({ name: 'b', action: 'allow', peer: 'c' }), 'spec.sources[0].peer', /not supported/],
   ['a token', spec({ jwt: {} }), 'spec.jwt', /not supported/],
 ];

@@ -1,6 +1,7 @@
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { type Permission, readPermission } from './permission.ts';
 
 /** Consul ServiceIntentions for one destination, as written; policies come of all of them (`compileIntentions`). */
 export interface ServiceIntentions {
@@ -15,8 +16,11 @@ export interface ServiceIntentions {
 export interface IntentionSource {
   /** Name of a service, or `*`. */
   readonly name: string;
-  readonly action: 'allow' | 'deny';
+  readonly verdict: Verdict;
 }
+
+/** Of connections; a list says it request by request. */
+export type Verdict = 'allow' | 'deny' | readonly Permission[];
 
 export function translateServiceIntentions(object: KubeObject): Translated<ServiceIntentions> {
   const diagnostics = new Diagnostics(object);
@@ -38,6 +42,8 @@ function readIntentions(spec: Fields): Pick<ServiceIntentions, 'destination' | '
   spec.refused('jwt', 'remove it; tokens are not checked yet');
   const sources = spec.objects('sources', readSource);
   if (sources.length === 0) spec.reject('sources', 'is empty', 'name at least one source, or "*"');
+  if (destination === '*' && sources.some(({ verdict }) => typeof verdict !== 'string'))
+    spec.reject('sources', 'holds permissions for every service', 'name one service in destination.name');
   const names = sources.map(source => source.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) spec.reject('sources', `names the source "${twice}" twice`, 'keep one of them');
@@ -46,12 +52,28 @@ function readIntentions(spec: Fields): Pick<ServiceIntentions, 'destination' | '
 
 function readSource(fields: Fields): IntentionSource {
   fields.string('description');
-  fields.refused('permissions', 'use action here, and an AuthorizationPolicy for HTTP attributes');
   for (const key of ['peer', 'samenessGroup'])
     fields.refused(key, 'remove it; other clusters are not known yet');
+  return { name: readName(fields), verdict: readVerdict(fields) };
+}
+
+/** Each permission is compared with those above it: the bound keeps a policy at a size that proxies can hold. */
+const MAX_PERMISSIONS = 64;
+
+function readVerdict(fields: Fields): Verdict {
   const action = fields.oneOf('action', ['allow', 'deny']);
-  if (action === undefined && !fields.has('permissions')) fields.requiredString('action');
-  return { name: readName(fields), action: action ?? 'deny' };
+  const permissions = fields.objects('permissions', readPermission);
+  if (!fields.has('permissions')) {
+    if (action === undefined) fields.requiredString('action');
+    return action ?? 'deny';
+  }
+  if (action !== undefined)
+    fields.reject('permissions', 'cannot be together with action', 'keep the one you mean');
+  if (permissions.length === 0)
+    fields.reject('permissions', 'is empty', 'name at least one, or use action in their place');
+  if (permissions.length > MAX_PERMISSIONS)
+    fields.reject('permissions', `holds more than ${MAX_PERMISSIONS}`, 'put paths of one prefix together');
+  return permissions;
 }
 
 /** Consul's namespaces and partitions do not exist here; `default` is what is written where there are none. */
