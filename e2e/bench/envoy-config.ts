@@ -19,11 +19,11 @@ export interface TunnelledPort {
   readonly target: Address;
 }
 
-type Json = { readonly [key: string]: unknown };
+export type Json = { readonly [key: string]: unknown };
 
-const TYPE = 'type.googleapis.com/envoy.';
+export const TYPE = 'type.googleapis.com/envoy.';
 /** The windows of HBONE peers. */
-const HTTP2 = {
+export const HTTP2 = {
   initial_stream_window_size: 4_194_304,
   initial_connection_window_size: 16_777_216,
   max_concurrent_streams: 100,
@@ -124,11 +124,11 @@ function connectRoute(target: Address): Json {
   };
 }
 
-function bootstrap(listeners: readonly Json[], clusters: readonly Json[]): Json {
+export function bootstrap(listeners: readonly Json[], clusters: readonly Json[]): Json {
   return { static_resources: { listeners, clusters } };
 }
 
-function listener(address: Address, filters: readonly Json[], chain: Json = {}): Json {
+export function listener(address: Address, filters: readonly Json[], chain: Json = {}): Json {
   return {
     name: `${address.ip}:${address.port}`,
     address: socketAddress(address),
@@ -136,7 +136,7 @@ function listener(address: Address, filters: readonly Json[], chain: Json = {}):
   };
 }
 
-function cluster(name: string, address: Address): Json {
+export function cluster(name: string, address: Address): Json {
   const endpoint = { endpoint: { address: socketAddress(address) } };
   return {
     name,
@@ -154,21 +154,24 @@ function socketAddress({ ip, port }: Address): Json {
 }
 
 /** In its default format: ztunnel writes a line for each connection too. */
-function accessLog(): Json {
+export function accessLog(): Json {
   return {
     name: 'envoy.access_loggers.stdout',
     typed_config: { '@type': `${TYPE}extensions.access_loggers.stream.v3.StdoutAccessLog` },
   };
 }
 
-function routerFilter(): Json {
+export function routerFilter(): Json {
   return {
     name: 'envoy.filters.http.router',
     typed_config: { '@type': `${TYPE}extensions.filters.http.router.v3.Router` },
   };
 }
 
-function transportSocket(context: 'UpstreamTlsContext' | 'DownstreamTlsContext', tls: EnvoyTlsFiles): Json {
+export function transportSocket(
+  context: 'UpstreamTlsContext' | 'DownstreamTlsContext',
+  tls: EnvoyTlsFiles,
+): Json {
   const sanMatch = { san_type: 'URI', matcher: { exact: tls.peerIdentity } };
   return {
     name: 'tls',

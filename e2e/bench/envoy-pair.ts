@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Daemon } from './command.ts';
 import { type Contender, whenReady } from './contender.ts';
 import { envoyInbound, envoyOutbound } from './envoy-config.ts';
-import { issueFakeMaterial } from './fake-material.ts';
+import { writeEnvoyTls } from './envoy-tls.ts';
 import { IPERF_PORT, NGINX_PORT, type Topology, waitForPort } from './topology.ts';
 
 const HBONE_PORT = 15008;
@@ -19,7 +19,6 @@ export async function envoyPair(
   envoy: string,
   workers: number,
 ): Promise<Contender> {
-  const material = await issueFakeMaterial(BENCH_IDENTITY);
   const { client, server } = topology;
   const hbone = { ip: server.ip, port: HBONE_PORT };
   const ports = [NGINX_PORT, IPERF_PORT];
@@ -28,12 +27,7 @@ export async function envoyPair(
     writeFileSync(path, content);
     return path;
   };
-  const tls = {
-    certChain: write('chain.pem', material.certChainPem),
-    privateKey: write('key.pem', material.privateKeyPem),
-    trustBundle: write('roots.pem', material.trustBundlePem),
-    peerIdentity: BENCH_IDENTITY,
-  };
+  const tls = await writeEnvoyTls(directory, BENCH_IDENTITY, BENCH_IDENTITY);
   const targets = ports.map(port => ({ ip: server.ip, port }));
   const tunnelled = targets.map(target => ({
     listen: { ip: '0.0.0.0', port: target.port + CAPTURE_OFFSET },

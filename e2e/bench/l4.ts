@@ -4,7 +4,9 @@ import { envoyPair } from './envoy-pair.ts';
 import { httpLoad, streamLoad } from './load.ts';
 import type { Metric } from './result.ts';
 import { IPERF_PORT, NGINX_PORT, type Topology } from './topology.ts';
-import { ztunnelPair, type ZtunnelPairOptions } from './ztunnel-pair.ts';
+import type { OurOptions, Suite } from './suite.ts';
+import { ztunnelPair } from './ztunnel-pair.ts';
+import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 
 const GB = 1e9;
 const SETTLE_MS = 3_000;
@@ -30,12 +32,12 @@ export const L4_METRICS: readonly Metric[] = [
 ];
 
 /** Pairs of as many traffic threads a process. */
-export async function l4Contenders(
+async function l4Contenders(
   topology: Topology,
   directory: string,
   envoy: string,
-  { workers, engine }: ZtunnelPairOptions,
-): Promise<readonly Contender[]> {
+  { workers, engine }: OurOptions,
+): Promise<readonly [Contender, Contender]> {
   return [
     await ztunnelPair(topology, directory, { workers, engine }),
     await envoyPair(topology, directory, envoy, workers),
@@ -43,7 +45,7 @@ export async function l4Contenders(
 }
 
 /** One round of one contender. */
-export async function measureL4(
+async function measureL4(
   topology: Topology,
   daemons: readonly Daemon[],
   seconds: number,
@@ -75,3 +77,11 @@ export async function measureL4(
   into.add('throughput up, 4 streams', four.gbitPerSecond);
   into.add('peak memory under load, larger side', largestPeakMb(daemons));
 }
+
+export const l4Suite: Suite = {
+  tools: ['ip', 'nft', 'nginx', 'iperf3', 'wrk', 'python3'],
+  workers: defaultTrafficThreads(),
+  metrics: () => L4_METRICS,
+  contenders: l4Contenders,
+  measure: (topology, _directory, daemons, seconds, into) => measureL4(topology, daemons, seconds, into),
+};

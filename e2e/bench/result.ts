@@ -56,7 +56,7 @@ export function formatTable(rows: readonly Row[]): string {
   const cells = [
     ['', 'ours', 'peer', 'ratio', 'goal', 'ok?'],
     ...rows.map(r => [
-      `${r.name} (${r.unit})`,
+      r.unit === '' ? r.name : `${r.name} (${r.unit})`,
       formatNumber(r.ours),
       formatNumber(r.peer),
       r.ratio.toFixed(2),
@@ -70,6 +70,11 @@ export function formatTable(rows: readonly Row[]): string {
       row.map((c, i) => (i === 0 ? c.padEnd(widths[i] ?? 0) : c.padStart(widths[i] ?? 0))).join('  '),
     )
     .join('\n');
+}
+
+/** Names of the rows whose goal was not reached. */
+export function missedGoals(rows: readonly Row[]): readonly string[] {
+  return rows.filter(row => !row.ok).map(row => row.name);
 }
 
 function isReached(goal: Goal, ours: number, ratio: number): boolean {

@@ -5,32 +5,33 @@ import { type Contender, largestPeakMb, type SampleSet, withCpu } from './conten
 import { envoyPair } from './envoy-pair.ts';
 import type { Metric } from './result.ts';
 import type { Topology } from './topology.ts';
-import { ztunnelPair, type ZtunnelPairOptions } from './ztunnel-pair.ts';
+import type { OurOptions, Suite } from './suite.ts';
+import { ztunnelPair } from './ztunnel-pair.ts';
 
 const CLIENT = fileURLToPath(new URL('storm-client.ts', import.meta.url));
 const HBONE_PORT = 15008;
 const CONCURRENCY = 64;
 
-export const STORM_METRICS: readonly Metric[] = [
+const STORM_METRICS: readonly Metric[] = [
   { name: 'handshakes', unit: '1/s', goal: { kind: 'ratio_at_least', value: 1 } },
   { name: 'CPU per 1000 handshakes, both processes', unit: 's', goal: { kind: 'none' } },
   { name: 'peak memory, larger process', unit: 'MB', goal: { kind: 'none' } },
 ];
 
 /** New HBONE connections, each with a full handshake and verified both ways, to the server's proxy. */
-export async function stormContenders(
+async function stormContenders(
   topology: Topology,
   directory: string,
   envoy: string,
-  ours: ZtunnelPairOptions,
-): Promise<readonly Contender[]> {
+  ours: OurOptions,
+): Promise<readonly [Contender, Contender]> {
   return [
     await ztunnelPair(topology, directory, ours),
     await envoyPair(topology, directory, envoy, ours.workers),
   ];
 }
 
-export async function measureStorm(
+async function measureStorm(
   { client, server }: Topology,
   daemons: readonly Daemon[],
   seconds: number,
@@ -56,3 +57,11 @@ export function handshakesOf(output: string): number {
     throw new Error(`storm: not every handshake succeeded: ${output.trim()}`);
   return handshakes;
 }
+
+export const stormSuite: Suite = {
+  tools: ['ip', 'nft', 'nginx', 'iperf3', 'python3'],
+  workers: 1,
+  metrics: () => STORM_METRICS,
+  contenders: stormContenders,
+  measure: (topology, _directory, daemons, seconds, into) => measureStorm(topology, daemons, seconds, into),
+};

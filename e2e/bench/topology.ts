@@ -100,7 +100,7 @@ async function link(client: NamedNamespace, server: NamedNamespace): Promise<voi
       'net.ipv4.ip_local_port_range=1024 65535',
       'net.ipv4.tcp_tw_reuse=1',
       // Nor may a client take the port that the next contender listens on.
-      'net.ipv4.ip_local_reserved_ports=5201,8080,8081,15000-15300,18080',
+      'net.ipv4.ip_local_reserved_ports=5201,8080,8081,15000-15300,18080-18130',
     ]);
   }
 }

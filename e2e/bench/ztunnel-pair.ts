@@ -4,19 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { bundleTier } from './bundle.ts';
 import type { Daemon } from './command.ts';
 import { type Contender, whenReady } from './contender.ts';
+import { nodeFlags } from './node-flags.ts';
+import type { OurOptions } from './suite.ts';
 import type { Namespace, Topology } from './topology.ts';
 
 const PROTO = fileURLToPath(new URL('../../src/shared/discovery/proto', import.meta.url));
 const READY_TRIES = 200;
-
-export const ENGINE_SETTINGS = ['auto', 'native', 'node'] as const;
-export type EngineSetting = (typeof ENGINE_SETTINGS)[number];
-
-export interface ZtunnelPairOptions {
-  /** Traffic threads of each process. */
-  readonly workers: number;
-  readonly engine: EngineSetting;
-}
 
 /**
  * The real ztunnel as it is shipped, one process for each end, each with one pod that it captures in the kernel. What a
@@ -25,7 +18,7 @@ export interface ZtunnelPairOptions {
 export async function ztunnelPair(
   topology: Topology,
   directory: string,
-  { workers, engine }: ZtunnelPairOptions,
+  { workers, engine }: OurOptions,
 ): Promise<Contender> {
   const entry = await bundleTier('ztunnel', ['main.ts', 'workers/worker-main.ts'], directory);
   cpSync(PROTO, join(directory, 'ztunnel', 'proto'), { recursive: true });
@@ -63,12 +56,6 @@ export async function ztunnelPair(
       for (const pod of pods) await pod.namespace.run('nft', ['flush', 'ruleset']);
     },
   };
-}
-
-/** `BENCH_NODE_FLAGS`: to profile (`--cpu-prof`), or to try what a flag would give. */
-function nodeFlags(): string[] {
-  const flags = process.env['BENCH_NODE_FLAGS'] ?? '';
-  return ['--disable-warning=ExperimentalWarning', ...flags.split(' ').filter(flag => flag !== '')];
 }
 
 interface Pod {

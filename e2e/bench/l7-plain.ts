@@ -1,5 +1,4 @@
-import type { ZtunnelPairOptions } from './ztunnel-pair.ts';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleTier } from './bundle.ts';
 import type { Daemon } from './command.ts';
@@ -14,12 +13,12 @@ import {
 import { envoyHttpProxy } from './envoy-config.ts';
 import { httpLoad } from './load.ts';
 import type { Metric } from './result.ts';
+import type { OurOptions, Suite } from './suite.ts';
 import { NGINX_PORT, type Topology, waitForPort } from './topology.ts';
 
 const PROXY_PORT = 8081;
-const WAYPOINT = 'src/waypoint/main.ts';
 
-export const L7_METRICS: readonly Metric[] = [
+const L7_METRICS: readonly Metric[] = [
   { name: 'RPS, 1 connection', unit: '1/s', goal: { kind: 'none' } },
   { name: 'RPS, 32 connections', unit: '1/s', goal: { kind: 'ratio_at_least', value: 1.8 } },
   { name: 'RPS, 256 connections', unit: '1/s', goal: { kind: 'ratio_at_least', value: 1.8 } },
@@ -34,14 +33,12 @@ export const L7_METRICS: readonly Metric[] = [
 ];
 
 /** The waypoint's plaintext mode against Envoy as an HTTP/1.1 proxy, one worker each. */
-export async function l7Contenders(
+async function l7Contenders(
   topology: Topology,
   directory: string,
   envoy: string,
-  { workers, engine }: ZtunnelPairOptions,
-): Promise<readonly Contender[]> {
-  if (!existsSync(new URL(`../../${WAYPOINT}`, import.meta.url)))
-    throw new Error(`${WAYPOINT} does not exist yet: there is nothing to compare`);
+  { workers, engine }: OurOptions,
+): Promise<readonly [Contender, Contender]> {
   const { client, server } = topology;
   const entry = await bundleTier('waypoint', ['main.ts'], directory);
   const config = join(directory, 'envoy-http.json');
@@ -65,7 +62,7 @@ export async function l7Contenders(
   ];
 }
 
-export async function measureL7(
+async function measureL7(
   topology: Topology,
   daemons: readonly Daemon[],
   seconds: number,
@@ -85,3 +82,11 @@ export async function measureL7(
   }
   into.add('peak memory under load', largestPeakMb(daemons));
 }
+
+export const l7PlainSuite: Suite = {
+  tools: ['ip', 'nginx', 'wrk', 'iperf3', 'python3'],
+  workers: 1,
+  metrics: () => L7_METRICS,
+  contenders: l7Contenders,
+  measure: (topology, _directory, daemons, seconds, into) => measureL7(topology, daemons, seconds, into),
+};

@@ -1,0 +1,76 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Daemon } from '../command.ts';
+import { whenReady } from '../contender.ts';
+import { BENCH_IDENTITY } from '../envoy-pair.ts';
+import { issueFakeMaterial } from '../fake-material.ts';
+import { type Topology, waitForPort } from '../topology.ts';
+import { BENCH_SERVICES, HBONE_PORT, pathOf, serviceOf } from './address-plan.ts';
+import { runBeside, startBeside } from './pinned.ts';
+
+const READY_TRIES = 100;
+const RETRY_MS = 200;
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning'];
+const program = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+/** What stands on both sides of a measured waypoint: the same programs for every contender, started afresh with each. */
+export class Stage {
+  readonly #topology: Topology;
+  readonly #materialPath: string;
+  #daemons: readonly Daemon[] = [];
+
+  private constructor(topology: Topology, materialPath: string) {
+    this.#topology = topology;
+    this.#materialPath = materialPath;
+  }
+
+  static async create(topology: Topology, directory: string): Promise<Stage> {
+    const materialPath = join(directory, 'peer-material.json');
+    writeFileSync(materialPath, JSON.stringify(await issueFakeMaterial(BENCH_IDENTITY)));
+    return new Stage(topology, materialPath);
+  }
+
+  async start(): Promise<void> {
+    const { client, server } = this.#topology;
+    const node = (place: typeof client, name: string, ...args: string[]): Daemon =>
+      startBeside(place, process.execPath, [...NODE_FLAGS, program(name), this.#materialPath, ...args]);
+    this.#daemons = [
+      node(server, 'hbone-endpoint.ts', server.ip),
+      node(client, 'hbone-edge.ts', client.ip, client.ip),
+    ];
+    await whenReady(this.#daemons, async () => {
+      await waitForPort(client, server.ip, HBONE_PORT, this.#daemons);
+      for (const { edgePort } of BENCH_SERVICES)
+        await waitForPort(client, client.ip, edgePort, this.#daemons);
+    });
+  }
+
+  /** Until a request has come through the waypoint; it knows its routes some time after it listens. */
+  async answers(waypoint: Daemon): Promise<void> {
+    const { client } = this.#topology;
+    const url = `http://${client.ip}:${serviceOf({ protocol: 'h1', rules: 1000 }).edgePort}${pathOf('1 KB')}`;
+    let last = '';
+    for (let tries = 0; tries < READY_TRIES; tries++) {
+      if (!waypoint.isRunning) throw new Error(`the waypoint ended early: ${waypoint.said.trim()}`);
+      try {
+        await runBeside(
+          client,
+          'curl',
+          ['-sS', '--fail-with-body', '-m', '2', '-o', '/dev/null', url],
+          5_000,
+        );
+        return;
+      } catch (error) {
+        last = error instanceof Error ? error.message : String(error);
+        await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    throw new Error(`no answer came through the waypoint: ${last}; ${waypoint.said.trim()}`);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#daemons.map(daemon => daemon.stop()));
+    this.#daemons = [];
+  }
+}
