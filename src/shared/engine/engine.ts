@@ -23,6 +23,12 @@ export interface Engine {
 
   /** Parses and checks the PEM material once; handshakes then share it. Throws `ChannelError` when it does not parse. */
   createTlsContext(material: TlsMaterial): TlsContext;
+
+  /**
+   * As `createTlsContext`, for a client of servers outside the mesh (`TlsOptions.server`): TLS 1.2 and 1.3, and no identity of
+   * its own unless one is given.
+   */
+  createForeignTlsContext(material: ForeignTlsMaterial): TlsContext;
 }
 
 export type ListenTarget = (
@@ -82,6 +88,15 @@ export interface TlsMaterial {
   readonly trustBundlePem: string;
 }
 
+export interface ForeignTlsMaterial {
+  /** PEM. Undefined: the authorities that the machine trusts, or the runtime's where it has none. */
+  readonly trustedRootsPem: string | undefined;
+  /** PEM. Not empty: every certificate of a server's chain is looked up, and refused where no list says anything about it. */
+  readonly revocationListsPem: string;
+  /** Shown to servers that ask for one. */
+  readonly client: Pick<TlsMaterial, 'certChainPem' | 'privateKeyPem'> | undefined;
+}
+
 /** Opaque: made by `createTlsContext` and understood by the engine that made it. */
 export interface TlsContext {
   readonly notAfter: number;
@@ -91,6 +106,19 @@ export interface TlsContext {
 export interface TlsOptions {
   readonly alpn: readonly string[];
   readonly timeoutMs: number;
-  /** True: the peer must present a certificate that chains to the bundle. False: a server that accepts anonymous clients. */
+  /**
+   * True: the peer must present a certificate that chains to the bundle. False: a server that accepts anonymous clients, or a
+   * client that takes whatever server answers.
+   */
   readonly verifyPeer: boolean;
+  /** With a context of `createForeignTlsContext`. */
+  readonly server?: ForeignServer;
+}
+
+/** A server that is known by the names in its certificate. It may choose no protocol at all (`alpn` is '' then). */
+export interface ForeignServer {
+  /** Told to the server (SNI). Undefined: nothing is; an IP address is no such name (RFC 6066 §3). */
+  readonly serverName: string | undefined;
+  /** One of them must be in the certificate: a DNS name, an IP address, or a URI. Empty: whoever the authorities know. */
+  readonly names: readonly string[];
 }

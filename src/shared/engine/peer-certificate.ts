@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { ChannelError } from './channel.ts';
 import type { TlsOptions } from './engine.ts';
+import { serverNameError } from './server-name.ts';
 import { parseUriNames } from './subject-alt-names.ts';
 
 /** What the handshake established, read once: the certificate objects need not live as long as the connection. */
@@ -44,7 +45,9 @@ export function checkHandshake(
   nowMs: number,
 ): HandshakeFacts {
   const { alpn, keyExchangeGroup, peer, tlsVersion, verifyError } = readings;
-  if (options.alpn.length > 0 && !options.alpn.includes(alpn))
+  const { server } = options;
+  const choseNothing = server !== undefined && alpn === '';
+  if (options.alpn.length > 0 && !options.alpn.includes(alpn) && !choseNothing)
     throw failure(`the peer offers none of the protocols ${options.alpn.join(', ')} (ALPN)`);
   const common = { alpn, tlsVersion, keyExchangeGroup };
   if (peer === undefined) {
@@ -54,7 +57,11 @@ export function checkHandshake(
   if (options.verifyPeer) {
     if (verifyError !== undefined) throw failure(`the peer's certificate is not trusted: ${verifyError}`);
     verifyValidity("the peer's certificate", peer.notBefore, peer.notAfter, nowMs);
+    const nameError = server && serverNameError(peer.leaf, server.names);
+    if (nameError !== undefined) throw failure(nameError);
   }
+  if (server !== undefined)
+    return { ...common, peerLeaf: peer.leaf, peerUris: [], peerNotAfter: peer.notAfter };
   if (peer.uris === undefined) throw failure("the peer's subject alternative names do not parse");
   return { ...common, peerLeaf: peer.leaf, peerUris: peer.uris, peerNotAfter: peer.notAfter };
 }

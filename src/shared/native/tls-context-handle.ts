@@ -12,6 +12,7 @@ const Ctrl = {
   minProtoVersion: 123,
   maxProtoVersion: 124,
 } as const;
+const TLS1_2_VERSION = 0x0303n;
 const TLS1_3_VERSION = 0x0304n;
 const MODE_PARTIAL_WRITE = 0x1n;
 /** A write that could not go out is tried again with the same bytes, which may have moved to another place meanwhile. */
@@ -21,6 +22,9 @@ const MODE_RELEASE_BUFFERS = 0x10n;
 const SESS_CACHE_OFF = 0n;
 const OP_NO_TICKET = 1n << 14n;
 const OP_NO_RENEGOTIATION = 1n << 30n;
+/** include/openssl/x509_vfy.h: every certificate of the chain but a root must be in the realm of a list, and not on it. */
+const X509_V_FLAG_CRL_CHECK = 0x4n;
+const X509_V_FLAG_CRL_CHECK_ALL = 0x8n;
 const SSL_TLSEXT_ERR_OK = 0;
 const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 
@@ -28,10 +32,14 @@ const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 const READ_AHEAD_BYTES = 4 * (16 * 1024 + 256);
 
 export interface TlsContextMaterial {
+  /** Leaf first. Empty: none is shown. */
   readonly certificates: readonly string[];
   readonly privateKey: string;
   readonly roots: readonly string[];
+  readonly revocationLists?: readonly string[];
   readonly cipherSuites: string;
+  /** Of TLS 1.2, which is spoken too then. Undefined: TLS 1.3 alone. */
+  readonly olderCiphers?: string;
   readonly groups: string;
 }
 
@@ -72,6 +80,7 @@ export class TlsContextHandle {
   #configure(material: TlsContextMaterial): void {
     const ssl = openssl();
     setParameters(this.pointer, material.cipherSuites, material.groups);
+    if (material.olderCiphers !== undefined) admitOlder(this.pointer, material.olderCiphers);
     ssl.SSL_CTX_ctrl(this.pointer, Ctrl.sessionCacheMode, SESS_CACHE_OFF, 0n);
     const mode = MODE_PARTIAL_WRITE | MODE_MOVING_WRITE_BUFFER | MODE_RELEASE_BUFFERS;
     ssl.SSL_CTX_ctrl(this.pointer, Ctrl.mode, mode, 0n);
@@ -80,8 +89,9 @@ export class TlsContextHandle {
     ssl.SSL_CTX_set_options(this.pointer, OP_NO_TICKET | OP_NO_RENEGOTIATION);
     // Without tickets (and with no session cache) every connection is a full handshake that proves the identity anew.
     ssl.SSL_CTX_set_num_tickets(this.pointer, 0n);
-    this.#useCertificates(material);
+    if (material.certificates.length > 0) this.#useCertificates(material);
     this.#trust(material.roots);
+    this.#distrust(material.revocationLists ?? []);
     ssl.SSL_CTX_set_alpn_select_cb(this.pointer, alpnCallback(), 0n);
   }
 
@@ -117,6 +127,29 @@ export class TlsContextHandle {
       required(added, 'root of the trust bundle');
     }
   }
+
+  /** X509_STORE_add_crl(3), X509_VERIFY_PARAM_set_flags(3) */
+  #distrust(revocationLists: readonly string[]): void {
+    if (revocationLists.length === 0) return;
+    const ssl = openssl();
+    const store = ssl.SSL_CTX_get_cert_store(this.pointer);
+    for (const pem of revocationLists) {
+      const list = readPem(pem, bio => ssl.PEM_read_bio_X509_CRL(bio, 0n, 0n, 0n), 'revocation list');
+      const added = ssl.X509_STORE_add_crl(store, list);
+      ssl.X509_CRL_free(list);
+      required(added, 'revocation list');
+    }
+    required(
+      ssl.X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL),
+      'revocation',
+    );
+  }
+}
+
+/** SSL_CTX_set_cipher_list(3) */
+function admitOlder(context: bigint, ciphers: string): void {
+  control(context, Ctrl.minProtoVersion, TLS1_2_VERSION, 'TLS 1.2');
+  required(openssl().SSL_CTX_set_cipher_list(context, ciphers), 'ciphers of TLS 1.2');
 }
 
 /** SSL_CTX_set_min_proto_version(3), SSL_CTX_set_ciphersuites(3), SSL_CTX_set1_groups_list(3) */

@@ -7,6 +7,9 @@ import { encodeProtocols, type TlsContextHandle, withAcceptedProtocols } from '.
 
 const VERIFY_NONE = 0;
 const VERIFY_PEER_OR_FAIL = 1 | 2;
+/** include/openssl/tls1.h */
+const CTRL_SET_TLSEXT_HOSTNAME = 55;
+const TLSEXT_NAMETYPE_HOST_NAME = 0n;
 const X509_V_OK = 0n;
 /** A peer's leaf of more is not one of a mesh. */
 const MAX_CERTIFICATE_BYTES = 64 * 1024;
@@ -15,6 +18,8 @@ export interface TlsSessionOptions {
   readonly isServer: boolean;
   readonly alpn: readonly string[];
   readonly verifyPeer: boolean;
+  /** A client tells it (SNI). */
+  readonly serverName?: string | undefined;
 }
 
 /** What a call that did not succeed waits for, or why it failed. */
@@ -49,6 +54,14 @@ export class TlsSessionHandle {
     ssl.SSL_set_verify(this.#ssl, options.verifyPeer ? VERIFY_PEER_OR_FAIL : VERIFY_NONE, 0n);
     if (options.isServer) ssl.SSL_set_accept_state(this.#ssl);
     else this.#offer(options.alpn);
+    if (options.serverName !== undefined) this.#name(options.serverName);
+  }
+
+  /** SSL_set_tlsext_host_name(3), which is a macro. The text is copied during the call. */
+  #name(serverName: string): void {
+    const text = Buffer.from(`${serverName}\0`);
+    if (openssl().SSL_ctrl(this.#ssl, CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_HOST_NAME, text) !== 1n)
+      throw new Error(`cannot ask for ${serverName}: ${takeOpensslError()}`);
   }
 
   #offer(alpn: readonly string[]): void {

@@ -19,4 +19,5 @@ export {
   SubjectKeyIdentifierExtension,
   X509Certificate as PeculiarCertificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from '@peculiar/x509';

@@ -7,6 +7,7 @@ import {
   type Validity,
 } from '../pki/certificate.ts';
 import { exportPrivateKey, exportPublicKey, generateKey, softwareProvider } from '../pki/crypto-provider.ts';
+import { PeculiarCertificate, X509CrlGenerator } from '../pki/x509.ts';
 import { parseSpiffeId } from '../spiffe/spiffe-id.ts';
 
 const HOUR_MS = 3_600_000;
@@ -34,6 +35,8 @@ export interface TestCa {
   issueNotYetValid(spiffeId: string): Promise<TlsMaterial>;
   /** A chain of this CA with another CA's root as its trust bundle: it trusts nobody here. */
   issueTrustingOther(spiffeId: string, other: TestCa): Promise<TlsMaterial>;
+  /** PEM: lists of both issuers, with these leaves on the intermediate's. */
+  revocationLists(revoked: readonly TlsMaterial[]): Promise<string>;
 }
 
 /** `nowMs` (default: the wall clock) is the middle of every certificate's validity. */
@@ -72,7 +75,35 @@ export async function createTestCa(name = 'test', nowMs = Date.now()): Promise<T
     issueExpired: id => issue(id, { notBeforeMs: nowMs - DAY_MS, notAfterMs: nowMs - HOUR_MS }),
     issueNotYetValid: id => issue(id, { notBeforeMs: nowMs + HOUR_MS }),
     issueTrustingOther: (id, other) => issue(id, { trustBundlePem: other.rootPem }),
+    revocationLists: async revoked => {
+      const leaves = revoked.map(material => new PeculiarCertificate(material.certChainPem).serialNumber);
+      const lists = [revocationList(root, [], nowMs), revocationList(intermediate, leaves, nowMs)];
+      return (await Promise.all(lists)).join('\n');
+    },
   };
+}
+
+async function revocationList(
+  { key, subject }: CertificateIssuer,
+  serialNumbers: readonly string[],
+  nowMs: number,
+): Promise<string> {
+  const list = await X509CrlGenerator.create(
+    {
+      issuer: subject.toString(),
+      thisUpdate: new Date(nowMs - HOUR_MS),
+      nextUpdate: new Date(nowMs + DAY_MS),
+      entries: serialNumbers.map(serialNumber => ({
+        serialNumber,
+        revocationDate: new Date(nowMs - HOUR_MS),
+      })),
+      signingKey: key.privateKey,
+      signingAlgorithm: key.algorithm,
+    },
+    key.provider.crypto,
+  );
+  // The library writes another label than the one of RFC 7468 §4.
+  return list.toString('pem').replaceAll(' CRL-', ' X509 CRL-');
 }
 
 async function newIssuer(subject: string): Promise<CertificateIssuer & { readonly subject: string }> {

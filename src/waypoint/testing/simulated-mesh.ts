@@ -209,6 +209,7 @@ export class SimulatedMesh {
       secureServer: noTls,
       secureClient: noTls,
       createTlsContext: noTls,
+      createForeignTlsContext: noTls,
     };
   }
 

@@ -13,7 +13,7 @@ import { SharedDriver } from './shared-driver.ts';
 import { connectTcp } from './tcp-connect.ts';
 import { listenTcp } from './tcp-listener.ts';
 import { ThreadDriver } from './thread-driver.ts';
-import { createNativeTlsContext, NativeTlsContext } from './tls-context.ts';
+import { createNativeForeignContext, createNativeTlsContext, NativeTlsContext } from './tls-context.ts';
 import { handshake } from './tls-handshake.ts';
 
 /**
@@ -58,6 +58,7 @@ function buildEngine(
     listen: async (target, onAccept) => listenTcp(target, thread, onAccept, onError),
     connect: (target, signal) => connectTcp(target, thread, signal),
     createTlsContext: createNativeTlsContext,
+    createForeignTlsContext: createNativeForeignContext,
     secureServer: async (channel, context, tls) =>
       handshake('server', ours(channel), oursTls(context), tls, env),
     secureClient: async (channel, context, tls) =>

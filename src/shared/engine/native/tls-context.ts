@@ -1,6 +1,16 @@
-import { TlsContextHandle } from '../../native/tls-context-handle.ts';
-import type { TlsContext, TlsMaterial } from '../engine.ts';
-import { checkTlsMaterial, invalidMaterial, TLS_CIPHER_SUITES, TLS_GROUPS } from '../tls-material.ts';
+import { TlsContextHandle, type TlsContextMaterial } from '../../native/tls-context-handle.ts';
+import type { ForeignTlsMaterial, TlsContext, TlsMaterial } from '../engine.ts';
+import {
+  checkForeignMaterial,
+  type CheckedMaterial,
+  checkTlsMaterial,
+  FOREIGN_CIPHER_SUITES,
+  FOREIGN_CIPHERS,
+  FOREIGN_GROUPS,
+  invalidMaterial,
+  TLS_CIPHER_SUITES,
+  TLS_GROUPS,
+} from '../tls-material.ts';
 
 export class NativeTlsContext implements TlsContext {
   readonly notBefore: number;
@@ -17,15 +27,32 @@ export class NativeTlsContext implements TlsContext {
 /** Throws `ChannelError` naming what is wrong. */
 export function createNativeTlsContext(material: TlsMaterial): NativeTlsContext {
   const checked = checkTlsMaterial(material);
+  return create(checked, {
+    certificates: checked.chainPem,
+    privateKey: material.privateKeyPem,
+    roots: checked.rootsPem,
+    cipherSuites: TLS_CIPHER_SUITES,
+    groups: TLS_GROUPS,
+  });
+}
+
+/** Throws `ChannelError` naming what is wrong. */
+export function createNativeForeignContext(material: ForeignTlsMaterial): NativeTlsContext {
+  const checked = checkForeignMaterial(material);
+  return create(checked, {
+    certificates: checked.chainPem,
+    privateKey: material.client?.privateKeyPem ?? '',
+    roots: checked.rootsPem,
+    revocationLists: checked.revocationListsPem,
+    cipherSuites: FOREIGN_CIPHER_SUITES,
+    olderCiphers: FOREIGN_CIPHERS,
+    groups: FOREIGN_GROUPS,
+  });
+}
+
+function create({ notAfter, notBefore }: CheckedMaterial, material: TlsContextMaterial): NativeTlsContext {
   try {
-    const handle = new TlsContextHandle({
-      certificates: checked.chainPem,
-      privateKey: material.privateKeyPem,
-      roots: checked.rootsPem,
-      cipherSuites: TLS_CIPHER_SUITES,
-      groups: TLS_GROUPS,
-    });
-    return new NativeTlsContext(handle, checked.notBefore, checked.notAfter);
+    return new NativeTlsContext(new TlsContextHandle(material), notBefore, notAfter);
   } catch (error) {
     throw invalidMaterial(error instanceof Error ? error.message : String(error));
   }

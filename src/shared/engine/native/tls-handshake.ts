@@ -119,6 +119,7 @@ class Handshake implements Pollable {
         isServer: this.#role === 'server',
         alpn: this.#options.alpn,
         verifyPeer: this.#options.verifyPeer,
+        serverName: this.#options.server?.serverName,
       });
       this.#enqueue();
     } catch (error) {

@@ -7,7 +7,7 @@ import { ChunkPool } from './output-queue.ts';
 import { NodeTcpChannel } from './tcp-channel.ts';
 import { connectTcp } from './tcp-connect.ts';
 import { listenTcp } from './tcp-listener.ts';
-import { createNodeTlsContext, NodeTlsContext } from './tls-context.ts';
+import { createNodeForeignContext, createNodeTlsContext, NodeTlsContext } from './tls-context.ts';
 import { handshake } from './tls-handshake.ts';
 
 /** The portable engine, over `node:net` and `node:tls`. One per thread. */
@@ -28,6 +28,7 @@ export function createNodeEngine(options: EngineOptions): MeasuredEngine {
     listen: (target, onAccept) => listenTcp(target, channels, onAccept, onAcceptError),
     connect: (target, signal) => connectTcp(target, clock, channels, signal),
     createTlsContext: createNodeTlsContext,
+    createForeignTlsContext: createNodeForeignContext,
     secureServer: async (channel, context, tls) =>
       handshake('server', ours(channel), oursTls(context), tls, env),
     secureClient: async (channel, context, tls) =>

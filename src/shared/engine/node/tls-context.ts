@@ -1,7 +1,16 @@
 import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
-import type { TlsContext, TlsMaterial } from '../engine.ts';
-import { checkTlsMaterial, invalidMaterial, TLS_CIPHER_SUITES, TLS_GROUPS } from '../tls-material.ts';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import type { ForeignTlsMaterial, TlsContext, TlsMaterial } from '../engine.ts';
+import {
+  checkForeignMaterial,
+  checkTlsMaterial,
+  FOREIGN_CIPHER_SUITES,
+  FOREIGN_CIPHERS,
+  FOREIGN_GROUPS,
+  invalidMaterial,
+  TLS_CIPHER_SUITES,
+  TLS_GROUPS,
+} from '../tls-material.ts';
 
 export class NodeTlsContext implements TlsContext {
   readonly notBefore: number;
@@ -18,19 +27,37 @@ export class NodeTlsContext implements TlsContext {
 /** Parses the material. Throws `ChannelError` naming what is wrong. */
 export function createNodeTlsContext(material: TlsMaterial): NodeTlsContext {
   const { notBefore, notAfter } = checkTlsMaterial(material);
-  return new NodeTlsContext(secureContext(material), notBefore, notAfter);
+  const context = secureContext({
+    cert: material.certChainPem,
+    key: material.privateKeyPem,
+    ca: material.trustBundlePem,
+    minVersion: 'TLSv1.3',
+    ciphers: TLS_CIPHER_SUITES,
+    ecdhCurve: TLS_GROUPS,
+  });
+  return new NodeTlsContext(context, notBefore, notAfter);
 }
 
-function secureContext(material: TlsMaterial): SecureContext {
+/** As `createNodeTlsContext`. */
+export function createNodeForeignContext(material: ForeignTlsMaterial): NodeTlsContext {
+  const { notBefore, notAfter, revocationListsPem, rootsPem } = checkForeignMaterial(material);
+  const { client } = material;
+  const context = secureContext({
+    ...(client === undefined ? {} : { cert: client.certChainPem, key: client.privateKeyPem }),
+    ...(revocationListsPem.length === 0 ? {} : { crl: [...revocationListsPem] }),
+    ca: [...rootsPem],
+    minVersion: 'TLSv1.2',
+    ciphers: `${FOREIGN_CIPHER_SUITES}:${FOREIGN_CIPHERS}`,
+    ecdhCurve: FOREIGN_GROUPS,
+  });
+  return new NodeTlsContext(context, notBefore, notAfter);
+}
+
+function secureContext(options: SecureContextOptions): SecureContext {
   try {
     return createSecureContext({
-      cert: material.certChainPem,
-      key: material.privateKeyPem,
-      ca: material.trustBundlePem,
-      minVersion: 'TLSv1.3',
+      ...options,
       maxVersion: 'TLSv1.3',
-      ciphers: TLS_CIPHER_SUITES,
-      ecdhCurve: TLS_GROUPS,
       // Without tickets (and with no session cache) every connection is a full handshake that proves the identity anew.
       secureOptions: constants.SSL_OP_NO_TICKET,
     });

@@ -101,8 +101,11 @@ function begin(
   };
   if (role === 'server')
     return new TLSSocket(transport, { ...common, isServer: true, requestCert: options.verifyPeer });
-  // The peer is known by its SPIFFE id, which the caller compares; there is no DNS name to check and no SNI to send.
-  return connect({ ...common, socket: transport, checkServerIdentity: () => undefined });
+  const { server } = options;
+  const name = server?.serverName === undefined ? {} : { servername: server.serverName };
+  // A peer of the mesh is known by its SPIFFE id, which the caller compares: there is no name to ask for (SNI). Another one is
+  // compared with the names it was expected under after the handshake, as on the other engine.
+  return connect({ ...common, ...name, socket: transport, checkServerIdentity: () => undefined });
 }
 
 function discard(secured: TLSSocket | undefined, transport: Socket): void {
