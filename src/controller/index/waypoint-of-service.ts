@@ -1,9 +1,27 @@
+import type { KubeObject } from '../source/kube-object.ts';
 import { bindWaypoint, requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 
 /** `<namespace>/<name>` of the waypoint that serves a Service, ready or not. */
 export function waypointOfService(objects: MeshObjects, namespace: string, name: string): string | undefined {
-  const labels = objects.services.get(namespace, name)?.object.metadata.labels ?? {};
+  return waypointOf(objects, objects.services.get(namespace, name)?.object, namespace);
+}
+
+/** As of a Service. */
+export function waypointOfServiceEntry(
+  objects: MeshObjects,
+  namespace: string,
+  name: string,
+): string | undefined {
+  return waypointOf(objects, objects.serviceEntries.get(namespace, name)?.object, namespace);
+}
+
+function waypointOf(
+  objects: MeshObjects,
+  object: KubeObject | undefined,
+  namespace: string,
+): string | undefined {
+  const labels = object?.metadata.labels ?? {};
   const namespaceLabels = objects.namespaceLabels(namespace);
   const request = { traffic: 'service', namespace, labels, namespaceLabels } as const;
   const wanted = requestedWaypoint(request);

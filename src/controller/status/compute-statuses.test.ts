@@ -327,6 +327,29 @@ kind: Service
 metadata: {name: it, namespace: ${namespace}, labels: ${labels}}
 spec: {clusterIP: 10.96.0.7, ports: [{port: 80}]}`;
 
+const istio = (kind: string, spec: string, labels = '{}'): string => `
+---
+apiVersion: networking.istio.io/v1
+kind: ${kind}
+metadata: {name: it, namespace: shop, labels: ${labels}}
+spec: ${spec}`;
+const OUTSIDE = '{hosts: [api.example.com], resolution: DNS, ports: [{number: 80, name: http}]}';
+const consul = (kind: string, spec: string, name = 'it'): string => `
+---
+apiVersion: consul.hashicorp.com/v1alpha1
+kind: ${kind}
+metadata: {name: ${name}, namespace: shop}
+spec: ${spec}`;
+const intentions = (source: string, destination = 'orders'): string =>
+  `{destination: {name: ${destination}}, sources: [${source}]}`;
+const PERMISSIONS = '{name: "*", permissions: [{action: allow, http: {pathPrefix: /}}]}';
+const profile = (spec: string): string => `
+---
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata: {name: orders.shop.svc.cluster.local, namespace: shop}
+spec: ${spec}`;
+
 const CONDITIONS: readonly [string, string, string, RegExp][] = [
   [
     'bound to a waypoint',
@@ -406,6 +429,110 @@ const CONDITIONS: readonly [string, string, string, RegExp][] = [
     'PeerAuthentication',
     /ZtunnelAccepted False UnsupportedValue: .*spec.mtls.mode/,
   ],
+  [
+    'a policy of a ServiceEntry behind a waypoint',
+    policy('{targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: it}]}') +
+      istio('ServiceEntry', OUTSIDE, '{istio.io/use-waypoint: waypoint}'),
+    'AuthorizationPolicy',
+    /WaypointAccepted True Accepted: bound to ServiceEntry it/,
+  ],
+  [
+    'a policy of a ServiceEntry without a waypoint',
+    policy('{targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: it}]}') +
+      istio('ServiceEntry', OUTSIDE),
+    'AuthorizationPolicy',
+    /WaypointAccepted False AncestorNotBound: ServiceEntry shop\/it uses no waypoint/,
+  ],
+  [
+    'tokens for a namespace',
+    policy('{jwtRules: [{issuer: a}]}', 'RequestAuthentication'),
+    'RequestAuthentication',
+    /WaypointAccepted True Accepted: held by the waypoints/,
+  ],
+  [
+    'tokens for a Service without a waypoint',
+    policy(`{targetRefs: [${target('plain')}], jwtRules: [{issuer: a}]}`, 'RequestAuthentication'),
+    'RequestAuthentication',
+    /WaypointAccepted False AncestorNotBound: Service shop\/plain uses no waypoint/,
+  ],
+  [
+    'keys that cannot be used',
+    policy('{jwtRules: [{issuer: a, jwks: "x"}]}', 'RequestAuthentication'),
+    'RequestAuthentication',
+    /WaypointAccepted False Invalid: .*spec.jwtRules\[0\].jwks/,
+  ],
+  ['a host outside', istio('ServiceEntry', OUTSIDE), 'ServiceEntry', /^Accepted True Accepted: .*$/],
+  [
+    'a host outside that is none',
+    istio('ServiceEntry', '{hosts: ["a b"]}'),
+    'ServiceEntry',
+    /^Accepted False Invalid: .*spec.hosts: "a b" is no host name/,
+  ],
+  [
+    'a host outside behind a waypoint',
+    istio('ServiceEntry', OUTSIDE, '{istio.io/use-waypoint: waypoint}'),
+    'ServiceEntry',
+    /Accepted True .*WaypointBound True WaypointAccepted/s,
+  ],
+  [
+    'a workload behind a waypoint for services',
+    istio('WorkloadEntry', '{address: 10.1.1.1}', '{istio.io/use-waypoint: waypoint}'),
+    'WorkloadEntry',
+    /Accepted True .*WaypointBound False UnsupportedTrafficType/s,
+  ],
+  [
+    'intentions',
+    consul('ServiceIntentions', intentions('{name: "*", action: deny}')),
+    'ServiceIntentions',
+    /^Accepted True Accepted: /,
+  ],
+  [
+    'intentions with a misspelt field',
+    consul('ServiceIntentions', '{source: []}'),
+    'ServiceIntentions',
+    /^Accepted False Invalid: .*spec.source: is no field/s,
+  ],
+  [
+    'permissions where no waypoint sees requests',
+    consul('ServiceIntentions', intentions(PERMISSIONS, 'plain')),
+    'ServiceIntentions',
+    /^Accepted True Accepted: .*Service shop\/plain uses no waypoint/s,
+  ],
+  [
+    'intentions for a destination that another object has',
+    consul('ServiceIntentions', intentions('{name: "*", action: deny}'), 'first') +
+      consul('ServiceIntentions', intentions('{name: "*", action: allow}')),
+    'ServiceIntentions',
+    /^Accepted False Conflicted: .*ServiceIntentions shop\/first is for the same destination/s,
+  ],
+  [
+    'a router with a misspelt field',
+    consul('ServiceRouter', '{route: []}'),
+    'ServiceRouter',
+    /^Accepted False Invalid: .*spec.route/,
+  ],
+  [
+    'a splitter whose shares do not add up',
+    consul('ServiceSplitter', '{splits: [{weight: 50}]}'),
+    'ServiceSplitter',
+    /^Accepted False Invalid: .*adds up to 50/,
+  ],
+  [
+    'a resolver with a misspelt field',
+    consul('ServiceResolver', '{subset: {}}'),
+    'ServiceResolver',
+    /^Accepted False Invalid: .*spec.subset/,
+  ],
+  [
+    'a VirtualService beside a route of another dialect',
+    route(ORDERS).replace('generation: 5', 'creationTimestamp: "2026-01-01T00:00:00Z"') +
+      istio('VirtualService', '{hosts: [orders], http: [{route: [{destination: {host: orders}}]}]}').replace(
+        'name: it,',
+        'name: it, creationTimestamp: "2026-01-02T00:00:00Z",',
+      ),
+    'VirtualService',
+    /^Accepted True Accepted: .*nothing of it is applied to .*HTTPRoute shop\/it was there first/,
+  ],
 ];
 
 test('conditions of services and policies', async t => {
@@ -415,6 +542,15 @@ test('conditions of services and policies', async t => {
     if (status?.kind !== 'conditions') throw new Error(`no status: ${name}`);
     t.match(status.conditions.map(shown).join(), condition, name);
   }
+});
+
+test('the condition of a ServiceProfile', async t => {
+  const shownFor = (spec: string): string | undefined => {
+    const status = statusesOf(ALL + profile(spec)).get('ServiceProfile/shop/orders.shop.svc.cluster.local');
+    return status?.kind === 'conditions' ? status.conditions.map(shown).join() : undefined;
+  };
+  t.match(shownFor('{routes: [{name: a, condition: {pathRegex: /a}}]}'), /^Accepted True Accepted/);
+  t.match(shownFor('{route: []}'), /^Accepted False Invalid: .*spec.route/, 'one with a misspelt field');
 });
 
 test('two waypoints of which one is for another kind of traffic', async t => {

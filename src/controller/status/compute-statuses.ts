@@ -1,7 +1,7 @@
 import { keyOf, type KubeObject } from '../source/kube-object.ts';
 import type { MeshIndex } from '../index/mesh-index.ts';
 import type { MeshObjects } from '../index/mesh-objects.ts';
-import type { ParsedKind } from '../index/parsed-kind.ts';
+import type { Entry } from '../index/parsed-kind.ts';
 import type { Condition } from './condition.ts';
 import { isTrue } from './condition.ts';
 import type { DesiredStatus } from './desired-status.ts';
@@ -9,6 +9,7 @@ import { gatewayStatus } from './gateway-status.ts';
 import {
   authorizationStatus,
   plainStatus,
+  requestAuthenticationStatus,
   WAYPOINT_ACCEPTED,
   ZTUNNEL_ACCEPTED,
   ztunnelPolicyStatus,
@@ -17,7 +18,15 @@ import { routeParents, routesByWaypoint } from './route-status.ts';
 import { WAYPOINT_BOUND, waypointBound } from './waypoint-bound.ts';
 
 /** Kinds whose whole status is whether they are used. */
-const PLAIN_KINDS = ['VirtualService', 'DestinationRule', 'WorkloadEntry'] as const;
+const PLAIN_KINDS = [
+  'VirtualService',
+  'DestinationRule',
+  'ServiceProfile',
+  'ServiceIntentions',
+  'ServiceRouter',
+  'ServiceSplitter',
+  'ServiceResolver',
+] as const;
 
 /** What every object's status should say, by key. A pure function of the index. */
 export function computeStatuses(index: MeshIndex): ReadonlyMap<string, DesiredStatus> {
@@ -44,14 +53,28 @@ export function computeStatuses(index: MeshIndex): ReadonlyMap<string, DesiredSt
     add(conditionsOf(entry.latest, authorizationStatus(entry, objects), policies));
   for (const entry of objects.peerAuthentications.entries())
     add(conditionsOf(entry.latest, ztunnelPolicyStatus(entry), policies));
-  for (const name of PLAIN_KINDS) addPlain(objects.ofKind(name), add);
+  for (const entry of objects.requestAuthentications.entries())
+    add(conditionsOf(entry.latest, requestAuthenticationStatus(entry, objects), policies));
+  const found = new Map(index.statuses().map(({ diagnostics, key }) => [key, diagnostics] as const));
+  const plain = (entry: Entry<unknown>): readonly Condition[] =>
+    plainStatus(entry, found.get(keyOf(entry.latest)));
+  for (const name of PLAIN_KINDS) {
+    for (const entry of objects.ofKind(name)?.entries() ?? [])
+      add(conditionsOf(entry.latest, plain(entry), ['Accepted']));
+  }
+  for (const [kind, traffic] of [
+    [objects.serviceEntries, 'service'],
+    [objects.workloadEntries, 'workload'],
+  ] as const) {
+    for (const entry of kind.entries()) {
+      const bound = waypointBound(entry.latest, objects, traffic);
+      add(conditionsOf(entry.latest, [...plain(entry), ...(bound ? [bound] : [])], BOUND_KIND));
+    }
+  }
   return desired;
 }
 
-function addPlain(kind: ParsedKind<unknown> | undefined, add: (status: DesiredStatus) => void): void {
-  for (const entry of kind?.entries() ?? [])
-    add(conditionsOf(entry.latest, plainStatus(entry), ['Accepted']));
-}
+const BOUND_KIND = ['Accepted', WAYPOINT_BOUND];
 
 function conditionsOf(
   object: KubeObject,

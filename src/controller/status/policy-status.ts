@@ -3,7 +3,9 @@ import type { AuthorizationTranslation } from '../translate/authorization-policy
 import type { MeshObjects } from '../index/mesh-objects.ts';
 import type { Entry } from '../index/parsed-kind.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
-import { waypointOfService } from '../index/waypoint-of-service.ts';
+import { waypointOfService, waypointOfServiceEntry } from '../index/waypoint-of-service.ts';
+import type { Diagnostic } from '../translate/diagnostic.ts';
+import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
 
 export const ZTUNNEL_ACCEPTED = 'ZtunnelAccepted';
 export const WAYPOINT_ACCEPTED = 'WaypointAccepted';
@@ -42,10 +44,34 @@ export function ztunnelPolicyStatus(entry: Entry<unknown>): readonly Condition[]
   return [isTrue(ZTUNNEL_ACCEPTED, 'Accepted', 'attached to ztunnel')];
 }
 
-/** A kind that has no condition of its own in the field. */
-export function plainStatus(entry: Entry<unknown>): readonly Condition[] {
+/** Only waypoints verify tokens. */
+export function requestAuthenticationStatus(
+  entry: Entry<RequestAuthenticationTranslation>,
+  objects: MeshObjects,
+): readonly Condition[] {
+  const { accepted, diagnostics, good, latest } = entry;
+  if (!accepted) return [rejectedPolicy(WAYPOINT_ACCEPTED, 'Invalid', entry)];
+  const { namespace } = latest.metadata;
+  const targets = good?.value.targets ?? [];
+  if (targets.length > 0) return [targetsStatus(targets, namespace, objects)];
+  const message = 'held by the waypoints of the services it is for';
+  return [isTrue(WAYPOINT_ACCEPTED, 'Accepted', withNotes(message, diagnostics))];
+}
+
+/**
+ * A kind that has no condition of its own in the field.
+ *
+ * @param diagnostics what was found in it, by itself and among the others
+ */
+export function plainStatus(
+  entry: Entry<unknown>,
+  diagnostics: readonly Diagnostic[] = entry.diagnostics,
+): readonly Condition[] {
   if (!entry.accepted) return [rejectedPolicy('Accepted', 'Invalid', entry)];
-  return [isTrue('Accepted', 'Accepted', withNotes('', entry.diagnostics))];
+  // Good by itself, and another object was there first.
+  if (diagnostics.some(({ severity }) => severity === 'rejected'))
+    return [isFalse('Accepted', 'Conflicted', messageOf(diagnostics))];
+  return [isTrue('Accepted', 'Accepted', withNotes('', diagnostics))];
 }
 
 function rejectedPolicy(type: string, reason: string, { diagnostics, good }: Entry<unknown>): Condition {
@@ -76,21 +102,22 @@ function targetFault(
   objects: MeshObjects,
 ): { readonly reason: string; readonly message: string } | undefined {
   const missing = { reason: 'TargetNotFound', message: `there is no ${kind} ${namespace}/${name}` };
+  const unbound = {
+    reason: 'AncestorNotBound',
+    message: `${kind} ${namespace}/${name} uses no waypoint, so nothing enforces the policy; label it istio.io/use-waypoint`,
+  };
   switch (kind) {
     case 'Service':
       if (objects.services.get(namespace, name) === undefined) return missing;
-      if (waypointOfService(objects, namespace, name) !== undefined) return undefined;
-      return {
-        reason: 'AncestorNotBound',
-        message: `Service ${namespace}/${name} uses no waypoint, so nothing enforces the policy; label it istio.io/use-waypoint`,
-      };
+      return waypointOfService(objects, namespace, name) === undefined ? unbound : undefined;
+    case 'ServiceEntry':
+      if (objects.serviceEntries.get(namespace, name) === undefined) return missing;
+      return waypointOfServiceEntry(objects, namespace, name) === undefined ? unbound : undefined;
     case 'Gateway':
       return objects.waypoint(namespace, name) === undefined ? missing : undefined;
     case 'GatewayClass':
       return objects.isOwnClass(name)
         ? undefined
         : { ...missing, message: `GatewayClass ${name} is not ours` };
-    case 'ServiceEntry':
-      return { reason: 'Invalid', message: 'a ServiceEntry cannot be a target' };
   }
 }

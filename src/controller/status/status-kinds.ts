@@ -14,6 +14,12 @@ const PLURALS: ReadonlyMap<string, string> = new Map([
   ['DestinationRule', 'destinationrules'],
   ['ServiceEntry', 'serviceentries'],
   ['WorkloadEntry', 'workloadentries'],
+  ['ServiceProfile', 'serviceprofiles'],
+  ['ServiceIntentions', 'serviceintentions'],
+  ['ServiceRouter', 'servicerouters'],
+  ['ServiceSplitter', 'servicesplitters'],
+  ['ServiceResolver', 'serviceresolvers'],
+  ['XBackendTrafficPolicy', 'xbackendtrafficpolicies'],
 ]);
 
 export function pluralOf(kind: string): string {

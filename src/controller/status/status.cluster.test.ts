@@ -8,6 +8,7 @@ import { collectionPath, type KubeResource, objectPath } from '#shared/kube/reso
 import { ClusterLab } from '../testing/cluster-lab.ts';
 import { installCrds } from '../testing/crds.ts';
 import { cannotRunApiServer, gatewayApiCrds } from '../testing/kube-binaries.ts';
+import { pluralOf } from './status-kinds.ts';
 import { objectAt, objectsAt } from '../translate/loose-fields.ts';
 import { GATEWAYS } from '../waypoints/auto-waypoint.ts';
 import { GATEWAY_CLASSES } from '../waypoints/gateway-classes.ts';
@@ -65,10 +66,35 @@ const has = (conditions: readonly JsonObject[], type: string, status: string, re
 const ofParent = (status: JsonObject): readonly JsonObject[] =>
   objectsAt(status, 'parents').flatMap(parent => objectsAt(parent, 'conditions'));
 
+const kind = (name: string, group: string, version: string): KubeResource => ({
+  group,
+  version,
+  kind: name,
+  plural: pluralOf(name),
+  namespaced: true,
+});
+const CONSUL = 'consul.hashicorp.com';
+/** What the API server lets pass and the translation does not. */
+const DIALECTS: readonly (readonly [KubeResource, JsonObject])[] = [
+  [
+    kind('ServiceEntry', 'networking.istio.io', 'v1'),
+    { hosts: ['a b'], ports: [{ number: 80, name: 'http' }], resolution: 'DNS' },
+  ],
+  [kind('ServiceIntentions', CONSUL, 'v1alpha1'), { destination: { name: 'a' }, sources: [] }],
+  [kind('ServiceRouter', CONSUL, 'v1alpha1'), { routes: [{ match: { http: { pathRegex: '(' } } }] }],
+  [kind('ServiceSplitter', CONSUL, 'v1alpha1'), { splits: [{ weight: 50 }] }],
+  [kind('ServiceResolver', CONSUL, 'v1alpha1'), { defaultSubset: 'v1' }],
+  [
+    kind('ServiceProfile', 'linkerd.io', 'v1alpha2'),
+    { routes: [{ name: 'a', condition: { pathRegex: '(' } }] },
+  ],
+];
+
 test('statuses in a cluster', { skip, timeout: 120_000 }, async t => {
   const lab = await ClusterLab.start(t);
   const { client } = lab;
   await installCrds(client, join(crds ?? '', 'standard'));
+  await installCrds(client, 'charts/base/files/crds');
   const first = await lab.controller('a');
   await lab.controller('b');
 
@@ -178,6 +204,23 @@ test('statuses in a cluster', { skip, timeout: 120_000 }, async t => {
     t.ok(has(objectsAt(status, 'conditions'), 'Programmed', 'False', 'Pending'));
     t.match(status, { listeners: [{ name: 'mesh', attachedRoutes: 0 }] });
   });
+
+  for (const [kind, wrong] of DIALECTS) {
+    await t.test(`a ${kind.kind} that is wrong says what`, async t => {
+      const { group, version } = kind;
+      const body = {
+        apiVersion: `${group}/${version}`,
+        kind: kind.kind,
+        metadata: { name: 'it' },
+        spec: wrong,
+      };
+      await create(client, kind, body);
+      const status = await until(client, [kind, 'it'], found =>
+        has(objectsAt(found, 'conditions'), 'Accepted', 'False', 'Invalid'),
+      );
+      t.match(status, { conditions: [{ message: /it rejected: / }] });
+    });
+  }
 
   await t.test('a status that is as it should be is not written again, by a new leader neither', async t => {
     const read = async (): Promise<unknown> => {

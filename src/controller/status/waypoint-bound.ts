@@ -6,12 +6,16 @@ import { type Condition, isFalse, isTrue } from './condition.ts';
 
 export const WAYPOINT_BOUND = 'istio.io/WaypointBound';
 
-/** The condition of a Service that asks for a waypoint; undefined for one that does not. */
-export function waypointBound(service: KubeObject, objects: MeshObjects): Condition | undefined {
-  const { labels, namespace } = service.metadata;
+/** The condition of what asks for a waypoint (Service, ServiceEntry, WorkloadEntry); undefined for what does not. */
+export function waypointBound(
+  object: KubeObject,
+  objects: MeshObjects,
+  traffic: 'service' | 'workload' = 'service',
+): Condition | undefined {
+  const { labels, namespace } = object.metadata;
   const request = { labels, namespace, namespaceLabels: objects.namespaceLabels(namespace) };
   const wanted = requestedWaypoint(request);
-  const binding = bindWaypoint({ traffic: 'service', ...request }, objects, objects.options.cluster);
+  const binding = bindWaypoint({ traffic, ...request }, objects, objects.options.cluster);
   if (wanted === undefined || binding.reason === 'NotRequested') return undefined;
   if ('message' in binding) return isFalse(WAYPOINT_BOUND, binding.reason, binding.message);
   const shown = `${wanted.namespace}/${wanted.name}`;
