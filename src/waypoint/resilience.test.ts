@@ -248,21 +248,26 @@ test('a session stays with its endpoint, and finds another one when that fails',
     idleTimeoutMs: undefined,
     lifetime: 'session',
   } as const;
-  const mesh = await experiment(t, 5, { rule: { session } });
-  const [first] = await mesh.send(1);
-  const cookie = /set-cookie: (sid=[^;]+)/i.exec(first?.text ?? '')?.[1] ?? '';
-  t.not(cookie, '');
-  const before = mesh.endpoints.map(({ requests }) => requests);
-  t.equal(failed(await mesh.send(50, `Cookie: ${cookie}\r\n`)), 0);
-  const got = mesh.endpoints.map(({ requests }, i) => requests - (before[i] ?? 0));
-  t.same(
-    got.toSorted((a, b) => a - b),
-    [0, 0, 0, 0, 50],
-  );
-  mesh.endpoints[got.indexOf(50)]?.kill();
-  const [moved] = await mesh.send(1, `Cookie: ${cookie}\r\n`);
-  t.equal(moved?.status, 200);
-  t.match(moved?.text, /set-cookie: sid=/i, 'and is told');
+  for (const [where, of] of [
+    ['of the rule', { rule: { session } }],
+    ['of the traffic policy', { policy: { session } }],
+  ] as const) {
+    const mesh = await experiment(t, 5, of);
+    const [first] = await mesh.send(1);
+    const cookie = /set-cookie: (sid=[^;]+)/i.exec(first?.text ?? '')?.[1] ?? '';
+    t.not(cookie, '', where);
+    const before = mesh.endpoints.map(({ requests }) => requests);
+    t.equal(failed(await mesh.send(50, `Cookie: ${cookie}\r\n`)), 0);
+    const got = mesh.endpoints.map(({ requests }, i) => requests - (before[i] ?? 0));
+    t.same(
+      got.toSorted((a, b) => a - b),
+      [0, 0, 0, 0, 50],
+    );
+    mesh.endpoints[got.indexOf(50)]?.kill();
+    const [moved] = await mesh.send(1, `Cookie: ${cookie}\r\n`);
+    t.equal(moved?.status, 200);
+    t.match(moved?.text, /set-cookie: sid=/i, 'and is told');
+  }
 });
 
 test('a hash of a cookie: the client gets one with its first answer, and its endpoint stays the same', async t => {

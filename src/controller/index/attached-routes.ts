@@ -1,4 +1,4 @@
-import type { RetryBudgetConfig, SourceMatch } from '#shared/route/model.ts';
+import type { SourceMatch } from '#shared/route/model.ts';
 import type { BackendTrafficPolicy } from '../translate/backend-traffic-policy/backend-traffic-policy.ts';
 import { keyOf } from '../source/kube-object.ts';
 import type { DestinationRuleTranslation } from '../translate/destination-rule/destination-rule.ts';
@@ -12,6 +12,7 @@ import {
 import type { ObjectRoutes } from '../translate/merge-rules.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { LabelledSource } from '../translate/virtual-service/source.ts';
+import { backendPolicies } from './backend-policies.ts';
 import { consulRoutes } from './consul-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
@@ -26,8 +27,7 @@ export interface AttachedRoutes {
   readonly destinationRules: ReadonlyMap<string, readonly Parsed<DestinationRuleTranslation>[]>;
   /** Said about annotations of routes. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Of XBackendTrafficPolicies. */
-  readonly retryBudgets: ReadonlyMap<string, RetryBudgetConfig>;
+  readonly backendPolicies: ReadonlyMap<string, Parsed<BackendTrafficPolicy>>;
 }
 
 export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
@@ -83,7 +83,8 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
   const destinationRules = new Map<string, Parsed<DestinationRuleTranslation>[]>();
   for (const rule of objects.destinationRules.all())
     for (const service of rule.value.services) push(destinationRules, service, rule);
-  return { gatewayRoutes, objectRoutes, destinationRules, diagnostics, retryBudgets: retryBudgets(objects) };
+  const policies = backendPolicies(objects);
+  return { gatewayRoutes, objectRoutes, destinationRules, diagnostics, backendPolicies: policies };
 }
 
 function annotated(attachment: RouteAttachment, annotations: LinkerdAnnotations): RouteAttachment {
@@ -93,22 +94,6 @@ function annotated(attachment: RouteAttachment, annotations: LinkerdAnnotations)
     rule: withAnnotations(ranked.rule, annotations),
   }));
   return { ...attachment, rules };
-}
-
-/** Of several policies of a Service the oldest counts, then the first by name (GEP-713). */
-function retryBudgets(objects: MeshObjects): ReadonlyMap<string, RetryBudgetConfig> {
-  const age = ({ object }: Parsed<BackendTrafficPolicy>): string =>
-    `${object.metadata.creationTimestamp} ${object.metadata.name}`;
-  const policies = [...objects.backendTrafficPolicies.all()].sort((a, b) => (age(a) < age(b) ? -1 : 1));
-  const budgets = new Map<string, RetryBudgetConfig>();
-  for (const { object, value } of policies) {
-    for (const name of value.services) {
-      const key = objects.service(object.metadata.namespace, name)?.key;
-      if (key !== undefined && value.retryBudget !== undefined && !budgets.has(key))
-        budgets.set(key, value.retryBudget);
-    }
-  }
-  return budgets;
 }
 
 /** Whether some route asks for workloads by labels: then pods that come and go change routes of any namespace. */

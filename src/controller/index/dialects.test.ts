@@ -52,6 +52,31 @@ test('routes of two dialects for one service: the one that was there first is ap
   t.end();
 });
 
+test('XBackendTrafficPolicy: budget and sessions of a service, whatever its subsets; of several the oldest holds', t => {
+  const policy = (name: string, created: string, spec: string): string => `
+apiVersion: gateway.networking.x-k8s.io/v1alpha1
+kind: XBackendTrafficPolicy
+metadata: {name: ${name}, namespace: shop, creationTimestamp: "${created}"}
+spec: {targetRefs: [{group: "", kind: Service, name: payments}], ${spec}}`;
+  const rule = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: payments, namespace: shop}
+spec:
+  host: payments
+  subsets: [{name: v1, labels: {version: v1}, trafficPolicy: {loadBalancer: {simple: RANDOM}}}]`;
+  const lab = new IndexLab(SHOP, service('payments'), rule);
+  lab.apply(policy('young', '2026-01-02T00:00:00Z', 'retryConstraint: {budget: {percent: 40}}'));
+  t.equal(lab.routes('payments')?.trafficPolicy.retryBudget?.ratio, 0.4);
+  lab.apply(policy('old', '2026-01-01T00:00:00Z', 'sessionPersistence: {sessionName: s}'));
+  const session = { kind: 'cookie', name: 's', lifetime: 'session' };
+  t.match(lab.routes('payments')?.trafficPolicy, { retryBudget: undefined, session });
+  t.match(lab.routes('payments')?.subsets, [
+    { trafficPolicy: { loadBalancer: { kind: 'random' }, session } },
+  ]);
+  t.end();
+});
+
 test('a VirtualService follows the one it delegates to', t => {
   const root = virtualService('root', '{hosts: [payments], http: [{delegate: {name: leaf}}]}');
   const leaf = virtualService('leaf', '{http: [{route: [{destination: {host: payments}}]}]}');

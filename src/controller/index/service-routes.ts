@@ -1,18 +1,13 @@
 import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
-import {
-  NO_ROUTES,
-  type RetryBudgetConfig,
-  type RouteRule,
-  type ServiceRoutes,
-} from '#shared/route/model.ts';
+import { NO_ROUTES, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
 import type { StreamRule } from '#shared/route/stream-rule.ts';
-import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { mergeRules, type ObjectRoutes, type RefusedRoutes } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import type { AttachedRoutes } from './attached-routes.ts';
+import { withBackendPolicy } from './backend-policies.ts';
 import { resolverPolicy, resolverRefused } from './consul-routes.ts';
 import { destinationPolicy } from './destination-policy.ts';
 import { withServiceAnnotations } from './linkerd-service.ts';
@@ -56,10 +51,11 @@ export function serviceRoutesOf(
   const resolver = kind === 'Service' ? objects.serviceResolvers.get(namespace, name) : undefined;
   const usesResolver = resolver !== undefined && destinationRules.length === 0;
   const effective = usesResolver ? resolverPolicy(resolver, endpoints, objects) : policy;
-  const { portPolicies, subsets, trafficPolicy } = effective;
+  const backendPolicy = attached.backendPolicies.get(key)?.value;
+  const { portPolicies, subsets, trafficPolicy } = withBackendPolicy(effective, backendPolicy);
   const diagnostics = [...made.diagnostics, ...policy.diagnostics];
   if (resolver !== undefined && !usesResolver) diagnostics.push(resolverRefused(resolver, key));
-  const isPlain = destinationRules.length === 0 && resolver === undefined && !attached.retryBudgets.has(key);
+  const isPlain = destinationRules.length === 0 && resolver === undefined && backendPolicy === undefined;
   if (waypoint === undefined && !routed && isPlain) return { routes: undefined, conflicts, diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
   const authorizationPolicies = policies.forService(subject, waypoint, endpoints);
@@ -70,7 +66,7 @@ export function serviceRoutesOf(
     rules,
     streamRules,
     subsets,
-    trafficPolicy: withRetryBudget(trafficPolicy, attached.retryBudgets.get(key)),
+    trafficPolicy,
     portPolicies,
     authorizationPolicies,
     authorizers: authorizersOf(objects, authorizationPolicies),
@@ -79,11 +75,6 @@ export function serviceRoutesOf(
   };
   const annotated = withServiceAnnotations(routes, service.object, ports);
   return { routes: annotated.routes, conflicts, diagnostics: [...diagnostics, ...annotated.diagnostics] };
-}
-
-/** A DestinationRule that sets a budget goes before Gateway API's. */
-function withRetryBudget(policy: TrafficPolicy, retryBudget: RetryBudgetConfig | undefined): TrafficPolicy {
-  return retryBudget === undefined || policy.retryBudget !== undefined ? policy : { ...policy, retryBudget };
 }
 
 /** The providers its policies name. One that is not there refuses what is given to it. */

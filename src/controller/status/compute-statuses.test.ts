@@ -544,6 +544,61 @@ test('conditions of services and policies', async t => {
   }
 });
 
+const backendPolicy = (name: string, spec: string, created = ''): string => `
+---
+apiVersion: gateway.networking.x-k8s.io/v1alpha1
+kind: XBackendTrafficPolicy
+metadata: {name: ${name}, namespace: shop, creationTimestamp: "${created}"}
+spec: ${spec}`;
+const SESSIONS = 'sessionPersistence: {}';
+
+const ANCESTORS: readonly [string, string, readonly RegExp[]][] = [
+  [
+    'for a Service',
+    backendPolicy('it', `{targetRefs: [${target('orders')}], ${SESSIONS}}`),
+    [/^Accepted True Accepted: $/],
+  ],
+  [
+    'for a Service without a waypoint',
+    backendPolicy('it', `{targetRefs: [${target('plain')}], ${SESSIONS}}`),
+    [/^Accepted True Accepted: Service shop\/plain uses no waypoint: only routes of other Services/],
+  ],
+  [
+    'for a Service that is there and one that is not',
+    backendPolicy('it', `{targetRefs: [${target('orders')}, ${target('nope')}], ${SESSIONS}}`),
+    [/^Accepted True/, /^Accepted False TargetNotFound: there is no Service shop\/nope/],
+  ],
+  [
+    'for a Service that an older one is for',
+    backendPolicy('it', `{targetRefs: [${target('orders')}], ${SESSIONS}}`, '2026-01-02T00:00:00Z') +
+      backendPolicy('old', `{targetRefs: [${target('orders')}], ${SESSIONS}}`, '2026-01-01T00:00:00Z'),
+    [/^Accepted False Conflicted: XBackendTrafficPolicy old is for Service shop\/orders too, and older/],
+  ],
+  [
+    'with a wrong field',
+    backendPolicy('it', `{targetRefs: [${target('orders')}], sessionPersistence: {type: Query}}`),
+    [/^Accepted False Invalid: .*spec.sessionPersistence.type/],
+  ],
+  [
+    'for something that is no Service',
+    backendPolicy('it', '{targetRefs: [{group: "", kind: Bucket, name: b}]}'),
+    [],
+  ],
+];
+
+test('what the status of an XBackendTrafficPolicy says of each Service', async t => {
+  for (const [name, yaml, expected] of ANCESTORS) {
+    const status = statusesOf(ALL + yaml).get('XBackendTrafficPolicy/shop/it');
+    if (status?.kind !== 'policy') throw new Error(`no status: ${name}`);
+    t.match(
+      status.ancestors.map(({ conditions }) => conditions.map(shown).join()),
+      expected,
+      name,
+    );
+    t.equal(status.ancestors.length, expected.length, name);
+  }
+});
+
 test('the condition of a ServiceProfile', async t => {
   const shownFor = (spec: string): string | undefined => {
     const status = statusesOf(ALL + profile(spec)).get('ServiceProfile/shop/orders.shop.svc.cluster.local');

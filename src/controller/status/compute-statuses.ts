@@ -1,7 +1,9 @@
 import { keyOf, type KubeObject } from '../source/kube-object.ts';
+import { backendPolicies } from '../index/backend-policies.ts';
 import type { MeshIndex } from '../index/mesh-index.ts';
 import type { MeshObjects } from '../index/mesh-objects.ts';
 import type { Entry } from '../index/parsed-kind.ts';
+import { backendPolicyAncestors } from './backend-policy-status.ts';
 import type { Condition } from './condition.ts';
 import { isTrue } from './condition.ts';
 import type { DesiredStatus } from './desired-status.ts';
@@ -55,6 +57,11 @@ export function computeStatuses(index: MeshIndex): ReadonlyMap<string, DesiredSt
     add(conditionsOf(entry.latest, ztunnelPolicyStatus(entry), policies));
   for (const entry of objects.requestAuthentications.entries())
     add(conditionsOf(entry.latest, requestAuthenticationStatus(entry, objects), policies));
+  const holding = backendPolicies(objects);
+  for (const entry of objects.backendTrafficPolicies.entries()) {
+    const ancestors = backendPolicyAncestors(entry, objects, holding);
+    add({ kind: 'policy', object: entry.latest, ancestors });
+  }
   const found = new Map(index.statuses().map(({ diagnostics, key }) => [key, diagnostics] as const));
   const plain = (entry: Entry<unknown>): readonly Condition[] =>
     plainStatus(entry, found.get(keyOf(entry.latest)));

@@ -12,6 +12,7 @@ export type DesiredStatus =
       readonly owned: readonly string[];
     }
   | { readonly kind: 'route'; readonly object: KubeObject; readonly parents: readonly DesiredParent[] }
+  | { readonly kind: 'policy'; readonly object: KubeObject; readonly ancestors: readonly DesiredAncestor[] }
   | {
       readonly kind: 'gateway';
       readonly object: KubeObject;
@@ -23,6 +24,11 @@ export type DesiredStatus =
 export interface DesiredParent {
   /** As the route writes it. */
   readonly parentRef: JsonObject;
+  readonly conditions: readonly Condition[];
+}
+
+export interface DesiredAncestor {
+  readonly ancestorRef: JsonObject;
   readonly conditions: readonly Condition[];
 }
 

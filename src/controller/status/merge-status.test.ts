@@ -76,6 +76,16 @@ test('parents of other controllers stay; ours are what is wanted', async t => {
   t.equal(objectsAt(change ?? {}, 'parents').length, 2);
 });
 
+test('ancestors of a policy are merged as parents of a route are', async t => {
+  const theirs = { ancestorRef: PARENT, controllerName: 'other/controller', conditions: [] };
+  const ancestors = [{ ancestorRef: PARENT, conditions: [isTrue('Accepted', 'R')] }];
+  const desired: DesiredStatus = { kind: 'policy', object: OBJECT, ancestors };
+  const change = statusChange({ ancestors: [theirs] }, desired, 2, NOW);
+  t.match(change, { ancestors: [theirs, { ancestorRef: PARENT, controllerName: OURS }] });
+  const ours = { ancestorRef: PARENT, controllerName: OURS, conditions: [written('Accepted', 'True')] };
+  t.equal(statusChange({ ancestors: [theirs, ours] }, desired, 2, NOW), undefined);
+});
+
 test('a reference that the API server completed is the same reference', async t => {
   const desired: DesiredStatus = {
     kind: 'route',

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { objectsAt } from '../translate/loose-fields.ts';
 import { CONTROLLER_NAME } from '../translate/waypoint-gateway/waypoint.ts';
-import { mergeConditions } from './condition.ts';
+import { type Condition, mergeConditions } from './condition.ts';
 import type { DesiredListener, DesiredStatus } from './desired-status.ts';
 
 const GATEWAY_CONDITIONS = ['Accepted', 'Programmed'];
@@ -44,7 +44,25 @@ function wantedFields(
         ),
       };
     case 'route':
-      return { parents: mergeParents(present, desired, generation, now) };
+      return {
+        parents: mergeReferrers(
+          'parentRef',
+          objectsAt(present, 'parents'),
+          asReferrers(desired),
+          generation,
+          now,
+        ),
+      };
+    case 'policy':
+      return {
+        ancestors: mergeReferrers(
+          'ancestorRef',
+          objectsAt(present, 'ancestors'),
+          asReferrers(desired),
+          generation,
+          now,
+        ),
+      };
     case 'gateway':
       return {
         conditions: mergeConditions(
@@ -60,22 +78,33 @@ function wantedFields(
   }
 }
 
-function mergeParents(
-  present: JsonObject,
-  { parents }: DesiredStatus & { readonly kind: 'route' },
+interface Referrer {
+  readonly reference: JsonObject;
+  readonly conditions: readonly Condition[];
+}
+
+function asReferrers(desired: DesiredStatus & { readonly kind: 'route' | 'policy' }): readonly Referrer[] {
+  return desired.kind === 'route'
+    ? desired.parents.map(({ conditions, parentRef }) => ({ reference: parentRef, conditions }))
+    : desired.ancestors.map(({ ancestorRef, conditions }) => ({ reference: ancestorRef, conditions }));
+}
+
+/** Entries of a list that several controllers write, each about what it answers for. */
+function mergeReferrers(
+  field: 'parentRef' | 'ancestorRef',
+  before: readonly JsonObject[],
+  wanted: readonly Referrer[],
   generation: number,
   now: string,
 ): readonly JsonObject[] {
-  const before = objectsAt(present, 'parents');
-  const others = before.filter(parent => parent['controllerName'] !== CONTROLLER_NAME);
-  const ours = parents.map(({ conditions, parentRef }) => {
+  const others = before.filter(entry => entry['controllerName'] !== CONTROLLER_NAME);
+  const ours = wanted.map(({ conditions, reference }) => {
     const same = before.find(
-      parent =>
-        parent['controllerName'] === CONTROLLER_NAME && isSameReference(parent['parentRef'], parentRef),
+      entry => entry['controllerName'] === CONTROLLER_NAME && isSameReference(entry[field], reference),
     );
     return {
       // As the API server completed it, where it did: else we would never be done.
-      parentRef: same?.['parentRef'] ?? parentRef,
+      [field]: same?.[field] ?? reference,
       controllerName: CONTROLLER_NAME,
       conditions: mergeConditions(same?.['conditions'], conditions, PARENT_CONDITIONS, generation, now),
     };

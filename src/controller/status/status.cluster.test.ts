@@ -93,7 +93,7 @@ const DIALECTS: readonly (readonly [KubeResource, JsonObject])[] = [
 test('statuses in a cluster', { skip, timeout: 120_000 }, async t => {
   const lab = await ClusterLab.start(t);
   const { client } = lab;
-  await installCrds(client, join(crds ?? '', 'standard'));
+  await installCrds(client, join(crds ?? '', 'experimental'));
   await installCrds(client, 'charts/base/files/crds');
   const first = await lab.controller('a');
   await lab.controller('b');
@@ -221,6 +221,26 @@ test('statuses in a cluster', { skip, timeout: 120_000 }, async t => {
       t.match(status, { conditions: [{ message: /it rejected: / }] });
     });
   }
+
+  await t.test('an XBackendTrafficPolicy has an ancestor for each Service', async t => {
+    const policies = kind('XBackendTrafficPolicy', 'gateway.networking.x-k8s.io', 'v1alpha1');
+    const targetRefs = ['orders', 'nope'].map(name => ({ group: '', kind: 'Service', name }));
+    const spec = { targetRefs, sessionPersistence: { type: 'Cookie' } };
+    const apiVersion = 'gateway.networking.x-k8s.io/v1alpha1';
+    await create(client, policies, { apiVersion, kind: policies.kind, metadata: { name: 'it' }, spec });
+    const status = await until(client, [policies, 'it'], found => objectsAt(found, 'ancestors').length === 2);
+    const controllerName = 'ambient.mesh/waypoint-controller';
+    t.match(status, {
+      ancestors: [
+        {
+          controllerName,
+          ancestorRef: { name: 'orders' },
+          conditions: [{ type: 'Accepted', status: 'True' }],
+        },
+        { controllerName, ancestorRef: { name: 'nope' }, conditions: [{ reason: 'TargetNotFound' }] },
+      ],
+    });
+  });
 
   await t.test('a status that is as it should be is not written again, by a new leader neither', async t => {
     const read = async (): Promise<unknown> => {

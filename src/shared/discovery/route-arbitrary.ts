@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import type { CidrMatch } from '../authz/policy.ts';
 import type { RequestCondition, ResponseCondition } from '../route/condition.ts';
 import type { ExternalAuthorizer, HeaderNameMatch } from '../route/external-authorizer.ts';
-import type { RetryBudgetConfig, RouteBackend, RouteRule, SourceMatch, ValueMatch } from '../route/model.ts';
+import type {
+  RetryBudgetConfig,
+  RouteBackend,
+  RouteRule,
+  SessionPersistence,
+  SourceMatch,
+  ValueMatch,
+} from '../route/model.ts';
 import type { PathModifier, RateLimitEntry, RouteFilter, TokenBucket } from '../route/route-filter.ts';
 import type { StreamRule } from '../route/stream-rule.ts';
 import type { TokenIssuer, TokenKeys } from '../route/token-issuer.ts';
@@ -202,6 +209,14 @@ const backend: fc.Arbitrary<RouteBackend> = fc.record({
   subset: maybe(text),
   filters,
 });
+const session: fc.Arbitrary<SessionPersistence> = fc.record({
+  kind: fc.constantFrom('cookie' as const, 'header' as const),
+  name,
+  path: maybe(text),
+  absoluteTimeoutMs: millis,
+  idleTimeoutMs: millis,
+  lifetime: fc.constantFrom('session' as const, 'permanent' as const),
+});
 const retryBudget: fc.Arbitrary<RetryBudgetConfig> = fc.record({
   ratio: fc.double({ min: 0, max: 1, noNaN: true }),
   minPerSecond: uint32,
@@ -232,16 +247,7 @@ export const routeRule: fc.Arbitrary<RouteRule> = fc.record({
   ),
   retryBudget: maybe(retryBudget),
   hedge: maybe(fc.record({ delayMs: milliseconds, maxAttempts: fc.integer({ min: 1, max: 100 }) })),
-  session: maybe(
-    fc.record({
-      kind: fc.constantFrom('cookie' as const, 'header' as const),
-      name,
-      path: maybe(text),
-      absoluteTimeoutMs: millis,
-      idleTimeoutMs: millis,
-      lifetime: fc.constantFrom('session' as const, 'permanent' as const),
-    }),
-  ),
+  session: maybe(session),
   responseClasses: few(fc.record({ condition: responseCondition, isFailure: flag })),
 });
 
@@ -363,6 +369,7 @@ export const trafficPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
     }),
   ),
   retryBudget: maybe(retryBudget),
+  session: maybe(session),
   failover: few(fc.record({ service: name, subset: maybe(name) })),
 });
 

@@ -95,7 +95,7 @@ function hedgeFromWire(wire: WireFields): HedgePolicy {
   return { delayMs: readMillis(wire, 'delay_ms'), maxAttempts: readWithin(wire, 'max_attempts', 1, 100) };
 }
 
-function sessionFromWire(wire: WireFields): SessionPersistence {
+export function sessionFromWire(wire: WireFields): SessionPersistence {
   return {
     kind: readEnum(wire, 'kind', SESSION_KINDS),
     name: readName(wire, 'name'),
@@ -106,7 +106,7 @@ function sessionFromWire(wire: WireFields): SessionPersistence {
   };
 }
 
-function sessionToWire(session: SessionPersistence): object {
+export function sessionToWire(session: SessionPersistence): object {
   return {
     kind: SESSION_KINDS.indexOf(session.kind),
     name: session.name,

@@ -9,7 +9,7 @@ import { DEFAULT_POOL } from '../route/traffic-policy.ts';
 import { accrualFromWire, accrualToWire, outlierFromWire, outlierToWire } from './ejection-wire.ts';
 import { headerValues } from './external-authorizer-wire.ts';
 import { localityFromWire, localityToWire } from './locality-wire.ts';
-import { retryBudgetFromWire, retryBudgetToWire } from './route-wire.ts';
+import { retryBudgetFromWire, retryBudgetToWire, sessionFromWire, sessionToWire } from './route-wire.ts';
 import { tlsFromWire, tlsToWire } from './tls-origination-wire.ts';
 import {
   readEach,
@@ -60,6 +60,7 @@ export function trafficPolicyFromWire(wire: WireFields): TrafficPolicy {
     failureAccrual: readIfSet(wire, 'failure_accrual', accrualFromWire),
     tls: readIfSet(wire, 'tls', tlsFromWire),
     retryBudget: readIfSet(wire, 'retry_budget', retryBudgetFromWire),
+    session: readIfSet(wire, 'session', sessionFromWire),
     failover: readEach(wire, 'failover', target => ({
       service: readName(target, 'service'),
       subset: readOptionalText(target, 'subset'),
@@ -82,6 +83,7 @@ export function trafficPolicyToWire(policy: TrafficPolicy): object {
     failure_accrual: policy.failureAccrual && accrualToWire(policy.failureAccrual),
     tls: policy.tls && tlsToWire(policy.tls),
     retry_budget: policy.retryBudget && retryBudgetToWire(policy.retryBudget),
+    session: policy.session && sessionToWire(policy.session),
     failover: policy.failover,
   };
 }

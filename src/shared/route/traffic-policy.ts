@@ -1,4 +1,4 @@
-import type { RetryBudgetConfig } from './model.ts';
+import type { RetryBudgetConfig, SessionPersistence } from './model.ts';
 
 /** How requests are spread over a service's endpoints and how connections to them are made. Undefined is the default. */
 export interface TrafficPolicy extends ConnectionPool {
@@ -9,6 +9,8 @@ export interface TrafficPolicy extends ConnectionPool {
   readonly failureAccrual: FailureAccrual | undefined;
   readonly tls: TlsOrigination | undefined;
   readonly retryBudget: RetryBudgetConfig | undefined;
+  /** Of requests whose rule says nothing of sessions. */
+  readonly session: SessionPersistence | undefined;
   /** Other services or subsets, in this order, that take over while no endpoint here is healthy. */
   readonly failover: readonly FailoverTarget[];
 }
@@ -209,5 +211,6 @@ export const NO_TRAFFIC_POLICY: TrafficPolicy = Object.freeze({
   failureAccrual: undefined,
   tls: undefined,
   retryBudget: undefined,
+  session: undefined,
   failover: [],
 });

@@ -57,7 +57,7 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     const upstream = target.upstream(backend.port, backend.subset);
     const tried = this.#retry.hostSelectionAttempts === 0 ? NONE_TRIED : (this.#tried ?? NONE_TRIED);
     const random = env.random();
-    const session = this.#useSession();
+    const session = this.#useSession(upstream);
     const endpoint =
       session?.find(upstream.picker.endpoints, tried) ??
       upstream.picker.pick(random, tried, this.#hashBy(upstream));
@@ -67,8 +67,8 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     else this.#send(other.upstream, other.endpoint);
   }
 
-  #useSession(): ClientSession | undefined {
-    const policy = this.rule?.session;
+  #useSession(upstream: Upstream): ClientSession | undefined {
+    const policy = this.rule?.session ?? upstream.policy.session;
     if (policy === undefined) return undefined;
     return (this.#session ??= new ClientSession(policy, this.request, this.downstream.env.clock.now()));
   }

@@ -1,9 +1,16 @@
 import { test } from 'tap';
-import { kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../golden-pairs.ts';
 import { translateBackendTrafficPolicy } from './backend-traffic-policy.ts';
 
 const TARGET = { group: '', kind: 'Service', name: 'orders' };
 const policy = (retryConstraint?: object): object => ({ targetRefs: [TARGET], retryConstraint });
+
+test('translations by example', async t => {
+  const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
+    objects.map(translateBackendTrafficPolicy),
+  );
+  for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
+});
 
 const BUDGETS: readonly [string, object | undefined, object | undefined][] = [
   ['none', undefined, undefined],
@@ -23,12 +30,15 @@ const BUDGETS: readonly [string, object | undefined, object | undefined][] = [
 test('the budget of retries', async t => {
   for (const [name, constraint, retryBudget] of BUDGETS) {
     const result = translateBackendTrafficPolicy(kubeObject('XBackendTrafficPolicy', policy(constraint)));
-    t.same(result.ok && result.value, { services: ['orders'], retryBudget }, name);
+    t.same(result.ok && result.value, { services: ['orders'], retryBudget, session: undefined }, name);
   }
 });
 
+const session = (sessionPersistence: object): object => ({ targetRefs: [TARGET], sessionPersistence });
+
 const REJECTED: readonly [string, object, string][] = [
-  ['a misspelt field', { targetRef: [] }, 'spec.targetRef'],
+  ['no target', {}, 'spec.targetRefs'],
+  ['a misspelt field', { targetRefs: [TARGET], retry: {} }, 'spec.retry'],
   ['over 100 %', policy({ budget: { percent: 101 } }), 'spec.retryConstraint.budget.percent'],
   [
     'an interval under a second',
@@ -39,6 +49,24 @@ const REJECTED: readonly [string, object, string][] = [
     'an interval over an hour',
     policy({ minRetryRate: { interval: '2h' } }),
     'spec.retryConstraint.minRetryRate.interval',
+  ],
+  ['an unknown kind of session', session({ type: 'Query' }), 'spec.sessionPersistence.type'],
+  ['a session name that is no token', session({ sessionName: 'a b' }), 'spec.sessionPersistence.sessionName'],
+  [
+    'a session name that is too long',
+    session({ sessionName: 'a'.repeat(129) }),
+    'spec.sessionPersistence.sessionName',
+  ],
+  ['a session of no time', session({ absoluteTimeout: '0s' }), 'spec.sessionPersistence.absoluteTimeout'],
+  [
+    'a permanent cookie without a time',
+    session({ cookieConfig: { lifetimeType: 'Permanent' } }),
+    'spec.sessionPersistence.absoluteTimeout',
+  ],
+  [
+    'settings of a cookie for a header',
+    session({ type: 'Header', cookieConfig: {} }),
+    'spec.sessionPersistence.cookieConfig',
   ],
 ];
 

@@ -1,13 +1,15 @@
-import type { RetryBudgetConfig } from '#shared/route/model.ts';
+import type { RetryBudgetConfig, SessionPersistence } from '#shared/route/model.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { type Fields, readSpec } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { isService } from '../gateway-route/parent-ref.ts';
+import { readSession } from '../gateway-route/session-persistence.ts';
 
 /** What an XBackendTrafficPolicy says of Services of its own namespace. */
 export interface BackendTrafficPolicy {
   readonly services: readonly string[];
   readonly retryBudget: RetryBudgetConfig | undefined;
+  readonly session: SessionPersistence | undefined;
 }
 
 const HOUR_MS = 3_600_000;
@@ -15,17 +17,28 @@ const DEFAULT_PERCENT = 20;
 const DEFAULT_INTERVAL_MS = 10_000;
 const DEFAULT_MIN_RATE = 10;
 
-/** Gateway API's policy for backends (experimental channel): the share of requests that may be retries. */
+/** Gateway API's policy for backends (experimental channel): the share of requests that may be retries, and sessions. */
 export function translateBackendTrafficPolicy(object: KubeObject): Translated<BackendTrafficPolicy> {
   const diagnostics = new Diagnostics(object);
   const policy = readSpec(object, diagnostics, spec => {
-    spec.unsupported('sessionPersistence', 'remove it; requests of one session may reach any endpoint');
+    const { name, namespace } = object.metadata;
     return {
-      services: spec.objects('targetRefs', readTarget).filter(name => name !== undefined),
+      services: readTargets(spec),
       retryBudget: spec.object('retryConstraint', readConstraint),
+      session: spec.object('sessionPersistence', fields =>
+        readSession(fields, `ambient-${namespace}-${name}`),
+      ),
     };
   });
-  return diagnostics.conclude(policy ?? { services: [], retryBudget: undefined });
+  return diagnostics.conclude(policy ?? NOTHING);
+}
+
+const NOTHING: BackendTrafficPolicy = { services: [], retryBudget: undefined, session: undefined };
+
+function readTargets(spec: Fields): readonly string[] {
+  const targets = spec.objects('targetRefs', readTarget);
+  if (targets.length === 0) spec.reject('targetRefs', 'is required', 'name the Services it is for');
+  return targets.filter(name => name !== undefined);
 }
 
 function readTarget(fields: Fields): string | undefined {

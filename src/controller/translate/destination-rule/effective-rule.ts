@@ -85,6 +85,7 @@ function policyOf(parts: PolicyParts, workloads: readonly LabelledWorkload[]): T
     failureAccrual: undefined,
     tls,
     retryBudget,
+    session: undefined,
     failover: [],
   };
 }
