@@ -364,6 +364,7 @@ export const trafficPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
         fc.record({ kind: fc.constant('file' as const), path: text }),
       ),
       clientCertificate: maybe(fc.record({ certificateFile: name, privateKeyFile: name })),
+      credential: maybe(name),
       skipVerification: flag,
       alpn: names,
     }),

@@ -24,6 +24,7 @@ export function tlsFromWire(wire: WireFields): TlsOrigination {
       certificateFile: readName(found, 'certificate_file'),
       privateKeyFile: readName(found, 'private_key_file'),
     })),
+    credential: readOptionalText(wire, 'credential'),
     skipVerification: readFlag(wire, 'skip_verification'),
     alpn: readTexts(wire, 'alpn'),
   };
@@ -41,6 +42,7 @@ export function tlsToWire(tls: TlsOrigination): object {
       certificate_file: clientCertificate.certificateFile,
       private_key_file: clientCertificate.privateKeyFile,
     },
+    credential: tls.credential,
     skip_verification: tls.skipVerification,
     alpn: tls.alpn,
   };

@@ -162,6 +162,8 @@ export interface TlsOrigination {
   readonly trustedRoots: TrustedRoots;
   /** With `mutual`. */
   readonly clientCertificate: ClientCertificate | undefined;
+  /** A Secret, `<namespace>/<name>`, that holds both (`TlsCredential`), in place of the two above. */
+  readonly credential: string | undefined;
   readonly skipVerification: boolean;
   /** Empty: what the port's protocol asks for. */
   readonly alpn: readonly string[];

@@ -4,7 +4,7 @@ import type { Timed } from '#shared/lifecycle/coarse-timers.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { Attempt, type AttemptOwner } from '../request/attempt.ts';
 import type { RequestEnvironment } from '../request/environment.ts';
-import { chooseUpstreamProtocol } from '../upstream/choose-protocol.ts';
+import { choosePoolProtocol } from '../upstream/choose-protocol.ts';
 import type { UpstreamProtocol } from '../upstream/endpoint-pools.ts';
 
 /** A request of the waypoint's own, to a service that is asked about a client's request. */
@@ -81,16 +81,16 @@ export class Callout implements AttemptOwner, Timed {
     const { pools, random, services } = this.#env;
     const service = services.get(name);
     if (service === undefined) return this.#fail(`service ${name} is not known`);
-    const { connectTimeoutMs, limits, picker, policy } = service.upstream(port, undefined);
+    const target = service.upstream(port, undefined);
+    const { connection, limits, picker } = target;
     const endpoint = picker.pick(random(), this.#tried);
     if (endpoint === undefined) return this.#fail(`service ${name} has no healthy endpoint on port ${port}`);
     this.#tried.push(endpoint);
-    const declared = service.port(port)?.appProtocol;
     const upstream =
-      protocol === 'http2' ? protocol : chooseUpstreamProtocol(declared, protocol, head, policy);
+      protocol === 'http2' ? protocol : choosePoolProtocol(target, endpoint, protocol, head, false);
     const attempt = new Attempt(this, head, this.#request.body === undefined, endpoint);
     this.#attempt = attempt;
-    attempt.start(pools.get(endpoint, upstream, connectTimeoutMs), limits);
+    attempt.start(pools.get(endpoint, upstream, connection), limits);
   }
 
   onAttemptReady({ exchange }: Attempt): void {

@@ -4,7 +4,8 @@ import type { Timed } from '#shared/lifecycle/coarse-timers.ts';
 import type { Mirror } from '#shared/route/route-filter.ts';
 import { Attempt, type AttemptOwner } from '../request/attempt.ts';
 import type { Downstream } from '../request/environment.ts';
-import { chooseUpstreamProtocol } from '../upstream/choose-protocol.ts';
+import { isGrpc } from '../request/failure-answer.ts';
+import { choosePoolProtocol } from '../upstream/choose-protocol.ts';
 
 /** A copy that falls so far behind its original is given up. */
 const MAX_HELD_BYTES = 256 * 1024;
@@ -69,11 +70,11 @@ export class MirroredRequest implements AttemptOwner, Timed {
     env.timers.add(this);
     this.deadlineAt = env.timers.after(TIMEOUT_MS);
     if (!hasBody) this.#trailers = [];
-    const upstream = chooseUpstreamProtocol(target.port?.appProtocol, protocol, head, target.policy);
-    const { connectTimeoutMs, limits } = target;
+    const upstream = choosePoolProtocol(target, endpoint, protocol, head, isGrpc(head));
+    const { connection, limits } = target;
     const attempt = new Attempt(this, head, !hasBody, endpoint);
     this.#attempt = attempt;
-    attempt.start(env.pools.get(endpoint, upstream, connectTimeoutMs), limits);
+    attempt.start(env.pools.get(endpoint, upstream, connection), limits);
   }
 
   #flush(): void {

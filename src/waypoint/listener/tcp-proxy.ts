@@ -167,7 +167,7 @@ export class TcpProxy {
     const { env } = downstream;
     const tried: BalancedEndpoint[] = [];
     for (;;) {
-      const { connectTimeoutMs, hash, picker } = target.upstream(port, subset);
+      const { connection, hash, picker } = target.upstream(port, subset);
       const by = hash.some(source => source.kind === 'source_ip')
         ? hashText(downstream.authz.sourceIp)
         : NO_HASH;
@@ -176,7 +176,7 @@ export class TcpProxy {
       const { health } = endpoint.load;
       health?.onStart();
       try {
-        const upstream = await env.pools.connect(endpoint, connectTimeoutMs);
+        const upstream = await env.pools.connect(endpoint, connection);
         // Of a connection nothing more is seen: that it could be made is its success.
         health?.onStatus(200);
         return { upstream, endpoint };

@@ -1,4 +1,4 @@
-import { ExchangeError, type ResponseHead } from '#shared/http/exchange.ts';
+import { ExchangeError, type RequestHead, type ResponseHead } from '#shared/http/exchange.ts';
 import { getHeader, type HeaderList, setHeader } from '#shared/http/headers.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
@@ -12,7 +12,9 @@ import type { RetryBudget } from '../retry/budget.ts';
 import { shouldRetry, type TryOutcome, wasNotServed } from '../retry/policy.ts';
 import { failOver } from '../services/failover.ts';
 import type { ServiceState, Upstream } from '../services/service-state.ts';
-import { chooseUpstreamProtocol } from '../upstream/choose-protocol.ts';
+import { choosePoolProtocol } from '../upstream/choose-protocol.ts';
+import type { PoolProtocol } from '../upstream/endpoint-pools.ts';
+import { tlsTowards } from '../upstream/originated-tls.ts';
 import type { SharedUse } from '../upstream/shared-use.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { failureOf, flagOf } from './failure-of.ts';
@@ -85,13 +87,19 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
       setHeader(request.headers, 'grpc-timeout', formatGrpcTimeout(leftMs));
     }
     this.record.trace?.onAttempt(request, endpoint);
-    const { connectTimeoutMs, limits, policy, port } = upstream;
-    const spoken = chooseUpstreamProtocol(port?.appProtocol, protocol, request, policy);
-    const head = request.method === 'CONNECT' && spoken === 'http1' ? asHttp1Upgrade(request) : request;
+    const { connection, limits } = upstream;
+    const spoken = choosePoolProtocol(upstream, endpoint, protocol, request, this.record.grpc);
+    const head = this.#headFor(spoken, tlsTowards(endpoint.workload, connection) !== undefined);
     const attempt = new Attempt(this, head, this.body === undefined, endpoint);
     this.attempt = attempt;
     this.#shared = limits.shared;
-    attempt.start(env.pools.get(endpoint, spoken, connectTimeoutMs), limits, this.record.attempts > 1);
+    attempt.start(env.pools.get(endpoint, spoken, connection), limits, this.record.attempts > 1);
+  }
+
+  #headFor(spoken: PoolProtocol, secured: boolean): RequestHead {
+    const { request } = this;
+    if (request.method === 'CONNECT' && spoken === 'http1') return asHttp1Upgrade(request);
+    return secured ? { ...request, scheme: 'https' } : request;
   }
 
   /** The same for all tries of a request. A client that has no cookie to be known by gets one. */

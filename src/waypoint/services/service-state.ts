@@ -121,7 +121,7 @@ export class ServiceState {
     memory.usePolicy(policy);
     const balancer = policy.loadBalancer;
     return {
-      ...makeUpstreamPolicy(policy, this.#threads, memory.use),
+      ...makeUpstreamPolicy(policy, this.service, this.#threads, memory.use),
       picker: this.#makePicker(port, subsetName, policy, memory),
       hash: balancer !== undefined && 'hash' in balancer ? balancer.hash : [],
       policy,

@@ -1,10 +1,12 @@
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import type { Service } from '#shared/workload/workload.ts';
 import type { PoolLimits } from '../upstream/attempt.ts';
+import { type UpstreamConnection, upstreamConnection } from '../upstream/upstream-connection.ts';
 import { type SharedUse, shareOf } from '../upstream/shared-use.ts';
 
 /** How connections to endpoints are made, from the traffic policy. */
 export interface UpstreamPolicy {
-  readonly connectTimeoutMs: number | undefined;
+  readonly connection: UpstreamConnection;
   readonly limits: PoolLimits;
 }
 
@@ -16,7 +18,12 @@ const DEFAULT_MAX_PENDING = 1024;
  * What a policy says of connections, for one of `threads` threads. Bounds are of all threads together: each gets its share, at
  * least one. `use` counts against them, and hears what they are now.
  */
-export function makeUpstreamPolicy(policy: TrafficPolicy, threads: number, use: SharedUse): UpstreamPolicy {
+export function makeUpstreamPolicy(
+  policy: TrafficPolicy,
+  service: Service,
+  threads: number,
+  use: SharedUse,
+): UpstreamPolicy {
   use.limits = {
     maxConnections: shareOf(policy.maxConnections, threads),
     maxPending: shareOf(policy.http1MaxPendingRequests, threads),
@@ -24,7 +31,7 @@ export function makeUpstreamPolicy(policy: TrafficPolicy, threads: number, use: 
     maxRetries: shareOf(policy.maxRetries, threads),
   };
   return {
-    connectTimeoutMs: policy.connectTimeoutMs,
+    connection: upstreamConnection(policy, service),
     limits: {
       maxConnections: Math.max(DEFAULT_MAX_CONNECTIONS, finite(use.limits.maxConnections)),
       maxPendingRequests: Math.max(DEFAULT_MAX_PENDING, finite(use.limits.maxPending)),

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Server } from 'node:net';
 import { ChannelError } from '#shared/engine/channel.ts';
 import { copyBidirectional } from '#shared/engine/copy.ts';
-import type { Engine, Listener, TcpChannel, TlsContext } from '#shared/engine/engine.ts';
+import type { Engine, Listener, TcpChannel, TlsContext, TlsMaterial } from '#shared/engine/engine.ts';
 import { createTestEngine } from '#shared/testing/engine.ts';
 import type { InboundConnect } from '#shared/hbone/inbound-connect.ts';
 import { type HboneServerSession, serveHbone } from '#shared/hbone/server.ts';
@@ -127,6 +127,11 @@ export class WaypointLab {
 
   async renewCertificate(): Promise<void> {
     this.thread.setCertificate(await this.#ca.issue(testSettings.identity));
+  }
+
+  /** Material of the mesh's CA. */
+  issue(spiffeId: string): Promise<TlsMaterial> {
+    return this.#ca.issue(spiffeId);
   }
 
   /** Lines of the access log, once there are so many. */

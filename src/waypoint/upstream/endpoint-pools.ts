@@ -1,5 +1,5 @@
 import { type ByteChannel, ChannelError } from '#shared/engine/channel.ts';
-import type { Engine } from '#shared/engine/engine.ts';
+import type { Engine, SecureChannel, TcpChannel } from '#shared/engine/engine.ts';
 import type { HbonePool } from '#shared/hbone/session-pool.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
@@ -9,14 +9,22 @@ import { HBONE_PORT } from '../ports.ts';
 import type { UpstreamPool } from './attempt.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { Http2Pool } from './http2-pool.ts';
+import { type NegotiatedChannel, NegotiatedPool } from './negotiated-pool.ts';
+import { type OriginatedTls, tlsTowards } from './originated-tls.ts';
+import type { SecureUpstream } from './secure-upstream.ts';
+import { AS_CONFIGURED, type UpstreamConnection } from './upstream-connection.ts';
 
 export type UpstreamProtocol = 'http1' | 'http2';
+/** `negotiated`: what the server chooses in the TLS handshake. */
+export type PoolProtocol = UpstreamProtocol | 'negotiated';
 
 export interface EndpointPoolsOptions {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly timers: CoarseTimers;
   readonly hbone: HbonePool;
+  /** TLS of the waypoint's own. */
+  readonly secure: SecureUpstream;
   /** The waypoint's own SPIFFE id. */
   readonly identity: string;
   readonly connectTimeoutMs: number;
@@ -26,46 +34,85 @@ export interface EndpointPoolsOptions {
   readonly queueTimeoutMs: number;
 }
 
-interface PoolPair {
+/** Connections made in one way to one port of one workload. */
+interface PoolSet {
   http1: UpstreamPool | undefined;
   http2: UpstreamPool | undefined;
+  negotiated: UpstreamPool | undefined;
+  readonly port: number;
 }
 
-/** All upstream connections of one thread, by workload, port and protocol. */
+const PROTOCOLS = ['http1', 'http2', 'negotiated'] as const;
+const ALPN = { http1: ['http/1.1'], http2: ['h2'], negotiated: ['h2', 'http/1.1'] } as const;
+const NO_ALPN: readonly string[] = [];
+
+/** All upstream connections of one thread, by workload, port, the way they are made, and protocol. */
 export class EndpointPools {
   readonly #options: EndpointPoolsOptions;
-  /** uid → port → pools. */
-  readonly #byUid = new Map<string, Map<number, PoolPair>>();
-  /** The same by the balancer's object: a request finds its pool without building a key. */
-  #byEndpoint = new WeakMap<BalancedEndpoint, PoolPair>();
+  /** uid → port and way (`UpstreamConnection.key`) → pools. */
+  readonly #byUid = new Map<string, Map<string, PoolSet>>();
+  /** The same by the balancer's object, of which each upstream has its own: a request finds its pool without building a key. */
+  #byEndpoint = new WeakMap<BalancedEndpoint, PoolSet>();
   #reaper: Timer | undefined;
 
   constructor(options: EndpointPoolsOptions) {
     this.#options = options;
   }
 
-  get(
-    endpoint: BalancedEndpoint,
-    protocol: UpstreamProtocol,
-    connectTimeoutMs: number | undefined,
-  ): UpstreamPool {
-    let pair = this.#byEndpoint.get(endpoint);
-    if (pair === undefined) this.#byEndpoint.set(endpoint, (pair = this.#pair(endpoint)));
-    const pool = pair[protocol];
-    return pool ?? (pair[protocol] = this.#makePool(endpoint, protocol, connectTimeoutMs));
+  get(endpoint: BalancedEndpoint, protocol: PoolProtocol, connection: UpstreamConnection): UpstreamPool {
+    let pools = this.#byEndpoint.get(endpoint);
+    if (pools === undefined) this.#byEndpoint.set(endpoint, (pools = this.#pools(endpoint, connection)));
+    const pool = pools[protocol];
+    return pool ?? (pools[protocol] = this.#makePool(endpoint, protocol, connection));
   }
 
   /** A connection of its own, for plain TCP. Rejects with a `ChannelError`. */
-  connect(endpoint: BalancedEndpoint, connectTimeoutMs?: number): Promise<ByteChannel> {
-    const { engine, hbone, identity } = this.#options;
+  connect(endpoint: BalancedEndpoint, connection: UpstreamConnection = AS_CONFIGURED): Promise<ByteChannel> {
+    return this.#connect(endpoint, connection, NO_ALPN);
+  }
+
+  #connect(
+    endpoint: BalancedEndpoint,
+    connection: UpstreamConnection,
+    alpn: readonly string[],
+  ): Promise<ByteChannel> {
+    const { workload } = endpoint;
+    const tls = tlsTowards(workload, connection);
+    if (tls !== undefined) return this.#secured(endpoint, connection, tls, alpn);
+    const timeoutMs = connection.connectTimeoutMs ?? this.#options.connectTimeoutMs;
+    return workload.tunnelProtocol === 'none'
+      ? this.#dial(endpoint, timeoutMs)
+      : this.#tunnel(endpoint, timeoutMs);
+  }
+
+  /** The deadline is of the handshake too. */
+  async #secured(
+    endpoint: BalancedEndpoint,
+    { connectTimeoutMs }: UpstreamConnection,
+    tls: OriginatedTls,
+    alpn: readonly string[],
+  ): Promise<SecureChannel> {
+    const { clock, secure } = this.#options;
+    const { workload } = endpoint;
+    if (workload.tunnelProtocol !== 'none') throw insideTunnel(workload.uid);
     const timeoutMs = connectTimeoutMs ?? this.#options.connectTimeoutMs;
-    const { workload, targetPort } = endpoint;
+    const startMs = clock.monotonic();
+    const context = secure.context(tls);
+    const channel = await this.#dial(endpoint, timeoutMs);
+    const options = { alpn: tls.alpn.length > 0 ? tls.alpn : alpn, workload };
+    return secure.handshake(channel, context, tls, options, timeoutMs - (clock.monotonic() - startMs));
+  }
+
+  #dial({ targetPort: port, workload }: BalancedEndpoint, timeoutMs: number): Promise<TcpChannel> {
     const [ip] = workload.addresses;
-    if (ip === undefined) {
-      return Promise.reject(new ChannelError('unreachable', `workload ${workload.uid} has no address`));
-    }
-    if (workload.tunnelProtocol === 'none')
-      return engine.connect({ remote: { ip, port: targetPort }, timeoutMs });
+    if (ip === undefined) return Promise.reject(addressless(workload.uid));
+    return this.#options.engine.connect({ remote: { ip, port }, timeoutMs });
+  }
+
+  #tunnel({ targetPort, workload }: BalancedEndpoint, timeoutMs: number): Promise<ByteChannel> {
+    const { hbone, identity } = this.#options;
+    const [ip] = workload.addresses;
+    if (ip === undefined) return Promise.reject(addressless(workload.uid));
     const target = {
       sourceIdentity: identity,
       destinationIdentities: [workloadIdentity(workload)],
@@ -78,21 +125,18 @@ export class EndpointPools {
 
   /** The workload is gone or is another one now: nothing of it is used again. */
   evict(uid: string): void {
-    const ports = this.#byUid.get(uid);
-    if (ports === undefined) return;
+    const ways = this.#byUid.get(uid);
+    if (ways === undefined) return;
     this.#byUid.delete(uid);
     this.#byEndpoint = new WeakMap();
-    for (const pair of ports.values()) closePair(pair);
+    for (const pools of ways.values()) for (const protocol of PROTOCOLS) pools[protocol]?.close();
   }
 
   /** The waypoint has another certificate: connections made with the old one are used up, not used again. */
   renew(): void {
     this.#byEndpoint = new WeakMap();
-    for (const ports of this.#byUid.values()) {
-      for (const { http1, http2 } of ports.values()) {
-        http1?.retire();
-        http2?.retire();
-      }
+    for (const ways of this.#byUid.values()) {
+      for (const pools of ways.values()) for (const protocol of PROTOCOLS) pools[protocol]?.retire();
     }
     this.#byUid.clear();
   }
@@ -106,51 +150,80 @@ export class EndpointPools {
   /** For the admin page: uid, port, protocol, connections and requests that wait. */
   dump(): readonly object[] {
     const rows: object[] = [];
-    for (const [workload, ports] of this.#byUid) {
-      for (const [port, { http1, http2 }] of ports) {
-        for (const [protocol, pool] of [
-          ['http1', http1],
-          ['http2', http2],
-        ] as const) {
-          if (pool !== undefined)
-            rows.push({ workload, port, protocol, connections: pool.connections, pending: pool.pending });
+    for (const [workload, ways] of this.#byUid) {
+      for (const pools of ways.values()) {
+        for (const protocol of PROTOCOLS) {
+          const pool = pools[protocol];
+          if (pool === undefined) continue;
+          const { connections, pending } = pool;
+          rows.push({ workload, port: pools.port, protocol, connections, pending });
         }
       }
     }
     return rows;
   }
 
-  #pair(endpoint: BalancedEndpoint): PoolPair {
-    let ports = this.#byUid.get(endpoint.uid);
-    if (ports === undefined) this.#byUid.set(endpoint.uid, (ports = new Map<number, PoolPair>()));
-    let pair = ports.get(endpoint.targetPort);
-    if (pair === undefined) ports.set(endpoint.targetPort, (pair = { http1: undefined, http2: undefined }));
-    return pair;
+  #pools({ targetPort: port, uid }: BalancedEndpoint, { key }: UpstreamConnection): PoolSet {
+    let ways = this.#byUid.get(uid);
+    if (ways === undefined) this.#byUid.set(uid, (ways = new Map<string, PoolSet>()));
+    const way = `${port} ${key}`;
+    let pools = ways.get(way);
+    if (pools === undefined)
+      ways.set(way, (pools = { http1: undefined, http2: undefined, negotiated: undefined, port }));
+    return pools;
   }
 
   #makePool(
     endpoint: BalancedEndpoint,
-    protocol: UpstreamProtocol,
-    connectTimeoutMs: number | undefined,
+    protocol: PoolProtocol,
+    connection: UpstreamConnection,
   ): UpstreamPool {
     const { clock, queueTimeoutMs, timers } = this.#options;
-    const options = { timers, queueTimeoutMs, connect: () => this.connect(endpoint, connectTimeoutMs) };
+    const connect = (): Promise<ByteChannel> => this.#connect(endpoint, connection, ALPN[protocol]);
+    const options = { timers, queueTimeoutMs, connect };
     if (this.#reaper === undefined) this.#startReaper();
-    return protocol === 'http1' ? new Http1Pool(options) : new Http2Pool(options, clock);
+    switch (protocol) {
+      case 'http1':
+        return new Http1Pool(options);
+      case 'http2':
+        return new Http2Pool(options, clock);
+      case 'negotiated':
+        return new NegotiatedPool(
+          { ...options, connect: () => this.#negotiate(endpoint, connection) },
+          clock,
+        );
+    }
+  }
+
+  #negotiate(endpoint: BalancedEndpoint, connection: UpstreamConnection): Promise<NegotiatedChannel> {
+    const tls = tlsTowards(endpoint.workload, connection);
+    return tls === undefined
+      ? Promise.reject(new ChannelError('protocol', 'without TLS there is nothing to negotiate'))
+      : this.#secured(endpoint, connection, tls, ALPN.negotiated);
   }
 
   #startReaper(): void {
     const { clock, idleTimeoutMs } = this.#options;
     this.#reaper = clock.setTimer(idleTimeoutMs / 4, () => {
       const nowMs = clock.monotonic();
-      for (const ports of this.#byUid.values()) {
-        for (const { http1, http2 } of ports.values()) {
-          http1?.reap(nowMs, idleTimeoutMs);
-          http2?.reap(nowMs, idleTimeoutMs);
-        }
-      }
+      for (const ways of this.#byUid.values()) this.#reap(ways, nowMs);
       this.#startReaper();
     });
+  }
+
+  /** A way that nobody uses any more goes: policies change, and workloads stay. */
+  #reap(ways: Map<string, PoolSet>, nowMs: number): void {
+    for (const [way, pools] of ways) {
+      let isUsed = false;
+      for (const protocol of PROTOCOLS) {
+        const pool = pools[protocol];
+        pool?.reap(nowMs, this.#options.idleTimeoutMs);
+        isUsed ||= pool !== undefined && pool.connections + pool.pending > 0;
+      }
+      if (isUsed || ways.size === 1) continue;
+      ways.delete(way);
+      this.#byEndpoint = new WeakMap();
+    }
   }
 
   async #withTimeout<T>(timeoutMs: number, connect: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -165,7 +238,14 @@ export class EndpointPools {
   }
 }
 
-function closePair({ http1, http2 }: PoolPair): void {
-  http1?.close();
-  http2?.close();
+function addressless(uid: string): ChannelError {
+  return new ChannelError('unreachable', `workload ${uid} has no address`);
+}
+
+function insideTunnel(uid: string): ChannelError {
+  const fix = 'set tls.mode to DISABLE or ISTIO_MUTUAL for it, or take the workload out of the mesh';
+  return new ChannelError(
+    'protocol',
+    `workload ${uid} is reached through the mesh's own mTLS, in which a waypoint originates no other TLS: ${fix}`,
+  );
 }

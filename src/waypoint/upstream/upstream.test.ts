@@ -1,12 +1,12 @@
 import { test } from 'tap';
 import type { ByteChannel } from '#shared/engine/channel.ts';
-import type { ClientExchange, ExchangeError, RequestHead } from '#shared/http/exchange.ts';
 import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { type MemoryChannel, memoryChannelPair } from '#shared/testing/memory-channel.ts';
 import { DEFAULT_POOL } from '#shared/route/traffic-policy.ts';
 import type { AppProtocol } from '#shared/workload/workload.ts';
-import type { PoolLimits, UpstreamAttempt } from './attempt.ts';
+import { RecordedAttempt, TEST_LIMITS } from '../testing/recorded-attempt.ts';
+import type { PoolLimits } from './attempt.ts';
 import { chooseUpstreamProtocol } from './choose-protocol.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { shareOf, SharedUse, UNLIMITED } from './shared-use.ts';
@@ -45,56 +45,6 @@ test('what is spoken with an endpoint', t => {
   );
   t.end();
 });
-
-const LIMITS: PoolLimits = {
-  maxConnections: 2,
-  maxPendingRequests: 2,
-  maxRequestsPerConnection: Number.POSITIVE_INFINITY,
-  maxStreamsPerConnection: Number.POSITIVE_INFINITY,
-  maxConnectionDurationMs: Number.POSITIVE_INFINITY,
-  idleTimeoutMs: undefined,
-  shared: new SharedUse(),
-};
-const HEAD: RequestHead = {
-  method: 'GET',
-  scheme: 'http',
-  authority: 'h',
-  path: '/',
-  headers: [],
-  protocol: 'HTTP/1.1',
-  upgrade: undefined,
-  contentLength: 0,
-  expectContinue: false,
-};
-
-class RecordedAttempt implements UpstreamAttempt {
-  readonly head = HEAD;
-  readonly endStream = true;
-  waitingIn: object | undefined;
-  waitingUnder: SharedUse | undefined;
-  waitingSinceMs = 0;
-  state = 'waiting';
-  reused: boolean | undefined;
-  onExchange(_exchange: ClientExchange, reused: boolean): void {
-    this.state = 'sent';
-    this.reused = reused;
-  }
-  onNoExchange(error: ExchangeError): void {
-    this.state = error.code;
-  }
-  onInformational(): void {}
-  onResponse(): void {}
-  onBody(): boolean {
-    return true;
-  }
-  onBodyEnd(): void {
-    this.state = 'done';
-  }
-  onAbort(error: ExchangeError): void {
-    this.state = error.code;
-  }
-  onWritable(): void {}
-}
 
 interface PoolBench {
   readonly pool: Http1Pool;
@@ -139,7 +89,7 @@ function bench(): PoolBench {
     },
     start(limits = {}) {
       const attempt = new RecordedAttempt();
-      pool.start(attempt, { ...LIMITS, ...limits });
+      pool.start(attempt, { ...TEST_LIMITS, ...limits });
       return attempt;
     },
   };

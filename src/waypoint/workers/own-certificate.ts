@@ -7,6 +7,8 @@ export class OwnCertificate {
   readonly #engine: Engine;
   readonly #clock: Clock;
   #context: TlsContext | undefined;
+  #material: TlsMaterial | undefined;
+  #direct: TlsContext | undefined;
 
   constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
@@ -16,6 +18,17 @@ export class OwnCertificate {
   /** Throws `ChannelError` when the material does not parse; the last good certificate stays then. */
   set(material: TlsMaterial): void {
     this.#context = this.#engine.createTlsContext(material);
+    this.#material = material;
+    this.#direct = undefined;
+  }
+
+  /** The same certificate for workloads that take no tunnel, whoever's TLS they speak. Throws as `current`. */
+  direct(): TlsContext {
+    this.current();
+    const material = this.#material;
+    if (this.#direct !== undefined || material === undefined) return this.#direct ?? this.current();
+    const trust = { trustedRootsPem: material.trustBundlePem, revocationListsPem: '', client: material };
+    return (this.#direct = this.#engine.createForeignTlsContext(trust));
   }
 
   /** Throws `ChannelError` `tls_handshake` when there is none that is valid now: a suspended machine's timers are late. */

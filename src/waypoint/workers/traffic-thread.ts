@@ -7,38 +7,29 @@ import { DEFAULT_LIMITS } from '#shared/http1/limits.ts';
 import { serverOptions } from '#shared/http1/server-options.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
-import { AccessLog } from '#shared/observability/access-log.ts';
 import type { LineWriter } from '#shared/observability/line-sink.ts';
 import type { LogFormat, Logger } from '#shared/observability/logger.ts';
 import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
-import { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
+import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { serviceName } from '#shared/workload/workload.ts';
 import type { Place } from '../balance/locality.ts';
 import { zoneShare } from '../balance/zone-share.ts';
-import { TrafficSplit } from '../balance/traffic-split.ts';
 import { findDestination } from '../listener/destination.ts';
 import { DownstreamServer } from '../listener/downstream-server.ts';
 import { HboneListener } from '../listener/hbone-listener.ts';
 import { originalSource } from '../listener/original-source.ts';
 import { detectionMode } from '../listener/sniff-protocol.ts';
 import { SourcePeers } from '../listener/source-peers.ts';
-import { ThreadFilters } from '../filters/thread-filters.ts';
-import { Downstream, InFlight, type RequestEnvironment } from '../request/environment.ts';
-import { ServiceDirectory } from '../services/service-directory.ts';
-import { OverloadMonitor } from '../overload/overload-monitor.ts';
-import { EjectionTelemetry } from '../telemetry/ejections.ts';
-import { RequestMetrics } from '../telemetry/request-metrics.ts';
+import { Downstream, type RequestEnvironment } from '../request/environment.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
-import { ThreadTaps } from '../tap/thread-taps.ts';
-import type { Span } from '#shared/tracing/span.ts';
-import { ThreadTracer } from '../tracing/thread-tracer.ts';
-import { EndpointPools } from '../upstream/endpoint-pools.ts';
+import { SecureUpstream } from '../upstream/secure-upstream.ts';
 import type { KeysCommand, WaypointEvent } from './messages.ts';
 import { OwnCertificate } from './own-certificate.ts';
 import type { PlaintextListen, TrafficSettings } from './settings.ts';
+import { CONNECTION_TICK_MS, makeEnvironment } from './thread-environment.ts';
 
 export interface TrafficThreadOptions {
   readonly engine: Engine;
@@ -55,10 +46,6 @@ export interface TrafficThreadOptions {
   readonly emit: (event: WaypointEvent) => void;
 }
 
-/** Timeouts of routes and backoff are met to within two ticks. */
-const REQUEST_TICK_MS = 10;
-const CONNECTION_TICK_MS = 250;
-
 /** Everything of one thread that carries requests. Driven by messages in a worker, or called directly in tests. */
 export class TrafficThread {
   readonly store = new MeshStore();
@@ -67,6 +54,7 @@ export class TrafficThread {
   readonly #certificate: OwnCertificate;
   readonly #env: RequestEnvironment;
   readonly #hbonePool: HbonePool;
+  readonly #secure: SecureUpstream;
   readonly #server: DownstreamServer;
   readonly #hbone: HboneListener;
   readonly #peers: SourcePeers;
@@ -77,8 +65,15 @@ export class TrafficThread {
     const { clock, engine, logger, settings } = options;
     this.#certificate = new OwnCertificate(engine, clock);
     this.#hbonePool = this.#makeHbonePool();
+    this.#secure = new SecureUpstream(engine, clock, this.#certificate);
     this.#peers = new SourcePeers(this.store, settings.network);
-    this.#env = this.#makeEnvironment();
+    this.#env = makeEnvironment(options, {
+      view: this.store,
+      metrics: this.#metrics,
+      hbone: this.#hbonePool,
+      secure: this.#secure,
+      place: () => this.#place(),
+    });
     this.#server = new DownstreamServer({
       env: this.#env,
       logger,
@@ -128,6 +123,12 @@ export class TrafficThread {
   setCertificate(material: TlsMaterial): void {
     this.#certificate.set(material);
     this.#hbonePool.evictIdentity(this.#options.settings.identity);
+    this.#env.pools.renew();
+  }
+
+  /** A Secret that TLS is originated with; undefined: it is gone. Connections made with the one before are used up. */
+  setCredential(name: string, credential: TlsCredential | undefined): void {
+    this.#secure.setCredential(name, credential);
     this.#env.pools.renew();
   }
 
@@ -251,75 +252,6 @@ export class TrafficThread {
     });
     const address = formatHostPort(source.ip, source.port);
     return new Downstream(this.#env, state, port, this.#peers.find(identity, source.ip), authz, address);
-  }
-
-  #makeEnvironment(): RequestEnvironment {
-    const { clock, emit, engine, logger, random, settings, thread } = this.#options;
-    const { logFormat: format, logWriter: writer } = this.#options;
-    const now = (): number => clock.now();
-    const timers = new CoarseTimers(clock, REQUEST_TICK_MS);
-    const connectionTimers = new CoarseTimers(clock, CONNECTION_TICK_MS);
-    return {
-      clock,
-      timers,
-      connectionTimers,
-      streamIdleTimeoutMs: settings.streamIdleTimeoutMs,
-      random,
-      services: new ServiceDirectory({
-        view: this.store,
-        clock,
-        random,
-        place: () => this.#place(),
-        threads: settings.threads,
-        ejections: new EjectionTelemetry(this.#metrics, logger).ofService,
-      }),
-      split: new TrafficSplit(random),
-      pools: new EndpointPools({
-        engine,
-        clock,
-        timers: connectionTimers,
-        hbone: this.#hbonePool,
-        identity: settings.identity,
-        connectTimeoutMs: settings.connectTimeoutMs,
-        idleTimeoutMs: settings.poolIdleTimeoutMs,
-        queueTimeoutMs: settings.queueTimeoutMs,
-      }),
-      logger,
-      metrics: new RequestMetrics(this.#metrics),
-      tcpMetrics: new TcpMetrics(this.#metrics),
-      accessLog: new AccessLog({ format, writer, now, subject: 'request' }),
-      connectionLog: new AccessLog({ format, writer, now, subject: 'connection' }),
-      accessLogMode: settings.accessLog,
-      taps: new ThreadTaps({
-        clock,
-        thread,
-        threads: settings.threads,
-        send: (tap, events) => emit({ kind: 'tap', tap, events }),
-      }),
-      tracer: this.#makeTracer(),
-      overload: new OverloadMonitor({
-        clock,
-        random,
-        maxLagMs: settings.overloadLagMs,
-        maxRequests: Math.ceil(settings.maxRequests / settings.threads),
-      }),
-      filters: new ThreadFilters({
-        clock,
-        logger,
-        threads: settings.threads,
-        askForKeys: source => emit({ kind: 'keys_wanted', source }),
-      }),
-      inFlight: new InFlight(),
-    };
-  }
-
-  #makeTracer(): ThreadTracer | undefined {
-    const { clock, emit, random, settings, thread } = this.#options;
-    const { traceSamplingRatio: samplingRatio } = settings;
-    if (samplingRatio === undefined) return undefined;
-    const send = (spans: readonly Span[], dropped: number): void =>
-      emit({ kind: 'spans', thread, spans, dropped });
-    return new ThreadTracer({ clock, random, samplingRatio, send });
   }
 
   #makeHbonePool(): HbonePool {

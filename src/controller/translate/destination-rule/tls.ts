@@ -22,6 +22,7 @@ export function readTls(fields: Fields): TlsOrigination {
     subjectAltNames: fields.strings('subjectAltNames'),
     trustedRoots: readRoots(fields),
     clientCertificate,
+    credential: undefined,
     skipVerification: fields.boolean('insecureSkipVerify') ?? false,
     alpn: [],
   };

@@ -1,0 +1,54 @@
+import type { ClientExchange, ExchangeError, RequestHead } from '#shared/http/exchange.ts';
+import type { PoolLimits, UpstreamAttempt } from '../upstream/attempt.ts';
+import { SharedUse } from '../upstream/shared-use.ts';
+
+export const TEST_LIMITS: PoolLimits = {
+  maxConnections: 2,
+  maxPendingRequests: 2,
+  maxRequestsPerConnection: Number.POSITIVE_INFINITY,
+  maxStreamsPerConnection: Number.POSITIVE_INFINITY,
+  maxConnectionDurationMs: Number.POSITIVE_INFINITY,
+  idleTimeoutMs: undefined,
+  shared: new SharedUse(),
+};
+const HEAD: RequestHead = {
+  method: 'GET',
+  scheme: 'http',
+  authority: 'h',
+  path: '/',
+  headers: [],
+  protocol: 'HTTP/1.1',
+  upgrade: undefined,
+  contentLength: 0,
+  expectContinue: false,
+};
+
+/** A try that keeps what its pool tells it. */
+export class RecordedAttempt implements UpstreamAttempt {
+  readonly head = HEAD;
+  readonly endStream = true;
+  waitingIn: object | undefined;
+  waitingUnder: SharedUse | undefined;
+  waitingSinceMs = 0;
+  state = 'waiting';
+  reused: boolean | undefined;
+  onExchange(_exchange: ClientExchange, reused: boolean): void {
+    this.state = 'sent';
+    this.reused = reused;
+  }
+  onNoExchange(error: ExchangeError): void {
+    this.state = error.code;
+  }
+  onInformational(): void {}
+  onResponse(): void {}
+  onBody(): boolean {
+    return true;
+  }
+  onBodyEnd(): void {
+    this.state = 'done';
+  }
+  onAbort(error: ExchangeError): void {
+    this.state = error.code;
+  }
+  onWritable(): void {}
+}

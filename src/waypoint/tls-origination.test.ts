@@ -1,0 +1,258 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
+import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
+import { createConnection, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { createServer as createTlsServer, type TlsOptions, TLSSocket } from 'node:tls';
+import { test } from 'tap';
+import { NO_TRAFFIC_POLICY, type TlsOrigination } from '#shared/route/traffic-policy.ts';
+import { createTestCa } from '#shared/testing/test-ca.ts';
+import { endpointOf, noRoutes, service, workload } from '#shared/testing/topology.ts';
+import type { AppProtocol } from '#shared/workload/workload.ts';
+import { ask, GATEWAY, VIP, WAYPOINT } from './testing/deploy.ts';
+import { type AppServer, WaypointLab } from './testing/waypoint-lab.ts';
+
+/** The waypoint against TLS servers of the runtime, which know nothing of a mesh. */
+
+const HOST = 'api.example';
+const SERVER_ID = 'spiffe://cluster.local/ns/default/sa/api';
+const ca = await createTestCa('public');
+const leaf = await ca.issue('spiffe://elsewhere/ns/a/sa/api', { serverNames: [HOST] });
+const CERTIFICATE = { cert: leaf.certChainPem, key: leaf.privateKeyPem };
+
+const SIMPLE: TlsOrigination = {
+  mode: 'simple',
+  serverName: undefined,
+  subjectAltNames: [],
+  trustedRoots: { kind: 'pem', pem: ca.rootPem },
+  clientCertificate: undefined,
+  credential: undefined,
+  skipVerification: false,
+  alpn: [],
+};
+
+interface Deployment {
+  readonly server: AppServer;
+  readonly tls: Partial<TlsOrigination>;
+  readonly protocol?: AppProtocol;
+  readonly inMesh?: boolean;
+}
+
+interface Deployed {
+  readonly mesh: WaypointLab;
+  /** Of the client's end. */
+  readonly port: number;
+}
+
+/** Service `api.example` outside the mesh, with TLS of this policy. */
+async function deploy(
+  t: { teardown(end: () => unknown): void },
+  { inMesh = false, protocol = 'unknown', server, tls }: Deployment,
+): Promise<Deployed> {
+  const mesh = await WaypointLab.create({ detectionTimeoutMs: 5_000 });
+  t.teardown(() => mesh.close());
+  const ip = mesh.ip(10);
+  const targetPort = await mesh.app(server, ip);
+  const ports = [{ servicePort: 80, targetPort, appProtocol: protocol }];
+  const api = { ...service('api', { vip: VIP, waypoint: WAYPOINT, hostname: HOST }), ports };
+  const w = workload('api', {
+    addresses: [ip],
+    services: endpointOf(api),
+    tunnelProtocol: inMesh ? 'hbone' : 'none',
+  });
+  if (inMesh) await mesh.enrol(w);
+  const trafficPolicy = { ...NO_TRAFFIC_POLICY, tls: { ...SIMPLE, ...tls } };
+  const routes = [noRoutes(api, { trafficPolicy })];
+  mesh.apply({ services: [GATEWAY, api], workloads: [w], routes });
+  return { mesh, port: await mesh.client(VIP, 80) };
+}
+
+/** Answers with what it sees: HTTP version, the name it was asked for, scheme, the names of the client's certificate. */
+function answer(req: Http2ServerRequest, res: Http2ServerResponse): void {
+  const { socket } = req.httpVersion === '2.0' ? (req.stream.session ?? req) : req;
+  const tls = socket instanceof TLSSocket ? socket : undefined;
+  const shown = tls?.getPeerX509Certificate()?.subjectAltName ?? 'nobody';
+  res.end(`${req.httpVersion} ${String(tls?.servername)} ${req.headers[':scheme'] ?? '-'} ${shown}`);
+}
+
+function http2Server(options: TlsOptions = {}): AppServer {
+  return createSecureServer({ ...CERTIFICATE, ...options, allowHTTP1: true }, answer);
+}
+
+function http1Server(options: TlsOptions = {}): AppServer {
+  return createHttpsServer({ ...CERTIFICATE, ...options }, (req, res) => {
+    const name = req.socket instanceof TLSSocket ? req.socket.servername : '';
+    res.end(`${req.httpVersion} ${String(name)}`);
+  });
+}
+
+test('plain HTTP becomes HTTPS: the server is asked for by the name of the service, and chooses the version', async t => {
+  for (const [name, server, said] of [
+    ['HTTP/2 where it offers that', http2Server(), `2.0 ${HOST} https nobody`],
+    ['HTTP/1.1 where it offers nothing', http1Server(), `1.1 ${HOST}`],
+    ['TLS 1.2', http1Server({ maxVersion: 'TLSv1.2' }), `1.1 ${HOST}`],
+  ] as const) {
+    const { port } = await deploy(t, { server, tls: {} });
+    for (let i = 0; i < 3; i++)
+      t.match(await ask(port), { status: 200, body: said }, `${name}, request ${i}`);
+  }
+});
+
+test('many at once share the first connection once the server has chosen HTTP/2', async t => {
+  const { mesh, port } = await deploy(t, { server: http2Server(), tls: {} });
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(port)));
+  t.same(new Set(answers.map(({ status }) => status)), new Set([200]));
+  t.match(mesh.thread.dump(), { upstream: [{ protocol: 'negotiated', connections: 1, pending: 0 }] });
+});
+
+test('what is spoken is what was settled beforehand', async t => {
+  const http11 = await deploy(t, { server: http2Server(), tls: { alpn: ['http/1.1'] } });
+  t.match((await ask(http11.port)).body, /^1\.1 /, 'the policy offers HTTP/1.1 alone');
+  const declared = await deploy(t, { server: http2Server(), tls: {}, protocol: 'http2' });
+  t.match((await ask(declared.port)).body, /^2\.0 /, 'the port says HTTP/2');
+});
+
+test('a WebSocket goes over HTTP/1.1, whatever else the server speaks', async t => {
+  const server = http2Server();
+  server.on('upgrade', (_req: unknown, socket: Socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
+    socket.pipe(socket);
+  });
+  const { port } = await deploy(t, { server, tls: {} });
+  const socket = createConnection(port, '127.0.0.1');
+  const lines = ['GET / HTTP/1.1', 'Host: a', 'Connection: upgrade', 'Upgrade: websocket'];
+  socket.write(`${lines.join('\r\n')}\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\nping`);
+  let seen = '';
+  for await (const chunk of socket.setEncoding('latin1')) {
+    seen += String(chunk);
+    if (seen.endsWith('ping')) socket.end();
+  }
+  t.match(seen, /^HTTP\/1\.1 101 [^]*ping$/);
+});
+
+test('who is trusted', async t => {
+  const other = await createTestCa('other');
+  const roots = (pem: string) => ({ trustedRoots: { kind: 'pem', pem } }) as const;
+  const rows: readonly (readonly [string, Partial<TlsOrigination>, number, RegExp])[] = [
+    ['another name is asked for and expected', { serverName: 'b.example' }, 503, /expected b\.example/],
+    [
+      'other names are expected',
+      { subjectAltNames: [HOST, 'x'], serverName: 'b.example' },
+      200,
+      /b\.example/,
+    ],
+    ['another authority', roots(other.rootPem), 503, /not trusted|issuer/],
+    ['authorities that are none', roots('none'), 503, /nobody could be verified/],
+    ['what the machine trusts', { trustedRoots: { kind: 'system' } }, 503, /not trusted|issuer/],
+    ['anybody', { trustedRoots: { kind: 'system' }, skipVerification: true }, 200, /1\.1/],
+    [
+      'a file that is not there',
+      { trustedRoots: { kind: 'file', path: '/nowhere.pem' } },
+      503,
+      /cannot read/,
+    ],
+    ['a credential that has not come', { credential: 'shop/api' }, 503, /Secret shop\/api has not come/],
+  ];
+  for (const [name, tls, status, says] of rows) {
+    const { mesh, port } = await deploy(t, { server: http1Server(), tls });
+    const got = await ask(port);
+    t.equal(got.status, status, name);
+    const [line = ''] = await mesh.access(1);
+    t.match(status === 200 ? got.body : line, says, name);
+    if (status === 503) t.match(line, /response_flags="?UF/, name);
+  }
+});
+
+test('DISABLE speaks in plaintext', async t => {
+  const server = createHttpServer((_req, res) => res.end('plain'));
+  const { port } = await deploy(t, { server, tls: { mode: 'disable' } });
+  t.match(await ask(port), { status: 200, body: 'plain' });
+});
+
+const ASKING = { requestCert: true, rejectUnauthorized: true, ca: ca.rootPem };
+
+test('MUTUAL shows the certificate of its files', async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'waypoint-tls-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const files = { certificateFile: join(directory, 'tls.crt'), privateKeyFile: join(directory, 'tls.key') };
+  const material = await ca.issue('spiffe://elsewhere/ns/a/sa/one');
+  writeFileSync(files.certificateFile, material.certChainPem);
+  writeFileSync(files.privateKeyFile, material.privateKeyPem);
+  const tls = { mode: 'mutual', clientCertificate: files } as const;
+  const { port } = await deploy(t, { server: http2Server(ASKING), tls });
+  t.match((await ask(port)).body, /sa\/one$/);
+});
+
+test('a Secret brings everything, and its rotation is seen at once', async t => {
+  const { mesh, port } = await deploy(t, {
+    server: http2Server(ASKING),
+    tls: { mode: 'mutual', credential: 'shop/api' },
+  });
+  const bring = async (sa: string): Promise<void> => {
+    const { certChainPem, privateKeyPem } = await ca.issue(`spiffe://elsewhere/ns/a/sa/${sa}`);
+    mesh.thread.setCredential('shop/api', {
+      name: 'shop/api',
+      certificateChainPem: certChainPem,
+      privateKeyPem,
+      trustedRootsPem: ca.rootPem,
+      revocationListsPem: '',
+    });
+  };
+  t.equal((await ask(port)).status, 503, 'it has not come');
+  await bring('one');
+  t.match((await ask(port)).body, /sa\/one$/);
+  await bring('two');
+  t.match((await ask(port)).body, /sa\/two$/);
+  mesh.thread.setCredential('shop/api', undefined);
+  t.equal((await ask(port)).status, 503, 'it is gone');
+});
+
+test("ISTIO_MUTUAL shows the mesh's certificate to a server that takes no tunnel, and expects its identity", async t => {
+  for (const [name, id, status] of [
+    ['the identity of the workload', SERVER_ID, 200],
+    ['somebody else', 'spiffe://cluster.local/ns/default/sa/other', 503],
+  ] as const) {
+    const lab = Promise.withResolvers<WaypointLab>();
+    const secrets = lab.promise.then(async mesh => ({ material: await mesh.issue(id) }));
+    const server = createHttpsServer({ ...ASKING });
+    server.on('request', (req, res) => {
+      const { socket } = req;
+      res.end(socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.subjectAltName : '');
+    });
+    const { mesh, port } = await deploy(t, { server, tls: { mode: 'mesh' } });
+    lab.resolve(mesh);
+    const { material } = await secrets;
+    server.setSecureContext({
+      cert: material.certChainPem,
+      key: material.privateKeyPem,
+      ca: material.trustBundlePem,
+    });
+    const got = await ask(port);
+    t.equal(got.status, status, name);
+    if (status === 200) t.equal(got.body, 'URI:spiffe://cluster.local/ns/default/sa/waypoint');
+  }
+});
+
+test('in the mesh, its tunnel is what ISTIO_MUTUAL asks for; other TLS is refused, with what to do', async t => {
+  const plain = (): AppServer => createHttpServer((req, res) => res.end(req.httpVersion));
+  const mutual = await deploy(t, { server: plain(), tls: { mode: 'mesh' }, inMesh: true });
+  t.match(await ask(mutual.port), { status: 200, body: '1.1' });
+  const simple = await deploy(t, { server: plain(), tls: {}, inMesh: true });
+  t.equal((await ask(simple.port)).status, 503);
+  t.match((await simple.mesh.access(1))[0], /originates no other TLS: set tls\.mode/);
+});
+
+test('TLS is originated for what is not HTTP as well', async t => {
+  const server = createTlsServer(CERTIFICATE, socket => {
+    socket.on('error', () => {});
+    socket.write(`for ${String(socket.servername)}: `);
+    socket.pipe(socket);
+  });
+  const { port } = await deploy(t, { server, tls: {}, protocol: 'tcp' });
+  const socket = createConnection(port, '127.0.0.1');
+  socket.end('hello');
+  t.equal(await text(socket), `for ${HOST}: hello`);
+});

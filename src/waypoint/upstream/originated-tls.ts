@@ -1,0 +1,54 @@
+import { isIP } from 'node:net';
+import type { ForeignServer } from '#shared/engine/engine.ts';
+import type { TlsOrigination } from '#shared/route/traffic-policy.ts';
+import type { Workload } from '#shared/workload/workload.ts';
+
+/** What a server's certificate is checked against, and what it is shown: alike for many servers. */
+export type TlsTrust = Pick<TlsOrigination, 'trustedRoots' | 'clientCertificate' | 'credential'>;
+
+/** TLS that the waypoint speaks with an endpoint, whether its client did or not. */
+export type OriginatedTls =
+  | {
+      readonly kind: 'foreign';
+      readonly trust: TlsTrust;
+      readonly server: ForeignServer;
+      readonly verifies: boolean;
+      /** Empty: what suits the request. */
+      readonly alpn: readonly string[];
+    }
+  /** With the mesh's certificates, to a workload that has one and takes no tunnel. */
+  | {
+      readonly kind: 'mesh';
+      readonly serverName: string | undefined;
+      /** Empty: the identity of the workload. */
+      readonly names: readonly string[];
+      readonly alpn: readonly string[];
+    };
+
+/** What is spoken with one workload. Of the mesh's own TLS the tunnel is one already. */
+export function tlsTowards(
+  { tunnelProtocol }: Pick<Workload, 'tunnelProtocol'>,
+  { tls }: { readonly tls: OriginatedTls | undefined },
+): OriginatedTls | undefined {
+  return tls?.kind === 'mesh' && tunnelProtocol !== 'none' ? undefined : tls;
+}
+
+/** @param hostname of the service: what its servers are expected to be named, unless the policy says otherwise */
+export function originateTls(
+  policy: TlsOrigination | undefined,
+  hostname: string,
+): OriginatedTls | undefined {
+  if (policy === undefined || policy.mode === 'disable') return undefined;
+  const { alpn, clientCertificate, credential, skipVerification, subjectAltNames, trustedRoots } = policy;
+  const name = policy.serverName ?? hostname;
+  const serverName = isIP(name) === 0 && !name.startsWith('*') ? name : undefined;
+  if (policy.mode === 'mesh') return { kind: 'mesh', serverName, names: subjectAltNames, alpn };
+  return {
+    kind: 'foreign',
+    trust: { trustedRoots, clientCertificate, credential },
+    // A wildcard is no server's name: nothing is trusted under it unless names are given.
+    server: { serverName, names: subjectAltNames.length > 0 ? subjectAltNames : [name] },
+    verifies: !skipVerification,
+    alpn,
+  };
+}

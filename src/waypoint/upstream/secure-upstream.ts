@@ -1,0 +1,55 @@
+import type { ForeignServer, Engine, SecureChannel, TcpChannel, TlsContext } from '#shared/engine/engine.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { TlsCredential } from '#shared/route/tls-credential.ts';
+import { type Workload, workloadIdentity } from '#shared/workload/workload.ts';
+import type { OriginatedTls } from './originated-tls.ts';
+import { TlsContexts } from './tls-contexts.ts';
+
+/** The waypoint's certificate of the mesh, where it shows that one. */
+export interface MeshCertificate {
+  direct(): TlsContext;
+}
+
+/** TLS that the waypoint speaks with endpoints, in one thread. */
+export class SecureUpstream {
+  readonly #engine: Engine;
+  readonly #contexts: TlsContexts;
+  readonly #own: MeshCertificate;
+
+  constructor(engine: Engine, clock: Clock, own: MeshCertificate) {
+    this.#engine = engine;
+    this.#contexts = new TlsContexts(engine, clock);
+    this.#own = own;
+  }
+
+  setCredential(name: string, credential: TlsCredential | undefined): void {
+    this.#contexts.setCredential(name, credential);
+  }
+
+  /** Throws `ChannelError` `tls_handshake` when there is nothing to secure a connection with: before one is made. */
+  context(tls: OriginatedTls): TlsContext {
+    return tls.kind === 'mesh' ? this.#own.direct() : this.#contexts.get(tls.trust);
+  }
+
+  /** Takes the channel over. Rejects with a `ChannelError` `tls_handshake` or `timeout`; the connection is closed then. */
+  handshake(
+    channel: TcpChannel,
+    context: TlsContext,
+    tls: OriginatedTls,
+    { alpn, workload }: { readonly alpn: readonly string[]; readonly workload: Workload },
+    timeoutMs: number,
+  ): Promise<SecureChannel> {
+    return this.#engine.secureClient(channel, context, {
+      alpn,
+      timeoutMs: Math.max(1, timeoutMs),
+      verifyPeer: tls.kind === 'mesh' || tls.verifies,
+      server: serverOf(tls, workload),
+    });
+  }
+}
+
+function serverOf(tls: OriginatedTls, workload: Workload): ForeignServer {
+  if (tls.kind === 'foreign') return tls.server;
+  const { names, serverName } = tls;
+  return { serverName, names: names.length > 0 ? names : [workloadIdentity(workload)] };
+}

@@ -1,0 +1,126 @@
+import { readFileSync, statSync } from 'node:fs';
+import { ChannelError } from '#shared/engine/channel.ts';
+import type { Engine, ForeignTlsMaterial, TlsContext } from '#shared/engine/engine.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { TlsCredential } from '#shared/route/tls-credential.ts';
+import type { TrustedRoots } from '#shared/route/traffic-policy.ts';
+import type { TlsTrust } from './originated-tls.ts';
+
+interface Made {
+  readonly context: TlsContext;
+  /** Of the files it was made of, as they were. */
+  readonly stamp: string;
+  checkedMs: number;
+}
+
+/** A mounted Secret changes within a minute of its object. */
+const CHECK_FILES_EVERY_MS = 10_000;
+const MAX_FILE_BYTES = 1024 * 1024;
+/** Different ways to trust, in one mesh. */
+const MAX_CONTEXTS = 1_000;
+
+/** What TLS towards servers outside the mesh is spoken with, in one thread: made when first needed, again when it changes. */
+export class TlsContexts {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #made = new Map<string, Made>();
+  readonly #credentials = new Map<string, TlsCredential>();
+
+  constructor(engine: Engine, clock: Clock) {
+    this.#engine = engine;
+    this.#clock = clock;
+  }
+
+  /** `<namespace>/<name>` of a Secret, and what is in it; undefined: it is gone. */
+  setCredential(name: string, credential: TlsCredential | undefined): void {
+    if (credential === undefined) this.#credentials.delete(name);
+    else this.#credentials.set(name, credential);
+    this.#made.clear();
+  }
+
+  /** Throws `ChannelError` `tls_handshake` when the material is not there, or of no use. */
+  get(trust: TlsTrust): TlsContext {
+    const key = JSON.stringify(trust);
+    const nowMs = this.#clock.monotonic();
+    const known = this.#made.get(key);
+    if (known !== undefined && nowMs - known.checkedMs < CHECK_FILES_EVERY_MS) return known.context;
+    const stamp = stampOf(filesOf(trust));
+    if (known?.stamp === stamp) {
+      known.checkedMs = nowMs;
+      return known.context;
+    }
+    const context = this.#engine.createForeignTlsContext(this.#materialOf(trust));
+    if (this.#made.size >= MAX_CONTEXTS) this.#made.clear();
+    this.#made.set(key, { context, stamp, checkedMs: nowMs });
+    return context;
+  }
+
+  #materialOf({ clientCertificate, credential: name, trustedRoots }: TlsTrust): ForeignTlsMaterial {
+    if (name === undefined) {
+      return {
+        trustedRootsPem: rootsOf(trustedRoots),
+        revocationListsPem: '',
+        client: clientCertificate && {
+          certChainPem: read(clientCertificate.certificateFile),
+          privateKeyPem: read(clientCertificate.privateKeyFile),
+        },
+      };
+    }
+    const credential = this.#credentials.get(name);
+    if (credential === undefined) {
+      const why = 'is there such a Secret, and may the controller read Secrets?';
+      throw new ChannelError('tls_handshake', `Secret ${name} has not come from the controller: ${why}`);
+    }
+    const {
+      certificateChainPem: certChainPem,
+      privateKeyPem,
+      revocationListsPem,
+      trustedRootsPem,
+    } = credential;
+    return {
+      trustedRootsPem: trustedRootsPem === '' ? undefined : trustedRootsPem,
+      revocationListsPem,
+      client: privateKeyPem === '' ? undefined : { certChainPem, privateKeyPem },
+    };
+  }
+}
+
+function rootsOf(roots: TrustedRoots): string | undefined {
+  switch (roots.kind) {
+    case 'system':
+      return undefined;
+    case 'pem':
+      return roots.pem;
+    case 'file':
+      return read(roots.path);
+  }
+}
+
+function filesOf({ clientCertificate, trustedRoots }: TlsTrust): readonly string[] {
+  const roots = trustedRoots.kind === 'file' ? [trustedRoots.path] : [];
+  return clientCertificate === undefined
+    ? roots
+    : [...roots, clientCertificate.certificateFile, clientCertificate.privateKeyFile];
+}
+
+function stampOf(files: readonly string[]): string {
+  return files.map(path => orRefuse(path, () => `${statSync(path).mtimeMs} ${statSync(path).size}`)).join();
+}
+
+/** Small files on a local disk, once a change: the thread waits for them. */
+function read(path: string): string {
+  return orRefuse(path, () => {
+    const { size } = statSync(path);
+    if (size > MAX_FILE_BYTES) throw new Error(`${size} bytes are more than ${MAX_FILE_BYTES}`);
+    return readFileSync(path, 'utf8');
+  });
+}
+
+function orRefuse<T>(path: string, use: () => T): T {
+  try {
+    return use();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ChannelError('tls_handshake', `the waypoint cannot read ${path}: ${why}`, { cause });
+  }
+}
