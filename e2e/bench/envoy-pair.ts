@@ -4,11 +4,10 @@ import type { Daemon } from './command.ts';
 import { type Contender, whenReady } from './contender.ts';
 import { envoyInbound, envoyOutbound } from './envoy-config.ts';
 import { writeEnvoyTls } from './envoy-tls.ts';
-import { IPERF_PORT, NGINX_PORT, type Topology, waitForPort } from './topology.ts';
+import { BENCH_IDENTITY } from './spiffe-ids.ts';
+import { IDLE_PORT, IPERF_PORT, NGINX_PORT, type Topology, waitForPort } from './topology.ts';
 
 const HBONE_PORT = 15008;
-/** Of both Envoys, and of whoever dials one for them. */
-export const BENCH_IDENTITY = 'spiffe://cluster.local/ns/bench/sa/bench';
 /** Of Envoy's plain ports, which connections are redirected to as a pod's capture rules would. */
 const CAPTURE_OFFSET = 10_000;
 
@@ -21,7 +20,7 @@ export async function envoyPair(
 ): Promise<Contender> {
   const { client, server } = topology;
   const hbone = { ip: server.ip, port: HBONE_PORT };
-  const ports = [NGINX_PORT, IPERF_PORT];
+  const ports = [NGINX_PORT, IPERF_PORT, IDLE_PORT];
   const write = (name: string, content: string): string => {
     const path = join(directory, name);
     writeFileSync(path, content);
@@ -43,8 +42,8 @@ export async function envoyPair(
     name: 'peer',
     async start() {
       const daemons: readonly Daemon[] = [
-        server.start(envoy, args(inbound), undefined, 'stderr'),
         client.start(envoy, args(outbound), undefined, 'stderr'),
+        server.start(envoy, args(inbound), undefined, 'stderr'),
       ];
       return whenReady(daemons, async () => {
         await waitForPort(client, hbone.ip, hbone.port, daemons);

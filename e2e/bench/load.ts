@@ -21,7 +21,8 @@ export async function httpLoad(
   newConnections = false,
 ): Promise<HttpLoad> {
   const close = newConnections ? ['-H', 'Connection: close'] : [];
-  const args = ['-t1', `-c${connections}`, `-d${seconds}`, '--latency', ...close, url];
+  // Thousands of connections are open only after a while.
+  const args = ['-t1', `-c${connections}`, `-d${seconds}`, '--timeout', '30', '--latency', ...close, url];
   return parseWrk(await from.run('wrk', args, (seconds + 20) * 1000));
 }
 

@@ -1,22 +1,29 @@
 /**
- * `npm run bench -- l4|l7|l7-plain|storm`: ours against Envoy, alternating, medians and ratios.
+ * `npm run bench -- l4|l7|l7-plain|storm|idle`: ours against Envoy, alternating, medians and ratios.
+ * `npm run bench -- growth`: how cost grows with connections and identities, plotted into docs/.
+ * `npm run bench -- streams`: 2,000 streams on one connection, with and without one whose reader is slow.
  * `npm run bench -- cluster`: the cluster of KUBECONFIG with and without the mesh (e2e/kube/bench).
  * The exit status says whether every goal was reached.
  */
 import { parseArgs } from 'node:util';
 import { benchCluster } from '../kube/bench/main.ts';
+import { SUITE_COMMANDS, type SuiteCommand } from './commands.ts';
+import { benchGrowth, formatPoints } from './growth/growth.ts';
+import { idleSuite } from './idle/suite.ts';
 import { l4Suite } from './l4.ts';
 import { l7PlainSuite } from './l7-plain.ts';
 import { PROTOCOLS } from './l7/plan.ts';
 import { l7Suite } from './l7/suite.ts';
-import { formatTable, missedGoals } from './result.ts';
-import { bench, type BenchOptions, type EngineResult } from './runner.ts';
+import { formatTable, missedGoals, type Row } from './result.ts';
+import { bench } from './runner.ts';
 import { stormSuite } from './storm.ts';
+import { benchStreams } from './streams/streams.ts';
 import { ENGINE_SETTINGS, type EngineSetting, type Suite } from './suite.ts';
 
-const USAGE = `usage: npm run bench -- l4|l7|l7-plain|storm [--rounds N] [--seconds N] [--workers N]
+const USAGE = `usage: npm run bench -- l4|l7|l7-plain|storm|idle [--rounds N] [--seconds N] [--workers N]
          [--engine auto|native|node|both] [--only ours|peer] [--json]
        l7 takes [--protocol h1|h2|grpc] (all by default) and [--full], the whole matrix
+       npm run bench -- growth|streams [--rounds N] [--seconds N] [--engine auto|native|node|both]
        npm run bench -- cluster: the cluster of KUBECONFIG`;
 
 const OPTIONS = {
@@ -32,58 +39,100 @@ const OPTIONS = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
 
-function suiteOf(name: string | undefined, values: Values): Suite | undefined {
-  if (name === 'l4') return l4Suite;
-  if (name === 'l7-plain') return l7PlainSuite;
-  if (name === 'storm') return stormSuite;
-  const protocols = PROTOCOLS.filter(known => values.protocol === undefined || known === values.protocol);
-  return name === 'l7' && protocols.length > 0
-    ? l7Suite({ protocols, full: values.full === true })
-    : undefined;
-}
-
-function enginesOf(text: string | undefined): readonly EngineSetting[] {
-  return text === 'both' ? ['native', 'node'] : ENGINE_SETTINGS.filter(name => name === text);
+interface Options {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly workers: number | undefined;
+  readonly engines: readonly EngineSetting[];
+  readonly only: string | undefined;
+  readonly json: boolean;
 }
 
 /** Undefined when something given means nothing. */
-function optionsOf(suite: Suite, values: Values): BenchOptions | undefined {
+function optionsOf(values: Values): Options | undefined {
   const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
-  const workers = Number(values.workers ?? suite.workers);
-  const engines = enginesOf(values.engine);
-  const { only } = values;
+  const workers = values.workers === undefined ? undefined : Number(values.workers);
+  const engines: readonly EngineSetting[] =
+    values.engine === 'both' ? ['native', 'node'] : ENGINE_SETTINGS.filter(name => name === values.engine);
+  const { only, json = false } = values;
   const isValid =
-    [rounds, seconds, workers].every(n => Number.isInteger(n) && n >= 1) &&
+    [rounds, seconds, workers ?? 1].every(n => Number.isInteger(n) && n >= 1) &&
     engines.length > 0 &&
     (only === undefined || only === 'ours' || only === 'peer');
-  return isValid ? { rounds, seconds, workers, engines, only } : undefined;
+  return isValid ? { rounds, seconds, workers, engines, only, json } : undefined;
 }
 
-function report({ engine, rows }: EngineResult): number {
-  console.log(`\nengine: ${engine}\n${formatTable(rows)}`);
+function suiteOf(name: SuiteCommand, values: Values): Suite | undefined {
+  switch (name) {
+    case 'l4':
+      return l4Suite;
+    case 'l7':
+      return l7SuiteOf(values);
+    case 'l7-plain':
+      return l7PlainSuite;
+    case 'storm':
+      return stormSuite;
+    case 'idle':
+      return idleSuite;
+  }
+}
+
+function l7SuiteOf({ protocol, full = false }: Values): Suite | undefined {
+  const protocols = PROTOCOLS.filter(known => protocol === undefined || known === protocol);
+  return protocols.length > 0 ? l7Suite({ protocols, full }) : undefined;
+}
+
+const log = (line: string): void => console.error(line);
+
+async function runSuite(name: string, suite: Suite, options: Options): Promise<number> {
+  const workers = options.workers ?? suite.workers;
+  const results = await bench(suite, { ...options, workers }, log);
+  if (options.json) console.log(JSON.stringify({ suite: name, ...options, workers, results }, null, 2));
+  let missed = 0;
+  for (const { engine, rows } of results) missed += report(engine, rows, options.json);
+  return options.only === undefined && missed > 0 ? 1 : 0;
+}
+
+async function runStreams({ engines, rounds, seconds, json }: Options): Promise<number> {
+  let missed = 0;
+  for (const engine of engines) {
+    const rows = await benchStreams({ engine, seconds, turns: rounds });
+    if (json) console.log(JSON.stringify({ suite: 'streams', engine, rows }, null, 2));
+    missed += report(engine, rows, json, ['with', 'without']);
+  }
+  return missed > 0 ? 1 : 0;
+}
+
+/** @returns how many goals were missed */
+function report(
+  engine: EngineSetting,
+  rows: readonly Row[],
+  quietly: boolean,
+  names?: readonly [string, string],
+): number {
+  if (!quietly) console.log(`\nengine: ${engine}\n${formatTable(rows, names)}`);
   const missed = missedGoals(rows);
   if (missed.length > 0) console.error(`${engine}: ${missed.length} goals missed: ${missed.join('; ')}`);
   return missed.length;
 }
 
-async function main(): Promise<number> {
-  const [suiteName, ...rest] = process.argv.slice(2);
-  if (suiteName === 'cluster') return (await benchCluster(rest, line => console.log(line))) ? 0 : 1;
-  const { values } = parseArgs({ args: rest, options: OPTIONS });
-  const suite = suiteOf(suiteName, values);
-  const options = suite === undefined ? undefined : optionsOf(suite, values);
-  if (suite === undefined || options === undefined) {
-    console.error(USAGE);
-    return 2;
-  }
-  const results = await bench(suite, options, line => console.error(line));
-  if (values.json === true) console.log(JSON.stringify({ suite: suiteName, ...options, results }, null, 2));
-  const missed = values.json === true ? results.flatMap(r => missedGoals(r.rows)).length : reportAll(results);
-  return values.only === undefined && missed > 0 ? 1 : 0;
+async function runGrowth({ engines, seconds }: Options): Promise<number> {
+  for (const engine of engines) console.log(formatPoints(await benchGrowth({ engine, seconds }, log)));
+  return 0;
 }
 
-function reportAll(results: readonly EngineResult[]): number {
-  return results.reduce((missed, result) => missed + report(result), 0);
+async function main(): Promise<number> {
+  const [name = '', ...rest] = process.argv.slice(2);
+  if (name === 'cluster') return (await benchCluster(rest, line => console.log(line))) ? 0 : 1;
+  const { values } = parseArgs({ args: rest, options: OPTIONS });
+  const options = optionsOf(values);
+  const command = SUITE_COMMANDS.find(known => known === name);
+  const suite = command === undefined ? undefined : suiteOf(command, values);
+  if (options !== undefined && name === 'growth') return runGrowth(options);
+  if (options !== undefined && name === 'streams') return runStreams(options);
+  if (options !== undefined && suite !== undefined) return runSuite(name, suite, options);
+  console.error(USAGE);
+  return 2;
 }
 
 process.exitCode = await main().catch((error: unknown) => {

@@ -52,9 +52,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-export function formatTable(rows: readonly Row[]): string {
+/** @param names of what is compared */
+export function formatTable(
+  rows: readonly Row[],
+  names: readonly [string, string] = ['ours', 'peer'],
+): string {
   const cells = [
-    ['', 'ours', 'peer', 'ratio', 'goal', 'ok?'],
+    ['', ...names, 'ratio', 'goal', 'ok?'],
     ...rows.map(r => [
       r.unit === '' ? r.name : `${r.name} (${r.unit})`,
       formatNumber(r.ours),

@@ -6,7 +6,7 @@ import { ChannelError } from '#shared/engine/channel.ts';
 import { createSharedNativeEngine } from '#shared/engine/native/native-engine.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
-import { BENCH_IDENTITY } from './envoy-pair.ts';
+import { BENCH_IDENTITY } from './spiffe-ids.ts';
 import { issueFakeMaterial } from './fake-material.ts';
 
 const TIMEOUT_MS = 5_000;

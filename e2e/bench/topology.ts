@@ -18,6 +18,8 @@ export interface Namespace {
 
 export const NGINX_PORT = 8080;
 export const IPERF_PORT = 5201;
+/** Of connections in which nothing moves; what listens there is started by who needs it. */
+export const IDLE_PORT = 8090;
 
 /** With nginx (a reply of three bytes) and iperf3 listening on the server's side. */
 export async function createTopology(directory: string): Promise<Topology> {
@@ -100,7 +102,7 @@ async function link(client: NamedNamespace, server: NamedNamespace): Promise<voi
       'net.ipv4.ip_local_port_range=1024 65535',
       'net.ipv4.tcp_tw_reuse=1',
       // Nor may a client take the port that the next contender listens on.
-      'net.ipv4.ip_local_reserved_ports=5201,8080,8081,15000-15300,18080-18130',
+      'net.ipv4.ip_local_reserved_ports=5201,8080,8081,8090,15000-15300,18080-18130',
     ]);
   }
 }
@@ -109,8 +111,8 @@ function writeNginxConfig(directory: string, ip: string): string {
   const path = join(directory, 'nginx.conf');
   writeFileSync(
     path,
-    `daemon off; worker_processes 1; pid ${directory}/nginx.pid; error_log ${directory}/nginx.log crit;
-     events { worker_connections 8192; }
+    `daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid ${directory}/nginx.pid; error_log ${directory}/nginx.log crit;
+     events { worker_connections 16384; }
      http { access_log off; keepalive_requests 1000000000; client_body_temp_path ${directory}; proxy_temp_path ${directory};
        fastcgi_temp_path ${directory}; uwsgi_temp_path ${directory}; scgi_temp_path ${directory};
        server { listen ${ip}:${NGINX_PORT} backlog=8192; location / { return 200 "ok\\n"; } } }`,

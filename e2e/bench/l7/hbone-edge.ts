@@ -7,10 +7,10 @@ import { copyBidirectional } from '#shared/engine/copy.ts';
 import type { TcpChannel } from '#shared/engine/engine.ts';
 import { HbonePool } from '#shared/hbone/session-pool.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
-import { BENCH_IDENTITY } from '../envoy-pair.ts';
+import { BENCH_IDENTITY } from '../spiffe-ids.ts';
 import { BENCH_SERVICES, HBONE_PORT, SERVICE_PORT } from './address-plan.ts';
 import { WAYPOINT_IDENTITY } from './features.ts';
-import { createPeerEngine, readMaterial } from './peer-engine.ts';
+import { createPeerEngine, readMaterial } from '../peer-engine.ts';
 
 const TIMEOUT_MS = 10_000;
 const [materialPath = '', listenIp = '', waypointIp = ''] = process.argv.slice(2);

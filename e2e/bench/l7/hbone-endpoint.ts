@@ -8,7 +8,7 @@ import { systemClock } from '#shared/lifecycle/clock.ts';
 import { HBONE_PORT, TARGET_PORTS } from './address-plan.ts';
 import { answerHttp1 } from './answer-http1.ts';
 import { answerHttp2 } from './answer-http2.ts';
-import { createPeerEngine, readMaterial } from './peer-engine.ts';
+import { createPeerEngine, readMaterial } from '../peer-engine.ts';
 
 const [materialPath = '', listenIp = ''] = process.argv.slice(2);
 const clock = systemClock;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Daemon } from '../command.ts';
 import { whenReady } from '../contender.ts';
-import { BENCH_IDENTITY } from '../envoy-pair.ts';
+import { BENCH_IDENTITY } from '../spiffe-ids.ts';
 import { issueFakeMaterial } from '../fake-material.ts';
 import { type Topology, waitForPort } from '../topology.ts';
 import { BENCH_SERVICES, HBONE_PORT, pathOf, serviceOf } from './address-plan.ts';

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Contender, whenReady } from '../contender.ts';
 import { writeEnvoyTls } from '../envoy-tls.ts';
-import { BENCH_IDENTITY } from '../envoy-pair.ts';
+import { BENCH_IDENTITY } from '../spiffe-ids.ts';
 import { type Topology, waitForPort } from '../topology.ts';
 import { HBONE_PORT } from './address-plan.ts';
 import { envoyWaypoint } from './envoy-waypoint.ts';

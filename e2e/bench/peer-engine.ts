@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { createNodeEngine } from '#shared/engine/node/node-engine.ts';
 import { createSharedNativeEngine } from '#shared/engine/native/native-engine.ts';
 import type { Engine, TlsMaterial } from '#shared/engine/engine.ts';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 
-/** What the programs on both sides of a measured proxy run on: the same for all contenders. */
-export function createPeerEngine(): Engine {
-  return createSharedNativeEngine({ clock: systemClock });
+/** What programs of the bench run on: beside a measured proxy always the same, whatever that runs on. */
+export function createPeerEngine(name = 'native'): Engine {
+  const options = { clock: systemClock };
+  return name === 'node' ? createNodeEngine(options) : createSharedNativeEngine(options);
 }
 
 /** @param path of a JSON file that the bench has written */
