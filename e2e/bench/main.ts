@@ -54,7 +54,7 @@ function optionsOf(values: Values): Options | undefined {
   const workers = values.workers === undefined ? undefined : Number(values.workers);
   const engines: readonly EngineSetting[] =
     values.engine === 'both' ? ['native', 'node'] : ENGINE_SETTINGS.filter(name => name === values.engine);
-  const { only, json = false } = values;
+  const { only, json } = values;
   const isValid =
     [rounds, seconds, workers ?? 1].every(n => Number.isInteger(n) && n >= 1) &&
     engines.length > 0 &&
@@ -77,7 +77,7 @@ function suiteOf(name: SuiteCommand, values: Values): Suite | undefined {
   }
 }
 
-function l7SuiteOf({ protocol, full = false }: Values): Suite | undefined {
+function l7SuiteOf({ protocol, full }: Values): Suite | undefined {
   const protocols = PROTOCOLS.filter(known => protocol === undefined || known === protocol);
   return protocols.length > 0 ? l7Suite({ protocols, full }) : undefined;
 }

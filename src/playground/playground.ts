@@ -211,6 +211,13 @@ export class Playground implements MeshUnderTest {
     return spawnProgram(this.#inPod(pod, argv));
   }
 
+  /** Throws while it does not run. */
+  pidOf(proxy: string): number {
+    const { pid } = this.#proxies.program(proxy);
+    if (pid === undefined) throw new Error(`${proxy} does not run: ${this.#proxies.describe(proxy)}`);
+    return pid;
+  }
+
   log(proxy: string): string {
     return readFileSync(this.#layout.logOf(this.#proxies.known(proxy)), 'utf8');
   }
