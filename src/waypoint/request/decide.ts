@@ -9,6 +9,7 @@ import type { RouteFound } from '#shared/route/compiled-match.ts';
 import type { RouteBackend, RouteRule } from '#shared/route/model.ts';
 import type { HeaderChange, Mirror, RouteFilter } from '#shared/route/route-filter.ts';
 import { normalizeTarget } from '#shared/route/path.ts';
+import type { ClientSession } from '../balance/session.ts';
 import { applyChanges } from '../filters/apply-changes.ts';
 import type { FilterResponse } from '../filters/filter-response.ts';
 import { judgedRequest } from '../filters/judged-request.ts';
@@ -84,19 +85,36 @@ export type ForwardDecision =
 
 const NO_MIRRORS: readonly Mirror[] = [];
 
-/** Makes the rule's changes to the request, in place, and chooses a backend. @param changes filters of the rule */
+/** The backend of the client's session, while it has endpoints: without any the session has nothing to go on with. */
+function keptBackend(
+  { env, service }: Downstream,
+  rule: RouteRule,
+  session: ClientSession | undefined,
+): RouteBackend | undefined {
+  const backend = session?.backend(rule.backends);
+  if (backend?.service === undefined) return undefined;
+  const target = backend.service === service.name ? service : env.services.get(backend.service);
+  const endpoints = target?.picker(backend.port, backend.subset).endpoints ?? [];
+  return endpoints.length > 0 ? backend : undefined;
+}
+
+/**
+ * Makes the rule's changes to the request, in place, and chooses a backend: that of the client's session, else by weight.
+ * @param changes filters of the rule
+ */
 export function decideForward(
   downstream: Downstream,
   request: RequestHead,
   rule: RouteRule,
   changes: readonly RouteFilter[],
   match: RouteFound['match'],
+  session: ClientSession | undefined,
 ): ForwardDecision {
   const { env, port, service } = downstream;
   if (request.authority === '') request.authority = service.service.hostname;
   const { response, responseChanges } = applyChanges(changes, request, port, match);
   if (response !== undefined) return { kind: 'answer', response, responseChanges };
-  const backend = env.split.pick(rule);
+  const backend = keptBackend(downstream, rule, session) ?? env.split.pick(rule);
   if (backend?.service === undefined) return { kind: 'fail', failure: 'no_backend', detail: undefined };
   const target = backend.service === service.name ? service : env.services.get(backend.service);
   if (target === undefined) {

@@ -3,6 +3,7 @@ import type { HeaderList } from '#shared/http/headers.ts';
 import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
 import type { RouteFound } from '#shared/route/compiled-match.ts';
 import type { RouteRule } from '#shared/route/model.ts';
+import { ClientSession } from '../balance/session.ts';
 import type { FilterStep } from '../filters/filter-step.ts';
 import type { RuleFilters } from '../filters/rule-filters.ts';
 import { ensureTraceparent } from '../tracing/write-context.ts';
@@ -98,7 +99,10 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
   }
 
   #forward(rule: RouteRule, { changes, mirrors }: AppliedFilters, match: RouteFound['match']): void {
-    const decision = decideForward(this.downstream, this.request, rule, changes, match);
+    // Before the rule's changes: it is the client's.
+    const { clock } = this.downstream.env;
+    if (rule.session !== undefined) this.session = new ClientSession(rule.session, this.request, clock.now());
+    const decision = decideForward(this.downstream, this.request, rule, changes, match, this.session);
     if (decision.kind === 'fail') return this.fail(decision.failure, decision.detail);
     const { responseChanges } = decision;
     const before = this.responseChanges;

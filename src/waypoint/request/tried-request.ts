@@ -30,6 +30,8 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
   protected rule: RouteRule | undefined;
   protected backend: RouteBackend | undefined;
   protected target: ServiceState | undefined;
+  /** Of the rule, or of where it leads. */
+  protected session: ClientSession | undefined;
   protected attempt: Attempt | undefined;
   /** The response is complete; of a tunnel, whose other direction is not. */
   protected upstreamEnded = false;
@@ -38,7 +40,6 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
   #budget: RetryBudget | undefined;
   #shared: SharedUse | undefined;
   #hash: number | undefined;
-  #session: ClientSession | undefined;
 
   protected start(rule: RouteRule, target: ServiceState): void {
     this.#retry = rule.retry ?? DEFAULT_RETRY_POLICY;
@@ -72,7 +73,7 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
   #useSession(upstream: Upstream): ClientSession | undefined {
     const policy = this.rule?.session ?? upstream.policy.session;
     if (policy === undefined) return undefined;
-    return (this.#session ??= new ClientSession(policy, this.request, this.downstream.env.clock.now()));
+    return (this.session ??= new ClientSession(policy, this.request, this.downstream.env.clock.now()));
   }
 
   #send(upstream: Upstream, endpoint: BalancedEndpoint): void {
@@ -147,7 +148,7 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
       this.record.grpcStatus = grpcStatus ?? '';
     }
     this.#commit(head.status);
-    this.#session?.write(head.headers, attempt.endpoint);
+    if (this.backend !== undefined) this.session?.write(head.headers, this.backend, attempt.endpoint);
     if (this.responseChanges.length > 0) {
       for (const change of this.responseChanges) applyHeaderChange(change, head.headers);
     }

@@ -28,6 +28,11 @@ export function readSession(fields: Fields, defaultName: string): SessionPersist
   };
 }
 
+/** Where a rule names no cookie: no two rules share one. @param rule `<kind>/<namespace>/<name>/<rule>` */
+export function sessionName(rule: string): string {
+  return `ambient-${rule.split('/').slice(1).join('-')}`;
+}
+
 /** Names of cookies and of headers are tokens alike; headers are compared in lower case. */
 function readName(fields: Fields, defaultName: string): string {
   const name = fields.string('sessionName') ?? '';

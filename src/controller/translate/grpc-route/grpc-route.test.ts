@@ -74,6 +74,21 @@ test('what is ignored is said', async t => {
   }
 });
 
+test('sessions are of the rule, whichever of its matches holds', t => {
+  const spec = rule({
+    matches: [{ method: { service: 'a' } }, { method: { service: 'b' } }],
+    sessionPersistence: {},
+  });
+  const result = translateGrpcRoute(kubeObject('GRPCRoute', spec), SERVICES);
+  const rules = result.ok ? result.value.attachments.flatMap(attachment => attachment.rules) : [];
+  const session = { kind: 'cookie', name: 'ambient-shop-it-0', path: undefined, lifetime: 'session' };
+  t.match(
+    rules.map(made => made.rule.session),
+    [session, session],
+  );
+  t.end();
+});
+
 test('the order of matches: characters of the service, of the method, then headers', async t => {
   const headers = [{ name: 'x', value: '1' }];
   const matches = [

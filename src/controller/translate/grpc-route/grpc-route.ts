@@ -7,6 +7,7 @@ import { readBackendRef } from '../gateway-route/backend-ref.ts';
 import { readParentRefs } from '../gateway-route/parent-ref.ts';
 import { RouteContext } from '../gateway-route/route-context.ts';
 import { ignoreGatewayFields, ranked, ruleName } from '../gateway-route/route-fields.ts';
+import { readSession, sessionName } from '../gateway-route/session-persistence.ts';
 import { NO_ROUTES, type RouteLookup, type RouteTranslation } from '../gateway-route/route-translation.ts';
 import { readGrpcBackendFilters, readGrpcFilters } from './filter.ts';
 import { EVERY_CALL, readGrpcMatch } from './match.ts';
@@ -38,7 +39,7 @@ function readRule(fields: Fields, index: number, context: RouteContext): readonl
   const backends = fields.objects('backendRefs', backend =>
     readBackendRef(backend, context, readGrpcBackendFilters(backend, context)),
   );
-  fields.unsupported('sessionPersistence', 'remove it; calls of one session may reach any endpoint');
+  const session = fields.object('sessionPersistence', of => readSession(of, sessionName(name)));
   return (matches.length > 0 ? matches : [EVERY_CALL]).map(({ match, specificity }) =>
     ranked(
       {
@@ -47,6 +48,7 @@ function readRule(fields: Fields, index: number, context: RouteContext): readonl
         matches: [match],
         filters,
         backends,
+        session,
       },
       index,
       context,

@@ -24,7 +24,15 @@ const PARENT = { group: '', kind: 'Service', name: 'payments' };
 const rule = (fields: object): object => ({ parentRefs: [PARENT], rules: [fields] });
 const filter = (fields: object): object => rule({ filters: [fields] });
 
+const session = (sessionPersistence: object): object => rule({ sessionPersistence });
+
 const REJECTED: readonly [string, object, string, RegExp][] = [
+  [
+    'a session of a rule that is wrong',
+    session({ cookieConfig: { lifetimeType: 'Permanent' } }),
+    'spec.rules[0].sessionPersistence.absoluteTimeout',
+    /is required for a permanent cookie/,
+  ],
   ['a misspelt field', { parentRefs: [PARENT], rulez: [] }, 'spec.rulez', /no field of this object/],
   ['a field of the wrong type', rule({ matches: 'all' }), 'spec.rules[0].matches', /must be a list/],
   ['an item of the wrong type', rule({ matches: ['all'] }), 'spec.rules[0].matches[0]', /must be an object/],
@@ -276,7 +284,6 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     'spec.hostnames',
     /no meaning for a route attached to a Service/,
   ],
-  ['session persistence', rule({ sessionPersistence: {} }), 'spec.rules[0].sessionPersistence', /no effect/],
   [
     'a backend of another kind',
     rule({ backendRefs: [{ kind: 'Bucket', name: 'b' }] }),

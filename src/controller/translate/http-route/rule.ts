@@ -3,7 +3,9 @@ import {
   NO_TIMEOUTS,
   PLAIN_RULE,
   type RouteBackend,
+  type RouteMatch,
   type RouteTimeouts,
+  type SessionPersistence,
 } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
@@ -11,6 +13,7 @@ import type { Fields } from '../decode.ts';
 import { readBackendRef } from '../gateway-route/backend-ref.ts';
 import type { RouteContext } from '../gateway-route/route-context.ts';
 import { ranked, ruleName } from '../gateway-route/route-fields.ts';
+import { readSession, sessionName } from '../gateway-route/session-persistence.ts';
 import { readBackendFilters, readFilters } from './filter.ts';
 import { readMatch } from './match.ts';
 import { readRetry } from './retry.ts';
@@ -23,7 +26,6 @@ export function readRule(fields: Fields, index: number, context: RouteContext): 
     readBackendRef(backend, context, readBackendFilters(backend, context)),
   );
   checkRedirect(fields, filters, backends);
-  fields.unsupported('sessionPersistence', 'remove it; requests of one session may reach any endpoint');
   const rule = {
     ...PLAIN_RULE,
     name,
@@ -33,8 +35,16 @@ export function readRule(fields: Fields, index: number, context: RouteContext): 
     backends,
     timeouts: readTimeouts(fields),
     retry: fields.object('retry', readRetry),
+    session: fields.object('sessionPersistence', of => withPath(readSession(of, sessionName(name)), matches)),
   };
   return ranked(rule, index, context);
+}
+
+/** The cookie of a rule for one path is sent with requests for that path alone: other rules have sessions of their own. */
+function withPath(session: SessionPersistence, matches: readonly RouteMatch[]): SessionPersistence {
+  const [only] = matches;
+  const path = matches.length === 1 ? only?.path : undefined;
+  return path?.kind === 'exact' || path?.kind === 'prefix' ? { ...session, path: path.value } : session;
 }
 
 const ROOT = { kind: 'prefix', value: '/', ignoreCase: false } as const;
