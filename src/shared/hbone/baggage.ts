@@ -37,8 +37,25 @@ const EMPTY: Baggage = Object.freeze({
   zone: '',
 });
 
-/** W3C Baggage. Unknown members are passed over, the first of equal keys counts. Undefined when it does not parse. */
+/** Answers kept: a peer says the same with each connection of a workload. */
+const MAX_KNOWN = 512;
+const parsed = new Map<string, Baggage | undefined>();
+
+/**
+ * W3C Baggage. Unknown members are passed over, the first of equal keys counts. Undefined when it does not parse. The same
+ * object for the same text, for as long as it is remembered.
+ */
 export function parseBaggage(text: string): Baggage | undefined {
+  const known = parsed.get(text);
+  if (known !== undefined || parsed.has(text)) return known;
+  // All at once: what is in use comes back with the next connections.
+  if (parsed.size >= MAX_KNOWN) parsed.clear();
+  const baggage = parseMembers(text);
+  if (text.length <= MAX_BYTES) parsed.set(text, baggage);
+  return baggage;
+}
+
+function parseMembers(text: string): Baggage | undefined {
   if (text.length > MAX_BYTES) return undefined;
   const members = text.split(',', MAX_MEMBERS + 1);
   if (members.length > MAX_MEMBERS) return undefined;
@@ -61,8 +78,16 @@ export function parseBaggage(text: string): Baggage | undefined {
   return baggage;
 }
 
-/** Members without a value are left out; an empty string when there are none. */
+const formatted = new WeakMap<Baggage, string>();
+
+/** Members without a value are left out; an empty string when there are none. Made once for each object. */
 export function formatBaggage(baggage: Baggage): string {
+  let text = formatted.get(baggage);
+  if (text === undefined) formatted.set(baggage, (text = formatMembers(baggage)));
+  return text;
+}
+
+function formatMembers(baggage: Baggage): string {
   const members: string[] = [];
   for (const [key, field] of FIELDS) add(members, key, baggage[field]);
   if (baggage.workloadType !== '') add(members, `k8s.${baggage.workloadType}.name`, baggage.workloadName);

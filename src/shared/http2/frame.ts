@@ -21,6 +21,19 @@ export const Flag = {
 } as const;
 
 export const FRAME_HEADER_BYTES = 9;
+
+/** Plaintext of a TLS record at most (RFC 8446 §5.1). */
+const RECORD_BYTES = 16_384;
+
+/**
+ * The largest payload up to `limit` that fills whole TLS records together with its header: nine bytes more would be a record,
+ * a packet and a wake-up of their own.
+ */
+export function wholeRecordsPayload(limit: number): number {
+  const withHeader = limit + FRAME_HEADER_BYTES;
+  return withHeader < RECORD_BYTES ? limit : withHeader - (withHeader % RECORD_BYTES) - FRAME_HEADER_BYTES;
+}
+
 /** SETTINGS_MAX_FRAME_SIZE and SETTINGS_INITIAL_WINDOW_SIZE before any SETTINGS (RFC 9113 §6.5.2). */
 export const DEFAULT_MAX_FRAME_BYTES = 16_384;
 export const DEFAULT_WINDOW_BYTES = 65_535;

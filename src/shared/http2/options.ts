@@ -91,7 +91,8 @@ export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
   connectionWindowBytes: 16 * MIB,
   maxUnconsumedBytes: 48 * MIB,
   maxFrameBytes: MIB,
-  maxSendFrameBytes: 64 * 1024,
+  // What one read of a socket brings (shared/engine/native/read-memory.ts): it leaves as one frame.
+  maxSendFrameBytes: 128 * 1024,
   maxConcurrentStreams: 100,
   assumedPeerStreams: 100,
   // A head of HTTP/1.1 at its limit, each field counted with 32 bytes more.

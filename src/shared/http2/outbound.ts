@@ -1,5 +1,5 @@
 import type { Clock } from '../lifecycle/clock.ts';
-import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES } from './frame.ts';
+import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, wholeRecordsPayload } from './frame.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { StreamQueue } from './stream-queue.ts';
 import type { StreamState } from './stream-state.ts';
@@ -154,7 +154,7 @@ export class Outbound {
 
   #allowance(stream: StreamState): number {
     const frame = Math.min(this.#limits.maxSendFrameBytes, this.#writer.maxFrameBytes);
-    return Math.min(frame, stream.sendWindow, this.#window);
+    return Math.min(wholeRecordsPayload(frame), stream.sendWindow, this.#window);
   }
 
   #write(stream: StreamState, payload: Uint8Array, endStream: boolean, isOwned: boolean): void {

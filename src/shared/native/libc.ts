@@ -1,4 +1,5 @@
-import { dlopen, getInt32 } from 'node:ffi';
+import { DynamicLibrary, getInt32 } from 'node:ffi';
+import { type DirectFunctions, directFunctions } from './direct-functions.ts';
 import { linuxAbi } from './platform.ts';
 import { SystemCallError } from './system-error.ts';
 
@@ -19,32 +20,48 @@ const DEFINITIONS = {
   fcntl: { arguments: ['i32', 'i32', 'i64'], return: 'i32' },
   close: { arguments: ['i32'], return: 'i32' },
   // Lengths and their results are below 2^31 here, so that they travel as numbers: a BigInt costs more than the call.
-  send: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
-  recv: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
-  // On the data path instead of recv and send: up to three arguments are passed on without an array made for them.
   read: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   write: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   accept4: { arguments: ['i32', 'pointer', 'pointer', 'i32'], return: 'i32' },
   connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   getpeername: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
   shutdown: { arguments: ['i32', 'i32'], return: 'i32' },
+  memcpy: { arguments: ['pointer', 'pointer', 'u64'], return: 'pointer' },
   epoll_create1: { arguments: ['i32'], return: 'i32' },
   epoll_ctl: { arguments: ['i32', 'i32', 'i32', 'pointer'], return: 'i32' },
   epoll_wait: { arguments: ['i32', 'pointer', 'i32', 'i32'], return: 'i32' },
+} as const;
+
+/** Rare calls, of buffers and strings, which the runtime turns into addresses. */
+const CONVERTED = {
+  send: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
+  recv: { arguments: ['i32', 'pointer', 'u32', 'i32'], return: 'i32' },
   if_nametoindex: { arguments: ['string'], return: 'u32' },
 } as const;
 
-function load() {
+let library: DynamicLibrary | undefined;
+
+/** Never closed. */
+function thisProcess(): DynamicLibrary {
   linuxAbi();
-  return dlopen(null, DEFINITIONS).functions;
+  return (library ??= new DynamicLibrary(null));
 }
 
-let loaded: ReturnType<typeof load> | undefined;
+function loadConverted() {
+  return thisProcess().getFunctions(CONVERTED);
+}
+
+let direct: DirectFunctions<typeof DEFINITIONS> | undefined;
+let converted: ReturnType<typeof loadConverted> | undefined;
 
 /** Resolved on first use, so that a tier that captures nothing starts on any platform. */
-export function libc(): ReturnType<typeof load> {
-  loaded ??= load();
-  return loaded;
+export function libc(): DirectFunctions<typeof DEFINITIONS> {
+  return (direct ??= directFunctions(thisProcess(), DEFINITIONS));
+}
+
+/** As `libc`, of those that take buffers and strings. */
+export function libcConverted(): ReturnType<typeof loadConverted> {
+  return (converted ??= loadConverted());
 }
 
 /** The calling thread's errno (errno(3)). Valid only as the very next foreign call after the one that failed. */

@@ -1,4 +1,5 @@
-import { getRawPointer, toBuffer } from 'node:ffi';
+import { getRawPointer } from 'node:ffi';
+import { libc } from './libc.ts';
 
 /** The runtime keeps typed arrays below some size inside its moving heap; memory of at least this much never moves. */
 const MIN_BYTES = 4096;
@@ -41,13 +42,22 @@ export class NativeMemory {
     return (this.#lastAddress = this.address + BigInt(offset));
   }
 
+  /** Copies `length` bytes of foreign memory, which is valid now, to byte `offset`. Throws RangeError where they do not fit. memcpy(3) */
+  copyFrom(address: bigint, offset: number, length: number): void {
+    if (length < 0 || offset < 0 || offset + length > this.bytes.length)
+      throw new RangeError(`${length} bytes at offset ${offset} of ${this.size}`);
+    libc().memcpy(this.at(offset), address, BigInt(length));
+  }
+
   /** Whether nothing was ever written behind the end. For tests and the self-test. */
   get isIntact(): boolean {
     return this.#canary.equals(CANARY);
   }
 }
 
-/** A copy of `length` bytes of memory that is valid now. */
-export function copyOf(address: bigint, length: number): Buffer {
-  return toBuffer(address, length, true);
+/** A text as a C string (ASCII, NUL at its end). */
+export function cString(text: string): NativeMemory {
+  const memory = new NativeMemory(text.length + 1);
+  memory.bytes.write(`${text}\0`, 'latin1');
+  return memory;
 }

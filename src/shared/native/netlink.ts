@@ -1,4 +1,4 @@
-import { checked, libc } from './libc.ts';
+import { checked, libc, libcConverted } from './libc.ts';
 import { AddressFamily, MSG_DONTWAIT, SocketType } from './platform.ts';
 import { closeFd } from './socket.ts';
 import { SystemCallError } from './system-error.ts';
@@ -38,9 +38,9 @@ export function routeNetlink(request: NetlinkRequest): number {
   const fd = checked(libc().socket(AddressFamily.netlink, type, NETLINK_ROUTE), 'socket', request.purpose);
   try {
     const message = encodeNetlink(request);
-    checked(libc().send(fd, message, message.length, 0), 'send', request.purpose);
+    checked(libcConverted().send(fd, message, message.length, 0), 'send', request.purpose);
     const answer = Buffer.alloc(MAX_ANSWER_BYTES);
-    const length = libc().recv(fd, answer, answer.length, MSG_DONTWAIT);
+    const length = libcConverted().recv(fd, answer, answer.length, MSG_DONTWAIT);
     return decodeAck(answer.subarray(0, checked(length, 'recv', request.purpose)));
   } finally {
     closeFd(fd);

@@ -1,4 +1,5 @@
 import { DynamicLibrary, toString as readString } from 'node:ffi';
+import { type DirectFunctions, directFunctions } from './direct-functions.ts';
 import { NativeMemory } from './native-memory.ts';
 
 /**
@@ -11,8 +12,6 @@ const DEFINITIONS = {
   SSL_CTX_free: { arguments: ['pointer'], return: 'void' },
   SSL_CTX_ctrl: { arguments: ['pointer', 'i32', 'i64', 'pointer'], return: 'i64' },
   SSL_CTX_set_options: { arguments: ['pointer', 'u64'], return: 'u64' },
-  SSL_CTX_set_cipher_list: { arguments: ['pointer', 'string'], return: 'i32' },
-  SSL_CTX_set_ciphersuites: { arguments: ['pointer', 'string'], return: 'i32' },
   SSL_CTX_set_num_tickets: { arguments: ['pointer', 'u64'], return: 'i32' },
   SSL_CTX_set_default_read_buffer_len: { arguments: ['pointer', 'u64'], return: 'void' },
   SSL_CTX_set_alpn_select_cb: { arguments: ['pointer', 'pointer', 'pointer'], return: 'void' },
@@ -49,7 +48,6 @@ const DEFINITIONS = {
   SSL_set_verify: { arguments: ['pointer', 'i32', 'pointer'], return: 'void' },
   SSL_ctrl: { arguments: ['pointer', 'i32', 'i64', 'pointer'], return: 'i64' },
   SSL_set_alpn_protos: { arguments: ['pointer', 'pointer', 'u32'], return: 'i32' },
-  SSL_do_handshake: { arguments: ['pointer'], return: 'i32' },
   SSL_read: { arguments: ['pointer', 'pointer', 'i32'], return: 'i32' },
   SSL_write: { arguments: ['pointer', 'pointer', 'i32'], return: 'i32' },
   SSL_has_pending: { arguments: ['pointer'], return: 'i32' },
@@ -66,19 +64,31 @@ const DEFINITIONS = {
   ERR_clear_error: { arguments: [], return: 'void' },
 } as const;
 
+/** Those that take strings, or call back (the server's choice of a protocol). */
+const CONVERTED = {
+  SSL_CTX_set_cipher_list: { arguments: ['pointer', 'string'], return: 'i32' },
+  SSL_CTX_set_ciphersuites: { arguments: ['pointer', 'string'], return: 'i32' },
+  SSL_do_handshake: { arguments: ['pointer'], return: 'i32' },
+} as const;
+
 /** For callbacks that OpenSSL calls. Never closed. */
 export const opensslLibrary = new DynamicLibrary(null);
 
-function load() {
-  return opensslLibrary.getFunctions(DEFINITIONS);
+function loadConverted() {
+  return opensslLibrary.getFunctions(CONVERTED);
 }
 
-let loaded: ReturnType<typeof load> | undefined;
+let direct: DirectFunctions<typeof DEFINITIONS> | undefined;
+let converted: ReturnType<typeof loadConverted> | undefined;
 
 /** Resolved on first use. Throws, naming it, when the runtime does not export a function. */
-export function openssl(): ReturnType<typeof load> {
-  loaded ??= load();
-  return loaded;
+export function openssl(): DirectFunctions<typeof DEFINITIONS> {
+  return (direct ??= directFunctions(opensslLibrary, DEFINITIONS));
+}
+
+/** As `openssl`, of those whose arguments are converted and checked by the runtime at each call. */
+export function opensslConverted(): ReturnType<typeof loadConverted> {
+  return (converted ??= loadConverted());
 }
 
 /** include/openssl/ssl.h */

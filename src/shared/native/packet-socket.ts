@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
-import { checked, lastErrno, libc } from './libc.ts';
+import { checked, lastErrno, libc, libcConverted } from './libc.ts';
+import { NativeMemory } from './native-memory.ts';
 import { AddressFamily, linuxAbi, MSG_DONTWAIT, SocketType } from './platform.ts';
 import { closeFd, setIntOption } from './socket.ts';
 import { SystemCallError } from './system-error.ts';
@@ -29,7 +30,7 @@ export class PacketSocket {
     try {
       setIntOption(this.#fd, 'receiveBuffer', RECEIVE_BUFFER_BYTES);
       const address = encodeLinkAddress(interfaceIndex(interfaceName, purpose));
-      checked(libc().bind(this.#fd, address, address.length), 'bind', purpose);
+      checked(libc().bind(this.#fd, address.address, address.size), 'bind', purpose);
     } catch (cause) {
       closeFd(this.#fd);
       throw cause;
@@ -38,7 +39,7 @@ export class PacketSocket {
 
   /** The next frame, valid until the next call; undefined when none is waiting. */
   read(): Buffer | undefined {
-    const length = libc().recv(this.#fd, this.#buffer, this.#buffer.length, MSG_DONTWAIT);
+    const length = libcConverted().recv(this.#fd, this.#buffer, this.#buffer.length, MSG_DONTWAIT);
     if (length >= 0) return this.#buffer.subarray(0, length);
     const errno = lastErrno();
     if (errno === EAGAIN || errno === EINTR) return undefined;
@@ -51,17 +52,19 @@ export class PacketSocket {
 }
 
 /** `struct sockaddr_ll`: family in host order, protocol in network order, interface index; the rest is for sending. */
-export function encodeLinkAddress(index: number): Buffer {
-  const bytes = Buffer.alloc(linuxAbi().sockaddrLlBytes);
+export function encodeLinkAddress(index: number): NativeMemory {
+  const memory = new NativeMemory(linuxAbi().sockaddrLlBytes);
+  const { bytes } = memory;
+  bytes.fill(0);
   bytes.writeUInt16LE(AddressFamily.packet, 0);
   bytes.writeUInt16BE(ETH_P_ALL, 2);
   bytes.writeInt32LE(index, 4);
-  return bytes;
+  return memory;
 }
 
 /** if_nametoindex(3) */
 function interfaceIndex(name: string, purpose: string): number {
-  const index = libc().if_nametoindex(name);
+  const index = libcConverted().if_nametoindex(name);
   if (index === 0) throw new SystemCallError('if_nametoindex', lastErrno(), purpose);
   return index;
 }

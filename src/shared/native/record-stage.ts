@@ -4,8 +4,8 @@ import { openssl, takeOpensslError } from './openssl.ts';
 /** Plaintext of a record at most (RFC 8446 §5.1), and what header, content type and tag add to it. */
 const RECORD_BYTES = 16 * 1024;
 const RECORD_OVERHEAD_BYTES = 22;
-/** Records that leave in one piece: about what one segmentation offload takes. */
-const RECORDS = 4;
+/** Records that leave in one piece: what one read of a socket brings. */
+const RECORDS = 8;
 
 /** The most plaintext that fits. */
 export const STAGE_BYTES = RECORDS * RECORD_BYTES;

@@ -9,17 +9,21 @@ export function familyOf(ip: string): IpFamily {
   return addressBytes(ip).length === 4 ? 4 : 6;
 }
 
-/** `struct sockaddr_in` (ip(7)) or `struct sockaddr_in6` (ipv6(7)). The family is in host order, the port in network order. */
-export function encodeSocketAddress({ ip, port }: SocketEndpoint): Buffer {
+/**
+ * `struct sockaddr_in` (ip(7)) or `struct sockaddr_in6` (ipv6(7)), for which there must be room. The family is in host
+ * order, the port in network order. @returns its length. Throws when it is not an address and a port.
+ */
+export function writeSocketAddress(target: Buffer, { ip, port }: SocketEndpoint): number {
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`not a port: ${port}`);
   const address = addressBytes(ip);
   const abi = linuxAbi();
   const v4 = address.length === 4;
-  const bytes = Buffer.alloc(v4 ? abi.sockaddrInBytes : abi.sockaddrIn6Bytes);
-  bytes.writeUInt16LE(v4 ? AddressFamily.inet : AddressFamily.inet6, 0);
-  bytes.writeUInt16BE(port, 2);
-  bytes.set(address, v4 ? 4 : 8);
-  return bytes;
+  const length = v4 ? abi.sockaddrInBytes : abi.sockaddrIn6Bytes;
+  target.fill(0, 0, length);
+  target.writeUInt16LE(v4 ? AddressFamily.inet : AddressFamily.inet6, 0);
+  target.writeUInt16BE(port, 2);
+  target.set(address, v4 ? 4 : 8);
+  return length;
 }
 
 /** Throws when the kernel's answer is too short for its family, or of another family. */

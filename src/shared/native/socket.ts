@@ -1,7 +1,9 @@
 import type { SocketEndpoint } from '../engine/channel.ts';
+import { callMemory, MAX_ADDRESS_BYTES } from './call-memory.ts';
 import { checked, libc } from './libc.ts';
+import type { NativeMemory } from './native-memory.ts';
 import { AddressFamily, FcntlCommand, SocketOption, SocketType } from './platform.ts';
-import { decodeSocketAddress, encodeSocketAddress, type IpFamily } from './socket-address.ts';
+import { decodeSocketAddress, type IpFamily, writeSocketAddress } from './socket-address.ts';
 
 type OptionName = keyof typeof SocketOption;
 
@@ -14,8 +16,11 @@ export function openTcpSocket(family: IpFamily): number {
 
 /** bind(2) */
 export function bindSocket(fd: number, address: SocketEndpoint): void {
-  const bytes = encodeSocketAddress(address);
-  checked(libc().bind(fd, bytes, bytes.length), 'bind', `bind ${address.ip} port ${address.port}`);
+  const { value } = callMemory();
+  const length = writeSocketAddress(value.bytes, address);
+  // Not `checked`: its text would be made for each socket that binds well.
+  if (libc().bind(fd, value.address, length) < 0)
+    checked(-1, 'bind', `bind ${address.ip} port ${address.port}`);
 }
 
 /** listen(2) */
@@ -35,22 +40,19 @@ export function dupFd(fd: number): number {
 
 /** Address the socket is bound to. getsockname(2) */
 export function localAddress(fd: number): SocketEndpoint {
-  const bytes = Buffer.alloc(MAX_ADDRESS_BYTES);
-  const length = lengthCell(bytes.length);
-  checked(libc().getsockname(fd, bytes, length), 'getsockname', `read the address of descriptor ${fd}`);
-  return decodeSocketAddress(bytes.subarray(0, Math.min(bytes.length, length.readUInt32LE(0))));
+  const { value, length } = callMemory();
+  const result = libc().getsockname(fd, value.address, length.address);
+  checked(result, 'getsockname', `read the address of descriptor ${fd}`);
+  return decodeSocketAddress(answered(value, length));
 }
 
 /** Sets an option whose value is a C int. setsockopt(2), socket(7), ip(7), ipv6(7) */
 export function setIntOption(fd: number, name: OptionName, value: number): void {
   const [level, option] = SocketOption[name];
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  checked(
-    libc().setsockopt(fd, level, option, bytes, bytes.length),
-    'setsockopt',
-    `set ${name} on descriptor ${fd}`,
-  );
+  const { value: cell } = callMemory();
+  cell.bytes.writeInt32LE(value, 0);
+  if (libc().setsockopt(fd, level, option, cell.address, 4) < 0)
+    checked(-1, 'setsockopt', `set ${name} on descriptor ${fd}`);
 }
 
 /** getsockopt(2) of an option whose value is a C int. */
@@ -77,24 +79,16 @@ export function socketFamily(fd: number): IpFamily {
   throw new Error(`descriptor ${fd} is not an IP socket (address family ${domain})`);
 }
 
-/** `struct sockaddr_in6` is the longest address an IP socket has. */
-const MAX_ADDRESS_BYTES = 28;
-
+/** Valid until the next call on a socket. */
 function readOption(fd: number, name: OptionName, maxBytes: number): Buffer {
   const [level, option] = SocketOption[name];
-  const bytes = Buffer.alloc(maxBytes);
-  const length = lengthCell(maxBytes);
-  checked(
-    libc().getsockopt(fd, level, option, bytes, length),
-    'getsockopt',
-    `read ${name} of descriptor ${fd}`,
-  );
-  return bytes.subarray(0, Math.min(maxBytes, length.readUInt32LE(0)));
+  const { value, length } = callMemory(maxBytes);
+  if (libc().getsockopt(fd, level, option, value.address, length.address) < 0)
+    checked(-1, 'getsockopt', `read ${name} of descriptor ${fd}`);
+  return answered(value, length);
 }
 
-/** A `socklen_t` that the kernel updates in place. */
-function lengthCell(bytes: number): Buffer {
-  const cell = Buffer.alloc(4);
-  cell.writeUInt32LE(bytes);
-  return cell;
+/** What the kernel wrote. */
+function answered(value: NativeMemory, length: NativeMemory): Buffer {
+  return value.bytes.subarray(0, Math.min(value.size, length.bytes.readUInt32LE(0)));
 }

@@ -1,8 +1,9 @@
 import type { SocketEndpoint } from '../engine/channel.ts';
+import { getRawPointer } from 'node:ffi';
+import { callMemory } from './call-memory.ts';
 import { libc } from './libc.ts';
-import { NativeMemory } from './native-memory.ts';
 import { SHUT_WR, SocketOption, SocketType } from './platform.ts';
-import { decodeSocketAddress, encodeSocketAddress } from './socket-address.ts';
+import { decodeSocketAddress, writeSocketAddress } from './socket-address.ts';
 
 /*
  * Calls of the data path on connected sockets. They return -1 for an error, whose number is `errnoNow()`, instead of
@@ -19,9 +20,9 @@ export function send(fd: number, address: bigint, length: number): number {
   return libc().write(fd, address, length);
 }
 
-/** As `send`, of memory that is not ours to keep: it is read during the call. */
+/** As `send`, of memory that is not ours to keep: it is read during the call, in which nothing can move it. */
 export function sendSlice(fd: number, slice: Uint8Array): number {
-  return libc().write(fd, slice, slice.length);
+  return libc().write(fd, getRawPointer(slice), slice.length);
 }
 
 /** shutdown(2): FIN after what was sent. */
@@ -29,63 +30,52 @@ export function shutdownWrites(fd: number): number {
   return libc().shutdown(fd, SHUT_WR);
 }
 
-/** `struct sockaddr_in6`, its `socklen_t`, and values of options. */
-const SCRATCH_BYTES = 28;
-let scratch: { readonly address: NativeMemory; readonly length: NativeMemory } | undefined;
-
-function cells(): { readonly address: NativeMemory; readonly length: NativeMemory } {
-  scratch ??= { address: new NativeMemory(SCRATCH_BYTES), length: new NativeMemory(4) };
-  scratch.length.bytes.writeUInt32LE(SCRATCH_BYTES, 0);
-  return scratch;
-}
-
 /** accept4(2): non-blocking, close-on-exec. @returns the descriptor, or -1; the peer is `acceptedPeer()` until the next call */
 export function accept(fd: number): number {
-  const { address, length } = cells();
-  return libc().accept4(fd, address.address, length.address, SocketType.nonblock | SocketType.cloexec);
+  const { value, length } = callMemory();
+  return libc().accept4(fd, value.address, length.address, SocketType.nonblock | SocketType.cloexec);
 }
 
 /** Who was accepted last. Throws when the kernel's answer is no IP address. */
 export function acceptedPeer(): SocketEndpoint {
-  const { address } = scratch ?? cells();
-  return decodeSocketAddress(address.bytes);
+  return decodeSocketAddress(callMemory().value.bytes);
 }
 
 /** connect(2). @returns 0, or -1 (EINPROGRESS while it is under way) */
 export function startConnect(fd: number, remote: SocketEndpoint): number {
-  const bytes = encodeSocketAddress(remote);
-  return libc().connect(fd, bytes, bytes.length);
+  const { value } = callMemory();
+  const length = writeSocketAddress(value.bytes, remote);
+  return libc().connect(fd, value.address, length);
 }
 
 /** getsockname(2); undefined when it cannot be told (the socket is gone). */
 export function localEndpoint(fd: number): SocketEndpoint | undefined {
-  const { address, length } = cells();
-  if (libc().getsockname(fd, address.address, length.address) < 0) return undefined;
-  return decodeSocketAddress(address.bytes);
+  const { value, length } = callMemory();
+  if (libc().getsockname(fd, value.address, length.address) < 0) return undefined;
+  return decodeSocketAddress(value.bytes);
 }
 
 /** The error a connect or a reset left behind, and clears it: 0 is none. socket(7) SO_ERROR */
 export function pendingError(fd: number): number {
   const [level, option] = SocketOption.error;
-  const { address, length } = cells();
-  length.bytes.writeUInt32LE(4, 0);
-  if (libc().getsockopt(fd, level, option, address.address, length.address) < 0) return 0;
-  return address.bytes.readInt32LE(0);
+  const { value, length } = callMemory(4);
+  if (libc().getsockopt(fd, level, option, value.address, length.address) < 0) return 0;
+  return value.bytes.readInt32LE(0);
 }
 
 /** The next close sends RST and drops what is queued. socket(7) SO_LINGER */
 export function resetOnClose(fd: number): void {
   const [level, option] = SocketOption.linger;
-  const { address } = cells();
-  address.bytes.writeInt32LE(1, 0);
-  address.bytes.writeInt32LE(0, 4);
-  libc().setsockopt(fd, level, option, address.address, 8);
+  const { value } = callMemory();
+  value.bytes.writeInt32LE(1, 0);
+  value.bytes.writeInt32LE(0, 4);
+  libc().setsockopt(fd, level, option, value.address, 8);
 }
 
 /** setsockopt(2) of a C int whose failure would not matter: a socket that is gone already. */
 export function setOption(fd: number, name: keyof typeof SocketOption, value: number): void {
   const [level, option] = SocketOption[name];
-  const { address } = cells();
-  address.bytes.writeInt32LE(value, 0);
-  libc().setsockopt(fd, level, option, address.address, 4);
+  const { value: cell } = callMemory();
+  cell.bytes.writeInt32LE(value, 0);
+  libc().setsockopt(fd, level, option, cell.address, 4);
 }

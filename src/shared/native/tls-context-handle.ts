@@ -1,6 +1,6 @@
 import { getUint8, setUint64, setUint8, toBuffer } from 'node:ffi';
-import { NativeMemory } from './native-memory.ts';
-import { openssl, opensslLibrary, takeOpensslError } from './openssl.ts';
+import { cString, NativeMemory } from './native-memory.ts';
+import { openssl, opensslConverted, opensslLibrary, takeOpensslError } from './openssl.ts';
 
 /** include/openssl/ssl.h */
 const Ctrl = {
@@ -28,8 +28,8 @@ const X509_V_FLAG_CRL_CHECK_ALL = 0x8n;
 const SSL_TLSEXT_ERR_OK = 0;
 const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 
-/** Ciphertext taken from the socket in one call: four records, so that bulk costs a quarter of the calls. */
-const READ_AHEAD_BYTES = 4 * (16 * 1024 + 256);
+/** Ciphertext taken from the socket in one call: eight records, so that bulk costs an eighth of the calls. */
+const READ_AHEAD_BYTES = 8 * (16 * 1024 + 256);
 
 export interface TlsContextMaterial {
   /** Leaf first. Empty: none is shown. */
@@ -149,25 +149,19 @@ export class TlsContextHandle {
 /** SSL_CTX_set_cipher_list(3) */
 function admitOlder(context: bigint, ciphers: string): void {
   control(context, Ctrl.minProtoVersion, TLS1_2_VERSION, 'TLS 1.2');
-  required(openssl().SSL_CTX_set_cipher_list(context, ciphers), 'ciphers of TLS 1.2');
+  required(opensslConverted().SSL_CTX_set_cipher_list(context, ciphers), 'ciphers of TLS 1.2');
 }
 
 /** SSL_CTX_set_min_proto_version(3), SSL_CTX_set_ciphersuites(3), SSL_CTX_set1_groups_list(3) */
 function setParameters(context: bigint, cipherSuites: string, groups: string): void {
-  const ssl = openssl();
   control(context, Ctrl.minProtoVersion, TLS1_3_VERSION, 'TLS 1.3');
   control(context, Ctrl.maxProtoVersion, TLS1_3_VERSION, 'TLS 1.3');
-  required(ssl.SSL_CTX_set_ciphersuites(context, cipherSuites), 'cipher suites');
-  control(context, Ctrl.groupsList, 0n, 'key exchange groups', Buffer.from(`${groups}\0`));
+  required(opensslConverted().SSL_CTX_set_ciphersuites(context, cipherSuites), 'cipher suites');
+  // Copied during the call.
+  control(context, Ctrl.groupsList, 0n, 'key exchange groups', cString(groups).address);
 }
 
-function control(
-  context: bigint,
-  command: number,
-  value: bigint,
-  what: string,
-  pointer: bigint | Buffer = 0n,
-): void {
+function control(context: bigint, command: number, value: bigint, what: string, pointer = 0n): void {
   required(Number(openssl().SSL_CTX_ctrl(context, command, value, pointer)), what);
 }
 
@@ -245,15 +239,20 @@ export function chooseProtocol(offered: Uint8Array, ours: readonly string[]): nu
   return name === undefined ? undefined : at.get(name);
 }
 
-const encoded = new WeakMap<readonly string[], Buffer>();
-
-/** The wire form of a list of protocols: what a client offers. Callers use the same few lists again and again. */
+/** The wire form of a list of protocols: what a client offers. */
 export function encodeProtocols(protocols: readonly string[]): Buffer {
-  const known = encoded.get(protocols);
+  return Buffer.concat(protocols.map(name => Buffer.from([name.length, ...Buffer.from(name, 'latin1')])));
+}
+
+const offers = new WeakMap<readonly string[], NativeMemory>();
+
+/** As `encodeProtocols`, kept where OpenSSL can read it: callers use the same few lists again and again. */
+export function offerOf(protocols: readonly string[]): NativeMemory {
+  const known = offers.get(protocols);
   if (known !== undefined) return known;
-  const list = Buffer.concat(
-    protocols.map(name => Buffer.from([name.length, ...Buffer.from(name, 'latin1')])),
-  );
-  encoded.set(protocols, list);
-  return list;
+  const list = encodeProtocols(protocols);
+  const memory = new NativeMemory(list.length);
+  memory.bytes.set(list);
+  offers.set(protocols, memory);
+  return memory;
 }

@@ -1,9 +1,9 @@
 import { toBuffer } from 'node:ffi';
 import { errnoNow } from './errno.ts';
-import { NativeMemory } from './native-memory.ts';
-import { openssl, SslError, takeOpensslError, textAt } from './openssl.ts';
+import { cString, NativeMemory } from './native-memory.ts';
+import { openssl, opensslConverted, SslError, takeOpensslError, textAt } from './openssl.ts';
 import { type RecordStage, STAGE_BYTES } from './record-stage.ts';
-import { encodeProtocols, type TlsContextHandle, withAcceptedProtocols } from './tls-context-handle.ts';
+import { offerOf, type TlsContextHandle, withAcceptedProtocols } from './tls-context-handle.ts';
 
 const VERIFY_NONE = 0;
 const VERIFY_PEER_OR_FAIL = 1 | 2;
@@ -59,25 +59,26 @@ export class TlsSessionHandle {
 
   /** SSL_set_tlsext_host_name(3), which is a macro. The text is copied during the call. */
   #name(serverName: string): void {
-    const text = Buffer.from(`${serverName}\0`);
-    if (openssl().SSL_ctrl(this.#ssl, CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_HOST_NAME, text) !== 1n)
+    const text = cString(serverName);
+    const type = TLSEXT_NAMETYPE_HOST_NAME;
+    if (openssl().SSL_ctrl(this.#ssl, CTRL_SET_TLSEXT_HOSTNAME, type, text.address) !== 1n)
       throw new Error(`cannot ask for ${serverName}: ${takeOpensslError()}`);
   }
 
   #offer(alpn: readonly string[]): void {
     openssl().SSL_set_connect_state(this.#ssl);
-    const list = encodeProtocols(alpn);
-    if (list.length === 0) return;
+    const list = offerOf(alpn);
+    if (list.size === 0) return;
     // Copied by OpenSSL during the call. It answers 0 for success here, unlike everywhere else.
-    if (openssl().SSL_set_alpn_protos(this.#ssl, list, list.length) !== 0)
+    if (openssl().SSL_set_alpn_protos(this.#ssl, list.address, list.size) !== 0)
       throw new Error(`cannot offer ${alpn.join(', ')}: ${takeOpensslError()}`);
   }
 
   /** One step. @returns undefined once it is done. SSL_do_handshake(3) */
   handshake(): TlsOutcome | undefined {
     const result = this.#isServer
-      ? withAcceptedProtocols(this.#alpn, () => openssl().SSL_do_handshake(this.#ssl))
-      : openssl().SSL_do_handshake(this.#ssl);
+      ? withAcceptedProtocols(this.#alpn, () => opensslConverted().SSL_do_handshake(this.#ssl))
+      : opensslConverted().SSL_do_handshake(this.#ssl);
     return result === 1 ? undefined : this.outcome(result);
   }
 

@@ -1,3 +1,4 @@
+import { isoTime } from './iso-time.ts';
 import { formatLogValue, type LogFormat } from './logger.ts';
 import type { LineWriter } from './line-sink.ts';
 
@@ -26,7 +27,7 @@ export class AccessLog {
   /** `fields`: name, value, name, value… `level` is `error` where the connection or request failed. */
   write(level: 'info' | 'warn' | 'error', message: string, fields: readonly AccessValue[]): void {
     const { format, now, subject, writer } = this.#options;
-    const time = new Date(now()).toISOString();
+    const time = isoTime(now());
     writer.writeLine(
       format === 'json'
         ? jsonLine(time, level, subject, message, fields)

@@ -1,3 +1,4 @@
+import { isoTime } from './iso-time.ts';
 import { LineSink, type LineWriter } from './line-sink.ts';
 
 /**
@@ -138,7 +139,7 @@ class ScopedLogger implements Logger {
   #log(level: LogLevel, message: string, fields: LogFields | undefined): void {
     if (!this.enabled(level)) return;
     const { format, now, scope, writer } = this.#options;
-    const time = new Date(now()).toISOString();
+    const time = isoTime(now());
     writer.writeLine(
       format === 'json'
         ? jsonLine(time, level, scope, message, fields)
@@ -179,8 +180,12 @@ function textLine(
 /** Quoted when it is text that a reader could take for something else; nothing a peer sends can start a new line. */
 export function formatLogValue(value: string | number | boolean): string {
   if (typeof value !== 'string') return String(value);
+  if (PLAIN.test(value)) return `"${value}"`;
   return JSON.stringify(value).replace(UNSAFE, escapeCharacter);
 }
+
+/** ASCII text that JSON changes nothing in: nearly all that is logged. */
+const PLAIN = /^[ !#-[\]-~]*$/;
 
 /** JSON leaves DEL, C1 controls and the Unicode line separators as they are; a terminal does not. */
 const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;

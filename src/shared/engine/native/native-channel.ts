@@ -308,7 +308,7 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
   }
 
   #finish(): void {
-    const result = this.#transport.finish();
+    const result = this.#transport.finish(this.#readEnded);
     if (result === 0) {
       this.#finished = true;
       this.#closeIfDone();

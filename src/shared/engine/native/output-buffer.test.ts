@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import { copyOf } from '../../native/native-memory.ts';
+import { NativeMemory } from '../../native/native-memory.ts';
 import { CHUNK_SIZES, ChunkPool, OutputBuffer } from './output-buffer.ts';
 
 /** Takes what a socket would: up to `most` bytes of the piece that is next. */
 function send(output: OutputBuffer, most: number): Buffer {
   const count = Math.min(most, output.length);
-  const sent = count === 0 ? Buffer.alloc(0) : copyOf(output.address, count);
+  const copy = new NativeMemory(count);
+  copy.copyFrom(output.address, 0, count);
+  const sent = copy.bytes;
   output.consume(count);
   return sent;
 }

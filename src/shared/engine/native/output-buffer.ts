@@ -1,4 +1,4 @@
-import { copyOf, NativeMemory } from '../../native/native-memory.ts';
+import { NativeMemory } from '../../native/native-memory.ts';
 
 /** A message of a few hundred bytes; an HTTP/2 frame with its header; what gathers while the socket is busy. */
 export const CHUNK_SIZES = [1024, 16 * 1024 + 64, 256 * 1024] as const;
@@ -69,9 +69,16 @@ export class OutputBuffer {
     }
   }
 
-  /** Copies bytes `from` to `to` of foreign memory, which is not kept. */
+  /** Copies bytes `from` to `to` of foreign memory, which is valid now and is not kept. */
   appendFrom(address: bigint, from: number, to: number): void {
-    this.append(copyOf(address + BigInt(from), to - from));
+    for (let at = from; at < to; ) {
+      const tail = this.#room(to - at);
+      const size = Math.min(to - at, tail.size - this.#tailEnd);
+      tail.copyFrom(address + BigInt(at), this.#tailEnd, size);
+      this.#tailEnd += size;
+      this.#bytes += size;
+      at += size;
+    }
   }
 
   /** Address of what is to be sent next; valid until the next call of any other method. */

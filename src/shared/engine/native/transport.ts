@@ -5,6 +5,7 @@ import { receive, send, sendSlice, shutdownWrites } from '../../native/stream-so
 import type { TlsFailure, TlsOutcome, TlsSessionHandle } from '../../native/tls-session-handle.ts';
 
 import { type ChunkPool, OutputBuffer } from './output-buffer.ts';
+import { PLAIN_READ_BYTES, READ_BYTES } from './read-memory.ts';
 
 /** No bytes now: the kernel will say when. */
 export const WOULD_BLOCK = -1;
@@ -26,8 +27,8 @@ export interface Transport {
   readonly heldBytes: number;
   /** Sends what is held. 0 when nothing is left of it. */
   sendHeld(): number;
-  /** Ends our direction. 0 when that is done. */
-  finish(): number;
+  /** Ends our direction. 0 when that is done. `closesNext`: the socket is closed then, which sends our FIN as well. */
+  finish(closesNext: boolean): number;
   /** Frees what is not the socket. */
   release(): void;
 }
@@ -43,7 +44,7 @@ export class TcpTransport implements Transport {
   }
 
   receive(memory: NativeMemory, offset: number): number {
-    const wanted = memory.size - offset;
+    const wanted = Math.min(memory.size - offset, PLAIN_READ_BYTES);
     const count = receive(this.#fd, memory.at(offset), wanted);
     // Less than asked for: the kernel has no more, and will tell of what comes (epoll(7), edge-triggered).
     this.mayHaveMore = count === wanted;
@@ -66,8 +67,8 @@ export class TcpTransport implements Transport {
     return 0;
   }
 
-  finish(): number {
-    return shutdownWrites(this.#fd) === 0 ? 0 : this.#failed();
+  finish(closesNext: boolean): number {
+    return closesNext || shutdownWrites(this.#fd) === 0 ? 0 : this.#failed();
   }
 
   release(): void {}
@@ -81,12 +82,12 @@ export class TcpTransport implements Transport {
 }
 
 /** Enough plaintext for one turn of a channel: the receiver works on it while it is in the cache. */
-const GATHER_BYTES = 64 * 1024;
+const GATHER_BYTES = READ_BYTES;
 /** The largest plaintext of a record (RFC 8446 §5.1): with less room than this a read could not take a whole one. */
 const RECORD_BYTES = 16 * 1024;
 /**
  * Ciphertext that has come since the socket was last known to be empty. Below this no system call can have filled the
- * session's buffer (66 KB, from its beginning), so that the socket is empty again; above, it has to be asked.
+ * session's buffer (130 KB, from its beginning), so that the socket is empty again; above, it has to be asked.
  */
 const SURELY_EMPTIED_BYTES = 16 * 1024;
 
@@ -178,7 +179,7 @@ export class TlsTransport implements Transport {
     return 0;
   }
 
-  finish(): number {
+  finish(closesNext: boolean): number {
     if (this.#released) return FAILED;
     const blocked = this.sendHeld();
     if (blocked < 0) return blocked;
@@ -187,7 +188,7 @@ export class TlsTransport implements Transport {
       if (outcome !== undefined) return this.#failed(outcome);
       this.#notified = true;
     }
-    return shutdownWrites(this.#fd) === 0
+    return closesNext || shutdownWrites(this.#fd) === 0
       ? 0
       : this.#failed({ kind: 'syscall', errno: errnoNow(), text: '' });
   }
