@@ -113,6 +113,13 @@ const WRONG: readonly (readonly [
     /issuer: Required value/,
   ],
   [
+    'a sampling above all',
+    'telemetry.istio.io/v1',
+    'Telemetry',
+    { tracing: [{ randomSamplingPercentage: 101 }] },
+    /less than or equal to 100/,
+  ],
+  [
     'a destination without host',
     'networking.istio.io/v1',
     'VirtualService',

@@ -7,7 +7,8 @@ import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import { createServerMetrics } from '../controller/discovery/server-metrics.ts';
 import { createNodeMetrics } from '../ztunnel/node/node-metrics.ts';
-import { REQUEST_LABELS, RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
+import { REQUEST_LABELS } from '#shared/route/telemetry-policy.ts';
+import { RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { EjectionTelemetry } from '../waypoint/telemetry/ejections.ts';
 import { SpanExporter } from '#shared/tracing/span-exporter.ts';

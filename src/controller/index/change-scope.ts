@@ -13,6 +13,8 @@ export interface ChangeScope {
   readonly lookups: boolean;
   /** Which Gateways are waypoints. */
   readonly gateways: boolean;
+  /** Providers that Telemetry objects name. */
+  readonly telemetry: boolean;
   readonly policies: boolean;
   readonly routes: ReadonlySet<string>;
   readonly everyRoute: boolean;
@@ -45,6 +47,7 @@ export interface MeshTraits {
  *     GatewayClass ───────► everything, and whether Gateways of it are ours
  *     policies ───────────► workloads they may select, all routes
  *     routes ─────────────► all routes; a VirtualService that others delegate to: translated again
+ *     ConfigMap ──────────► all routes; Telemetry, translated again
  *     ReferenceGrant ─────► all routes, translated again
  */
 export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): ChangeScope {
@@ -59,6 +62,7 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
     lookups: false,
     policies: false,
     gateways: false,
+    telemetry: false,
   };
   for (const { kind, name, namespace, object } of changed) {
     switch (kind) {
@@ -105,7 +109,7 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
         every.policies = every.route = true;
         break;
       case 'ConfigMap':
-        every.route = true;
+        every.telemetry = every.route = true;
         break;
       case 'AuthorizationPolicy':
       case 'PeerAuthentication':
@@ -124,6 +128,7 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
       case 'TLSRoute':
       case 'TCPRoute':
       case 'XBackendTrafficPolicy':
+      case 'Telemetry':
       case 'DestinationRule':
       case 'ServiceProfile':
       case 'ServiceRouter':
@@ -146,6 +151,7 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
     everyService: every.service,
     lookups: every.lookups,
     gateways: every.gateways,
+    telemetry: every.telemetry,
     policies: every.policies,
     routes,
     everyRoute: every.route,

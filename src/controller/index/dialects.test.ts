@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { IndexLab, pod, service, SHOP } from './index-lab.ts';
+import { IndexLab, pod, service, SHOP, WAYPOINT } from './index-lab.ts';
 
 /** What comes of several objects together, of kinds that are not Gateway API's. */
 
@@ -74,6 +74,72 @@ spec:
   t.match(lab.routes('payments')?.subsets, [
     { trafficPolicy: { loadBalancer: { kind: 'random' }, session } },
   ]);
+  t.end();
+});
+
+const telemetry = (
+  name: string,
+  spec: string,
+  namespace = 'shop',
+  created = '2026-01-01T00:00:00Z',
+): string => `
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: ${name}, namespace: ${namespace}, creationTimestamp: "${created}"}
+spec: ${spec}`;
+
+test('Telemetry: the narrowest that says something holds, setting by setting', t => {
+  const behind = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
+  const lab = new IndexLab(SHOP, WAYPOINT, behind, pod('payments'));
+  const now = (): unknown => lab.routes('payments')?.telemetry;
+  t.match(now(), { accessLog: undefined, traceSamplingPercent: undefined, metrics: [] });
+  const percent = (value: number): string => `tracing: [{randomSamplingPercentage: ${value}}]`;
+  lab.apply(telemetry('mesh', `{accessLogging: [{}], ${percent(1)}}`, 'root'));
+  t.match(now(), { accessLog: true, traceSamplingPercent: 1 }, 'of the mesh');
+  lab.apply(telemetry('all', `{${percent(2)}}`));
+  t.match(now(), { accessLog: true, traceSamplingPercent: 2 }, 'of the namespace');
+  lab.apply(
+    telemetry(
+      'gateway',
+      `{targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: waypoint}], ${percent(3)}}`,
+    ),
+  );
+  t.match(now(), { traceSamplingPercent: 3 }, 'of the waypoint');
+  lab.apply(telemetry('pods', `{selector: {matchLabels: {app: payments}}, ${percent(4)}}`));
+  t.match(now(), { traceSamplingPercent: 4 }, 'of its workloads');
+  const REQUESTS = 'match: {metric: REQUEST_COUNT}';
+  const off = `metrics: [{overrides: [{${REQUESTS}, disabled: true}]}]`;
+  lab.apply(
+    telemetry(
+      'one',
+      `{targetRefs: [{group: "", kind: Service, name: payments}], accessLogging: [{disabled: true}], ${off}}`,
+    ),
+  );
+  const metrics = [{ metric: 'requests', disabled: true, labels: [] }];
+  t.match(now(), { accessLog: false, traceSamplingPercent: 4, metrics }, 'of the service');
+  lab.apply(telemetry('young', `{${percent(9)}}`, 'root', '2026-02-01T00:00:00Z'));
+  t.match(said(lab, 'Telemetry/root/young'), [
+    /Telemetry root\/mesh is for all of the namespace too, and older/,
+  ]);
+  lab.remove(telemetry('pods', '{}'), telemetry('gateway', '{}'), telemetry('all', '{}'));
+  t.match(now(), { traceSamplingPercent: 1 }, 'of two on one level the older');
+  t.end();
+});
+
+test('Telemetry: providers are those of the configuration of the mesh, whichever comes first', t => {
+  const behind = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
+  const lab = new IndexLab(SHOP, WAYPOINT, behind);
+  lab.apply(
+    telemetry('mesh', '{tracing: [{providers: [{name: otel}], randomSamplingPercentage: 7}]}', 'root'),
+  );
+  t.equal(lab.routes('payments')?.telemetry.traceSamplingPercent, undefined);
+  t.match(said(lab, 'Telemetry/root/mesh'), [/no provider of traces/]);
+  lab.apply(`
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: root}
+data: {mesh: "extensionProviders: [{name: otel, opentelemetry: {service: a.b, port: 4317}}]"}`);
+  t.equal(lab.routes('payments')?.telemetry.traceSamplingPercent, 7);
   t.end();
 });
 

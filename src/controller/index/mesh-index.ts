@@ -16,6 +16,7 @@ import { Published } from './published.ts';
 import type { RouteConflict } from './route-binding.ts';
 import { entryServices } from './service-entries.ts';
 import { serviceRoutesOf } from './service-routes.ts';
+import { telemetryConflicts } from './telemetry.ts';
 import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
 
 export interface MeshIndexOptions extends MeshObjectsOptions {
@@ -117,6 +118,7 @@ export class MeshIndex {
       }
     }
     for (const diagnostic of this.#policies.diagnostics) attach(statuses, diagnostic);
+    for (const diagnostic of telemetryConflicts(this.objects)) attach(statuses, diagnostic);
     for (const diagnostic of [...this.#routeDiagnostics.values()].flat()) attach(statuses, diagnostic);
     return statuses.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
@@ -145,6 +147,7 @@ export class MeshIndex {
   #recompute(scope: ChangeScope): void {
     if (scope.gateways) this.objects.refreshGateways();
     if (scope.lookups) this.objects.refreshRoutes();
+    if (scope.telemetry) this.objects.refreshTelemetry();
     let { everyRoute, everyWorkload } = scope;
     if (scope.policies) {
       const before = this.#policies;

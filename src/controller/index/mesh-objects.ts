@@ -31,6 +31,8 @@ import { translateServiceIntentions } from '../translate/service-intentions/serv
 import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
 import { translateServiceProfile } from '../translate/service-profile/service-profile.ts';
+import type { ProviderKind, ProviderLookup } from '../translate/telemetry/provider.ts';
+import { translateTelemetry } from '../translate/telemetry/telemetry.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import type { DelegateLookup } from '../translate/virtual-service/context.ts';
 import {
@@ -53,6 +55,12 @@ export interface MeshObjectsOptions {
   readonly rootNamespace: string;
 }
 
+/** Istio's names for what is there without configuration. */
+const BUILT_IN_PROVIDERS: ReadonlyMap<string, ProviderKind> = new Map([
+  ['envoy', 'access log'],
+  ['prometheus', 'metrics'],
+]);
+
 const NO_META: NamespaceMeta = Object.freeze({ labels: {}, annotations: {} });
 const NOWHERE: Locality = Object.freeze({ region: '', zone: '', subzone: '' });
 
@@ -71,6 +79,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly authorizationPolicies;
   readonly requestAuthentications;
   readonly meshConfigs;
+  readonly telemetries;
   readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
   readonly intentions = new ParsedKind(translateServiceIntentions);
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
@@ -101,6 +110,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     const delegates: DelegateLookup = (namespace, name) => this.virtualServices.get(namespace, name)?.object;
     this.requestAuthentications = new ParsedKind(o => translateRequestAuthentication(o, { rootNamespace }));
     this.meshConfigs = new ParsedKind(o => translateMeshConfig(o, { ...context, rootNamespace }));
+    const providers: ProviderLookup = name => this.telemetryProvider(name);
+    this.telemetries = new ParsedKind(o => translateTelemetry(o, { rootNamespace, providers }));
     this.virtualServices = new ParsedKind(o => translateVirtualService(o, { ...context, delegates }));
     this.destinationRules = new ParsedKind(object => translateDestinationRule(object, context));
     this.#kinds = new Map<string, ParsedKind<unknown>>([
@@ -116,6 +127,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['AuthorizationPolicy', this.authorizationPolicies],
       ['RequestAuthentication', this.requestAuthentications],
       ['ConfigMap', this.meshConfigs],
+      ['Telemetry', this.telemetries],
       ['PeerAuthentication', this.peerAuthentications],
       ['ServiceIntentions', this.intentions],
       ['ReferenceGrant', this.referenceGrants],
@@ -165,6 +177,19 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     for (const kind of this.gatewayRoutes()) kind.translateAgain();
     for (const kind of [this.virtualServices, this.destinationRules, this.serviceProfiles, this.meshConfigs])
       kind.translateAgain();
+  }
+
+  /** After the configuration of the mesh changed: Telemetry objects name its providers. */
+  refreshTelemetry(): void {
+    this.telemetries.translateAgain();
+  }
+
+  telemetryProvider(name: string): ProviderKind | undefined {
+    for (const { value } of this.meshConfigs.all()) {
+      const kind = value.telemetry.get(name);
+      if (kind !== undefined) return kind;
+    }
+    return BUILT_IN_PROVIDERS.get(name);
   }
 
   /** What routes may be attached to in a namespace: Services, and the hosts of ServiceEntries. */

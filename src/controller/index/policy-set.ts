@@ -6,7 +6,6 @@ import type { Diagnostic } from '../translate/diagnostic.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 import { effectiveMtls, mtlsPolicy } from '../translate/peer-authentication/effective-mtls.ts';
 import type { PeerAuthentication } from '../translate/peer-authentication/peer-authentication.ts';
-import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import {
   type CompiledIntentions,
@@ -15,6 +14,7 @@ import {
 import type { MeshObjects } from './mesh-objects.ts';
 import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
+import { appliesTo, type PolicySubject, selects } from './policy-reach.ts';
 import { servicesOf, specsIn } from './workload-specs.ts';
 import { waypointOfService } from './waypoint-of-service.ts';
 import { waypointPrincipals } from './waypoint-principals.ts';
@@ -102,76 +102,26 @@ export class PolicySet {
    * The policies a waypoint holds against requests for a service: those attached to it or to the waypoint, and all that
    * hold for its endpoints, whose ztunnels let the waypoint pass in turn.
    */
-  forService(
-    service: PolicySubject,
-    waypoint: { readonly namespace: string; readonly name: string } | undefined,
-    endpoints: readonly WorkloadSpec[],
-  ): readonly AuthorizationPolicy[] {
+  forService(subject: PolicySubject): readonly AuthorizationPolicy[] {
     const found = new Map<string, AuthorizationPolicy>();
     for (const authorization of this.#authorizations) {
       const { full } = authorization;
       const { namespace, scope } = full;
-      if (this.#applies({ ...authorization, namespace, scope }, service, waypoint, endpoints))
+      if (appliesTo({ ...authorization, namespace, scope }, subject, this.#objects))
         found.set(policyName(full), full);
     }
-    for (const endpoint of endpoints) {
+    for (const endpoint of subject.endpoints) {
       for (const policy of this.#intentionsFor(endpoint)) found.set(policyName(policy), policy);
     }
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, policy]) => policy);
   }
 
   /** Whose tokens requests for a service may bear; chosen as its policies are. */
-  tokenIssuersFor(
-    service: PolicySubject,
-    waypoint: { readonly namespace: string; readonly name: string } | undefined,
-    endpoints: readonly WorkloadSpec[],
-  ): readonly TokenIssuer[] {
+  tokenIssuersFor(subject: PolicySubject): readonly TokenIssuer[] {
     return this.#requestAuthentications
-      .filter(authentication => this.#applies(authentication, service, waypoint, endpoints))
+      .filter(authentication => appliesTo(authentication, subject, this.#objects))
       .flatMap(({ issuers }) => issuers)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
-  }
-
-  #applies(
-    policy: PolicyReach,
-    service: PolicySubject,
-    waypoint: { readonly namespace: string; readonly name: string } | undefined,
-    endpoints: readonly WorkloadSpec[],
-  ): boolean {
-    if (policy.targets.length > 0)
-      return policy.targets.some(target => this.#isTarget(target, policy.namespace, service, waypoint));
-    if (policy.scope === 'global') return true;
-    if (policy.scope === 'namespace') return policy.namespace === service.namespace;
-    return endpoints.some(endpoint => selects(policy, endpoint));
-  }
-
-  #isTarget(
-    target: AuthorizationTranslation['targets'][number],
-    policyNamespace: string,
-    service: PolicySubject,
-    waypoint: { readonly namespace: string; readonly name: string } | undefined,
-  ): boolean {
-    switch (target.kind) {
-      case 'Service':
-      case 'ServiceEntry':
-        if (target.kind !== (service.kind ?? 'Service')) return false;
-        return target.name === service.name && policyNamespace === service.namespace;
-      case 'Gateway':
-        return target.name === waypoint?.name && policyNamespace === waypoint.namespace;
-      case 'GatewayClass':
-        return (
-          waypoint !== undefined &&
-          policyNamespace === this.#objects.options.rootNamespace &&
-          target.name === this.#classOf(waypoint)
-        );
-    }
-  }
-
-  #classOf(waypoint: { readonly namespace: string; readonly name: string }): unknown {
-    const spec = this.#objects.gateways.get(waypoint.namespace, waypoint.name)?.object.spec;
-    return typeof spec === 'object' && spec !== null && 'gatewayClassName' in spec
-      ? spec.gatewayClassName
-      : undefined;
   }
 
   #intentionsFor(spec: WorkloadSpec): readonly AuthorizationPolicy[] {
@@ -182,26 +132,6 @@ export class PolicySet {
     const chosen = own.length > 0 ? own : this.#intentions.policies.filter(p => p.selects === 'others');
     return chosen.map(({ policy }) => policy);
   }
-}
-
-/** What a policy is for, of whatever kind it is. */
-type PolicyReach = Pick<
-  RequestAuthenticationTranslation,
-  'namespace' | 'scope' | 'selects' | 'selectsEveryNamespace' | 'targets'
->;
-
-/** A service as policies name it. */
-export interface PolicySubject {
-  /** A Service unless told. */
-  readonly kind?: 'Service' | 'ServiceEntry';
-  readonly namespace: string;
-  readonly name: string;
-}
-
-function selects(policy: Omit<PolicyReach, 'scope'>, spec: WorkloadSpec): boolean {
-  if (policy.selects === undefined) return false;
-  const inReach = policy.selectsEveryNamespace || policy.namespace === spec.namespace;
-  return inReach && isSelected(policy.selects, spec.labels);
 }
 
 function isAccountOf(account: ServiceAccountMatch, spec: WorkloadSpec): boolean {

@@ -13,7 +13,9 @@ import { destinationPolicy } from './destination-policy.ts';
 import { withServiceAnnotations } from './linkerd-service.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
+import type { PolicySubject } from './policy-reach.ts';
 import type { PolicySet } from './policy-set.ts';
+import { telemetryFor } from './telemetry.ts';
 import { bindRoutes, type BoundRoute, type RouteConflict } from './route-binding.ts';
 
 export interface MadeRoutes {
@@ -37,7 +39,6 @@ export function serviceRoutesOf(
 ): MadeRoutes {
   const { hostname, name, namespace } = service.value;
   const kind = service.object.kind === 'ServiceEntry' ? 'ServiceEntry' : 'Service';
-  const subject = { kind, name, namespace } as const;
   const key = `${namespace}/${hostname}`;
   const made = rulesFor(attached, key, service.value);
   const { conflicts, routed, rules, streamRules } = made;
@@ -58,7 +59,8 @@ export function serviceRoutesOf(
   const isPlain = destinationRules.length === 0 && resolver === undefined && backendPolicy === undefined;
   if (waypoint === undefined && !routed && isPlain) return { routes: undefined, conflicts, diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
-  const authorizationPolicies = policies.forService(subject, waypoint, endpoints);
+  const subject: PolicySubject = { kind, name, namespace, waypoint, endpoints };
+  const authorizationPolicies = policies.forService(subject);
   const routes = {
     ...NO_ROUTES,
     namespace,
@@ -70,7 +72,8 @@ export function serviceRoutesOf(
     portPolicies,
     authorizationPolicies,
     authorizers: authorizersOf(objects, authorizationPolicies),
-    tokenIssuers: policies.tokenIssuersFor(subject, waypoint, endpoints),
+    tokenIssuers: policies.tokenIssuersFor(subject),
+    telemetry: telemetryFor(subject, objects),
     routed,
   };
   const annotated = withServiceAnnotations(routes, service.object, ports);

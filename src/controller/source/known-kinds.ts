@@ -29,6 +29,7 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['AuthorizationPolicy', { group: 'security.istio.io', namespaced: true }],
   ['RequestAuthentication', { group: 'security.istio.io', namespaced: true }],
   ['PeerAuthentication', { group: 'security.istio.io', namespaced: true }],
+  ['Telemetry', { group: 'telemetry.istio.io', namespaced: true }],
   ['ServiceProfile', { group: 'linkerd.io', namespaced: true }],
   ['ServiceRouter', { group: 'consul.hashicorp.com', namespaced: true }],
   ['ServiceSplitter', { group: 'consul.hashicorp.com', namespaced: true }],

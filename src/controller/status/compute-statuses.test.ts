@@ -461,6 +461,21 @@ const CONDITIONS: readonly [string, string, string, RegExp][] = [
     'RequestAuthentication',
     /WaypointAccepted False Invalid: .*spec.jwtRules\[0\].jwks/,
   ],
+  [
+    'telemetry of a Service without a waypoint',
+    policy(`{targetRefs: [${target('plain')}], accessLogging: [{}]}`, 'Telemetry').replace(
+      'security',
+      'telemetry',
+    ),
+    'Telemetry',
+    /WaypointAccepted False AncestorNotBound: Service shop\/plain uses no waypoint/,
+  ],
+  [
+    'telemetry that goes nowhere we know',
+    policy('{accessLogging: [{providers: [{name: nope}]}]}', 'Telemetry').replace('security', 'telemetry'),
+    'Telemetry',
+    /WaypointAccepted False Invalid: .*spec.accessLogging\[0\].providers\[0\].name/,
+  ],
   ['a host outside', istio('ServiceEntry', OUTSIDE), 'ServiceEntry', /^Accepted True Accepted: .*$/],
   [
     'a host outside that is none',

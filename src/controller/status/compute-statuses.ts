@@ -11,8 +11,8 @@ import { gatewayStatus } from './gateway-status.ts';
 import {
   authorizationStatus,
   plainStatus,
-  requestAuthenticationStatus,
   WAYPOINT_ACCEPTED,
+  waypointPolicyStatus,
   ZTUNNEL_ACCEPTED,
   ztunnelPolicyStatus,
 } from './policy-status.ts';
@@ -55,14 +55,18 @@ export function computeStatuses(index: MeshIndex): ReadonlyMap<string, DesiredSt
     add(conditionsOf(entry.latest, authorizationStatus(entry, objects), policies));
   for (const entry of objects.peerAuthentications.entries())
     add(conditionsOf(entry.latest, ztunnelPolicyStatus(entry), policies));
-  for (const entry of objects.requestAuthentications.entries())
-    add(conditionsOf(entry.latest, requestAuthenticationStatus(entry, objects), policies));
   const holding = backendPolicies(objects);
   for (const entry of objects.backendTrafficPolicies.entries()) {
     const ancestors = backendPolicyAncestors(entry, objects, holding);
     add({ kind: 'policy', object: entry.latest, ancestors });
   }
   const found = new Map(index.statuses().map(({ diagnostics, key }) => [key, diagnostics] as const));
+  for (const kind of [objects.requestAuthentications, objects.telemetries]) {
+    for (const entry of kind.entries()) {
+      const conditions = waypointPolicyStatus(entry, objects, found.get(keyOf(entry.latest)));
+      add(conditionsOf(entry.latest, conditions, policies));
+    }
+  }
   const plain = (entry: Entry<unknown>): readonly Condition[] =>
     plainStatus(entry, found.get(keyOf(entry.latest)));
   for (const name of PLAIN_KINDS) {

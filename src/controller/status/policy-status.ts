@@ -5,12 +5,10 @@ import type { Entry } from '../index/parsed-kind.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
 import { waypointOfService, waypointOfServiceEntry } from '../index/waypoint-of-service.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
-import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
+import type { PolicyTarget } from '../translate/authorization-policy/target.ts';
 
 export const ZTUNNEL_ACCEPTED = 'ZtunnelAccepted';
 export const WAYPOINT_ACCEPTED = 'WaypointAccepted';
-
-type Target = AuthorizationTranslation['targets'][number];
 
 /** A policy with targets is a waypoint's; every other one is enforced by ztunnels, and by waypoints before them. */
 export function authorizationStatus(
@@ -44,12 +42,13 @@ export function ztunnelPolicyStatus(entry: Entry<unknown>): readonly Condition[]
   return [isTrue(ZTUNNEL_ACCEPTED, 'Accepted', 'attached to ztunnel')];
 }
 
-/** Only waypoints verify tokens. */
-export function requestAuthenticationStatus(
-  entry: Entry<RequestAuthenticationTranslation>,
+/** A kind that waypoints alone act on. */
+export function waypointPolicyStatus(
+  entry: Entry<{ readonly targets: readonly PolicyTarget[] }>,
   objects: MeshObjects,
+  diagnostics: readonly Diagnostic[] = entry.diagnostics,
 ): readonly Condition[] {
-  const { accepted, diagnostics, good, latest } = entry;
+  const { accepted, good, latest } = entry;
   if (!accepted) return [rejectedPolicy(WAYPOINT_ACCEPTED, 'Invalid', entry)];
   const { namespace } = latest.metadata;
   const targets = good?.value.targets ?? [];
@@ -83,7 +82,7 @@ function withNotes(text: string, diagnostics: Entry<unknown>['diagnostics']): st
   return [text, messageOf(diagnostics)].filter(part => part !== '').join('\n');
 }
 
-function targetsStatus(targets: readonly Target[], namespace: string, objects: MeshObjects): Condition {
+function targetsStatus(targets: readonly PolicyTarget[], namespace: string, objects: MeshObjects): Condition {
   const faults = targets.map(target => targetFault(target, namespace, objects));
   const wrong = faults.filter(fault => fault !== undefined);
   const [first] = wrong;
@@ -97,7 +96,7 @@ function targetsStatus(targets: readonly Target[], namespace: string, objects: M
 }
 
 function targetFault(
-  { kind, name }: Target,
+  { kind, name }: PolicyTarget,
   namespace: string,
   objects: MeshObjects,
 ): { readonly reason: string; readonly message: string } | undefined {

@@ -14,6 +14,7 @@ const PLURALS: ReadonlyMap<string, string> = new Map([
   ['DestinationRule', 'destinationrules'],
   ['ServiceEntry', 'serviceentries'],
   ['WorkloadEntry', 'workloadentries'],
+  ['Telemetry', 'telemetries'],
   ['ServiceProfile', 'serviceprofiles'],
   ['ServiceIntentions', 'serviceintentions'],
   ['ServiceRouter', 'servicerouters'],

@@ -22,6 +22,7 @@ import { translateRequestAuthentication } from './request-authentication/request
 import { translateServiceEntry } from './service-entry/service-entry.ts';
 import { translateServiceIntentions } from './service-intentions/service-intentions.ts';
 import { translateServiceProfile } from './service-profile/service-profile.ts';
+import { translateTelemetry } from './telemetry/telemetry.ts';
 import { translateTcpRoute } from './tcp-route/tcp-route.ts';
 import { translateTlsRoute } from './tls-route/tls-route.ts';
 import { translateVirtualService } from './virtual-service/virtual-service.ts';
@@ -45,6 +46,7 @@ const FIELDS =
   pathExact pathPrefix header queryParam present invert ignoreCase numRetries prefixRewrite splits filter defaultSubset
   failover targets hashPolicies field fieldValue cookieConfig
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
+  tracing accessLogging metrics overrides tagOverrides operation customTags literal providers permissions
   hostnames requestMirror cors allowOrigins targetRefs retryConstraint budget toString __proto__ constructor`.split(
     /\s+/,
   );
@@ -132,6 +134,11 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       check(translateRequestAuthentication(kubeObject('RequestAuthentication', body), root), () => undefined);
       check(translatePeerAuthentication(kubeObject('PeerAuthentication', body)), () => undefined);
       check(translateServiceIntentions(kubeObject('ServiceIntentions', body)), () => undefined);
+      const providers = () => 'tracing' as const;
+      check(
+        translateTelemetry(kubeObject('Telemetry', body), { rootNamespace: 'r', providers }),
+        () => undefined,
+      );
     }),
     fuzzRun(1),
   );

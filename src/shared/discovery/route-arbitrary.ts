@@ -11,6 +11,7 @@ import type {
   ValueMatch,
 } from '../route/model.ts';
 import type { PathModifier, RateLimitEntry, RouteFilter, TokenBucket } from '../route/route-filter.ts';
+import { REQUEST_LABELS, REQUEST_METRICS, type TelemetryPolicy } from '../route/telemetry-policy.ts';
 import type { StreamRule } from '../route/stream-rule.ts';
 import type { TokenIssuer, TokenKeys } from '../route/token-issuer.ts';
 import type { FailureAccrual, HashSource, LoadBalancer, TrafficPolicy } from '../route/traffic-policy.ts';
@@ -404,8 +405,16 @@ export const tokenIssuer: fc.Arbitrary<TokenIssuer> = fc
   })
   .map(issuer => (issuer.keys.kind === 'discovery' ? { ...issuer, issuer: issuer.issuer ?? 'it' } : issuer));
 
-export const telemetry = fc.record({
+export const telemetry: fc.Arbitrary<TelemetryPolicy> = fc.record({
   traceSamplingPercent: maybe(percent),
   traceSpans: maybe(flag),
+  traceTags: few(fc.record({ name, header: maybe(text), value: text })),
   accessLog: maybe(flag),
+  metrics: few(
+    fc.record({
+      metric: fc.constantFrom(...REQUEST_METRICS),
+      disabled: flag,
+      labels: few(fc.record({ name: fc.constantFrom(...REQUEST_LABELS), value: text })),
+    }),
+  ),
 });

@@ -1,14 +1,11 @@
-import {
-  NO_TELEMETRY_POLICY,
-  type ServiceRoutes,
-  type Subset,
-  type TelemetryPolicy,
-} from '../route/model.ts';
+import type { ServiceRoutes, Subset } from '../route/model.ts';
+import { NO_TELEMETRY_POLICY } from '../route/telemetry-policy.ts';
 import { NO_TRAFFIC_POLICY } from '../route/traffic-policy.ts';
 import { httpAuthorizationFromWire, httpAuthorizationToWire } from './authorization-wire.ts';
 import { authorizerFromWire, authorizerToWire } from './external-authorizer-wire.ts';
 import { ruleFromWire, ruleToWire } from './route-wire.ts';
 import { streamRuleFromWire, streamRuleToWire } from './stream-rule-wire.ts';
+import { telemetryFromWire, telemetryToWire } from './telemetry-wire.ts';
 import { tokenIssuerFromWire, tokenIssuerToWire } from './token-issuer-wire.ts';
 import {
   portPoliciesFromWire,
@@ -16,17 +13,7 @@ import {
   trafficPolicyFromWire,
   trafficPolicyToWire,
 } from './traffic-policy-wire.ts';
-import {
-  readEach,
-  readFlag,
-  readIfSet,
-  readName,
-  readOptionalFlag,
-  readOptionalNumber,
-  readPercent,
-  readTexts,
-  type WireFields,
-} from './wire-fields.ts';
+import { readEach, readFlag, readIfSet, readName, readTexts, type WireFields } from './wire-fields.ts';
 
 /** `ambient.mesh.v1.ServiceRoutes` ↔ `ServiceRoutes`. */
 
@@ -49,7 +36,6 @@ export function serviceRoutesFromWire(wire: WireFields): ServiceRoutes {
 }
 
 export function serviceRoutesToWire(routes: ServiceRoutes): object {
-  const { telemetry } = routes;
   return {
     namespace: routes.namespace,
     hostname: routes.hostname,
@@ -66,11 +52,7 @@ export function serviceRoutesToWire(routes: ServiceRoutes): object {
     authorization_policies: routes.authorizationPolicies.map(httpAuthorizationToWire),
     authorizers: routes.authorizers.map(authorizerToWire),
     token_issuers: routes.tokenIssuers.map(tokenIssuerToWire),
-    telemetry: {
-      trace_sampling_percent: telemetry.traceSamplingPercent,
-      trace_spans: telemetry.traceSpans,
-      access_log: telemetry.accessLog,
-    },
+    telemetry: telemetryToWire(routes.telemetry),
     routed: routes.routed,
   };
 }
@@ -81,14 +63,5 @@ function subsetFromWire(wire: WireFields): Subset {
     trafficPolicy: readIfSet(wire, 'traffic_policy', trafficPolicyFromWire),
     portPolicies: portPoliciesFromWire(wire),
     workloads: readTexts(wire, 'workloads'),
-  };
-}
-
-function telemetryFromWire(wire: WireFields): TelemetryPolicy {
-  const sampled = readOptionalNumber(wire, 'trace_sampling_percent');
-  return {
-    traceSamplingPercent: sampled === undefined ? undefined : readPercent(wire, 'trace_sampling_percent'),
-    traceSpans: readOptionalFlag(wire, 'trace_spans'),
-    accessLog: readOptionalFlag(wire, 'access_log'),
   };
 }

@@ -4,6 +4,7 @@ import type { ExternalAuthorizer } from './external-authorizer.ts';
 import type { RouteFilter } from './route-filter.ts';
 import type { StreamRule } from './stream-rule.ts';
 import type { TokenIssuer } from './token-issuer.ts';
+import { NO_TELEMETRY_POLICY, type TelemetryPolicy } from './telemetry-policy.ts';
 import { NO_TRAFFIC_POLICY, type PortTrafficPolicy, type TrafficPolicy } from './traffic-policy.ts';
 
 /**
@@ -192,12 +193,6 @@ export interface Subset {
 }
 
 /** Undefined: as the waypoint is configured. */
-export interface TelemetryPolicy {
-  /** Percent of requests that start a trace; 0 is none. */
-  readonly traceSamplingPercent: number | undefined;
-  readonly traceSpans: boolean | undefined;
-  readonly accessLog: boolean | undefined;
-}
 
 /*
  * What is not set, to be spread and changed: a field added to the model then needs no change where it has no meaning.
@@ -236,12 +231,6 @@ export const PLAIN_RULE: RouteRule = Object.freeze({
   hedge: undefined,
   session: undefined,
   responseClasses: [],
-});
-
-export const NO_TELEMETRY_POLICY: TelemetryPolicy = Object.freeze({
-  traceSamplingPercent: undefined,
-  traceSpans: undefined,
-  accessLog: undefined,
 });
 
 /** Of a service that nothing is attached to. */

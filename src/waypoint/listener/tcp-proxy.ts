@@ -210,7 +210,9 @@ export class TcpProxy {
     { copied, durationMs, error, flag }: Outcome,
   ): void {
     const { accessLogMode, connectionLog } = this.#env;
-    if (accessLogMode === 'off' || (accessLogMode === 'errors' && flag === '-')) return;
+    const asked = downstream.service.routes?.telemetry.accessLog;
+    const logged = asked ?? (accessLogMode === 'all' || (accessLogMode === 'errors' && flag !== '-'));
+    if (!logged) return;
     const [ip] = endpoint?.workload.addresses ?? [];
     logConnection(connectionLog, {
       peers,

@@ -86,6 +86,7 @@ export class Downstream {
   pair: PairCells | undefined;
   pairService: object | undefined;
   pairEndpoint: object | undefined;
+  pairOverrides: object | undefined;
   #service: ServiceState;
 
   constructor(

@@ -61,14 +61,17 @@ export class RequestRecord {
   #count(downstream: Downstream, durationMs: number): void {
     const { service } = this;
     const endpoint = this.endpoint?.workload;
+    const overrides = downstream.service.routes?.telemetry.metrics;
     if (
       downstream.pair === undefined ||
       downstream.pairService !== service ||
-      downstream.pairEndpoint !== endpoint
+      downstream.pairEndpoint !== endpoint ||
+      downstream.pairOverrides !== overrides
     ) {
-      downstream.pair = downstream.env.metrics.pair(downstream.peers, service, endpoint);
+      downstream.pair = downstream.env.metrics.pair(downstream.peers, service, endpoint, overrides);
       downstream.pairService = service;
       downstream.pairEndpoint = endpoint;
+      downstream.pairOverrides = overrides;
     }
     const cells = downstream.pair.get(this.grpc, this.status, this.flags, this.grpcStatus);
     cells.requests.value++;

@@ -5,33 +5,8 @@ import type {
   HistogramFamily,
   MetricSet,
 } from '#shared/observability/metric-set.ts';
+import { type MetricOverride, REQUEST_LABELS, type RequestMetric } from '#shared/route/telemetry-policy.ts';
 import { type Service, type Workload, workloadIdentity } from '#shared/workload/workload.ts';
-
-const SIDE_LABELS = [
-  'workload',
-  'workload_namespace',
-  'principal',
-  'app',
-  'version',
-  'canonical_service',
-  'canonical_revision',
-  'cluster',
-] as const;
-
-/** Istio's standard labels, in this order everywhere. */
-export const REQUEST_LABELS: readonly string[] = [
-  'reporter',
-  ...SIDE_LABELS.map(label => `source_${label}`),
-  ...SIDE_LABELS.map(label => `destination_${label}`),
-  'destination_service',
-  'destination_service_name',
-  'destination_service_namespace',
-  'request_protocol',
-  'response_code',
-  'grpc_response_status',
-  'response_flags',
-  'connection_security_policy',
-];
 
 /** Istio's own bounds, in milliseconds and bytes. */
 const DURATION_BUCKETS = [
@@ -87,7 +62,7 @@ function boundedGrpcStatus(text: string): string {
   return text === '' || /^(?:\d|1[0-6])$/.test(text) ? text : 'other';
 }
 
-type ByService = WeakMap<object, WeakMap<object, PairCells>>;
+type ByService = WeakMap<object, WeakMap<object, WeakMap<object, PairCells>>>;
 
 /** Stands for an endpoint that was never chosen. */
 const NO_ENDPOINT = {};
@@ -100,7 +75,7 @@ export class RequestMetrics {
   readonly #responseBytes: HistogramFamily;
   readonly #requestMessages: CellFamily;
   readonly #responseMessages: CellFamily;
-  /** Client → service → endpoint. Weak, so that what the mesh forgets is forgotten here. */
+  /** Client → service → endpoint → what is told otherwise. Weak, so that what the mesh forgets is forgotten here. */
   readonly #pairs = new WeakMap<object, ByService>();
 
   constructor(metrics: MetricSet) {
@@ -136,19 +111,35 @@ export class RequestMetrics {
     });
   }
 
-  /** `peers` is an object of the downstream connection: its requests share it. */
-  pair(peers: RequestPeers, service: Service, endpoint: Workload | undefined): PairCells {
+  /**
+   * @param peers an object of the downstream connection: its requests share it
+   * @param overrides of the service's telemetry policy
+   */
+  pair(
+    peers: RequestPeers,
+    service: Service,
+    endpoint: Workload | undefined,
+    overrides: readonly MetricOverride[] = NO_OVERRIDES,
+  ): PairCells {
     let byService = this.#pairs.get(peers);
     if (byService === undefined) this.#pairs.set(peers, (byService = new WeakMap()));
     let byEndpoint = byService.get(service);
     if (byEndpoint === undefined) byService.set(service, (byEndpoint = new WeakMap()));
     const key = endpoint ?? NO_ENDPOINT;
-    let cells = byEndpoint.get(key);
-    if (cells === undefined) byEndpoint.set(key, (cells = this.#makePair(peers, service, endpoint)));
+    let byOverrides = byEndpoint.get(key);
+    if (byOverrides === undefined) byEndpoint.set(key, (byOverrides = new WeakMap()));
+    let cells = byOverrides.get(overrides);
+    if (cells === undefined)
+      byOverrides.set(overrides, (cells = this.#makePair(peers, service, endpoint, overrides)));
     return cells;
   }
 
-  #makePair(peers: RequestPeers, service: Service, endpoint: Workload | undefined): PairCells {
+  #makePair(
+    peers: RequestPeers,
+    service: Service,
+    endpoint: Workload | undefined,
+    overrides: readonly MetricOverride[],
+  ): PairCells {
     const identity = endpoint === undefined ? undefined : workloadIdentity(endpoint);
     const fixed = [
       'waypoint',
@@ -161,18 +152,54 @@ export class RequestMetrics {
     const security = peers.sourceIdentity === undefined ? 'none' : 'mutual_tls';
     return new PairCells((protocol, status, flags, grpcStatus) => {
       const values = [...fixed, protocol, String(status), grpcStatus, flags, security];
+      const of = (metric: RequestMetric): readonly string[] | undefined =>
+        withOverride(overrides, metric, values);
       return {
-        requests: this.#requests.cell(values),
-        durationMs: this.#durations.cell(values),
-        requestBytes: this.#requestBytes.cell(values),
-        responseBytes: this.#responseBytes.cell(values),
+        requests: cellOf(this.#requests, of('requests')),
+        durationMs: histogramOf(this.#durations, of('duration')),
+        requestBytes: histogramOf(this.#requestBytes, of('request_bytes')),
+        responseBytes: histogramOf(this.#responseBytes, of('response_bytes')),
         messages:
           protocol === 'grpc'
-            ? { requests: this.#requestMessages.cell(values), responses: this.#responseMessages.cell(values) }
+            ? {
+                requests: cellOf(this.#requestMessages, of('request_messages')),
+                responses: cellOf(this.#responseMessages, of('response_messages')),
+              }
             : undefined,
       };
     });
   }
+}
+
+const NO_OVERRIDES: readonly MetricOverride[] = Object.freeze([]);
+
+/** Undefined: the metric is switched off. */
+function withOverride(
+  overrides: readonly MetricOverride[],
+  metric: RequestMetric,
+  values: readonly string[],
+): readonly string[] | undefined {
+  const found = overrides.find(override => override.metric === metric);
+  if (found === undefined) return values;
+  if (found.disabled) return undefined;
+  return values.map(
+    (value, index) => found.labels.find(({ name }) => name === REQUEST_LABELS[index])?.value ?? value,
+  );
+}
+
+/** What is switched off is counted where nobody looks: the way of a request is the same. */
+function cellOf(family: CellFamily, values: readonly string[] | undefined): Cell {
+  return values === undefined ? { value: 0 } : family.cell(values);
+}
+
+const NOWHERE: HistogramCell = Object.freeze({
+  counts: new Float64Array(0),
+  sum: 0,
+  observe: () => undefined,
+});
+
+function histogramOf(family: HistogramFamily, values: readonly string[] | undefined): HistogramCell {
+  return values === undefined ? NOWHERE : family.cell(values);
 }
 
 function sideLabels(workload: Workload | undefined, principal: string | undefined): string[] {

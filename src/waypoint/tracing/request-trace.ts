@@ -1,11 +1,18 @@
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader } from '#shared/http/headers.ts';
+import type { TraceTag } from '#shared/route/telemetry-policy.ts';
 import type { AttributeValue, Span } from '#shared/tracing/span.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { RequestLine } from '../telemetry/request-log.ts';
 import type { FoundContext } from './found-context.ts';
-import { attemptAttributes, requestAttributes, requestError } from './span-attributes.ts';
+import {
+  attemptAttributes,
+  pushMissing,
+  requestAttributes,
+  requestError,
+  tagAttributes,
+} from './span-attributes.ts';
 import { makeSpanId } from './trace-id.ts';
 import { writeContext } from './write-context.ts';
 
@@ -34,11 +41,18 @@ export class RequestTrace {
   readonly #path: string;
   readonly #startMs: number;
   readonly #sink: TraceSink;
+  /** As the client sent them: filters may change headers. */
+  readonly #tags: readonly AttributeValue[];
   #attempts = 0;
   #attempt: OpenAttempt | undefined;
 
-  /** @param parentId empty: the trace begins here */
-  constructor(sink: TraceSink, request: RequestHead, context: Omit<FoundContext, 'sampled'>) {
+  /** @param context its `parentId` empty: the trace begins here */
+  constructor(
+    sink: TraceSink,
+    request: RequestHead,
+    context: Omit<FoundContext, 'sampled'>,
+    tags: readonly TraceTag[] = [],
+  ) {
     this.traceId = context.traceId;
     this.#parentId = context.parentId;
     this.#format = context.format;
@@ -47,6 +61,7 @@ export class RequestTrace {
     this.#path = request.path;
     this.#startMs = sink.now();
     this.#sink = sink;
+    this.#tags = tagAttributes(tags, request.headers);
     writeContext(request.headers, this.traceId, this.#spanId, this.#format);
   }
 
@@ -83,6 +98,7 @@ export class RequestTrace {
   end(line: RequestLine): void {
     this.#endAttempt();
     const attributes = requestAttributes(line, this.#path);
+    pushMissing(attributes, this.#tags);
     const error = requestError(line);
     if (error !== '') attributes.push('error.type', line.flags === '-' ? String(line.status) : line.flags);
     this.#sink.add({

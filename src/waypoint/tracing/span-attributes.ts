@@ -1,4 +1,5 @@
-import { getHeader } from '#shared/http/headers.ts';
+import { getHeader, type HeaderList } from '#shared/http/headers.ts';
+import type { TraceTag } from '#shared/route/telemetry-policy.ts';
 import type { AttributeValue } from '#shared/tracing/span.ts';
 import type { Workload } from '#shared/workload/workload.ts';
 import { redactPath } from '../tap/redact.ts';
@@ -45,6 +46,25 @@ export function requestAttributes(line: RequestLine, path: string): AttributeVal
   if (peers.sourceIdentity !== undefined) attributes.push('istio.source_principal', peers.sourceIdentity);
   if (line.grpcStatus !== '') pushRpc(attributes, path, line.grpcStatus);
   return attributes;
+}
+
+const MAX_TAG_CHARS = 1_024;
+
+/** What the telemetry policy of the service adds. A value of a header is cut to a bearable length. */
+export function tagAttributes(tags: readonly TraceTag[], headers: HeaderList): AttributeValue[] {
+  return tags.flatMap(({ header, name, value }) => {
+    const text = (header === undefined ? undefined : getHeader(headers, header)) ?? value;
+    return text === '' ? [] : [name, text.slice(0, MAX_TAG_CHARS)];
+  });
+}
+
+/** Names are unique in a span: what is there already stays. */
+export function pushMissing(attributes: AttributeValue[], more: readonly AttributeValue[]): void {
+  const names = new Set(attributes.filter((_, index) => index % 2 === 0));
+  for (let i = 0; i < more.length; i += 2) {
+    const [name = '', value = ''] = more.slice(i, i + 2);
+    if (!names.has(name)) attributes.push(name, value);
+  }
 }
 
 /** Why a request counts as an error; empty: it does not. A server's span is one only when the server failed. */

@@ -1,6 +1,6 @@
 import type { RequestHead } from '#shared/http/exchange.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
-import type { TelemetryPolicy } from '#shared/route/model.ts';
+import type { TelemetryPolicy } from '#shared/route/telemetry-policy.ts';
 import type { Span } from '#shared/tracing/span.ts';
 import { findContext } from './found-context.ts';
 import { RequestTrace, type TraceSink } from './request-trace.ts';
@@ -49,7 +49,7 @@ export class ThreadTracer implements TraceSink {
     if (found?.sampled === undefined && this.random() >= this.#ratio(policy)) return undefined;
     this.#setWallClock();
     const context = found ?? { traceId: makeTraceId(this.random), parentId: '', format: 'w3c' };
-    return new RequestTrace(this, request, context);
+    return new RequestTrace(this, request, context, policy?.traceTags);
   }
 
   now(): number {

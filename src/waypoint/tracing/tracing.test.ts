@@ -1,6 +1,7 @@
 import { createServer, get, type IncomingHttpHeaders } from 'node:http';
 import { test, type Test } from 'tap';
 import type { RouteRule } from '#shared/route/model.ts';
+import type { TelemetryPolicy } from '#shared/route/telemetry-policy.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { routeRule } from '#shared/testing/route.ts';
 import { endpointOf, noRoutes, service, waypointOf, workload } from '#shared/testing/topology.ts';
@@ -14,7 +15,7 @@ const CLIENT = 'b7ad6b7169203331';
 const GATEWAY = service('waypoint');
 
 /** A service whose first answer is a 503, retried, behind a waypoint that traces every request. */
-async function deploy(t: Test, telemetry: { traceSamplingPercent?: number; traceSpans?: boolean } = {}) {
+async function deploy(t: Test, telemetry: Partial<TelemetryPolicy> = {}) {
   const lab = await WaypointLab.create({ traceSamplingRatio: 1 });
   t.teardown(() => lab.close());
   const seen: IncomingHttpHeaders[] = [];
@@ -121,6 +122,26 @@ test('who began a trace decides; a service may sample otherwise or not at all', 
     lab.thread.close(new ChannelError('drain', 'end'));
     t.equal(spans.length, expected, sentence);
   }
+});
+
+test('tags that a service asks for: a text, and a header of the request; none takes the place of another attribute', async t => {
+  const tag = (name: string, header: string | undefined, value: string) => ({ name, header, value });
+  const traceTags = [
+    tag('stage', undefined, 'prod'),
+    tag('user', 'x-user', 'nobody'),
+    tag('tenant', 'x-tenant', 'none'),
+    tag('absent', 'x-absent', ''),
+    tag('response_flags', undefined, 'mine'),
+  ];
+  const { ask, lab, spans } = await deploy(t, { traceTags });
+  await ask({ 'x-user': 'anna' });
+  await lab.access(1);
+  lab.thread.close(new (await import('#shared/engine/channel.ts')).ChannelError('drain', 'end'));
+  const request = spans.find(({ kind }) => kind === 'server');
+  const shown = ['stage', 'user', 'tenant', 'response_flags'].map(name => attribute(request, name));
+  t.same(shown, ['prod', 'anna', 'none', '-']);
+  t.notOk(request?.attributes.includes('absent'));
+  t.notOk(spans.find(({ kind }) => kind === 'client')?.attributes.includes('stage'), 'tries have none');
 });
 
 test('a thread holds a bounded number of spans while the main thread does not take them', t => {

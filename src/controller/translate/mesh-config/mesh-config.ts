@@ -7,11 +7,14 @@ import { headerName } from '../http-headers.ts';
 import { lookUpHost, type HostContext } from '../istio-host.ts';
 import { objectAt, textAt } from '../loose-fields.ts';
 import type { ServiceLookup } from '../service-lookup.ts';
+import type { ProviderKind } from '../telemetry/provider.ts';
 
 /** What the mesh is told as a whole: the ConfigMap `istio` of the root namespace, as far as waypoints act on it. */
 export interface MeshConfig {
   /** Who answers for policies of action CUSTOM. */
   readonly authorizers: readonly ExternalAuthorizer[];
+  /** Where logs, spans and metrics may go, by name. */
+  readonly telemetry: ReadonlyMap<string, ProviderKind>;
 }
 
 export interface MeshConfigOptions {
@@ -22,7 +25,7 @@ export interface MeshConfigOptions {
 
 export const MESH_CONFIG_NAME = 'istio';
 const DATA_KEY = 'mesh';
-const NOTHING: MeshConfig = Object.freeze({ authorizers: [] });
+const NOTHING: MeshConfig = Object.freeze({ authorizers: [], telemetry: new Map() });
 
 /** Other ConfigMaps say nothing to the mesh. Fields of the configuration that mean nothing here are passed over. */
 export function translateMeshConfig(object: KubeObject, options: MeshConfigOptions): Translated<MeshConfig> {
@@ -40,10 +43,11 @@ export function translateMeshConfig(object: KubeObject, options: MeshConfigOptio
   }
   const context: HostContext = { namespace, ...options };
   const fields = new Fields(new Map([['extensionProviders', providers]]), `data.${DATA_KEY}`, diagnostics);
+  const telemetry = new Map<string, ProviderKind>();
   const authorizers = fields
-    .objects('extensionProviders', provider => readProvider(provider, context))
+    .objects('extensionProviders', provider => readProvider(provider, context, telemetry))
     .filter(authorizer => authorizer !== undefined);
-  return diagnostics.conclude({ authorizers });
+  return diagnostics.conclude({ authorizers, telemetry });
 }
 
 /** Providers of tracing, metrics and logs are configured at the waypoint. */
@@ -63,9 +67,21 @@ const OTHER_KINDS = [
   'sds',
 ];
 
-function readProvider(fields: Fields, context: HostContext): ExternalAuthorizer | undefined {
+/** Those that Telemetry objects may name. */
+const TELEMETRY_KINDS: readonly (readonly [string, ProviderKind])[] = [
+  ['envoyFileAccessLog', 'access log'],
+  ['opentelemetry', 'tracing'],
+  ['prometheus', 'metrics'],
+];
+
+function readProvider(
+  fields: Fields,
+  context: HostContext,
+  telemetry: Map<string, ProviderKind>,
+): ExternalAuthorizer | undefined {
   const name = fields.requiredString('name');
   for (const kind of OTHER_KINDS) fields.has(kind);
+  for (const [key, kind] of TELEMETRY_KINDS) if (fields.has(key)) telemetry.set(name, kind);
   return (
     fields.object('envoyExtAuthzHttp', http => readHttp(http, name, context)) ??
     fields.object('envoyExtAuthzGrpc', grpc => readGrpc(grpc, name, context))
