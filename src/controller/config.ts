@@ -50,6 +50,8 @@ export interface ClusterConfig {
   readonly nodeAccounts: readonly string[];
   /** Nodes whose ztunnel is not ready are tainted. */
   readonly nodeTaint: boolean;
+  /** Secrets labelled as credentials of TLS origination are read. */
+  readonly tlsSecrets: boolean;
 }
 
 export interface CaConfig {
@@ -160,6 +162,11 @@ function readSource(env: EnvReader, kind: SourceConfig['kind'], namespace: strin
         `${namespace}/ztunnel`,
         'service accounts of node proxies, NAMESPACE/NAME, comma-separated: they get certificates for the pods of their node',
       ),
+    ),
+    tlsSecrets: env.boolean(
+      'TLS_SECRETS',
+      false,
+      'read Secrets with the label ambient.mesh/tls-credential, of every namespace, for TLS origination',
     ),
     nodeTaint: env.boolean(
       'NODE_TAINT',

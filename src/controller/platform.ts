@@ -84,7 +84,11 @@ async function openCluster(options: PlatformOptions, cluster: ClusterConfig): Pr
     cluster,
     logger: logger.child('ca'),
   });
-  const source = new KubernetesSource({ ...shared, logger: logger.child('source') });
+  const source = new KubernetesSource({
+    ...shared,
+    logger: logger.child('source'),
+    tlsSecrets: cluster.tlsSecrets,
+  });
   const election = new LeaderElection({
     ...shared,
     logger: logger.child('leader'),

@@ -118,6 +118,7 @@ class WaypointApp {
       },
       onDelta: delta => this.#apply(delta),
       onKeys: command => this.#workers.sendKeys(command),
+      onCredential: command => this.#workers.setCredential(command),
       onSynced: synced,
     });
     this.#workers.keys = this.#membership.keys;

@@ -38,7 +38,7 @@ export class ConnectedClient {
   openWatch(type: ResourceType): TypeWatch {
     const found = this.#watches.get(type);
     if (found !== undefined) return found;
-    const watch = new TypeWatch(type);
+    const watch = new TypeWatch(type, this.identity);
     this.#watches.set(type, watch);
     return watch;
   }

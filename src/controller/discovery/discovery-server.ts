@@ -5,6 +5,7 @@ import {
   AUTHORIZATION_TYPE,
   parseResourceType,
   SERVICE_ROUTES_TYPE,
+  TLS_CREDENTIAL_TYPE,
   TRUST_BUNDLE_TYPE,
 } from '#shared/discovery/mesh-resource.ts';
 import type { Logger } from '#shared/observability/logger.ts';
@@ -56,7 +57,7 @@ const ACK_DEADLINE_MS = 60_000;
  * Delta aggregated discovery, without the transport. Pushes of one turn of the loop are merged; per client and type one
  * push is outstanding, and what changes meanwhile goes into the next.
  *
- * Every client may hold every resource: a route's backends are services of other waypoints, whose subsets travel in their
+ * Every client may hold every resource but private keys, which have an audience: a route's backends are services of other waypoints, whose subsets travel in their
  * own `ServiceRoutes`, so scoping routes by waypoint would need the closure of all references to win little.
  */
 export class DiscoveryServer {
@@ -205,4 +206,10 @@ export class DiscoveryServer {
 }
 
 /** What restricts goes before what it restricts: a new workload must not be known before the policy that came with it. */
-const PUSH_ORDER = [TRUST_BUNDLE_TYPE, AUTHORIZATION_TYPE, SERVICE_ROUTES_TYPE, ADDRESS_TYPE] as const;
+const PUSH_ORDER = [
+  TRUST_BUNDLE_TYPE,
+  AUTHORIZATION_TYPE,
+  TLS_CREDENTIAL_TYPE,
+  SERVICE_ROUTES_TYPE,
+  ADDRESS_TYPE,
+] as const;

@@ -15,6 +15,8 @@ export interface StoredResource {
   /** Hash of the bytes: the same resource has the same version in every replica and after every restart. */
   readonly version: string;
   readonly aliases: readonly string[];
+  /** SPIFFE ids of the clients it is for; undefined: of all. */
+  readonly audience: readonly string[] | undefined;
   readonly value: Buffer;
   readonly resource: MeshResource;
 }
@@ -25,6 +27,8 @@ export interface ResourceChange {
   readonly name: string;
   /** Those it had and those it has. */
   readonly aliases: readonly string[];
+  /** As well. */
+  readonly audience: readonly string[] | undefined;
 }
 
 export type ChangeListener = (changes: readonly ResourceChange[]) => void;
@@ -66,7 +70,8 @@ export class ResourceStore {
     const changes: ResourceChange[] = [];
     for (const [type, name] of removed) {
       const before = this.#of(type).remove(name);
-      if (before !== undefined) changes.push({ type, name, aliases: before.aliases });
+      if (before !== undefined)
+        changes.push({ type, name, aliases: before.aliases, audience: before.audience });
     }
     for (const resource of resources) {
       const type = resourceType(resource);
@@ -74,7 +79,9 @@ export class ResourceStore {
       const before = this.#of(type).resources.get(stored.name);
       if (before?.version === stored.version) continue;
       this.#of(type).put(stored);
-      changes.push({ type, name: stored.name, aliases: [...(before?.aliases ?? []), ...stored.aliases] });
+      const aliases = [...(before?.aliases ?? []), ...stored.aliases];
+      const audience = stored.audience && [...(before?.audience ?? []), ...stored.audience];
+      changes.push({ type, name: stored.name, aliases, audience });
     }
     if (changes.length > 0) {
       this.#revision++;
@@ -126,6 +133,17 @@ class TypeStore {
 
 function encode(resource: MeshResource): StoredResource {
   const value = encodeResource(resource);
-  const version = createHash('sha256').update(value).digest('hex').slice(0, VERSION_HEX_DIGITS);
-  return { name: resourceName(resource), version, aliases: resourceAliases(resource), value, resource };
+  const audience = resource.kind === 'credential' ? resource.audience : undefined;
+  const hash = createHash('sha256').update(value);
+  // Whoever is added to it is told, although nothing else has changed.
+  if (audience !== undefined) hash.update(audience.join());
+  const version = hash.digest('hex').slice(0, VERSION_HEX_DIGITS);
+  return {
+    name: resourceName(resource),
+    version,
+    aliases: resourceAliases(resource),
+    audience,
+    value,
+    resource,
+  };
 }

@@ -1,11 +1,12 @@
 import { test } from 'tap';
 import type { DeltaRequest } from '#shared/discovery/delta-message.ts';
-import { ADDRESS_TYPE, type MeshResource } from '#shared/discovery/mesh-resource.ts';
+import { ADDRESS_TYPE, type MeshResource, TLS_CREDENTIAL_TYPE } from '#shared/discovery/mesh-resource.ts';
 import { workload } from '#shared/testing/topology.ts';
 import { ResourceStore } from './resource-store.ts';
 import { TypeWatch } from './type-watch.ts';
 
 const MANY = 1e9;
+const CLIENT = 'spiffe://td/ns/shop/sa/waypoint';
 
 function request(fields: Partial<DeltaRequest> = {}): DeltaRequest {
   return {
@@ -36,7 +37,7 @@ function setUp(first: Partial<DeltaRequest> = {}): {
 } {
   const store = new ResourceStore();
   store.publish([pod('a', '10.0.0.1'), pod('b', '10.0.0.2'), pod('c', '10.0.0.3')]);
-  const watch = new TypeWatch(ADDRESS_TYPE);
+  const watch = new TypeWatch(ADDRESS_TYPE, CLIENT);
   store.onChange(changes => {
     for (const change of changes) watch.onChange(change);
   });
@@ -57,12 +58,12 @@ function setUp(first: Partial<DeltaRequest> = {}): {
 const NOW = 1_000;
 
 test('nothing is sent before the first request', t => {
-  t.equal(new TypeWatch(ADDRESS_TYPE).nextPush(new ResourceStore(), MANY), undefined);
+  t.equal(new TypeWatch(ADDRESS_TYPE, CLIENT).nextPush(new ResourceStore(), MANY), undefined);
   t.end();
 });
 
 test('a first request is answered even when there is nothing', t => {
-  const watch = new TypeWatch(ADDRESS_TYPE);
+  const watch = new TypeWatch(ADDRESS_TYPE, CLIENT);
   const store = new ResourceStore();
   watch.onRequest(request(), store, NOW);
   t.same(watch.nextPush(store, MANY), { resources: [], removed: [], moreFollows: false });
@@ -85,7 +86,7 @@ test('what a client holds already is not sent again, and what is gone is taken b
 });
 
 test('when the last push was sent and answered is told', t => {
-  const watch = new TypeWatch(ADDRESS_TYPE);
+  const watch = new TypeWatch(ADDRESS_TYPE, CLIENT);
   const store = new ResourceStore();
   watch.onRequest(request(), store, 1_000);
   t.match(watch.status(), { sentAt: undefined, answeredAt: undefined });
@@ -170,5 +171,45 @@ test('a wildcard can be asked for later', t => {
   t.same(push(), ['a']);
   watch.onRequest(request({ subscribe: ['*'] }), store, NOW);
   t.same(push(), ['a', 'b', 'c']);
+  t.end();
+});
+
+test('what has an audience is for nobody else, not even by name', t => {
+  const store = new ResourceStore();
+  const texts = {
+    certificateChainPem: '',
+    privateKeyPem: '',
+    trustedRootsPem: 'PEM',
+    revocationListsPem: '',
+  };
+  const secret = (name: string, ...audience: string[]): MeshResource => ({
+    kind: 'credential',
+    credential: { name, ...texts },
+    audience,
+  });
+  store.publish([secret('shop/ours', CLIENT), secret('shop/theirs', 'spiffe://td/ns/shop/sa/other')]);
+  const watch = new TypeWatch(TLS_CREDENTIAL_TYPE, CLIENT);
+  store.onChange(changes => {
+    for (const change of changes) watch.onChange(change);
+  });
+  const typeUrl = TLS_CREDENTIAL_TYPE;
+  watch.onRequest(request({ typeUrl, initialVersions: new Map([['shop/before', 'v']]) }), store, NOW);
+  const push = (): unknown => {
+    const next = watch.nextPush(store, MANY);
+    watch.onSent('n', NOW);
+    watch.onRequest(request({ typeUrl, nonce: 'n' }), store, NOW);
+    return next && { sent: next.resources.map(({ name }) => name), removed: next.removed };
+  };
+  t.same(push(), { sent: ['shop/ours'], removed: ['shop/before'] });
+  store.publish([secret('shop/theirs', 'spiffe://td/ns/shop/sa/third')]);
+  t.equal(push(), undefined, 'a change of what it may not hold');
+  store.publish([secret('shop/theirs', CLIENT)]);
+  t.same(push(), { sent: ['shop/theirs'], removed: [] }, 'it is for us now');
+  store.publish([secret('shop/theirs', 'spiffe://td/ns/shop/sa/third')]);
+  t.same(push(), { sent: [], removed: ['shop/theirs'] }, 'and now it is not');
+  watch.onRequest(request({ typeUrl, subscribe: ['shop/theirs'] }), store, NOW);
+  t.same(push(), { sent: [], removed: ['shop/theirs'] }, 'asked for by name it is not there');
+  store.publish([], [[TLS_CREDENTIAL_TYPE, 'shop/theirs']]);
+  t.equal(push(), undefined);
   t.end();
 });

@@ -33,6 +33,8 @@ export interface WatchStatus {
  */
 export class TypeWatch {
   readonly type: ResourceType;
+  /** Of the client, proven. */
+  readonly #identity: string;
   #wildcard = false;
   readonly #names = new Set<string>();
   /** Resources that were found through an alias: their changes go to the client under their own names. */
@@ -49,8 +51,9 @@ export class TypeWatch {
   #rejected = false;
   #lastNack: WatchStatus['lastNack'];
 
-  constructor(type: ResourceType) {
+  constructor(type: ResourceType, identity: string) {
     this.type = type;
+    this.#identity = identity;
   }
 
   get outstanding(): boolean {
@@ -77,7 +80,9 @@ export class TypeWatch {
 
   /** Marks what this client has to hear of. */
   onChange(change: ResourceChange): void {
-    const { name, aliases } = change;
+    const { name, aliases, audience } = change;
+    // Not even its name is for others.
+    if (audience?.includes(this.#identity) === false) return;
     const isWatched =
       this.#wildcard ||
       this.#names.has(name) ||
@@ -96,7 +101,7 @@ export class TypeWatch {
     for (const name of this.#dirty) {
       if (bytes >= maxBytes) break;
       this.#dirty.delete(name);
-      const found = store.resolve(this.type, name);
+      const found = this.#resolve(store, name);
       if (found.length === 0) {
         removed.push(name);
         bytes += name.length;
@@ -148,7 +153,7 @@ export class TypeWatch {
     for (const name of request.subscribe) this.#subscribe(name, store, request.initialVersions);
     // What the client holds and we no longer have.
     for (const name of request.initialVersions.keys()) {
-      if (store.get(this.type, name) === undefined) this.#dirty.add(name);
+      if (!this.#mayHold(store.get(this.type, name))) this.#dirty.add(name);
       else if (!this.#wildcard) this.#resolved.add(name);
     }
   }
@@ -156,15 +161,24 @@ export class TypeWatch {
   #subscribe(name: string, store: ResourceStore, held: ReadonlyMap<string, string>): void {
     if (name === '*') {
       this.#wildcard = true;
-      for (const stored of store.all(this.type).values()) this.#markUnlessHeld(stored, held);
+      for (const stored of store.all(this.type).values())
+        if (this.#mayHold(stored)) this.#markUnlessHeld(stored, held);
       return;
     }
     if (this.#names.size >= MAX_NAMES) return;
     this.#names.add(name);
-    const found = store.resolve(this.type, name);
+    const found = this.#resolve(store, name);
     // A name that means nothing yet is answered as removed: the client need not wait.
     if (found.length === 0) this.#dirty.add(name);
     for (const stored of found) this.#markUnlessHeld(stored, held);
+  }
+
+  #resolve(store: ResourceStore, name: string): readonly StoredResource[] {
+    return store.resolve(this.type, name).filter(stored => this.#mayHold(stored));
+  }
+
+  #mayHold(stored: StoredResource | undefined): boolean {
+    return stored !== undefined && stored.audience?.includes(this.#identity) !== false;
   }
 
   #markUnlessHeld(stored: StoredResource, held: ReadonlyMap<string, string>): void {

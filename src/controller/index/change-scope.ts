@@ -48,6 +48,7 @@ export interface MeshTraits {
  *     policies ───────────► workloads they may select, all routes
  *     routes ─────────────► all routes; a VirtualService that others delegate to: translated again
  *     ConfigMap ──────────► all routes; Telemetry, translated again
+ *     Secret ─────────────► itself, which is looked at after each change
  *     ReferenceGrant ─────► all routes, translated again
  */
 export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): ChangeScope {

@@ -7,6 +7,7 @@ import { type Diagnostic, formatDiagnostic } from '../translate/diagnostic.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import { translateService } from '../translate/service/service.ts';
 import { attachedRoutes, hasLabelledSources } from './attached-routes.ts';
+import { credentialResources } from './credentials.ts';
 import { type ChangedObject, type ChangeScope, scopeOf } from './change-scope.ts';
 import { MeshObjects, type MeshObjectsOptions } from './mesh-objects.ts';
 import { NodeIdentities } from './node-identities.ts';
@@ -25,6 +26,7 @@ export interface MeshIndexOptions extends MeshObjectsOptions {
 }
 
 const POLICIES = 'policies';
+const CREDENTIALS = 'credentials';
 /** In place of a service: what is said of annotations. */
 const ANNOTATIONS = 'annotations';
 
@@ -166,6 +168,7 @@ export class MeshIndex {
       this.#published.replaceGroup(POLICIES, policies);
     }
     this.#recomputeRoutes(everyRoute ? this.#namespacesOf('routes') : scope.routes);
+    this.#recomputeCredentials();
     const { removed, upserts } = this.#published.take();
     this.#store.publish(upserts, removed);
   }
@@ -244,6 +247,14 @@ export class MeshIndex {
       });
       this.#published.replaceGroup(`routes/${namespace}`, routes);
     }
+  }
+
+  /** Whom they are for follows from routes, waypoints and their pods. Where there is no Secret there is nothing to do. */
+  #recomputeCredentials(): void {
+    const hasSecrets = !this.objects.secrets.all().next().done;
+    const routes = hasSecrets ? [...this.#published.resources('routes/')] : [];
+    const made = routes.flatMap(resource => (resource.kind === 'routes' ? [resource.routes] : []));
+    this.#published.replaceGroup(CREDENTIALS, credentialResources(this.objects, made));
   }
 
   #endpointsByService(namespace: string): ReadonlyMap<string, WorkloadSpec[]> {

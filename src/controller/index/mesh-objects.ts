@@ -28,6 +28,7 @@ import { translateRequestAuthentication } from '../translate/request-authenticat
 import { allocateAddresses } from '../translate/service-entry/auto-allocate.ts';
 import { translateServiceEntry } from '../translate/service-entry/service-entry.ts';
 import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
+import { translateTlsCredential } from '../translate/tls-credential/tls-credential.ts';
 import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
 import { translateServiceProfile } from '../translate/service-profile/service-profile.ts';
@@ -80,6 +81,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly requestAuthentications;
   readonly meshConfigs;
   readonly telemetries;
+  /** Those that TLS is originated with. */
+  readonly secrets = new ParsedKind(translateTlsCredential);
   readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
   readonly intentions = new ParsedKind(translateServiceIntentions);
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
@@ -128,6 +131,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['RequestAuthentication', this.requestAuthentications],
       ['ConfigMap', this.meshConfigs],
       ['Telemetry', this.telemetries],
+      ['Secret', this.secrets],
       ['PeerAuthentication', this.peerAuthentications],
       ['ServiceIntentions', this.intentions],
       ['ReferenceGrant', this.referenceGrants],

@@ -36,6 +36,11 @@ export class Published {
     this.#removed.push([resourceType(before), name]);
   }
 
+  /** Of all groups whose name begins so. */
+  *resources(prefix: string): Generator<MeshResource> {
+    for (const [group, resources] of this.#groups) if (group.startsWith(prefix)) yield* resources.values();
+  }
+
   groups(prefix: string): readonly string[] {
     return [...this.#groups.keys()].filter(group => group.startsWith(prefix));
   }

@@ -22,7 +22,7 @@ export function waypointPrincipals(objects: MeshObjects, namespace: string | und
 }
 
 /** Service accounts of its pods; before there are any, the one it will have. */
-function waypointAccounts(
+export function waypointAccounts(
   objects: MeshObjects,
   waypoint: { readonly namespace: string; readonly name: string },
 ): ReadonlySet<string> {

@@ -12,6 +12,8 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['Service', { group: '', namespaced: true }],
   // The one of the mesh's configuration.
   ['ConfigMap', { group: '', namespaced: true }],
+  // Those with the label of credentials of TLS origination.
+  ['Secret', { group: '', namespaced: true }],
   ['Pod', { group: '', namespaced: true }],
   ['EndpointSlice', { group: 'discovery.k8s.io', namespaced: true }],
   ['Gateway', { group: 'gateway.networking.k8s.io', namespaced: true }],

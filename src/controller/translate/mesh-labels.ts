@@ -20,5 +20,7 @@ export const CANONICAL_REVISION = 'service.istio.io/canonical-revision';
 export const WORKLOAD_NAME = 'service.istio.io/workload-name';
 /** On a namespace, `true`: the controller makes a waypoint for it, and its services use it. */
 export const AUTO_WAYPOINT = 'ambient.mesh/auto-waypoint';
+/** On a Secret, `true`: DestinationRules of its namespace may name it as a credential, and the controller reads it. */
+export const TLS_CREDENTIAL = 'ambient.mesh/tls-credential';
 /** On a namespace or pod: `ambient` or `none`. */
 export const DATAPLANE_MODE = 'istio.io/dataplane-mode';

@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { createLogger, LogLevels, type Logger } from '../observability/logger.ts';
 import { MetricSet } from '../observability/metric-set.ts';
@@ -6,9 +9,16 @@ import { policy, workload } from '../testing/topology.ts';
 import type { MeshDelta } from '../workload/mesh-view.ts';
 import { DiscoveryClient, type DiscoveryClientOptions } from './client.ts';
 import type { DeltaResource } from './delta-message.ts';
+import { SnapshotFile } from './snapshot-file.ts';
 import { createDiscoveryMetrics } from './discovery-metrics.ts';
 import { FakeTransport } from './fake-transport.ts';
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, encodeResource, TRUST_BUNDLE_TYPE } from './mesh-resource.ts';
+import {
+  ADDRESS_TYPE,
+  AUTHORIZATION_TYPE,
+  encodeResource,
+  TLS_CREDENTIAL_TYPE,
+  TRUST_BUNDLE_TYPE,
+} from './mesh-resource.ts';
 
 const NODE = { id: 'ztunnel~1', metadata: {} };
 
@@ -206,6 +216,49 @@ test('roots are accepted only when the listener takes them, and traffic does not
   t.same(trust, ['one']);
   t.match(transport.last.sent.at(-1)?.error?.message, 'td: no root');
   await client.stop();
+});
+
+test('credentials go to the listener alone: nothing waits for them, and none is kept', async t => {
+  const heard: [string, string | undefined][] = [];
+  const directory = mkdtempSync(join(tmpdir(), 'discovery-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'snapshot');
+  const { client, clock, deltas, seen, transport } = setUp({
+    types: [ADDRESS_TYPE, TLS_CREDENTIAL_TYPE],
+    listener: {
+      onDelta: delta => void deltas.push(delta),
+      onSynced: () => void seen.synced++,
+      onCredential: (name, credential) => void heard.push([name, credential?.trustedRootsPem]),
+    },
+    snapshot: new SnapshotFile({ path, clock: new FakeClock(), logger: silent() }),
+  });
+  client.start();
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('a', '1')] });
+  t.equal(seen.synced, 1);
+  const texts = { certificateChainPem: '', privateKeyPem: 'KEY', revocationListsPem: '' };
+  const credential = { name: 'shop/api', trustedRootsPem: 'PEM', ...texts };
+  const value = encodeResource({ kind: 'credential', credential, audience: [] });
+  const typeUrl = TLS_CREDENTIAL_TYPE;
+  const resource = { name: 'shop/api', version: '1', aliases: [], typeUrl, value };
+  transport.last.respond({ typeUrl, nonce: 'a', resources: [resource] });
+  t.equal(deltas.length, 1);
+  transport.last.end('gone');
+  clock.advance(60_000);
+  const reopened = transport.last.sent.find(request => request.typeUrl === typeUrl);
+  t.same(
+    [...(reopened?.initialVersions ?? [])],
+    [['shop/api', '1']],
+    'what is held is said, to hear of its end',
+  );
+  transport.last.respond({ typeUrl, nonce: 'b', removed: ['shop/api'] });
+  t.same(heard, [
+    ['shop/api', 'PEM'],
+    ['shop/api', undefined],
+  ]);
+  await client.stop();
+  const written = readFileSync(path, 'latin1');
+  t.match(written, /Pod/);
+  t.notMatch(written, /KEY|shop/);
 });
 
 test('what arrives is counted', async t => {

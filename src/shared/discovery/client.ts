@@ -12,7 +12,8 @@ import {
   parseResourceType,
   type ResourceType,
   toMeshDelta,
-  TRUST_BUNDLE_TYPE,
+  isMeshType,
+  TLS_CREDENTIAL_TYPE,
 } from './mesh-resource.ts';
 import { ResourceCache } from './resource-cache.ts';
 import type { SnapshotFile } from './snapshot-file.ts';
@@ -112,7 +113,7 @@ export class DiscoveryClient implements DiscoverySource {
 
   #restore(): void {
     // Roots are kept by the certificate manager, with the keys.
-    const held = (this.#options.snapshot?.load() ?? []).filter(h => h.type !== TRUST_BUNDLE_TYPE);
+    const held = (this.#options.snapshot?.load() ?? []).filter(h => isMeshType(h.type));
     for (const [type, subscription] of this.#subscriptions) {
       const ofType = held.filter(h => h.type === type);
       if (ofType.length === 0) continue;
@@ -166,14 +167,16 @@ export class DiscoveryClient implements DiscoverySource {
     metrics.onResponse(type, bytes);
     const changed: MeshResource[] = [];
     const received = subscription.receive(response, resource => this.#check(type, resource, changed));
-    for (const name of received.removed) this.#cache.remove(type, name);
+    for (const name of received.removed) {
+      this.#cache.remove(type, name);
+      if (type === TLS_CREDENTIAL_TYPE) this.#options.listener.onCredential?.(name, undefined);
+    }
     this.#systemVersions.set(type, response.systemVersion);
     for (const r of received.rejected) {
       logger.warn('resource rejected, the last good one stays', { type, name: r.name, reason: r.reason });
     }
     metrics.onRejected(type, received.rejected.length);
-    const isMesh = type !== TRUST_BUNDLE_TYPE;
-    if (isMesh && (changed.length > 0 || received.removed.length > 0)) {
+    if (isMeshType(type) && (changed.length > 0 || received.removed.length > 0)) {
       this.#deliver(toMeshDelta(type, changed, received.removed));
     }
     this.#stream?.send(received.reply);
@@ -209,6 +212,11 @@ export class DiscoveryClient implements DiscoverySource {
       } catch (error) {
         return error instanceof Error ? error.message : String(error);
       }
+    }
+    if (decoded.resource.kind === 'credential') {
+      // Not kept: what is kept is written to disk.
+      this.#options.listener.onCredential?.(name, decoded.resource.credential);
+      return undefined;
     }
     changed.push(decoded.resource);
     this.#cache.put({ type, name, version, aliases, resource: decoded.resource });
@@ -248,7 +256,7 @@ export class DiscoveryClient implements DiscoverySource {
     if (this.#announced) return;
     for (const [type, { synced }] of this.#subscriptions) {
       // Ours alone: another control plane never sends it, and traffic does not wait for it.
-      if (!synced && type !== TRUST_BUNDLE_TYPE) return;
+      if (!synced && isMeshType(type)) return;
     }
     this.#announced = true;
     this.#release();

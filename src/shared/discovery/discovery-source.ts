@@ -1,3 +1,4 @@
+import type { TlsCredential } from '../route/tls-credential.ts';
 import type { MeshDelta } from '../workload/mesh-view.ts';
 import type { ResourceType } from './mesh-resource.ts';
 import type { RejectedResource } from './subscription.ts';
@@ -21,6 +22,11 @@ export interface DiscoveryListener {
    * the ACK that follows lets a root rotation go on. Throw to refuse it (a NACK with the reason).
    */
   onTrust?(trust: TrustAnnouncement): void;
+  /**
+   * What TLS is originated with, `<namespace>/<name>` of a Secret, when `TLS_CREDENTIAL_TYPE` is subscribed; undefined: it is
+   * gone. Must not throw: who uses it finds out whether it is of use.
+   */
+  onCredential?(name: string, credential: TlsCredential | undefined): void;
   /** Once: every subscribed type of mesh configuration has been received. */
   onSynced(): void;
 }

@@ -13,6 +13,7 @@ import {
   tokenIssuer,
   trafficPolicy,
 } from './route-arbitrary.ts';
+import type { TlsCredential } from '../route/tls-credential.ts';
 
 /** For property tests: any valid value of the internal model, as the wire can carry it. */
 
@@ -229,7 +230,17 @@ const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
   routed: flag,
 });
 
+const credential: fc.Arbitrary<TlsCredential> = fc.record({
+  name,
+  certificateChainPem: text,
+  privateKeyPem: text,
+  trustedRootsPem: text,
+  revocationListsPem: text,
+});
+
 export const meshResource: fc.Arbitrary<MeshResource> = fc.oneof(
+  // Its audience is not sent.
+  credential.map(value => ({ kind: 'credential' as const, credential: value, audience: [] })),
   workload.map(value => ({ kind: 'workload' as const, workload: value })),
   service.map(value => ({ kind: 'service' as const, service: value })),
   policyWith(fc.constant(undefined), fc.constantFrom('allow', 'deny')).map(value => ({

@@ -1,10 +1,12 @@
 import { type AuthorizationPolicy, policyName } from '../authz/policy.ts';
 import type { ServiceRoutes } from '../route/model.ts';
+import type { TlsCredential } from '../route/tls-credential.ts';
 import { EMPTY_DELTA, type MeshDelta } from '../workload/mesh-view.ts';
 import { type Service, serviceName, type Workload } from '../workload/workload.ts';
 import { authorizationFromWire, authorizationToWire } from './authorization-wire.ts';
 import { MessageError, messageCodec } from './messages.ts';
 import { serviceRoutesFromWire, serviceRoutesToWire } from './service-routes-wire.ts';
+import { tlsCredentialFromWire, tlsCredentialToWire } from './tls-credential-wire.ts';
 import { serviceFromWire, serviceToWire } from './service-wire.ts';
 import {
   type TrustAnnouncement,
@@ -20,7 +22,13 @@ export type MeshResource =
   | { readonly kind: 'service'; readonly service: Service }
   | { readonly kind: 'policy'; readonly policy: AuthorizationPolicy }
   | { readonly kind: 'routes'; readonly routes: ServiceRoutes }
-  | { readonly kind: 'trust'; readonly trust: TrustAnnouncement };
+  | { readonly kind: 'trust'; readonly trust: TrustAnnouncement }
+  | {
+      readonly kind: 'credential';
+      readonly credential: TlsCredential;
+      /** SPIFFE ids of those who may hold it. It is not sent: a receiver has an empty list. */
+      readonly audience: readonly string[];
+    };
 
 export const ADDRESS_TYPE = 'type.googleapis.com/istio.workload.Address';
 export const AUTHORIZATION_TYPE = 'type.googleapis.com/istio.security.Authorization';
@@ -28,11 +36,15 @@ export const SERVICE_ROUTES_TYPE = 'type.googleapis.com/ambient.mesh.v1.ServiceR
 
 export const TRUST_BUNDLE_TYPE = 'type.googleapis.com/ambient.mesh.v1.TrustBundle';
 
+/** Private keys: of those who hold one each is in the resource's audience. */
+export const TLS_CREDENTIAL_TYPE = 'type.googleapis.com/ambient.mesh.v1.TlsCredential';
+
 export const RESOURCE_TYPES = [
   ADDRESS_TYPE,
   AUTHORIZATION_TYPE,
   SERVICE_ROUTES_TYPE,
   TRUST_BUNDLE_TYPE,
+  TLS_CREDENTIAL_TYPE,
 ] as const;
 export type ResourceType = (typeof RESOURCE_TYPES)[number];
 
@@ -42,6 +54,7 @@ const MAX_NAME_LENGTH = 1024;
 const addressCodec = messageCodec('istio.workload.Address');
 const authorizationCodec = messageCodec('istio.security.Authorization');
 const routesCodec = messageCodec('ambient.mesh.v1.ServiceRoutes');
+const credentialCodec = messageCodec('ambient.mesh.v1.TlsCredential');
 const trustCodec = messageCodec('ambient.mesh.v1.TrustBundle');
 
 export function parseResourceType(typeUrl: string): ResourceType | undefined {
@@ -59,6 +72,8 @@ export function resourceType(resource: MeshResource): ResourceType {
       return SERVICE_ROUTES_TYPE;
     case 'trust':
       return TRUST_BUNDLE_TYPE;
+    case 'credential':
+      return TLS_CREDENTIAL_TYPE;
   }
 }
 
@@ -75,6 +90,8 @@ export function resourceName(resource: MeshResource): string {
       return serviceName(resource.routes);
     case 'trust':
       return resource.trust.trustDomain;
+    case 'credential':
+      return resource.credential.name;
   }
 }
 
@@ -91,6 +108,7 @@ export function resourceAliases(resource: MeshResource): readonly string[] {
     case 'policy':
     case 'routes':
     case 'trust':
+    case 'credential':
       return [];
   }
 }
@@ -108,6 +126,8 @@ export function encodeResource(resource: MeshResource): Buffer {
       return routesCodec.encode(serviceRoutesToWire(resource.routes));
     case 'trust':
       return trustCodec.encode(trustAnnouncementToWire(resource.trust));
+    case 'credential':
+      return credentialCodec.encode(tlsCredentialToWire(resource.credential));
   }
 }
 
@@ -129,6 +149,11 @@ export function decodeResource(type: ResourceType, name: string, value: Uint8Arr
       return { ok: false, reason: error.message };
     throw error;
   }
+}
+
+/** Of the mesh's configuration; the others are between the controller and one receiver, and nothing waits for them. */
+export function isMeshType(type: ResourceType): boolean {
+  return type !== TRUST_BUNDLE_TYPE && type !== TLS_CREDENTIAL_TYPE;
 }
 
 /** Removals name only the resource; a workload's uid has more than one slash, a service's name exactly one. */
@@ -158,8 +183,9 @@ export function toMeshDelta(
         routes: resources.flatMap(r => (r.kind === 'routes' ? [r.routes] : [])),
         removedRoutes: removed,
       };
-    // Not of the mesh: it goes to the certificate manager (`DiscoveryListener.onTrust`).
+    // Not of the mesh: they go to whom they are for (`DiscoveryListener.onTrust`, `onCredential`).
     case TRUST_BUNDLE_TYPE:
+    case TLS_CREDENTIAL_TYPE:
       return EMPTY_DELTA;
   }
 }
@@ -180,6 +206,10 @@ function parseResource(type: ResourceType, value: Uint8Array): MeshResource {
       return { kind: 'routes', routes: serviceRoutesFromWire(routesCodec.decode(value)) };
     case TRUST_BUNDLE_TYPE:
       return { kind: 'trust', trust: trustAnnouncementFromWire(trustCodec.decode(value)) };
+    case TLS_CREDENTIAL_TYPE: {
+      const credential = tlsCredentialFromWire(credentialCodec.decode(value));
+      return { kind: 'credential', credential, audience: [] };
+    }
   }
 }
 

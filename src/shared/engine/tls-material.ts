@@ -34,15 +34,20 @@ export interface CheckedForeignMaterial extends CheckedMaterial {
 
 /** As `checkTlsMaterial`. Without a client certificate the chain is empty, and nothing ends. */
 export function checkForeignMaterial(material: ForeignTlsMaterial): CheckedForeignMaterial {
-  const { client, revocationListsPem: lists, trustedRootsPem } = material;
-  const revocationListsPem = lists.match(REVOCATION_LIST) ?? [];
-  if (revocationListsPem.length === 0 && lists.trim() !== '')
-    throw invalidMaterial('there is no revocation list in what is given as such');
+  const { client, revocationListsPem, trustedRootsPem } = material;
   return {
     ...(client === undefined ? NO_CHAIN : checkChain(client)),
     rootsPem: trustedRootsPem === undefined ? machineRoots() : checkRoots(trustedRootsPem),
-    revocationListsPem,
+    revocationListsPem: checkRevocationLists(revocationListsPem),
   };
+}
+
+/** Throws `ChannelError` where there is no list in what is not empty. */
+export function checkRevocationLists(pem: string): readonly string[] {
+  const lists = pem.match(REVOCATION_LIST) ?? [];
+  if (lists.length === 0 && pem.trim() !== '')
+    throw invalidMaterial('there is no revocation list in what is given as such');
+  return lists;
 }
 
 const NO_CHAIN = { chainPem: [], notBefore: 0, notAfter: Number.POSITIVE_INFINITY };
@@ -54,7 +59,8 @@ function machineRoots(): readonly string[] {
   return [...(system.length > 0 ? system : getCACertificates('bundled')), ...getCACertificates('extra')];
 }
 
-function checkChain({
+/** Throws `ChannelError` naming what is wrong. */
+export function checkChain({
   certChainPem,
   privateKeyPem,
 }: Pick<TlsMaterial, 'certChainPem' | 'privateKeyPem'>): Omit<CheckedMaterial, 'rootsPem'> {
@@ -71,7 +77,8 @@ function checkChain({
   };
 }
 
-function checkRoots(pem: string): readonly string[] {
+/** Throws `ChannelError` naming what is wrong. */
+export function checkRoots(pem: string): readonly string[] {
   const rootsPem = splitPem(pem);
   rootsPem.forEach((root, i) => parse(root, `root ${i} of the trust bundle`));
   if (rootsPem.length === 0)

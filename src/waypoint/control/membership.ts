@@ -10,7 +10,7 @@ import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import type { ControllerConfig, WaypointConfig } from '../config.ts';
-import type { KeysCommand } from '../workers/messages.ts';
+import type { CredentialCommand, KeysCommand } from '../workers/messages.ts';
 import { createCertificateSource, createDiscovery } from './control-plane.ts';
 import { documentFetcher } from './keys/fetch-document.ts';
 import { KeyServer } from './keys/key-server.ts';
@@ -37,6 +37,8 @@ export interface MembershipOptions {
   readonly onDelta: (delta: MeshDelta) => void;
   /** Keys of a token issuer were fetched, or could not be. */
   readonly onKeys: (command: KeysCommand) => void;
+  /** Something that TLS is originated with. */
+  readonly onCredential: (command: CredentialCommand) => void;
   /** Once: the configuration is complete. */
   readonly onSynced: () => void;
 }
@@ -74,6 +76,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
         onDelta(delta);
         keys.onDelta(delta);
       },
+      onCredential: (name, credential) => options.onCredential({ kind: 'credential', name, credential }),
       onTrust: trust => certificates.trustChanged(trust.version, trust.rootsPem),
       onSynced,
     },

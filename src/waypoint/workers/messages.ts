@@ -1,5 +1,6 @@
 import type { TlsMaterial } from '#shared/engine/engine.ts';
 import type { KeySource } from '#shared/jwt/key-source.ts';
+import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import type { Span } from '#shared/tracing/span.ts';
 import type { TapEvent } from '../tap/tap-event.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
@@ -12,6 +13,7 @@ export interface WaypointProtocol {
     | { readonly kind: 'certificate'; readonly material: TlsMaterial }
     | TapCommand
     | KeysCommand
+    | CredentialCommand
     | SpansTaken;
   /** Open the listeners: the worker knows the mesh. */
   readonly request: { readonly kind: 'listen' };
@@ -26,6 +28,14 @@ export interface KeysCommand {
   readonly source: string;
   /** Undefined: none could be fetched yet. */
   readonly jwks: string | undefined;
+}
+
+/** A Secret, `<namespace>/<name>`, that TLS is originated with. */
+export interface CredentialCommand {
+  readonly kind: 'credential';
+  readonly name: string;
+  /** Undefined: it is gone. */
+  readonly credential: TlsCredential | undefined;
 }
 
 /** What a traffic thread tells unasked. */

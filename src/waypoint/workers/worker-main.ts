@@ -30,6 +30,7 @@ export function runWorkerThread(): void {
       if (message.kind === 'listen') void replyWhenDone(message.id, thread.listen(), reply);
       else if (message.kind === 'certificate') setCertificate(thread, message.material, logger);
       else if (message.kind === 'keys') thread.setKeys(message);
+      else if (message.kind === 'credential') thread.setCredential(message.name, message.credential);
       else if (message.kind === 'spans_taken') thread.onSpansTaken();
       else thread.tap(message);
     },

@@ -6,7 +6,7 @@ import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts
 import type { WorkerHandle } from '#shared/workers/worker-handle.ts';
 import { WorkerSupervisor, type WorkerSupervisorOptions } from '#shared/workers/worker-supervisor.ts';
 import { TapSessions } from '../tap/tap-sessions.ts';
-import type { KeysCommand, WaypointEvent, WaypointProtocol } from './messages.ts';
+import type { CredentialCommand, KeysCommand, WaypointEvent, WaypointProtocol } from './messages.ts';
 
 /** Who fetches keys of token issuers, on the main thread. */
 export interface KeysForThreads {
@@ -35,6 +35,7 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
   readonly #onSpans: WorkerPoolOptions['onSpans'];
   #certificate: TlsMaterial | undefined;
   #keys: KeysForThreads | undefined;
+  readonly #credentials = new Map<string, CredentialCommand>();
   #listening = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -59,6 +60,13 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
   setCertificate(material: TlsMaterial): void {
     this.#certificate = material;
     for (const worker of this.ready()) worker.post({ kind: 'certificate', material });
+  }
+
+  /** To every thread, and to those started later. */
+  setCredential(command: CredentialCommand): void {
+    if (command.credential === undefined) this.#credentials.delete(command.name);
+    else this.#credentials.set(command.name, command);
+    for (const worker of this.ready()) worker.post(command);
   }
 
   /** Keys of token issuers come from here; undefined: there is nobody who fetches them. */
@@ -93,6 +101,7 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
     for (const command of this.taps.commands()) worker.post(command);
     for (const command of this.#keys?.commands() ?? []) worker.post(command);
     if (this.#certificate !== undefined) worker.post({ kind: 'certificate', material: this.#certificate });
+    for (const command of this.#credentials.values()) worker.post(command);
     if (!this.#listening) return;
     worker.request({ kind: 'listen' }, REPLY_TIMEOUT_MS).catch((error: unknown) => {
       this.#logger.error('a worker cannot listen', { worker: worker.index, error: String(error) });

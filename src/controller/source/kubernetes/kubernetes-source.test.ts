@@ -23,6 +23,7 @@ class Cluster {
     api: this.api,
     clock: this.clock,
     random: () => 0.5,
+    tlsSecrets: false,
     logger: createLogger({
       scope: 'source',
       levels: new LogLevels('info'),

@@ -19,6 +19,8 @@ export interface KubernetesSourceOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
+  /** Secrets are read as well, where they are labelled for it. */
+  readonly tlsSecrets: boolean;
 }
 
 /** A start that takes longer than this says what it waits for, again and again. */
@@ -46,7 +48,9 @@ export class KubernetesSource implements ObjectSource {
 
   constructor(options: KubernetesSourceOptions) {
     this.#options = options;
-    const wanted = new Map([...KNOWN_KINDS].filter(([kind]) => !NOT_WATCHED.has(kind)));
+    const isWanted = (kind: string): boolean =>
+      !NOT_WATCHED.has(kind) && (kind !== 'Secret' || options.tlsSecrets);
+    const wanted = new Map([...KNOWN_KINDS].filter(([kind]) => isWanted(kind)));
     this.#kinds = new KindWatch({
       ...options,
       wanted,

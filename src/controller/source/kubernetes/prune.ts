@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { CREDENTIAL_KEYS } from '../../translate/tls-credential/tls-credential.ts';
 import { objectAt, objectsAt } from '../../translate/loose-fields.ts';
 import type { KubeObject } from '../kube-object.ts';
 
@@ -28,6 +29,8 @@ export function prune(object: KubeObject): KubeObject {
       return { ...kept, spec: undefined };
     case 'EndpointSlice':
       return { ...kept, spec: undefined, body: sliceBody(body) };
+    case 'Secret':
+      return { ...kept, spec: undefined, body: { data: pick(objectAt(body, 'data'), CREDENTIAL_KEYS) } };
     case 'ConfigMap':
       return { ...kept, spec: undefined, body: { data: pick(objectAt(body, 'data'), ['mesh']) } };
     default:

@@ -1,3 +1,4 @@
+import { TLS_CREDENTIAL } from '../../translate/mesh-labels.ts';
 import { MESH_CONFIG_NAME } from '../../translate/mesh-config/mesh-config.ts';
 import type { Selection } from '#shared/kube/list.ts';
 import type { KubeResource } from '#shared/kube/resource.ts';
@@ -21,6 +22,9 @@ export function selectionOf(resource: KubeResource): Selection {
     // A cluster has thousands, and whole programs in some; one of them is the mesh's configuration.
     case 'ConfigMap':
       return { resource, fieldSelector: `metadata.name=${MESH_CONFIG_NAME}` };
+    // What is not asked for is not in our memory: most Secrets are none of our business.
+    case 'Secret':
+      return { resource, labelSelector: `${TLS_CREDENTIAL}=true` };
     default:
       return { resource };
   }

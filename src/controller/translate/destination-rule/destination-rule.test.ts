@@ -176,10 +176,22 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /no meaning with SIMPLE/,
   ],
   [
-    'a credential by name',
-    policy({ tls: { mode: 'SIMPLE', credentialName: 'a' } }),
+    'a credential of another namespace',
+    policy({ tls: { mode: 'SIMPLE', credentialName: 'other/a' } }),
     'spec.trafficPolicy.tls.credentialName',
-    /not supported/,
+    /no name of a Secret/,
+  ],
+  [
+    'a credential without TLS',
+    policy({ tls: { mode: 'DISABLE', credentialName: 'a' } }),
+    'spec.trafficPolicy.tls.credentialName',
+    /no meaning with DISABLE/,
+  ],
+  [
+    'a credential and files',
+    policy({ tls: { mode: 'SIMPLE', credentialName: 'a', caCertificates: '/a' } }),
+    'spec.trafficPolicy.tls.caCertificates',
+    /cannot be together/,
   ],
   [
     'a revocation list',

@@ -52,7 +52,8 @@ function readDestinationRule(spec: Fields, context: HostContext): DestinationRul
   const host = spec.requiredString('host');
   const wildcard = host.includes('*');
   spec.refused('workloadSelector', 'remove it; a waypoint acts for every client');
-  const subsets = spec.objects('subsets', readSubset);
+  const { namespace } = context;
+  const subsets = spec.objects('subsets', subset => readSubset(subset, namespace));
   const names = subsets.map(subset => subset.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
@@ -60,8 +61,8 @@ function readDestinationRule(spec: Fields, context: HostContext): DestinationRul
   return {
     services: servicesOf(spec, host, wildcard, context),
     wildcard,
-    exportTo: readExportTo(spec, context.namespace),
-    trafficPolicy: spec.object('trafficPolicy', readTrafficPolicy),
+    exportTo: readExportTo(spec, namespace),
+    trafficPolicy: spec.object('trafficPolicy', policy => readTrafficPolicy(policy, namespace)),
     subsets,
   };
 }
@@ -74,10 +75,10 @@ function servicesOf(spec: Fields, host: string, wildcard: boolean, context: Host
   return service === undefined ? [] : [service.key];
 }
 
-function readSubset(fields: Fields): SubsetRule {
+function readSubset(fields: Fields, namespace: string): SubsetRule {
   return {
     name: fields.requiredString('name'),
     labels: fields.stringMap('labels'),
-    trafficPolicy: fields.object('trafficPolicy', readTrafficPolicy),
+    trafficPolicy: fields.object('trafficPolicy', policy => readTrafficPolicy(policy, namespace)),
   };
 }

@@ -50,10 +50,11 @@ export const NO_PARTS: PolicyParts = Object.freeze({
   retryBudget: undefined,
 });
 
-export function readTrafficPolicy(fields: Fields): LeveledParts {
-  const parts = readParts(fields);
+/** @param namespace of the rule: whose Secrets it may name */
+export function readTrafficPolicy(fields: Fields, namespace: string): LeveledParts {
+  const parts = readParts(fields, namespace);
   const retryBudget = fields.object('retryBudget', readRetryBudget);
-  const ports = fields.objects('portLevelSettings', readPortLevel);
+  const ports = fields.objects('portLevelSettings', port => readPortLevel(port, namespace));
   const numbers = ports.map(({ port }) => port);
   const twice = numbers.find((port, index) => numbers.indexOf(port) !== index);
   if (twice !== undefined)
@@ -63,18 +64,18 @@ export function readTrafficPolicy(fields: Fields): LeveledParts {
   return { ...parts, retryBudget, ports };
 }
 
-function readPortLevel(fields: Fields): { port: number; parts: PolicyParts } {
+function readPortLevel(fields: Fields, namespace: string): { port: number; parts: PolicyParts } {
   const port = fields.object('port', number => number.port('number'));
   if (port === undefined && !fields.has('port')) fields.reject('port', 'is required', 'set port.number');
-  return { port: port ?? 0, parts: readParts(fields) };
+  return { port: port ?? 0, parts: readParts(fields, namespace) };
 }
 
-function readParts(fields: Fields): PolicyParts {
+function readParts(fields: Fields, namespace: string): PolicyParts {
   return {
     balancing: fields.object('loadBalancer', readBalancing),
     pool: fields.object('connectionPool', readConnectionPool),
     outlierDetection: fields.object('outlierDetection', readOutlierDetection),
-    tls: fields.object('tls', readTls),
+    tls: fields.object('tls', tls => readTls(tls, namespace)),
     retryBudget: undefined,
   };
 }

@@ -4,16 +4,19 @@ import type { Fields } from '../decode.ts';
 const MODES = { DISABLE: 'disable', SIMPLE: 'simple', MUTUAL: 'mutual', ISTIO_MUTUAL: 'mesh' } as const;
 const SYSTEM_ROOTS = 'system';
 
-export function readTls(fields: Fields): TlsOrigination {
+/** @param namespace of the rule: where its Secret is */
+export function readTls(fields: Fields, namespace: string): TlsOrigination {
   const mode = fields.oneOf('mode', ['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL']) ?? 'DISABLE';
-  fields.refused(
-    'credentialName',
-    'mount the files into the waypoint and name them in caCertificates and the like',
-  );
-  fields.refused('caCrl', 'remove it; revocation lists are not read');
+  fields.refused('caCrl', 'put the list into the Secret of credentialName, as ca.crl');
   const clientCertificate = readClientCertificate(fields);
-  if (mode === 'MUTUAL' && clientCertificate === undefined)
-    fields.reject('clientCertificate', 'is required with MUTUAL, and privateKey', 'name both files');
+  const credential = fields.string('credentialName');
+  if (credential !== undefined) checkCredential(fields, credential, mode);
+  if (mode === 'MUTUAL' && clientCertificate === undefined && credential === undefined)
+    fields.reject(
+      'clientCertificate',
+      'is required with MUTUAL, and privateKey',
+      'name both files, or a credentialName',
+    );
   if (mode !== 'MUTUAL' && clientCertificate !== undefined)
     fields.reject('clientCertificate', `has no meaning with ${mode}`, 'use mode MUTUAL, or remove it');
   return {
@@ -22,10 +25,24 @@ export function readTls(fields: Fields): TlsOrigination {
     subjectAltNames: fields.strings('subjectAltNames'),
     trustedRoots: readRoots(fields),
     clientCertificate,
-    credential: undefined,
+    credential: credential && `${namespace}/${credential}`,
     skipVerification: fields.boolean('insecureSkipVerify') ?? false,
     alpn: [],
   };
+}
+
+/** One of the rule's own namespace. */
+const SECRET_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+function checkCredential(fields: Fields, credential: string, mode: keyof typeof MODES): void {
+  if (!SECRET_NAME.test(credential))
+    fields.reject('credentialName', 'is no name of a Secret', "name a Secret of the rule's namespace");
+  if (mode === 'DISABLE' || mode === 'ISTIO_MUTUAL')
+    fields.reject('credentialName', `has no meaning with ${mode}`, 'use mode SIMPLE or MUTUAL, or remove it');
+  for (const key of ['clientCertificate', 'privateKey', 'caCertificates']) {
+    if (fields.has(key))
+      fields.reject(key, 'cannot be together with credentialName', 'keep the one you mean');
+  }
 }
 
 function readClientCertificate(fields: Fields): ClientCertificate | undefined {

@@ -1,0 +1,93 @@
+import { test } from 'tap';
+import { TLS_CREDENTIAL_TYPE } from '#shared/discovery/mesh-resource.ts';
+import { createTestCa } from '#shared/testing/test-ca.ts';
+import { IndexLab } from './index-lab.ts';
+
+const { rootPem } = await createTestCa();
+
+const secret = (name: string, label = 'true'): string => `
+apiVersion: v1
+kind: Secret
+metadata: {name: ${name}, namespace: shop, labels: {ambient.mesh/tls-credential: "${label}"}}
+data: {ca.crt: ${Buffer.from(rootPem).toString('base64')}}`;
+
+const gateway = (namespace: string): string => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: wp, namespace: ${namespace}}
+spec:
+  gatewayClassName: ambient-waypoint
+  listeners: [{name: mesh, port: 15008, protocol: HBONE}]`;
+
+const service = (name: string, namespace: string): string => `
+apiVersion: v1
+kind: Service
+metadata: {name: ${name}, namespace: ${namespace}, labels: {istio.io/use-waypoint: wp}}
+spec: {clusterIP: 10.9.0.${namespace === 'shop' ? 1 : 2}, ports: [{port: 80}]}`;
+
+const rule = (credential: string): string => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: api, namespace: shop}
+spec:
+  host: api
+  trafficPolicy: {tls: {mode: SIMPLE, credentialName: ${credential}}}`;
+
+const MESH = [gateway('shop'), gateway('orders'), service('api', 'shop'), service('desk', 'orders')];
+const OWN = 'spiffe://td/ns/shop/sa/wp';
+const OTHER = 'spiffe://td/ns/orders/sa/wp';
+
+function audiences(lab: IndexLab): Record<string, readonly string[]> {
+  const stored = [...lab.store.all(TLS_CREDENTIAL_TYPE).values()];
+  return Object.fromEntries(stored.map(({ audience = [], name }) => [name, audience]));
+}
+
+test('a Secret is for the waypoint of the service whose rule names it, and for nobody while none does', t => {
+  const lab = new IndexLab(...MESH, secret('cred'));
+  t.same(audiences(lab), {}, 'nobody needs it');
+  lab.apply(rule('cred'));
+  t.same(audiences(lab), { 'shop/cred': [OWN] });
+  t.equal(lab.routes('api')?.trafficPolicy.tls?.credential, 'shop/cred');
+  lab.apply(secret('next'), rule('next'));
+  t.same(audiences(lab), { 'shop/next': [OWN] }, 'the one before is taken away');
+  lab.apply(secret('next', 'false'));
+  t.same(audiences(lab), {}, 'it is not labelled any more');
+  t.end();
+});
+
+test('a waypoint whose routes lead there needs it as well', t => {
+  const lab = new IndexLab(...MESH, secret('cred'), rule('cred'));
+  const route = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: desk, namespace: orders}
+spec:
+  hosts: [desk]
+  http: [{route: [{destination: {host: api.shop.svc.cluster.local, port: {number: 80}}}]}]`;
+  lab.apply(route);
+  t.same(audiences(lab), { 'shop/cred': [OTHER, OWN] });
+  lab.remove(route);
+  t.same(audiences(lab), { 'shop/cred': [OWN] });
+  t.end();
+});
+
+test('it goes to the service account that the pods of the waypoint run as', t => {
+  const lab = new IndexLab(...MESH, secret('cred'), rule('cred'));
+  lab.apply(`
+apiVersion: v1
+kind: Pod
+metadata: {name: wp-1, namespace: shop, labels: {gateway.networking.k8s.io/gateway-name: wp}}
+spec: {serviceAccountName: other, nodeName: n, containers: [{name: c, image: i}]}
+status: {phase: Running, podIP: 10.0.0.9, podIPs: [{ip: 10.0.0.9}], conditions: [{type: Ready, status: "True"}]}`);
+  t.same(audiences(lab), { 'shop/cred': ['spiffe://td/ns/shop/sa/other'] });
+  t.end();
+});
+
+test('a Secret that is rejected leaves the last good one in force', t => {
+  const lab = new IndexLab(...MESH, secret('cred'), rule('cred'));
+  lab.apply(secret('cred').replace(/ca\.crt: .*\}/, 'ca.crt: eA==}'));
+  t.same(audiences(lab), { 'shop/cred': [OWN] });
+  const status = lab.index.statuses().find(({ key }) => key === 'Secret/shop/cred');
+  t.match(status, { state: 'stale', diagnostics: [{ field: 'data' }] });
+  t.end();
+});

@@ -1,0 +1,90 @@
+import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
+import type { ServiceRoutes } from '#shared/route/model.ts';
+import type { RouteFilter } from '#shared/route/route-filter.ts';
+import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import type { MeshObjects } from './mesh-objects.ts';
+import { waypointAccounts } from './waypoint-principals.ts';
+
+/**
+ * Secrets that TLS is originated with, each for the waypoints alone that originate it: those of the services whose policy
+ * names it, and of the services that lead there.
+ */
+export function credentialResources(
+  objects: MeshObjects,
+  routes: readonly ServiceRoutes[],
+): readonly MeshResource[] {
+  const named = new Map(routes.map(one => [keyOf(one), credentialsOf(one)]));
+  const audiences = new Map<string, Set<string>>();
+  for (const one of routes) {
+    const wanted = reachedFrom(one).flatMap(service => [...(named.get(service) ?? [])]);
+    if (wanted.length === 0) continue;
+    for (const identity of waypointIdentities(objects, one)) {
+      for (const name of wanted) {
+        const audience = audiences.get(name);
+        if (audience === undefined) audiences.set(name, new Set([identity]));
+        else audience.add(identity);
+      }
+    }
+  }
+  return [...objects.secrets.all()].flatMap(({ value: credential }) => {
+    const audience = credential && audiences.get(credential.name);
+    if (credential === undefined || audience === undefined) return [];
+    return [{ kind: 'credential' as const, credential, audience: [...audience].sort() }];
+  });
+}
+
+function keyOf({ hostname, namespace }: Pick<ServiceRoutes, 'hostname' | 'namespace'>): string {
+  return `${namespace}/${hostname}`;
+}
+
+function credentialsOf({ portPolicies, subsets, trafficPolicy }: ServiceRoutes): ReadonlySet<string> {
+  const policies = [
+    trafficPolicy,
+    ...portPolicies.map(({ policy }) => policy),
+    ...subsets.flatMap(subset => [subset.trafficPolicy, ...subset.portPolicies.map(({ policy }) => policy)]),
+  ];
+  const ofPolicy = (policy: TrafficPolicy | undefined): string | undefined => policy?.tls?.credential;
+  return new Set(policies.map(ofPolicy).filter(name => name !== undefined));
+}
+
+/** Services that its waypoint connects to for its sake: itself, backends, copies, who is asked, who takes over. */
+function reachedFrom(routes: ServiceRoutes): readonly string[] {
+  const { authorizers, rules, streamRules, trafficPolicy } = routes;
+  const backends = [...rules, ...streamRules].flatMap(rule => rule.backends);
+  const filters = [...rules, ...backends].flatMap(from => from.filters);
+  const reached = [
+    keyOf(routes),
+    ...backends.map(({ service }) => service),
+    ...filters.map(serviceOf),
+    ...authorizers.map(({ service }) => service),
+    ...trafficPolicy.failover.map(({ service }) => service),
+  ];
+  return [...new Set(reached.filter(service => service !== undefined))];
+}
+
+function serviceOf(filter: RouteFilter): string | undefined {
+  switch (filter.kind) {
+    case 'mirror':
+      return filter.mirror.service;
+    case 'external_authorization':
+      return filter.authorizer.service;
+    case 'global_rate_limit':
+      return filter.limit.service;
+    default:
+      return undefined;
+  }
+}
+
+function waypointIdentities(objects: MeshObjects, { hostname, namespace }: ServiceRoutes): readonly string[] {
+  const { trustDomain } = objects.options.cluster;
+  for (const { object, value } of objects.routedServices(namespace)) {
+    if (value.hostname !== hostname) continue;
+    const namespaceLabels = objects.namespaceMeta(namespace).labels;
+    const wanted = requestedWaypoint({ labels: object.metadata.labels, namespace, namespaceLabels });
+    if (wanted === undefined) return [];
+    const accounts = [...waypointAccounts(objects, wanted)];
+    return accounts.map(account => `spiffe://${trustDomain}/ns/${wanted.namespace}/sa/${account}`);
+  }
+  return [];
+}
