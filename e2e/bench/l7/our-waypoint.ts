@@ -44,6 +44,8 @@ export async function ourWaypoint(
     GATEWAY_NAME: 'waypoint',
     WORKER_THREADS: String(workers),
     ENGINE: engine,
+    // Envoy has no overload manager here; ours would shed load because of what else the machine does.
+    OVERLOAD_LAG: '30s',
     ...QUIET,
     TERMINATION_GRACE_PERIOD_SECONDS: '0',
   };
