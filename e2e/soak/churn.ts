@@ -11,6 +11,8 @@ const MAX_PAUSE_MS = 60;
 const ANSWER_TIMEOUT_MS = 15_000;
 const MAX_REQUESTS = 4;
 const MAX_FAULTS = 10;
+/** Of an answer that is no 200: its head, and the reason in its body. */
+const SHOWN_CHARACTERS = 400;
 const HEAD_END = '\r\n\r\n';
 
 interface Target {
@@ -78,7 +80,8 @@ async function askOnce(socket: Socket, { address }: Target, isLast = false): Pro
   const answered = answer(socket);
   socket.write(request(address, isLast));
   const text = await answered;
-  if (!text.startsWith('HTTP/1.1 200')) throw new Error(`answered ${JSON.stringify(text.slice(0, 60))}`);
+  if (!text.startsWith('HTTP/1.1 200'))
+    throw new Error(`answered ${JSON.stringify(text.slice(0, SHOWN_CHARACTERS))}`);
 }
 
 async function play(socket: Socket, target: Target, conduct: Conduct): Promise<void> {
@@ -92,7 +95,8 @@ async function play(socket: Socket, target: Target, conduct: Conduct): Promise<v
       // To a proxy of HTTP, as to Envoy, the client is no longer interested then: it may answer or not.
       if (target.isProxied) return void (await answered.catch(() => ''));
       const text = await answered;
-      if (!text.startsWith('HTTP/1.1 200')) throw new Error(`answered ${JSON.stringify(text.slice(0, 60))}`);
+      if (!text.startsWith('HTTP/1.1 200'))
+        throw new Error(`answered ${JSON.stringify(text.slice(0, SHOWN_CHARACTERS))}`);
       return;
     }
     case 'reset':

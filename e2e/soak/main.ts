@@ -20,9 +20,10 @@ async function main(): Promise<number> {
   rmSync(stateDir, { recursive: true });
   const seconds = Math.ceil(minutes * 60);
   const warmUpSeconds = Math.min(MAX_WARM_UP_S, seconds);
-  const { connections, faults } = await soak({ stateDir, seconds, warmUpSeconds, report: console.log });
+  const result = await soak({ stateDir, seconds, warmUpSeconds, report: console.log });
+  const { connections, faults } = result;
   for (const fault of faults) console.error(fault);
-  console.log(`${connections} connections in ${minutes} minutes, ${faults.length} faults`);
+  console.log(`${connections} connections in ${result.seconds} of ${seconds} s, ${faults.length} faults`);
   return faults.length > 0 ? 1 : 0;
 }
 

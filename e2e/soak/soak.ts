@@ -27,6 +27,8 @@ export interface SoakOptions {
 
 export interface SoakResult {
   readonly connections: number;
+  /** It ends with the first round in which something went wrong. */
+  readonly seconds: number;
   /** What went wrong; empty: nothing. */
   readonly faults: readonly string[];
 }
@@ -48,6 +50,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     const faults = [warmUp, ...rounds].flatMap(round => round.faults);
     return {
       connections: rounds.reduce((sum, round) => sum + total(round), 0),
+      seconds: Math.min(seconds, rounds.length * MINUTE_S),
       faults: [...faults, ...whatIsLeft(before, after)],
     };
   } finally {

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { formatTraceparent, parseTraceparent } from './trace-context.ts';
+import { formatTraceparent, parseTraceparent, traceIdOf } from './trace-context.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
@@ -15,7 +15,14 @@ const ROWS: readonly (readonly [string, string, boolean])[] = [
   ['a header without an end is refused unread', `01-${TRACE}-${SPAN}-01-${'x'.repeat(600)}`, false],
 ];
 test('traceparent', t => {
-  for (const [name, value, ok] of ROWS) t.equal(parseTraceparent(value) !== undefined, ok, name);
+  for (const [name, value, ok] of ROWS) {
+    const parsed = parseTraceparent(value);
+    t.equal(parsed !== undefined, ok, name);
+    t.equal(traceIdOf(value), parsed?.traceId, `${name}: the same without the rest`);
+  }
+  const later = '01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  for (const more of ['-x', '-', 'x', '-\n', '-\u2028'])
+    t.equal(traceIdOf(later + more), parseTraceparent(later + more)?.traceId, encodeURIComponent(more));
   t.equal(formatTraceparent({ traceId: TRACE, parentId: SPAN, sampled: false }), `00-${TRACE}-${SPAN}-00`);
   t.end();
 });

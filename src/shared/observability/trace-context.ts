@@ -22,6 +22,19 @@ export function parseTraceparent(value: string): TraceContext | undefined {
   return { traceId, parentId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
+/** The same rules, without captures: every line of an access log asks. */
+const VALID = /^(?!ff)[0-9a-f]{2}-(?!0{32}-)[0-9a-f]{32}-(?!0{16}-)[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/;
+const VERSION_00_LENGTH = 55;
+/** What `.` in a pattern does not stand for. */
+const LINE_END = /[\n\r\u2028\u2029]/;
+
+/** The trace a `traceparent` is of; undefined where `parseTraceparent` is. */
+export function traceIdOf(value: string): string | undefined {
+  if (value.length > MAX_LENGTH || !VALID.test(value)) return undefined;
+  if (value.length > VERSION_00_LENGTH && (value.startsWith('00') || LINE_END.test(value))) return undefined;
+  return value.slice(3, 35);
+}
+
 export function formatTraceparent(context: TraceContext): string {
   return `00-${context.traceId}-${context.parentId}-${context.sampled ? '01' : '00'}`;
 }

@@ -1,7 +1,7 @@
 import type { AccessLog, AccessValue } from '#shared/observability/access-log.ts';
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader } from '#shared/http/headers.ts';
-import { parseTraceparent } from '#shared/observability/trace-context.ts';
+import { traceIdOf } from '#shared/observability/trace-context.ts';
 import { type Service, type Workload, workloadIdentity } from '#shared/workload/workload.ts';
 import type { RequestPeers } from './request-metrics.ts';
 
@@ -88,10 +88,12 @@ function requestFields(line: RequestLine): AccessValue[] {
 }
 
 function milliseconds(ms: number): string {
-  return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)}ms`;
+  if (ms >= 10) return `${Math.round(ms)}ms`;
+  const tenths = Math.round(ms * 10);
+  return `${Math.floor(tenths / 10)}.${tenths % 10}ms`;
 }
 
 function traceId(request: RequestHead): string | undefined {
   const value = getHeader(request.headers, 'traceparent');
-  return value === undefined ? undefined : parseTraceparent(value)?.traceId;
+  return value === undefined ? undefined : traceIdOf(value);
 }

@@ -31,12 +31,25 @@ export interface RequestCells {
   readonly messages: { readonly requests: Cell; readonly responses: Cell } | undefined;
 }
 
+interface RequestEnd {
+  readonly grpc: boolean;
+  readonly status: number;
+  readonly flags: string;
+  readonly grpcStatus: string;
+}
+
+function isSame(end: RequestEnd, grpc: boolean, status: number, flags: string, grpcStatus: string): boolean {
+  return end.grpc === grpc && end.status === status && end.flags === flags && end.grpcStatus === grpcStatus;
+}
+
 /** The cells between one client, one service and one endpoint, by how requests ended. */
 export class PairCells {
   readonly #make: (protocol: string, status: number, flags: string, grpcStatus: string) => RequestCells;
   /** Plain HTTP without anything special: by status alone. */
   readonly #plain: (RequestCells | undefined)[] = [];
   readonly #others = new Map<string, RequestCells>();
+  /** Of `#others`, what was asked for last: mostly the next asks for the same. */
+  #last: { readonly end: RequestEnd; readonly cells: RequestCells } | undefined;
 
   constructor(make: (protocol: string, status: number, flags: string, grpcStatus: string) => RequestCells) {
     this.#make = make;
@@ -47,6 +60,14 @@ export class PairCells {
       const known = this.#plain[status];
       return known ?? (this.#plain[status] = this.#make('http', status, flags, ''));
     }
+    const last = this.#last;
+    if (last !== undefined && isSame(last.end, grpc, status, flags, grpcStatus)) return last.cells;
+    const cells = this.#other(grpc, status, flags, grpcStatus);
+    this.#last = { end: { grpc, status, flags, grpcStatus }, cells };
+    return cells;
+  }
+
+  #other(grpc: boolean, status: number, flags: string, grpcStatus: string): RequestCells {
     const bounded = boundedGrpcStatus(grpcStatus);
     const key = `${grpc}/${status}/${flags}/${bounded}`;
     let cells = this.#others.get(key);
