@@ -67,6 +67,8 @@ test('a node is closed while its ztunnel starts, and free when it is ready', asy
       query: { labelSelector: 'app.kubernetes.io/name=ztunnel' },
     },
   );
+  const nodes = api.requests.find(({ path }) => path === '/api/v1/nodes');
+  t.equal(nodes?.query?.['labelSelector'], undefined, 'every node, whatever its labels');
   t.same(patches, [
     ['/api/v1/nodes/n1', { metadata: { resourceVersion: '7' }, spec: { taints: [OTHER, OURS] } }],
   ]);

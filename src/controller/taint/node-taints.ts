@@ -72,8 +72,12 @@ class Running implements Term {
   }
 
   #nodeInformer(): Informer {
+    const { api, clock, logger, random } = this.#options;
     return new Informer({
-      ...this.#options,
+      api,
+      clock,
+      logger,
+      random,
       resource: NODES,
       onChange: ({ upserts, deletes }) => {
         for (const { name } of deletes) this.#nodes.delete(name);

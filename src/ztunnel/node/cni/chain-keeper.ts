@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, watch } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { removeAbandoned, stagedPath } from '#shared/config/staged-file.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { ClusterAccess, CniInstallConfig } from '../../config/node-agent-config.ts';
+import { isSameFile } from './same-file.ts';
 import { chained, PLUGIN_TYPE, type PluginEntry, unchained } from './conflist.ts';
 
 export interface ChainKeeperOptions {
@@ -163,7 +162,7 @@ export class ChainKeeper {
   async #installPlugin(): Promise<void> {
     const { plugin, binDir } = this.#options.config;
     const target = join(binDir, PLUGIN_TYPE);
-    if ((await digest(plugin)) === (await digest(target).catch(() => undefined))) return;
+    if (await isSameFile(plugin, target)) return;
     const staged = stagedPath(join(binDir, `.${PLUGIN_TYPE}`));
     await copyFile(plugin, staged);
     await chmod(staged, 0o755);
@@ -203,10 +202,4 @@ async function replaceFile(directory: string, name: string, text: string): Promi
   await writeFile(staged, text, { mode: 0o600 });
   await chmod(staged, mode & 0o777);
   await rename(staged, path);
-}
-
-async function digest(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
 }
