@@ -64,19 +64,15 @@ test('a node whose ztunnel is gone takes no pods until it has one again', { skip
   await eventually('no node is tainted', REPAIR_DEADLINE_MS, async () =>
     (await taintsOf(node)).includes(TAINT) ? 'it is' : true,
   );
-  let wasTainted = false;
-  const watching = new AbortController();
-  const watched = (async () => {
-    while (!watching.signal.aborted) wasTainted ||= (await taintsOf(node)).includes(TAINT);
-  })();
   await killZtunnel(node);
+  await eventually('the node is tainted', REPAIR_DEADLINE_MS, async () =>
+    (await taintsOf(node)).includes(TAINT) ? true : 'it is not',
+  );
   await kubectl(['rollout', 'status', '-n', MESH_NAMESPACE, 'daemonset/ztunnel', '--timeout=60s']);
   await eventually('the node is free again', REPAIR_DEADLINE_MS, async () =>
     (await taintsOf(node)).includes(TAINT) ? 'tainted' : true,
   );
-  watching.abort();
-  await watched;
-  t.ok(wasTainted, 'it was tainted meanwhile');
+  t.pass('it was closed meanwhile');
 });
 
 /** Pods one after the other with the same address: what gives addresses is told which one is next. */

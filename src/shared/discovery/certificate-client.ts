@@ -4,6 +4,7 @@ import {
   decodeCertificateResponse,
   encodeCertificateRequest,
 } from './certificate-message.ts';
+import { ConnectPatience } from './connect-patience.ts';
 import { callController, type ControllerEndpoint } from './controller-channel.ts';
 
 /** Asks the certificate authority to sign. */
@@ -20,11 +21,14 @@ const DEFAULT_DEADLINE_MS = 10_000;
 export function createCertificateClient(
   endpoint: ControllerEndpoint,
   deadlineMs = DEFAULT_DEADLINE_MS,
+  patience = new ConnectPatience(),
 ): CertificateClient {
   const method = {
     path: CREATE_CERTIFICATE_PATH,
     encode: encodeCertificateRequest,
     decode: decodeCertificateResponse,
   };
-  return { createCertificate: async request => callController(endpoint, method, request, deadlineMs) };
+  return {
+    createCertificate: async request => callController(endpoint, method, request, deadlineMs, patience),
+  };
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, createSecureContext } from 'node:tls';
 import { ChannelCredentials, Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { systemClock } from '../lifecycle/clock.ts';
+import { ConnectPatience } from './connect-patience.ts';
 import {
   type DeltaRequest,
   type DeltaResponse,
@@ -29,13 +30,16 @@ export const DELTA_ADS_PATH =
 
 /** A dead controller is noticed after one interval and one timeout. */
 const KEEPALIVE_INTERVAL_MS = 10_000;
-const KEEPALIVE_TIMEOUT_MS = 20_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 /** Only a name for the handshake: the certificate is checked against the address that was dialled. */
 const SERVER_NAME_FOR_ADDRESS = 'istiod.istio-system.svc';
 
 /** Delta discovery over gRPC. Each stream has a connection of its own, so that a reconnect takes new credentials. */
-export function createDeltaTransport(endpoint: ControllerEndpoint): DeltaTransport {
+export function createDeltaTransport(
+  endpoint: ControllerEndpoint,
+  patience = new ConnectPatience(),
+): DeltaTransport {
   return {
     address: endpoint.address,
     open(events) {
@@ -46,7 +50,7 @@ export function createDeltaTransport(endpoint: ControllerEndpoint): DeltaTranspo
         (bytes: Buffer) => ({ response: decodeDeltaResponse(bytes), bytes: bytes.length }),
         callMetadata(endpoint),
       );
-      return attach(call, client, events);
+      return attach(call, client, events, patience);
     },
   };
 }
@@ -66,9 +70,14 @@ export function callController<Q, R>(
   method: ControllerMethod<Q, R>,
   request: Q,
   deadlineMs: number,
+  patience: ConnectPatience,
 ): Promise<R> {
   return new Promise((resolve, reject) => {
     const client = openClient(endpoint);
+    giveUpLate(client, patience, reason => {
+      client.close();
+      reject(new Error(`${endpoint.address}: ${reason}`));
+    });
     const options = { deadline: systemClock.now() + deadlineMs };
     const metadata = callMetadata(endpoint);
     const { path, encode, decode } = method;
@@ -78,6 +87,20 @@ export function callController<Q, R>(
       else if (response === undefined) reject(new Error(`${endpoint.address}: empty answer`));
       else resolve(response);
     });
+  });
+}
+
+/** Tells that there is no connection after as long as it may take. Nothing is told once the client is closed. */
+function giveUpLate(client: Client, patience: ConnectPatience, onLate: (reason: string) => void): void {
+  const { ms } = patience;
+  const deadline = systemClock.now() + ms;
+  client.waitForReady(deadline, error => {
+    if (error === undefined) patience.succeeded();
+    // It is told of a channel that was closed, too.
+    else if (systemClock.now() >= deadline) {
+      patience.failed();
+      onLate(`not connected within ${ms} ms`);
+    }
   });
 }
 
@@ -123,6 +146,7 @@ function attach(
   call: ClientDuplexStream<DeltaRequest, SizedResponse>,
   client: Client,
   events: DeltaStreamEvents,
+  patience: ConnectPatience,
 ): DeltaStream {
   let open = true;
   const end = (reason: string | undefined): void => {
@@ -131,6 +155,10 @@ function attach(
     client.close();
     if (reason !== undefined) events.onEnd(reason);
   };
+  giveUpLate(client, patience, reason => {
+    end(reason);
+    call.cancel();
+  });
   call.on('data', (message: SizedResponse) => {
     if (open) events.onResponse(message.response, message.bytes);
   });
