@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { exec, kubectl, listObjects, startExec } from '../kubectl.ts';
-import { authorizationPolicy, inNamespace } from '../objects.ts';
-import { MESH_NAMESPACE, nameOf, type TestNamespace } from '../test-namespace.ts';
+import { eventually } from '../eventually.ts';
+import { kubectl, startExec } from '../kubectl.ts';
+import { authorizationPolicy, inNamespace, pod } from '../objects.ts';
+import type { TestNamespace } from '../test-namespace.ts';
 import { watchWire } from '../wire.ts';
 
 /** A request every 10 ms from within the pod, each told with the wall clock of this machine: all pods share it. */
@@ -89,22 +90,25 @@ export async function enrolEffect(ns: TestNamespace, node: string): Promise<Effe
   };
 }
 
-/** Resident memory of the process of this container, MiB, whether or not it shares the process ids of its node. */
-const RESIDENT = `
-const { readdirSync, readFileSync } = require('fs');
-const read = (pid, file) => { try { return readFileSync('/proc/' + pid + '/' + file, 'utf8'); } catch { return ''; } };
-const group = read('self', 'cgroup');
-const sizes = readdirSync('/proc').filter(pid => /^\\d+$/.test(pid) && pid !== String(process.pid) && read(pid, 'cgroup') === group)
-  .map(pid => Number(/^VmRSS:\\s+(\\d+)/m.exec(read(pid, 'status'))?.[1] ?? 0));
-console.log(Math.max(...sizes) / 1024);`;
+/** A request as soon as the program runs, again and again until one is answered. */
+const FIRST_REQUEST = `
+const { request } = require('http');
+const started = Date.now();
+(function next() {
+  const again = () => setTimeout(next, 2);
+  const r = request('http://server/', { timeout: 2000, agent: false }, a => { a.resume(); a.on('end', () => a.statusCode === 200 ? console.log(Date.now() - started) : again()); });
+  r.on('timeout', () => r.destroy(new Error('timeout'))); r.on('error', again); r.end();
+})();`;
+const FIRST_DEADLINE_MS = 30_000;
 
-/** MiB that each process of the mesh holds, by pod. */
-export async function memory(): Promise<ReadonlyMap<string, number>> {
-  const pods = await listObjects(MESH_NAMESPACE, 'pods', 'app.kubernetes.io/part-of=ambient-mesh');
-  const sizes = new Map<string, number>();
-  for (const name of pods.map(nameOf)) {
-    const { stdout } = await exec(MESH_NAMESPACE, name, ['node', '-e', RESIDENT]);
-    sizes.set(name, Number(stdout));
-  }
-  return sizes;
+/** Start of a new pod's program → its first answer, ms. */
+export async function firstRequestEffect(ns: TestNamespace, round: number): Promise<number> {
+  const name = `first-${round}`;
+  await ns.apply(pod(name, { command: ['node', '-e', FIRST_REQUEST], spec: { restartPolicy: 'Never' } }));
+  let text = '';
+  await eventually(`${name} has an answer`, FIRST_DEADLINE_MS, async () => {
+    text = await kubectl(['logs', '-n', ns.name, name]);
+    return text.trim() === '' ? 'not yet' : true;
+  });
+  return Number(text);
 }

@@ -6,13 +6,16 @@ import { kubectl } from '../kubectl.ts';
 import { loadReport } from '../load-report.ts';
 import { echoWorkload, pod, service } from '../objects.ts';
 import { makeNamespace, nodeNames, type TestNamespace } from '../test-namespace.ts';
-import { enrolEffect, memory, policyEffect } from './effect.ts';
+import { enrolEffect, policyEffect } from './effect.ts';
+import { memory, showMemory } from './memory.ts';
+import { benchScale } from './scale.ts';
 import { FIGURES, makeSide, type Measured, type SideName } from './side.ts';
 
 /**
  * The cluster of KUBECONFIG without a mesh, in it, and through a waypoint, in turn, as shares of no mesh.
  *
  *   npm run bench -- cluster [--rounds 3] [--seconds 5] [--no-waypoint]
+ *   npm run bench -- cluster --scale     memory, and time to effect, with 10, 500 and 2,000 workloads
  */
 const OUT = 'dist-image/bench-cluster.json';
 
@@ -25,8 +28,13 @@ export async function benchCluster(argv: readonly string[], log: (line: string) 
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '5' },
       waypoint: { type: 'boolean', default: true },
+      scale: { type: 'boolean', default: false },
     },
   });
+  if (values.scale) {
+    await benchScale(log);
+    return true;
+  }
   const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
   const gatewayApi = await ensureGatewayApi();
   await install();
@@ -147,8 +155,4 @@ async function rollingRestart(ns: TestNamespace, log: (line: string) => void): P
 
 function number(value: number): string {
   return value >= 1_000 ? `${(value / 1_000).toFixed(1)}k` : value.toFixed(value < 10 ? 2 : 1);
-}
-
-function showMemory(sizes: ReadonlyMap<string, number>): string {
-  return [...sizes].map(([name, mib]) => `${name} ${mib.toFixed(0)}`).join(', ');
 }
