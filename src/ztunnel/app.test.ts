@@ -40,14 +40,14 @@ function dedicated(
   });
 }
 
-/** One connection by SOCKS5 to the service, echoed and ended. */
-function roundTrip(text: string): Promise<string> {
+/** One connection by SOCKS5 to the service with VIP 10.96.0.`vip`, echoed and ended. */
+function roundTrip(text: string, vip = 1): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: clientIp, port: 15080, localAddress: clientIp });
     let received = Buffer.alloc(0);
     socket.on('data', (data: Buffer) => {
       received = Buffer.concat([received, data]);
-      if (received.length === 2) socket.write(Buffer.from([5, 1, 0, 1, 10, 96, 0, 1, 0, 80]));
+      if (received.length === 2) socket.write(Buffer.from([5, 1, 0, 1, 10, 96, 0, vip, 0, 80]));
       if (received.length === 12) socket.write(text);
       if (received.length === 12 + text.length) socket.end();
     });
@@ -156,6 +156,32 @@ test('SIGTERM: open connections may end, the process exits 0', async t => {
   await new Promise<void>(resolve => open.once('data', () => resolve()));
   open.end();
   t.equal(await a.exited, 0);
+});
+
+test('an endpoint that is known by name is resolved and reached', async t => {
+  const app = createServer((socket: Socket) => socket.pipe(socket));
+  await new Promise<void>(resolve => app.listen(0, '127.0.0.1', resolve));
+  const bound = app.address();
+  const appPort = typeof bound === 'object' && bound !== null ? bound.port : 0;
+  const outside = service('outside', { vip: '10.96.0.7', ports: [port(80, appPort)] });
+  const named = workload('outside-0', {
+    addresses: [],
+    hostname: 'localhost',
+    tunnelProtocol: 'none',
+    services: endpointOf(outside),
+  });
+  const state = stateDirectory({ workloads: [client, named], services: [outside] });
+  const z = dedicated('client', clientIp, state.path);
+  t.teardown(async () => {
+    await z.kill();
+    await new Promise<void>(resolve => app.close(() => resolve()));
+    state.remove();
+  });
+  await z.says(/\tready\b/);
+  let dump: unknown;
+  for (let i = 0; i < 100 && !/"127\.0\.0\.1"/.test(JSON.stringify(dump)); i++)
+    dump = await z.admin('/config_dump');
+  t.equal(await roundTrip('by name', 7), 'by name');
 });
 
 test('a file instead of a controller, with a policy in it', async t => {

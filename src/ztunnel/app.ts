@@ -1,6 +1,8 @@
 import type { Address } from '#shared/config/address.ts';
 import { removeAbandoned } from '#shared/config/staged-file.ts';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
+import { systemLookup } from '#shared/dns/host-lookup.ts';
+import { NamedEndpoints } from '#shared/dns/named-endpoints.ts';
 import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
 import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
@@ -13,7 +15,7 @@ import { createProcessLogger, type Logger, LogLevels } from '#shared/observabili
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
-import { EMPTY_DELTA } from '#shared/workload/mesh-view.ts';
+import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
@@ -167,6 +169,14 @@ class App {
   }
 
   async #createDiscovery(manager: CertificateManager, stateKnown: () => void): Promise<DiscoverySource> {
+    const named = new NamedEndpoints({
+      lookup: systemLookup(),
+      clock: systemClock,
+      random: Math.random,
+      logger: this.logger.child('dns'),
+      onDelta: delta => this.#apply(delta),
+    });
+    this.#stops.push(() => Promise.resolve(named.close()));
     const discovery = await createDiscovery({
       config: this.#config,
       clock: systemClock,
@@ -175,8 +185,7 @@ class App {
       metrics: createDiscoveryMetrics(this.#metrics),
       listener: {
         onDelta: delta => {
-          this.#store.apply(delta);
-          this.#workers.sendDelta(delta);
+          this.#apply(named.apply(delta));
           // Restored from the disk, or come from the controller: either serves.
           if (delta !== EMPTY_DELTA) stateKnown();
         },
@@ -186,6 +195,11 @@ class App {
     });
     this.#stops.push(() => discovery.stop());
     return discovery;
+  }
+
+  #apply(delta: MeshDelta): void {
+    this.#store.apply(delta);
+    this.#workers.sendDelta(delta);
   }
 
   #createEnrolment(manager: CertificateManager): PodEnrolment {

@@ -99,6 +99,7 @@ function sliceWorkload(objects: MeshObjects, slice: SliceSpec, endpoint: SliceEn
     namespace,
     labels: {},
     addresses: [endpoint.address],
+    hostname: '',
     node: endpoint.node,
     serviceAccount: 'default',
     hostNetwork: false,

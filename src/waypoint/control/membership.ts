@@ -1,6 +1,8 @@
 import { trustBundleReader } from '#shared/discovery/controller-credentials.ts';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import type { DiscoveryStatus } from '#shared/discovery/discovery-source.ts';
+import { systemLookup } from '#shared/dns/host-lookup.ts';
+import { NamedEndpoints } from '#shared/dns/named-endpoints.ts';
 import type { TlsMaterial } from '#shared/engine/engine.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
 import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
@@ -64,6 +66,14 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     fetch: documentFetcher(config.jwksRoots === undefined ? undefined : trustBundleReader(config.jwksRoots)),
     publish: options.onKeys,
   });
+  const random = Math.random;
+  const named = new NamedEndpoints({
+    lookup: systemLookup(),
+    clock,
+    random,
+    logger: logger.child('dns'),
+    onDelta,
+  });
   const discovery = createDiscovery({
     config,
     controller,
@@ -73,7 +83,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     metrics: createDiscoveryMetrics(metrics),
     listener: {
       onDelta(delta) {
-        onDelta(delta);
+        onDelta(named.apply(delta));
         keys.onDelta(delta);
       },
       onCredential: (name, credential) => options.onCredential({ kind: 'credential', name, credential }),
@@ -90,6 +100,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     updateMetrics: () => updateCertificates(certificates.gauges()),
     async stop() {
       keys.stop();
+      named.close();
       await discovery.stop();
       certificates.close();
     },

@@ -26,7 +26,7 @@ export function toWorkload(spec: WorkloadSpec, context: WorkloadContext): Worklo
     name: spec.name,
     namespace,
     addresses: spec.addresses,
-    hostname: '',
+    hostname: spec.hostname,
     network: spec.network || cluster.network,
     tunnelProtocol: spec.tunnelProtocol,
     trustDomain: cluster.trustDomain,

@@ -25,6 +25,7 @@ export function readPod(pod: KubeObject, cluster: Cluster): Translated<WorkloadS
     namespace,
     labels,
     addresses,
+    hostname: '',
     node: textAt(spec, 'nodeName') ?? '',
     serviceAccount: textAt(spec, 'serviceAccountName') ?? 'default',
     hostNetwork,

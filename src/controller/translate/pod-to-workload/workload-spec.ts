@@ -11,6 +11,8 @@ export interface WorkloadSpec {
   readonly labels: Readonly<Record<string, string>>;
   /** Canonical text. */
   readonly addresses: readonly string[];
+  /** Where there is no address: a name that proxies resolve. Empty otherwise. */
+  readonly hostname: string;
   readonly node: string;
   readonly serviceAccount: string;
   readonly hostNetwork: boolean;

@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster.ts';
 import type { Fields } from '../decode.ts';
 import { tunnel } from '../pod-to-workload/pod.ts';
 import type { WorkloadSpec } from '../pod-to-workload/workload-spec.ts';
+import { HOST_NAME } from './host-name.ts';
 
 export interface EndpointContext {
   /** The ServiceEntry. */
@@ -27,6 +28,9 @@ export function readEndpoint(
   const ip = canonicalIp(address);
   if (ip === undefined && address !== '' && !named)
     fields.reject('address', 'is no IP address', 'use an address, or resolution DNS for a name');
+  const hostname = ip === undefined ? address.toLowerCase() : '';
+  if (named && hostname !== '' && !HOST_NAME.test(hostname))
+    fields.reject('address', 'is neither an IP address nor a host name', 'write such as api.example.com');
   const labels = Object.fromEntries(fields.stringMap('labels'));
   const namedPorts = new Map<string, number>();
   fields.object('ports', ports => {
@@ -41,6 +45,7 @@ export function readEndpoint(
     namespace,
     labels,
     addresses: ip === undefined ? [] : [ip],
+    hostname,
     node: '',
     serviceAccount: fields.string('serviceAccount') || 'default',
     hostNetwork: false,

@@ -49,6 +49,12 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /no IP address/,
   ],
   [
+    'an endpoint by DNS that is no name',
+    entry({ resolution: 'DNS', endpoints: [{ address: 'a b' }] }),
+    'spec.endpoints[0].address',
+    /neither an IP address nor a host name/,
+  ],
+  [
     'endpoints of two kinds',
     entry({ workloadSelector: { labels: { app: 'a' } } }),
     'spec.workloadSelector',
@@ -77,12 +83,6 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     entry({ addresses: ['10.0.0.0/8'] }),
     'spec.addresses',
     /a range, which is not supported/,
-  ],
-  [
-    'endpoints by name',
-    entry({ resolution: 'DNS', endpoints: [{ address: 'a.example.com' }] }),
-    'spec.resolution',
-    /not resolved yet/,
   ],
   ['an export to some namespaces', entry({ exportTo: ['bank'] }), 'spec.exportTo', /known in all/],
 ];

@@ -9,6 +9,7 @@ import { readExportTo } from '../export-to.ts';
 import type { WorkloadSpec } from '../pod-to-workload/workload-spec.ts';
 import type { ServiceSpec, ServiceSpecPort } from '../service/service-spec.ts';
 import { type EndpointContext, readEndpoint } from './endpoint.ts';
+import { HOST_NAME } from './host-name.ts';
 
 /** Names outside the cluster, or made up, that are services of the mesh. */
 export interface ServiceEntryTranslation {
@@ -79,15 +80,13 @@ function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): S
   };
 }
 
-const HOST = /^(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
-
 function readHosts(spec: Fields): readonly string[] {
   const hosts = spec.strings('hosts').map(host => host.toLowerCase());
   if (hosts.length === 0) spec.reject('hosts', 'is required', 'name the hosts');
   for (const host of hosts) {
     if (host.includes('*'))
       spec.reject('hosts', `"${host}" is a wildcard, which is not supported`, 'name each host');
-    else if (!HOST.test(host))
+    else if (!HOST_NAME.test(host))
       spec.reject('hosts', `"${host}" is no host name`, 'write such as api.example.com');
   }
   return [...new Set(hosts)];
@@ -116,13 +115,6 @@ function checkEndpoints(
     spec.reject('resolution', 'NONE has no endpoints', 'use STATIC or DNS, or remove the endpoints');
   if (resolution === 'STATIC' && selector.size === 0 && workloads.length === 0)
     spec.ignore('endpoints', 'is empty: there is nobody to answer', 'add endpoints or a workloadSelector');
-  if (workloads.some(workload => workload?.addresses.length === 0)) {
-    spec.ignore(
-      'resolution',
-      'names of endpoints are not resolved yet: those without an address take no traffic',
-      'write endpoints with addresses, with resolution STATIC',
-    );
-  }
 }
 
 function readPort(fields: Fields): ServiceSpecPort {
@@ -144,6 +136,7 @@ function hostEndpoint(host: string, { cluster, object }: EndpointContext): Workl
     namespace,
     labels: {},
     addresses: [],
+    hostname: host,
     node: '',
     serviceAccount: 'default',
     hostNetwork: false,

@@ -45,6 +45,7 @@ function readEntry(object: KubeObject, fields: Fields, cluster: Cluster): Worklo
     namespace,
     labels,
     addresses: ip === undefined ? [] : [ip],
+    hostname: '',
     node: '',
     serviceAccount: fields.string('serviceAccount') || 'default',
     hostNetwork: false,
