@@ -9,7 +9,7 @@ import type { OurOptions } from './suite.ts';
 import type { Namespace, Topology } from './topology.ts';
 
 const PROTO = fileURLToPath(new URL('../../src/shared/discovery/proto', import.meta.url));
-const READY_TRIES = 200;
+const READY_TRIES = 600;
 
 /**
  * The real ztunnel as it is shipped, one process for each end, each with one pod that it captures in the kernel. What a

@@ -1,8 +1,12 @@
-/** The client's end: `node client.ts IP PORT BYTES CONNECTIONS`. Prints one line of JSON at the end. */
+/**
+ * The client's end: `node client.ts IP PORT BYTES CONNECTIONS`. Prints one line of JSON at the end, and meanwhile how much has been
+ * checked (`checked BYTES`).
+ */
 import { connect } from 'node:net';
 import { exchange } from './exchange.ts';
 import { encodePlan, ENDINGS, type Plan } from './protocol.ts';
 
+const PROGRESS_MS = 5_000;
 const MAX_CONNECTION_BYTES = 32 * 1024 * 1024;
 
 const [ip = '127.0.0.1', port = '0', bytes = '0', connections = '1'] = process.argv.slice(2);
@@ -40,5 +44,7 @@ async function worker(): Promise<void> {
   while (verified < Number(bytes) && faults.length < 10) await play(newPlan());
 }
 
+const progress = setInterval(() => process.stdout.write(`checked ${verified}\n`), PROGRESS_MS);
 await Promise.all(Array.from({ length: Number(connections) }, worker));
+clearInterval(progress);
 process.stdout.write(`${JSON.stringify({ verified, counts, faults })}\n`);

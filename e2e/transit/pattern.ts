@@ -2,22 +2,26 @@ import { createHash } from 'node:crypto';
 
 /** A prime length, so that no record, frame or buffer size divides it: bytes that moved by one of those are found out. */
 const LENGTH = 1_048_573;
+/** The same at both ends. Making it costs more than sending it, so it is made once. */
+const BLOCK = randomLooking();
+/** Prime as well: streams begin far apart in the block, and no two of a run at one place. */
+const STRIDE = 399_989;
 
-/** Endless bytes that both ends know: each tells, with its neighbours, the place it has in its stream. */
+/**
+ * Endless bytes that both ends know: each tells, with its neighbours, the place it has in its stream, and streams begin at places of
+ * their own, so that bytes of another one are found out too.
+ */
 export class Pattern {
-  readonly #block: Buffer;
+  readonly #start: number;
 
   constructor(seed: number) {
-    const parts: Buffer[] = [];
-    for (let i = 0, bytes = 0; bytes < LENGTH; i++, bytes += 64)
-      parts.push(createHash('sha512').update(`${seed}:${i}`).digest());
-    this.#block = Buffer.concat(parts).subarray(0, LENGTH);
+    this.#start = (seed * STRIDE) % LENGTH;
   }
 
   /** Up to `wanted` bytes from `at` on; fewer where the block ends. */
   from(at: number, wanted: number): Buffer {
-    const start = at % LENGTH;
-    return this.#block.subarray(start, Math.min(LENGTH, start + wanted));
+    const start = (this.#start + at) % LENGTH;
+    return BLOCK.subarray(start, Math.min(LENGTH, start + wanted));
   }
 
   /** Whether `bytes` are what stands at `at`. */
@@ -29,4 +33,11 @@ export class Pattern {
     }
     return true;
   }
+}
+
+function randomLooking(): Buffer {
+  const parts: Buffer[] = [];
+  for (let i = 0, bytes = 0; bytes < LENGTH; i++, bytes += 64)
+    parts.push(createHash('sha512').update(`transit:${i}`).digest());
+  return Buffer.concat(parts).subarray(0, LENGTH);
 }
