@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../lifecycle/cancellation.ts';
 import type { ByteChannel, SocketEndpoint } from './channel.ts';
 
 /**
@@ -11,7 +12,7 @@ export interface Engine {
   listen(target: ListenTarget, onAccept: (channel: TcpChannel) => void): Promise<Listener>;
 
   /** Rejects with a `ChannelError` (`connect_refused`, `connect_timeout`, `unreachable`, `aborted`). */
-  connect(target: ConnectTarget, signal?: AbortSignal): Promise<TcpChannel>;
+  connect(target: ConnectTarget, signal?: CancelSignal): Promise<TcpChannel>;
 
   /**
    * TLS over an accepted channel. Nothing of the peer is trusted before the promise resolves: the chain is verified

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../lifecycle/cancellation.ts';
 import type { ByteChannel, SocketEndpoint } from '../engine/channel.ts';
 import type { ConnectRequest } from './connect-request.ts';
 
@@ -16,7 +17,7 @@ export interface InboundConnect {
   readonly local: SocketEndpoint;
   readonly remote: SocketEndpoint;
   /** Aborts when the client gives up before the answer: stop dialling then. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
   /** Answers 200. The channel ends as the tunnel does: half-close is END_STREAM, abort is RST_STREAM. */
   accept(): ByteChannel;
   /** Answers with the status. `reason` is for the log of this side; it is not sent to the peer. */

@@ -1,3 +1,4 @@
+import { Cancellation, type CancelSignal } from '../lifecycle/cancellation.ts';
 import type { ByteChannel, SocketEndpoint } from '../engine/channel.ts';
 import type { SecureChannel } from '../engine/engine.ts';
 import { ErrorCode } from '../http2/error-code.ts';
@@ -19,7 +20,7 @@ export class PendingConnect implements InboundConnect {
   readonly #stream: Http2Stream;
   #isAnswered = false;
   #isGone = false;
-  #controller: AbortController | undefined;
+  #cancellation: Cancellation | undefined;
 
   constructor(stream: Http2Stream, request: ConnectRequest, channel: SecureChannel, peerIdentity: string) {
     this.request = request;
@@ -32,10 +33,10 @@ export class PendingConnect implements InboundConnect {
   }
 
   /** Made on demand: most requests are answered in the turn they arrive. */
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#isGone) this.#controller.abort();
-    return this.#controller.signal;
+  get signal(): CancelSignal {
+    this.#cancellation ??= new Cancellation();
+    if (this.#isGone) this.#cancellation.cancel();
+    return this.#cancellation;
   }
 
   accept(): ByteChannel {
@@ -57,7 +58,7 @@ export class PendingConnect implements InboundConnect {
 
   #onGone(): void {
     this.#isGone = true;
-    if (!this.#isAnswered) this.#controller?.abort();
+    if (!this.#isAnswered) this.#cancellation?.cancel();
   }
 }
 

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../lifecycle/cancellation.ts';
 import { createHash, randomBytes } from 'node:crypto';
 import { type Test, test } from 'tap';
 import { type ByteChannel, ChannelError } from '../engine/channel.ts';
@@ -225,12 +226,12 @@ test('a caller waits no longer than its deadline, and can give up', async t => {
 
 test('a caller gives up a tunnel that is not answered', async t => {
   const made = await mesh(t);
-  const arrived = Promise.withResolvers<AbortSignal>();
+  const arrived = Promise.withResolvers<CancelSignal>();
   made.onConnect = connect => arrived.resolve(connect.signal);
   const controller = new AbortController();
   const tunnel = made.pool.connect(made.target, controller.signal);
   const signal = await arrived.promise;
-  const aborted = new Promise(resolve => signal.addEventListener('abort', resolve));
+  const aborted = new Promise<void>(resolve => signal.addEventListener('abort', resolve, { once: true }));
   controller.abort();
   await t.rejects(tunnel, { code: 'aborted' });
   await aborted;

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '#shared/lifecycle/cancellation.ts';
 import { ChannelError, type SocketEndpoint } from '#shared/engine/channel.ts';
 import type { Engine, TcpChannel } from '#shared/engine/engine.ts';
 import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
@@ -7,9 +8,9 @@ import { isIpv6, isLoopback } from '#shared/workload/ip.ts';
 /** Makes the TCP connections of one local workload. Rejects with `ChannelError`. */
 export interface Dialer {
   /** To another proxy, or outside the mesh. */
-  dial(remote: SocketEndpoint, signal?: AbortSignal): Promise<TcpChannel>;
+  dial(remote: SocketEndpoint, signal?: CancelSignal): Promise<TcpChannel>;
   /** To the workload's own application, which sees `sourceIp` as its client where that can be done. */
-  dialApplication(target: SocketEndpoint, sourceIp: string, signal?: AbortSignal): Promise<TcpChannel>;
+  dialApplication(target: SocketEndpoint, sourceIp: string, signal?: CancelSignal): Promise<TcpChannel>;
 }
 
 export interface DialerOptions {
@@ -26,7 +27,7 @@ export function netnsDialer(options: DialerOptions & { netnsFd: number; original
   const connect = (
     remote: SocketEndpoint,
     source: SocketEndpoint | undefined,
-    signal: AbortSignal | undefined,
+    signal: CancelSignal | undefined,
   ): Promise<TcpChannel> => {
     try {
       const fd = openOutgoingSocket({ netnsFd, remoteIp: remote.ip, source });
@@ -53,7 +54,7 @@ export function plainDialer(
   options: DialerOptions & { localIps: readonly string[]; originalSource: boolean },
 ): Dialer {
   const { engine, connectTimeoutMs: timeoutMs, localIps, originalSource } = options;
-  const dial = (remote: SocketEndpoint, signal: AbortSignal | undefined, sourceIp?: string) => {
+  const dial = (remote: SocketEndpoint, signal: CancelSignal | undefined, sourceIp?: string) => {
     const ip =
       sourceIp ?? localIps.find(own => isIpv6(own) === isIpv6(remote.ip) && canReach(own, remote.ip));
     const target = { remote, timeoutMs };

@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../lifecycle/cancellation.ts';
 import type { Timer } from '../../lifecycle/clock.ts';
 import { errnoNow, Errno } from '../../native/errno.ts';
 import { bindSocket, openTcpSocket } from '../../native/socket.ts';
@@ -18,7 +19,7 @@ import { TcpTransport } from './transport.ts';
 export function connectTcp(
   target: ConnectTarget,
   thread: NativeThread,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<TcpChannel> {
   return new Promise((resolve, reject) => {
     new ConnectAttempt(target, thread, signal, resolve, reject).begin();
@@ -28,7 +29,7 @@ export function connectTcp(
 class ConnectAttempt implements Pollable {
   readonly #target: ConnectTarget;
   readonly #thread: NativeThread;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: CancelSignal | undefined;
   readonly #resolve: (channel: TcpChannel) => void;
   readonly #reject: (error: ChannelError) => void;
   #fd: number;
@@ -38,7 +39,7 @@ class ConnectAttempt implements Pollable {
   constructor(
     target: ConnectTarget,
     thread: NativeThread,
-    signal: AbortSignal | undefined,
+    signal: CancelSignal | undefined,
     resolve: (channel: TcpChannel) => void,
     reject: (error: ChannelError) => void,
   ) {

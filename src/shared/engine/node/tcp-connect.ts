@@ -1,3 +1,4 @@
+import type { CancelSignal } from '../../lifecycle/cancellation.ts';
 import { Socket } from 'node:net';
 import type { Clock } from '../../lifecycle/clock.ts';
 import { ChannelError } from '../channel.ts';
@@ -13,7 +14,7 @@ export function connectTcp(
   target: ConnectTarget,
   clock: Clock,
   context: ChannelContext,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
 ): Promise<TcpChannel> {
   return new Promise((resolve, reject) => {
     let channel: NodeTcpChannel | undefined;
