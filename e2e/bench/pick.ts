@@ -81,7 +81,10 @@ function report(name: string, { ns, collections: gc }: Cost, madeMs = 0): void {
 
 console.log(`${''.padEnd(28)}${['    ns', 'gc/1e6', ' ms made'].join('  ')}`);
 const [first] = endpoints(1);
-report('nothing but the loop', await measure({ endpoints: [], pick: () => first }));
+report(
+  'nothing but the loop',
+  await measure({ endpoints: [], pick: () => first, pickElsewhere: () => first }),
+);
 for (const count of [10, 1_000, 10_000]) {
   const list = endpoints(count);
   for (const balancer of BALANCERS) {

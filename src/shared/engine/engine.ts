@@ -55,6 +55,15 @@ export interface ConnectTarget {
   /** A socket made beforehand (mark, source address, network namespace set); the engine owns it from here on. */
   readonly fd?: number;
   readonly local?: SocketEndpoint;
+  /** In place of the engine's. */
+  readonly keepalive?: Keepalive | undefined;
+}
+
+/** tcp(7). Undefined: the engine's, 180 s, every 180 s, 9 probes. */
+export interface Keepalive {
+  readonly idleSeconds: number | undefined;
+  readonly intervalSeconds: number | undefined;
+  readonly probes: number | undefined;
 }
 
 export interface Listener {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { test } from 'tap';
 import { systemClock } from '../lifecycle/clock.ts';
-import { openTcpSocket, socketFamily } from '../native/socket.ts';
+import { getIntOption, openTcpSocket, socketFamily } from '../native/socket.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { ChannelRecorder, tcpPair } from '../testing/loopback.ts';
 import type { ChannelError } from './channel.ts';
@@ -157,4 +157,29 @@ test('who has connected before a listener closes is accepted', {
     (await Promise.all(ends)).every(error => error === undefined),
     'none was reset',
   );
+});
+
+test('keepalive is as the target says, and as ambient peers have it otherwise', async t => {
+  const listener = await engine.listen({ ip: '127.0.0.1', port: 0 }, accepted => {
+    const recorder = new ChannelRecorder(accepted);
+    void recorder.until(() => recorder.ended).then(() => accepted.end());
+  });
+  const rows = [
+    [undefined, [180, 180, 9]],
+    [{ idleSeconds: 30, intervalSeconds: 5, probes: 3 }, [30, 5, 3]],
+    [{ idleSeconds: 30, intervalSeconds: undefined, probes: undefined }, [30, 180, 9]],
+  ] as const;
+  for (const [keepalive, expected] of rows) {
+    const channel = await engine.connect({ remote: listener.address, timeoutMs: 5_000, keepalive });
+    const options = ['tcpKeepIdle', 'tcpKeepInterval', 'tcpKeepCount'] as const;
+    t.same(
+      options.map(name => getIntOption(channel.fd, name)),
+      expected,
+      JSON.stringify(keepalive),
+    );
+    const recorder = new ChannelRecorder(channel);
+    channel.end();
+    await recorder.close();
+  }
+  await listener.close();
 });

@@ -327,6 +327,26 @@ test('a connection lost before a response is told from one lost within', t => {
   t.end();
 });
 
+test('what was closed before anything of the request left may be sent again, whatever it is', t => {
+  const c = client();
+  c.server.end();
+  const exchange = c.request(POST, false);
+  exchange.sendBody(Buffer.from('body'));
+  exchange.endBody();
+  // The end of the server was there first.
+  c.connection.onEnd();
+  t.ok(c.events.includes('abort refused_before_sending'), c.events.join('; '));
+  const other = client();
+  const half = other.request(POST, false);
+  other.flush();
+  half.sendBody(Buffer.from('body'));
+  other.connection.onEnd();
+  t.ok(other.events.includes('abort connection_closed'), 'the head has left, the body has not');
+  c.clock.advance(6_000);
+  other.clock.advance(6_000);
+  t.end();
+});
+
 test('a body without length ends with the connection', t => {
   const c = client();
   c.request(GET);

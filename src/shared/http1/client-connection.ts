@@ -34,7 +34,7 @@ export interface Http1ClientHandler {
  *
  * What the sink's `onAbort` says of a connection that is lost: `connection_closed` when not one byte of a response had
  * arrived (a request on a reused connection that was closed meanwhile ends so: safe to repeat if idempotent), `reset` when
- * the response had begun. `refused_before_sending` is thrown by `request` alone, when nothing was sent.
+ * the response had begun, `refused_before_sending` when not one byte of the request had left. `request` throws that as well.
  */
 export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwner, Timed {
   deadlineAt = Number.POSITIVE_INFINITY;
@@ -51,6 +51,8 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
   #sinkBlocked = false;
   #interim = 0;
   #requests = 0;
+  /** What the channel holds while all of the request is in it; 0 once some of it has left. */
+  #unsentBytes = 0;
   #closeReported = false;
 
   constructor(
@@ -100,7 +102,9 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
     this.#interim = 0;
     this.#phase = 'head';
     this.#parser.reset();
+    this.#unsentBytes = this.#channel.bufferedBytes + bytes.length;
     this.#channel.write(bytes);
+    this.#checkUnsent();
     return exchange;
   }
 
@@ -247,9 +251,24 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
 
   sendBody(exchange: Http1ClientExchange, slice: Uint8Array): boolean {
     if (exchange.requestEnded) return true;
-    if (this.#encoder.fits(slice.length)) return this.#encoder.write(this.#channel, slice);
+    if (this.#encoder.fits(slice.length)) return this.#write(slice);
     this.#fail(new ExchangeError('protocol_error', 'request body longer than its Content-Length'));
     return true;
+  }
+
+  #write(slice: Uint8Array): boolean {
+    if (this.#unsentBytes === 0) return this.#encoder.write(this.#channel, slice);
+    this.#checkUnsent();
+    if (this.#unsentBytes > 0) this.#unsentBytes += slice.length;
+    const mayGoOn = this.#encoder.write(this.#channel, slice);
+    this.#checkUnsent();
+    return mayGoOn;
+  }
+
+  /** Nothing has left as long as the channel holds at least what was put into it. */
+  #checkUnsent(): void {
+    const held = this.#channel.bufferedBytes;
+    this.#unsentBytes = this.#unsentBytes > 0 && held >= this.#unsentBytes ? held : 0;
   }
 
   endBody(exchange: Http1ClientExchange, trailers: readonly string[] | undefined): void {
@@ -306,6 +325,11 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
 
   #lostExchange(exchange: Http1ClientExchange | undefined, cause: ChannelError | undefined): ExchangeError {
     const begun = exchange?.responseStarted === true || !this.#parser.idle;
+    this.#checkUnsent();
+    if (!begun && this.#unsentBytes > 0)
+      return new ExchangeError('refused_before_sending', 'upstream closed before the request left', {
+        cause,
+      });
     return begun
       ? new ExchangeError('reset', 'upstream closed in the middle of a response', { cause })
       : new ExchangeError('connection_closed', 'upstream closed before a response', { cause });

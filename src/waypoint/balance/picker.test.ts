@@ -223,3 +223,18 @@ test('the same random numbers make the same choices', t => {
   }
   t.end();
 });
+
+test('a retry that may leave the locality does, to the nearest level that has not been tried', t => {
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(name => endpoint(name));
+  if (a === undefined || b === undefined || c === undefined || d === undefined)
+    throw new Error('unreachable');
+  const picker = pickerOf([[a, b], [c], [d]], undefined);
+  t.equal(picker.pickElsewhere(0, [a]), c, 'although b is as near as a');
+  t.equal(picker.pickElsewhere(0, [a, c]), d);
+  t.equal(picker.pickElsewhere(0, [a, c, d]), b, 'every level has been tried: the rest of the nearest');
+  c.load.setOut(true);
+  t.equal(picker.pickElsewhere(0, [a]), d, 'one whose endpoints are out is passed over');
+  t.equal(pickerOf([[a]], undefined).pickElsewhere(0, [a]), a, 'there is no other');
+  t.equal(pickerOf([], undefined).pickElsewhere(0, []), undefined);
+  t.end();
+});

@@ -20,6 +20,8 @@ export interface Picker {
    * @returns undefined when there is no endpoint that may be used
    */
   pick(random: number, tried: readonly BalancedEndpoint[], hash?: number): BalancedEndpoint | undefined;
+  /** As `pick`, of a level of locality none of whose endpoints has been tried, where there is one. For retries: it looks at all. */
+  pickElsewhere(random: number, tried: readonly BalancedEndpoint[]): BalancedEndpoint | undefined;
 }
 
 export interface PickerOptions {
@@ -37,7 +39,7 @@ export function makePicker(levels: Levels<BalancedEndpoint>, options: PickerOpti
   return levels.length === 0 ? NOTHING_TO_PICK : new LevelPicker(levels, options);
 }
 
-const NOTHING_TO_PICK: Picker = { endpoints: [], pick: () => undefined };
+const NOTHING_TO_PICK: Picker = { endpoints: [], pick: () => undefined, pickElsewhere: () => undefined };
 const NONE_TRIED: readonly BalancedEndpoint[] = [];
 
 interface Part {
@@ -85,6 +87,19 @@ class LevelPicker implements Picker {
       if (other !== undefined) return other;
     }
     return tried.length === 0 ? undefined : this.pick(random, NONE_TRIED, hash);
+  }
+
+  pickElsewhere(random: number, tried: readonly BalancedEndpoint[]): BalancedEndpoint | undefined {
+    if (this.#stale) this.#weigh();
+    for (let level = 0; level + 1 < this.#firstPart.length; level++) {
+      const parts = this.#parts.slice(this.#firstPart[level], this.#firstPart[level + 1]);
+      if (parts.some(({ group }) => tried.some(endpoint => group.endpoints.includes(endpoint)))) continue;
+      for (const { group } of parts) {
+        const found = group.pick(random, tried, NO_HASH, this.#panic);
+        if (found !== undefined) return found;
+      }
+    }
+    return this.pick(random, tried);
   }
 
   #partAt(draw: number): number {

@@ -2,6 +2,7 @@ import { evaluate } from '#shared/authz/evaluate.ts';
 import { reportDryRun } from '#shared/authz/report-dry-run.ts';
 import { type ByteChannel, ChannelError } from '#shared/engine/channel.ts';
 import { type BidirectionalCopy, copyBidirectional, type CopyResult } from '#shared/engine/copy.ts';
+import type { Timer } from '#shared/lifecycle/clock.ts';
 import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
 import {
   RESPONSE_FLAGS,
@@ -11,6 +12,7 @@ import {
 } from '#shared/observability/response-flags.ts';
 import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
 import type { RoutedStream } from '#shared/route/match-stream.ts';
+import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { workloadIdentity } from '#shared/workload/workload.ts';
 import { NO_HASH } from '../balance/choice.ts';
@@ -35,6 +37,8 @@ interface LiveConnection {
   countedReceived: number;
   countedSent: number;
   denied: ChannelError | undefined;
+  /** When it has lasted long enough. */
+  limit: Timer | undefined;
 }
 
 /** What is left of a connection to be told. */
@@ -106,12 +110,14 @@ export class TcpProxy {
     try {
       const target = chooseStream(live.downstream, stream);
       if (!target.ok) throw new UnroutedError(target.failure, target.reason);
-      const { upstream, endpoint } = await this.#connect(live.downstream, target);
+      const { upstream, endpoint, policy } = await this.#connect(live.downstream, target);
       if (live.denied !== undefined) {
         upstream.abort(live.denied);
         throw live.denied;
       }
-      this.#join(channel, upstream, live, endpoint, target.idleTimeoutMs);
+      const idleTimeoutMs = target.idleTimeoutMs > 0 ? target.idleTimeoutMs : (policy.tcpIdleTimeoutMs ?? 0);
+      this.#join(channel, upstream, live, endpoint, idleTimeoutMs);
+      this.#limit(live, policy.maxConnectionDurationMs ?? 0);
     } catch (error) {
       this.#ended(live);
       const cause = error instanceof ChannelError ? error : new ChannelError('unreachable', String(error));
@@ -155,7 +161,15 @@ export class TcpProxy {
     });
   }
 
+  /** However busy it is, a connection lasts no longer. 0 is no limit. */
+  #limit(live: LiveConnection, durationMs: number): void {
+    if (durationMs === 0 || !this.#live.has(live)) return;
+    const reason = new ChannelError('timeout', `maxConnectionDuration of ${durationMs} ms is over`);
+    live.limit = this.#env.clock.setTimer(durationMs, () => live.copy?.abort(reason));
+  }
+
   #ended(live: LiveConnection): void {
+    live.limit?.cancel();
     this.#live.delete(live);
     this.#env.inFlight.leave();
   }
@@ -163,11 +177,11 @@ export class TcpProxy {
   async #connect(
     downstream: Downstream,
     { port, subset, target }: Extract<StreamTarget, { ok: true }>,
-  ): Promise<{ upstream: ByteChannel; endpoint: BalancedEndpoint }> {
+  ): Promise<{ upstream: ByteChannel; endpoint: BalancedEndpoint; policy: TrafficPolicy }> {
     const { env } = downstream;
     const tried: BalancedEndpoint[] = [];
     for (;;) {
-      const { connection, hash, picker } = target.upstream(port, subset);
+      const { connection, hash, picker, policy } = target.upstream(port, subset);
       const by = hash.some(source => source.kind === 'source_ip')
         ? hashText(downstream.authz.sourceIp)
         : NO_HASH;
@@ -179,7 +193,7 @@ export class TcpProxy {
         const upstream = await env.pools.connect(endpoint, connection);
         // Of a connection nothing more is seen: that it could be made is its success.
         health?.onStatus(200);
-        return { upstream, endpoint };
+        return { upstream, endpoint, policy };
       } catch (error) {
         health?.onFailure('connect');
         tried.push(endpoint);
@@ -236,6 +250,7 @@ function newConnection(downstream: Downstream, startMs: number): LiveConnection 
     countedReceived: 0,
     countedSent: 0,
     denied: undefined,
+    limit: undefined,
   };
 }
 

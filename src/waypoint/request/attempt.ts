@@ -25,6 +25,7 @@ export interface AttemptOwner {
 export class Attempt implements UpstreamAttempt {
   readonly head: RequestHead;
   readonly endStream: boolean;
+  readonly fresh: boolean;
   readonly endpoint: BalancedEndpoint;
   waitingIn: object | undefined;
   waitingUnder: SharedUse | undefined;
@@ -41,11 +42,18 @@ export class Attempt implements UpstreamAttempt {
   /** How the endpoint fared has been told. */
   #judged = false;
 
-  constructor(owner: AttemptOwner, head: RequestHead, endStream: boolean, endpoint: BalancedEndpoint) {
+  constructor(
+    owner: AttemptOwner,
+    head: RequestHead,
+    endStream: boolean,
+    endpoint: BalancedEndpoint,
+    fresh = false,
+  ) {
     this.#owner = owner;
     this.head = head;
     this.endStream = endStream;
     this.endpoint = endpoint;
+    this.fresh = fresh;
     const { load } = endpoint;
     load.active++;
     load.health?.onStart();

@@ -9,7 +9,7 @@ import { formatNewCookie, hashRequest } from '../balance/request-hash.ts';
 import { ClientSession } from '../balance/session.ts';
 import { retryBackoffMs } from '../retry/backoff.ts';
 import type { RetryBudget } from '../retry/budget.ts';
-import { shouldRetry, type TryOutcome, wasNotServed } from '../retry/policy.ts';
+import { isStaleConnection, shouldRetry, type TryOutcome, wasNotServed, wasUnsent } from '../retry/policy.ts';
 import { failOver } from '../services/failover.ts';
 import type { ServiceState, Upstream } from '../services/service-state.ts';
 import { choosePoolProtocol } from '../upstream/choose-protocol.ts';
@@ -40,6 +40,8 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
   #budget: RetryBudget | undefined;
   #shared: SharedUse | undefined;
   #hash: number | undefined;
+  /** The last try found its connection closed. */
+  #wasStale = false;
 
   protected start(rule: RouteRule, target: ServiceState): void {
     this.#retry = rule.retry ?? DEFAULT_RETRY_POLICY;
@@ -61,13 +63,20 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     const tried = this.#retry.hostSelectionAttempts === 0 ? NONE_TRIED : (this.#tried ?? NONE_TRIED);
     const random = env.random();
     const session = this.#useSession(upstream);
-    const endpoint =
-      session?.find(upstream.picker.endpoints, tried) ??
-      upstream.picker.pick(random, tried, this.#hashBy(upstream));
+    const endpoint = session?.find(upstream.picker.endpoints, tried) ?? this.#pick(upstream, random, tried);
     if (endpoint !== undefined) return this.#send(upstream, endpoint);
     const other = failOver(env.services, upstream, backend.port, random, tried);
     if (other === undefined) this.fail('no_endpoint');
     else this.#send(other.upstream, other.endpoint);
+  }
+
+  #pick(
+    upstream: Upstream,
+    random: number,
+    tried: readonly BalancedEndpoint[],
+  ): BalancedEndpoint | undefined {
+    if (tried.length > 0 && this.#retry.remoteLocalities) return upstream.picker.pickElsewhere(random, tried);
+    return upstream.picker.pick(random, tried, this.#hashBy(upstream));
   }
 
   #useSession(upstream: Upstream): ClientSession | undefined {
@@ -91,7 +100,7 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     const { connection, limits } = upstream;
     const spoken = choosePoolProtocol(upstream, endpoint, protocol, request, this.record.grpc);
     const head = this.#headFor(spoken, tlsTowards(endpoint.workload, connection) !== undefined);
-    const attempt = new Attempt(this, head, this.body === undefined, endpoint);
+    const attempt = new Attempt(this, head, this.body === undefined, endpoint, this.#wasStale);
     this.attempt = attempt;
     this.#shared = limits.shared;
     attempt.start(env.pools.get(endpoint, spoken, connection), limits, this.record.attempts > 1);
@@ -218,7 +227,9 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
       this.record.detail = `${this.#shared.retries} retries are under way already`;
       return false;
     }
-    if (this.#budget?.tryAcquire() !== true) {
+    this.#wasStale = isStaleConnection(outcome);
+    const isFree = wasUnsent(outcome);
+    if (!isFree && this.#budget?.tryAcquire() !== true) {
       this.record.detail = 'retry budget exhausted';
       return false;
     }
@@ -226,7 +237,8 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     this.deadlines?.endTry();
     this.attempt = undefined;
     const endpoint = this.record.endpoint;
-    if (endpoint !== undefined) {
+    // Nothing is wrong with an endpoint whose idle connection had ended.
+    if (endpoint !== undefined && !isFree) {
       this.#tried ??= [];
       this.#tried.push(endpoint);
     }

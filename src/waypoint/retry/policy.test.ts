@@ -65,6 +65,27 @@ const ROWS: readonly [string, RetryPolicy, TryOutcome, RetryFacts, boolean][] = 
     false,
   ],
   [
+    'what was not sent, on a reused connection, is sent on another, whatever the method and the policy',
+    { ...DEFAULT_RETRY_POLICY, attempts: 0, on: [] },
+    failed('refused_before_sending', STALE),
+    FACTS,
+    true,
+  ],
+  [
+    '…once',
+    { ...DEFAULT_RETRY_POLICY, attempts: 1, on: [] },
+    failed('refused_before_sending', STALE),
+    { ...FACTS, retries: 1 },
+    false,
+  ],
+  [
+    '…unless its body is gone',
+    DEFAULT_RETRY_POLICY,
+    failed('refused_before_sending', STALE),
+    { ...FACTS, replayable: false },
+    false,
+  ],
+  [
     'a 503 is tried again when its code is named',
     { ...DEFAULT_RETRY_POLICY, statusCodes: [503] },
     answered(503),

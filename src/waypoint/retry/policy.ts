@@ -35,11 +35,20 @@ export interface RetryFacts {
  * meaning, harmless is tried again.
  */
 export function shouldRetry(policy: RetryPolicy, outcome: TryOutcome, facts: RetryFacts): boolean {
+  if (wasUnsent(outcome) && facts.retries === 0) return facts.replayable && !facts.responseStarted;
   if (facts.retries >= policy.attempts || facts.responseStarted || !facts.replayable) return false;
   if (outcome.kind === 'error' && outcome.code === 'cancelled') return false;
   if (isStaleConnection(outcome) && isIdempotent(facts.method)) return true;
   for (const condition of policy.on) if (meets(condition, outcome, policy.statusCodes)) return true;
   return false;
+}
+
+/**
+ * An idle connection was found closed before anything of the request had left: to send it on another one is no second try
+ * of it, whatever the policy says of those.
+ */
+export function wasUnsent(outcome: TryOutcome): boolean {
+  return outcome.kind === 'error' && outcome.code === 'refused_before_sending' && outcome.reusedConnection;
 }
 
 /** The endpoint has certainly done nothing about the request, and may be gone. */
@@ -52,9 +61,9 @@ export function wasNotServed(outcome: TryOutcome): boolean {
  * An idle connection may be closed by the upstream in the moment it is taken for a request (RFC 9112 §9.3.1); nothing is
  * wrong with either.
  */
-function isStaleConnection(outcome: TryOutcome): boolean {
+export function isStaleConnection(outcome: TryOutcome): boolean {
   if (outcome.kind !== 'error' || !outcome.reusedConnection) return false;
-  return outcome.code === 'connection_closed' || outcome.code === 'reset';
+  return outcome.code === 'connection_closed' || outcome.code === 'reset' || wasUnsent(outcome);
 }
 
 function meets(condition: RetryCondition, outcome: TryOutcome, statusCodes: readonly number[]): boolean {

@@ -27,6 +27,7 @@ const HEAD: RequestHead = {
 export class RecordedAttempt implements UpstreamAttempt {
   readonly head = HEAD;
   readonly endStream = true;
+  fresh = false;
   waitingIn: object | undefined;
   waitingUnder: SharedUse | undefined;
   waitingSinceMs = 0;

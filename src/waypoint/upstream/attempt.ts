@@ -10,6 +10,8 @@ import type { SharedUse } from './shared-use.ts';
 export interface UpstreamAttempt extends ClientExchangeSink {
   readonly head: RequestHead;
   readonly endStream: boolean;
+  /** It wants a connection that is new, or has just proven to be alive: an idle one was found closed. */
+  readonly fresh: boolean;
   /** The pool it waits in; undefined once it has its exchange, has failed, or was given up. */
   waitingIn: object | undefined;
   /** While it waits: what its waiting counts against, and since when. */

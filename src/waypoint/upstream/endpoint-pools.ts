@@ -81,32 +81,36 @@ export class EndpointPools {
     if (tls !== undefined) return this.#secured(endpoint, connection, tls, alpn);
     const timeoutMs = connection.connectTimeoutMs ?? this.#options.connectTimeoutMs;
     return workload.tunnelProtocol === 'none'
-      ? this.#dial(endpoint, timeoutMs)
+      ? this.#dial(endpoint, timeoutMs, connection)
       : this.#tunnel(endpoint, timeoutMs);
   }
 
   /** The deadline is of the handshake too. */
   async #secured(
     endpoint: BalancedEndpoint,
-    { connectTimeoutMs }: UpstreamConnection,
+    connection: UpstreamConnection,
     tls: OriginatedTls,
     alpn: readonly string[],
   ): Promise<SecureChannel> {
     const { clock, secure } = this.#options;
     const { workload } = endpoint;
     if (workload.tunnelProtocol !== 'none') throw insideTunnel(workload.uid);
-    const timeoutMs = connectTimeoutMs ?? this.#options.connectTimeoutMs;
+    const timeoutMs = connection.connectTimeoutMs ?? this.#options.connectTimeoutMs;
     const startMs = clock.monotonic();
     const context = secure.context(tls);
-    const channel = await this.#dial(endpoint, timeoutMs);
+    const channel = await this.#dial(endpoint, timeoutMs, connection);
     const options = { alpn: tls.alpn.length > 0 ? tls.alpn : alpn, workload };
     return secure.handshake(channel, context, tls, options, timeoutMs - (clock.monotonic() - startMs));
   }
 
-  #dial({ targetPort: port, workload }: BalancedEndpoint, timeoutMs: number): Promise<TcpChannel> {
+  #dial(
+    { targetPort: port, workload }: BalancedEndpoint,
+    timeoutMs: number,
+    { keepalive }: UpstreamConnection,
+  ): Promise<TcpChannel> {
     const [ip] = workload.addresses;
     if (ip === undefined) return Promise.reject(addressless(workload.uid));
-    return this.#options.engine.connect({ remote: { ip, port }, timeoutMs });
+    return this.#options.engine.connect({ remote: { ip, port }, timeoutMs, keepalive });
   }
 
   #tunnel({ targetPort, workload }: BalancedEndpoint, timeoutMs: number): Promise<ByteChannel> {

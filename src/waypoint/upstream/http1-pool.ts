@@ -50,7 +50,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
 
   start(attempt: UpstreamAttempt, limits: PoolLimits): void {
     this.#limits = limits;
-    const connection = this.#idle.pop();
+    const connection = attempt.fresh ? undefined : this.#idle.pop();
     if (connection !== undefined) {
       this.#idleSince.pop();
       this.#send(connection, attempt);

@@ -1,4 +1,5 @@
-import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import type { Keepalive } from '#shared/engine/engine.ts';
+import type { TcpKeepalive, TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { Service } from '#shared/workload/workload.ts';
 import { originateTls, type OriginatedTls } from './originated-tls.ts';
 
@@ -8,16 +9,22 @@ export interface UpstreamConnection {
   readonly connectTimeoutMs: number | undefined;
   /** TLS that the waypoint itself speaks. Undefined: it passes on what it gets. */
   readonly tls: OriginatedTls | undefined;
+  /** Of connections of the waypoint's own; those inside a tunnel have none. Undefined: the engine's. */
+  readonly keepalive: Keepalive | undefined;
   /** The same for all that is alike: connections made in one way are not used where another one is asked for. */
   readonly key: string;
 }
 
 export function upstreamConnection(
-  { connectTimeoutMs, tls }: Pick<TrafficPolicy, 'connectTimeoutMs' | 'tls'>,
+  { connectTimeoutMs, keepalive, tls }: Pick<TrafficPolicy, 'connectTimeoutMs' | 'keepalive' | 'tls'>,
   { hostname }: Pick<Service, 'hostname'>,
 ): UpstreamConnection {
-  if (connectTimeoutMs === undefined && tls === undefined) return AS_CONFIGURED;
-  const settings = { connectTimeoutMs, tls: originateTls(tls, hostname) };
+  if (connectTimeoutMs === undefined && keepalive === undefined && tls === undefined) return AS_CONFIGURED;
+  const settings = {
+    connectTimeoutMs,
+    tls: originateTls(tls, hostname),
+    keepalive: keepalive && inSeconds(keepalive),
+  };
   return { ...settings, key: JSON.stringify(settings) };
 }
 
@@ -25,5 +32,20 @@ export function upstreamConnection(
 export const AS_CONFIGURED: UpstreamConnection = Object.freeze({
   connectTimeoutMs: undefined,
   tls: undefined,
+  keepalive: undefined,
   key: '',
 });
+
+/** The kernel's bounds, tcp(7): it counts whole seconds up to 32,767, and up to 127 probes. */
+const MAX_SECONDS = 32_767;
+const MAX_PROBES = 127;
+
+function inSeconds({ intervalMs, probes, timeMs }: TcpKeepalive): Keepalive {
+  const seconds = (ms: number | undefined): number | undefined =>
+    ms === undefined ? undefined : Math.min(MAX_SECONDS, Math.max(1, Math.round(ms / 1_000)));
+  return {
+    idleSeconds: seconds(timeMs),
+    intervalSeconds: seconds(intervalMs),
+    probes: probes === undefined ? undefined : Math.min(MAX_PROBES, probes),
+  };
+}

@@ -54,7 +54,7 @@ interface PoolBench {
   /** Settles the oldest connection attempt. */
   connect(error?: Error): Promise<void>;
   answer(server: number, fields?: string): void;
-  start(limits?: Partial<PoolLimits>): RecordedAttempt;
+  start(limits?: Partial<PoolLimits>, fresh?: boolean): RecordedAttempt;
 }
 
 function bench(): PoolBench {
@@ -87,8 +87,9 @@ function bench(): PoolBench {
       servers[server]?.write(Buffer.from(`HTTP/1.1 200 OK\r\n${fields}Content-Length: 0\r\n\r\n`));
       for (const pair of pairs) pair.flush();
     },
-    start(limits = {}) {
+    start(limits = {}, fresh = false) {
       const attempt = new RecordedAttempt();
+      attempt.fresh = fresh;
       pool.start(attempt, { ...TEST_LIMITS, ...limits });
       return attempt;
     },
@@ -104,6 +105,17 @@ test('a connection is made for each that waits, up to the limit, and used again'
   t.equal(b.pool.connections, 2);
   b.answer(0);
   t.same([first.state, third.state, third.reused], ['done', 'sent', true]);
+});
+
+test('a request whose idle connection was found closed takes no other idle one', async t => {
+  const b = bench();
+  b.start();
+  await b.connect();
+  b.answer(0);
+  const stale = b.start({}, true);
+  t.equal(stale.state, 'waiting', 'one is idle, and may have ended as the other had');
+  await b.connect();
+  t.same([stale.state, stale.reused], ['sent', false]);
 });
 
 test('beyond the limit of waiting requests: overflow', async t => {

@@ -56,7 +56,7 @@ class ConnectAttempt implements Pollable {
     if (this.#signal?.aborted === true) return this.#fail(connectAborted(this.#target));
     try {
       if (this.#fd < 0) this.#open();
-      applySocketOptions(this.#fd);
+      applySocketOptions(this.#fd, this.#target.keepalive);
       const result = startConnect(this.#fd, this.#target.remote);
       if (result < 0) {
         const errno = errnoNow();

@@ -30,7 +30,7 @@ export function connectTcp(
       signal?.removeEventListener('abort', onAbort);
       socket.off('error', onError);
       if (error === undefined) {
-        applyKeepAlive(socket);
+        applyKeepAlive(socket, target.keepalive);
         channel = new NodeTcpChannel(socket, context, false);
         resolve(channel);
       } else {
