@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { test } from 'tap';
 import { ask, deploy } from '../../src/waypoint/testing/deploy.ts';
 import { WaypointLab } from '../../src/waypoint/testing/waypoint-lab.ts';
+import { type Ran, run } from './program.ts';
 
 /**
  * What people really send requests with, through a waypoint between HBONE peers: curl, h2load and wrk. They come with the
@@ -12,24 +12,6 @@ import { WaypointLab } from '../../src/waypoint/testing/waypoint-lab.ts';
 interface Test {
   teardown(end: () => unknown): void;
   equal(found: unknown, wanted: unknown): boolean;
-}
-
-interface Ran {
-  readonly code: number | null;
-  readonly out: string;
-}
-
-function run(command: string, args: readonly string[], input?: Buffer): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    const chunks: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.on('error', error => reject(new Error(`${command}: ${error.message}; install it`)));
-    child.on('close', code => resolve({ code, out: Buffer.concat(chunks).toString() }));
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
-  });
 }
 
 async function waypoint(t: Test): Promise<number> {

@@ -44,7 +44,7 @@ export class BodyEncoder {
   }
 
   /** @returns as `ByteChannel.write` */
-  write(channel: ByteChannel, slice: Uint8Array): boolean {
+  write(channel: Pick<ByteChannel, 'write'>, slice: Uint8Array): boolean {
     if (this.#mode === 'none' || slice.length === 0) return true;
     if (this.#mode !== 'chunked') {
       this.#left -= slice.length;

@@ -15,6 +15,7 @@ import { NO_FIELDS } from './field-section.ts';
 import { DEFAULT_LIMITS, type Http1Limits } from './limits.ts';
 import { renderRequest } from './request-head.ts';
 import { ResponseParser } from './response-parser.ts';
+import { UnsentRequest } from './unsent-request.ts';
 
 /** Interim responses to one request; a server that sends more keeps us busy for nothing. */
 const MAX_INTERIM = 32;
@@ -51,8 +52,7 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
   #sinkBlocked = false;
   #interim = 0;
   #requests = 0;
-  /** What the channel holds while all of the request is in it; 0 once some of it has left. */
-  #unsentBytes = 0;
+  readonly #unsent: UnsentRequest;
   #closeReported = false;
 
   constructor(
@@ -66,6 +66,7 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
     this.#timers = timers;
     this.#parser = new ResponseParser(limits);
     this.#body = new BodyDecoder(limits);
+    this.#unsent = new UnsentRequest(channel);
     channel.setHandler(this);
   }
 
@@ -102,9 +103,8 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
     this.#interim = 0;
     this.#phase = 'head';
     this.#parser.reset();
-    this.#unsentBytes = this.#channel.bufferedBytes + bytes.length;
+    this.#unsent.begin(bytes.length);
     this.#channel.write(bytes);
-    this.#checkUnsent();
     return exchange;
   }
 
@@ -251,24 +251,12 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
 
   sendBody(exchange: Http1ClientExchange, slice: Uint8Array): boolean {
     if (exchange.requestEnded) return true;
-    if (this.#encoder.fits(slice.length)) return this.#write(slice);
+    if (this.#encoder.fits(slice.length)) {
+      this.#unsent.add(slice.length);
+      return this.#encoder.write(this.#channel, slice);
+    }
     this.#fail(new ExchangeError('protocol_error', 'request body longer than its Content-Length'));
     return true;
-  }
-
-  #write(slice: Uint8Array): boolean {
-    if (this.#unsentBytes === 0) return this.#encoder.write(this.#channel, slice);
-    this.#checkUnsent();
-    if (this.#unsentBytes > 0) this.#unsentBytes += slice.length;
-    const mayGoOn = this.#encoder.write(this.#channel, slice);
-    this.#checkUnsent();
-    return mayGoOn;
-  }
-
-  /** Nothing has left as long as the channel holds at least what was put into it. */
-  #checkUnsent(): void {
-    const held = this.#channel.bufferedBytes;
-    this.#unsentBytes = this.#unsentBytes > 0 && held >= this.#unsentBytes ? held : 0;
   }
 
   endBody(exchange: Http1ClientExchange, trailers: readonly string[] | undefined): void {
@@ -325,8 +313,7 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
 
   #lostExchange(exchange: Http1ClientExchange | undefined, cause: ChannelError | undefined): ExchangeError {
     const begun = exchange?.responseStarted === true || !this.#parser.idle;
-    this.#checkUnsent();
-    if (!begun && this.#unsentBytes > 0)
+    if (!begun && this.#unsent.isWhole)
       return new ExchangeError('refused_before_sending', 'upstream closed before the request left', {
         cause,
       });
