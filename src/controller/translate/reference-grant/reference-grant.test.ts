@@ -1,9 +1,16 @@
 import { test } from 'tap';
-import { kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../golden-pairs.ts';
 import { grantsService, translateReferenceGrant } from './reference-grant.ts';
 
 const FROM = { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: 'shop' };
 const TO = { group: '', kind: 'Service' };
+
+test('translations by example', async t => {
+  const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
+    objects.map(translateReferenceGrant),
+  );
+  for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
+});
 
 const CASES: readonly [string, object, object, boolean][] = [
   ['every Service of the namespace', FROM, TO, true],

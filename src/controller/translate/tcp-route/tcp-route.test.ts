@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
 import { translateTcpRoute } from './tcp-route.ts';
 
 const SERVICES = servicesOf({ 'shop/db': [5432], 'shop/db-v2': [5432], 'bank/ledger': [7000] });
@@ -7,6 +7,13 @@ const PARENT = { group: '', kind: 'Service', name: 'db', port: 5432 };
 const route = (...backendRefs: readonly object[]): object => ({
   parentRefs: [PARENT],
   rules: [{ backendRefs }],
+});
+
+test('translations by example', async t => {
+  const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
+    objects.map(object => translateTcpRoute(object, SERVICES)),
+  );
+  for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
 });
 
 test('connections to a port, by weight', async t => {

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { sortStreams } from '../gateway-route/stream-rule.ts';
-import { kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
 import { translateTlsRoute } from './tls-route.ts';
 
 const SERVICES = servicesOf({ 'shop/web': [443] });
@@ -9,6 +9,13 @@ const route = (...hostnames: readonly string[]): object => ({
   parentRefs: [PARENT],
   hostnames,
   rules: [{ backendRefs: [{ name: 'web', port: 443 }] }],
+});
+
+test('translations by example', async t => {
+  const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
+    objects.map(object => translateTlsRoute(object, SERVICES)),
+  );
+  for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
 });
 
 test('the most specific server name goes first, whatever route it is of', async t => {
