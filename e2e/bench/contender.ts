@@ -4,6 +4,8 @@ import { cpuSeconds, peakResidentMb, residentMb } from './process-stats.ts';
 /** One of the two that are compared, started afresh for every round. */
 export interface Contender {
   readonly name: 'ours' | 'peer';
+  /** Where clients reach it, where contenders run beside each other. */
+  readonly ip?: string;
   start(): Promise<readonly Daemon[]>;
   /** Undoes what `start` did besides starting processes. They have ended already. */
   stop?(): Promise<void>;

@@ -83,5 +83,5 @@ export const l4Suite: Suite = {
   workers: defaultTrafficThreads(),
   metrics: () => L4_METRICS,
   contenders: l4Contenders,
-  measure: (topology, _directory, daemons, seconds, into) => measureL4(topology, daemons, seconds, into),
+  measure: (topology, _directory, { daemons }, seconds, into) => measureL4(topology, daemons, seconds, into),
 };

@@ -88,5 +88,5 @@ export const l7PlainSuite: Suite = {
   workers: 1,
   metrics: () => L7_METRICS,
   contenders: l7Contenders,
-  measure: (topology, _directory, daemons, seconds, into) => measureL7(topology, daemons, seconds, into),
+  measure: (topology, _directory, { daemons }, seconds, into) => measureL7(topology, daemons, seconds, into),
 };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Contender, SampleSet } from './contender.ts';
 import { installEnvoy } from './envoy-install.ts';
 import { type Row, summarize } from './result.ts';
-import type { EngineSetting, Suite } from './suite.ts';
+import type { EngineSetting, Running, Step, Suite } from './suite.ts';
 import { createTopology, type Topology } from './topology.ts';
 
 export interface BenchOptions {
@@ -57,11 +57,12 @@ export async function bench(
   if (!envoy.ok) throw new Error(envoy.reason);
   return onTopology(async (topology, directory) => {
     const sides = await sidesOf(suite, options, topology, directory, envoy.path);
-    for (let round = 1; round <= options.rounds; round++)
-      for (const { label, contender, samples } of sides) {
-        log(`round ${round} of ${options.rounds}: ${label}`);
-        await measureOnce(suite, contender, topology, directory, options.seconds, samples);
-      }
+    const place = { topology, directory, seconds: options.seconds };
+    for (let round = 1; round <= options.rounds; round++) {
+      const logSide = (label: string): void => log(`round ${round} of ${options.rounds}: ${label}`);
+      if (typeof suite.measure === 'function') await eachAlone(suite.measure, sides, place, logSide);
+      else await allInTurns(suite.measure, sides, place, logSide);
+    }
     const peer = sides.find(side => side.engine === undefined)?.samples ?? new SampleSet();
     return sides.flatMap(({ engine, samples }) =>
       engine === undefined ? [] : [{ engine, rows: rowsOf(suite, engine, samples, peer) }],
@@ -96,23 +97,59 @@ async function sidesOf(
   return only === undefined ? sides : sides.filter(({ contender }) => contender.name === only);
 }
 
-async function measureOnce(
-  suite: Suite,
-  contender: Contender,
-  topology: Topology,
-  directory: string,
-  seconds: number,
-  samples: SampleSet,
+interface Place {
+  readonly topology: Topology;
+  readonly directory: string;
+  readonly seconds: number;
+}
+
+async function eachAlone(
+  measure: Step,
+  sides: readonly Side[],
+  { topology, directory, seconds }: Place,
+  log: (label: string) => void,
 ): Promise<void> {
+  for (const { contender, label, samples } of sides) {
+    log(label);
+    await whileRunning([contender], ([running]) =>
+      running === undefined ? Promise.resolve() : measure(topology, directory, running, seconds, samples),
+    );
+  }
+}
+
+async function allInTurns(
+  steps: readonly Step[],
+  sides: readonly Side[],
+  { topology, directory, seconds }: Place,
+  log: (label: string) => void,
+): Promise<void> {
+  log(sides.map(side => side.label).join(' and '));
+  await whileRunning(
+    sides.map(side => side.contender),
+    async all => {
+      for (const step of steps)
+        for (const [i, running] of all.entries())
+          await step(topology, directory, running, seconds, sides[i]?.samples ?? new SampleSet());
+    },
+  );
+}
+
+/** Starts them one after the other, and ends all of them whatever happens. */
+async function whileRunning(
+  contenders: readonly Contender[],
+  use: (all: readonly Running[]) => Promise<void>,
+): Promise<void> {
+  const all: Running[] = [];
+  const begun: Contender[] = [];
   try {
-    const daemons = await contender.start();
-    try {
-      await suite.measure(topology, directory, daemons, seconds, samples);
-    } finally {
-      await Promise.all(daemons.map(d => d.stop()));
+    for (const contender of contenders) {
+      begun.push(contender);
+      all.push({ contender, daemons: await contender.start() });
     }
+    await use(all);
   } finally {
-    await contender.stop?.();
+    await Promise.all(all.flatMap(({ daemons }) => daemons.map(d => d.stop())));
+    for (const contender of begun) await contender.stop?.();
   }
 }
 

@@ -63,5 +63,6 @@ export const stormSuite: Suite = {
   workers: 1,
   metrics: () => STORM_METRICS,
   contenders: stormContenders,
-  measure: (topology, _directory, daemons, seconds, into) => measureStorm(topology, daemons, seconds, into),
+  measure: (topology, _directory, { daemons }, seconds, into) =>
+    measureStorm(topology, daemons, seconds, into),
 };

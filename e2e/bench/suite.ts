@@ -12,6 +12,21 @@ export interface OurOptions {
   readonly engine: EngineSetting;
 }
 
+/** A contender that runs. */
+export interface Running {
+  readonly contender: Contender;
+  readonly daemons: readonly Daemon[];
+}
+
+/** A part of a measurement that takes a few seconds. */
+export type Step = (
+  topology: Topology,
+  directory: string,
+  running: Running,
+  seconds: number,
+  into: SampleSet,
+) => Promise<void>;
+
 /** One comparison of ours with Envoy. */
 export interface Suite {
   /** Programs it needs. */
@@ -27,11 +42,6 @@ export interface Suite {
     envoy: string,
     ours: OurOptions,
   ): Promise<readonly [Contender, Contender]>;
-  measure(
-    topology: Topology,
-    directory: string,
-    daemons: readonly Daemon[],
-    seconds: number,
-    into: SampleSet,
-  ): Promise<void>;
+  /** The whole of one round, or steps: of those each contender takes one in turn while all run, so that a busy moment hits all. */
+  readonly measure: Step | readonly Step[];
 }

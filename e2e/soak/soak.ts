@@ -16,6 +16,7 @@ const GRACE_MS = 60_000;
 const REST_MS = 150_000;
 const REST_STEP_MS = 1_000;
 const MINUTE_S = 60;
+const ADMIN_TRIES = 6;
 
 export interface SoakOptions {
   readonly stateDir: string;
@@ -96,11 +97,22 @@ async function footprints(mesh: Playground): Promise<Footprints> {
   const proxies = mesh.proxies.filter(name => name !== 'controller');
   const found = await Promise.all(
     proxies.map(async name => {
-      const dump = await mesh.fetchAdmin(name, '/debug/connections');
+      const dump = await fetchPatiently(mesh, name);
       return [name, readFootprint(mesh.pidOf(name), dump)] as const;
     }),
   );
   return new Map(found);
+}
+
+/** A machine that is starved elsewhere may be too slow for one answer; a proxy that is stuck is too slow for all. */
+async function fetchPatiently(mesh: Playground, proxy: string): Promise<string> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await mesh.fetchAdmin(proxy, '/debug/connections');
+    } catch (error) {
+      if (tries === ADMIN_TRIES) throw error;
+    }
+  }
 }
 
 function describe(all: Footprints): string {

@@ -33,7 +33,7 @@ export const idleSuite: Suite = {
     await ztunnelPair(topology, directory, ours),
     await envoyPair(topology, directory, envoy, ours.workers),
   ],
-  measure: (topology, _directory, daemons, _seconds, into) => measureIdle(topology, daemons, into),
+  measure: (topology, _directory, { daemons }, _seconds, into) => measureIdle(topology, daemons, into),
 };
 
 async function measureIdle(topology: Topology, daemons: readonly Daemon[], into: SampleSet): Promise<void> {

@@ -12,6 +12,18 @@ export interface BenchService {
   readonly edgePort: number;
 }
 
+/** Where one contender stands: on addresses of its own, as all of them run at once. */
+export interface Slot {
+  readonly waypoint: string;
+  readonly endpoint: string;
+}
+
+export const SLOTS = {
+  native: { waypoint: '10.99.0.11', endpoint: '10.99.0.21' },
+  node: { waypoint: '10.99.0.12', endpoint: '10.99.0.22' },
+  peer: { waypoint: '10.99.0.13', endpoint: '10.99.0.23' },
+} as const satisfies Record<string, Slot>;
+
 export const HBONE_PORT = 15008;
 export const SERVICE_PORT = 80;
 export const TARGET_PORTS: Readonly<Record<Protocol, number>> = { h1: 8101, h2: 8102, grpc: 8103 };

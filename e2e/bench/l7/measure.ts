@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { Daemon } from '../command.ts';
 import { largestPeakMb, largestResidentMb, type SampleSet, withCpu } from '../contender.ts';
 import { type HttpLoad, parseWrk } from '../load.ts';
-import type { Namespace, Topology } from '../topology.ts';
+import type { Step } from '../suite.ts';
+import type { Namespace } from '../topology.ts';
 import { BODY_BYTES, pathOf, serviceOf } from './address-plan.ts';
 import { grpcMessage } from './answer-body.ts';
 import { h2loadArgs, readH2load } from './h2load.ts';
@@ -15,41 +16,60 @@ const GRACE_S = 30;
 const TABLE_TURNS = 3;
 const MESSAGE_BYTES = 128;
 
-/** One round of one contender. */
-export async function measureL7(
-  plan: L7Plan,
-  { client }: Topology,
-  directory: string,
-  daemons: readonly Daemon[],
-  seconds: number,
-  into: SampleSet,
-): Promise<void> {
-  into.add('memory idle', largestResidentMb(daemons));
-  const load = new Load(client, directory, daemons);
-  for (const protocol of plan.protocols)
-    await load.of({ protocol, rules: 1, body: '1 KB', connections: 32 }, seconds);
-  for (const cell of cellsOf(plan)) {
-    const name = cellName(cell);
+/** What is measured, a few seconds each. */
+export function l7Steps(plan: L7Plan): readonly Step[] {
+  const warmUps = plan.protocols.map(protocol =>
+    loading(async (load, seconds) => {
+      await load.of({ protocol, rules: 1, body: '1 KB', connections: 32 }, seconds);
+    }),
+  );
+  const tables = plan.protocols.map(protocol => {
+    const pair = cellsOf(plan).filter(cell => cell.protocol === protocol && isTableCell(cell));
+    return loading(async (load, seconds, into) =>
+      into.add(tableCostName(protocol), await load.costRatio(pair, seconds)),
+    );
+  });
+  return [
+    memory('memory idle', largestResidentMb),
+    ...warmUps,
+    ...cellsOf(plan).map(cellStep),
+    ...tables,
+    memory('peak memory under load', largestPeakMb),
+  ];
+}
+
+function memory(metric: string, of: (daemons: readonly Daemon[]) => number): Step {
+  return (_topology, _directory, { daemons }, _seconds, into) => {
+    into.add(metric, of(daemons));
+    return Promise.resolve();
+  };
+}
+
+function cellStep(cell: Cell): Step {
+  const name = cellName(cell);
+  return loading(async (load, seconds, into) => {
     const { result, cpuPer100k } = await load.of(cell, seconds);
     into.add(`${name}: RPS`, result.requestsPerSecond);
     into.add(`${name}: p50`, result.p50Ms);
     into.add(`${name}: p99`, result.p99Ms);
     into.add(`${name}: CPU per 100k requests`, cpuPer100k);
-  }
-  for (const protocol of plan.protocols) {
-    const pair = cellsOf(plan).filter(cell => cell.protocol === protocol && isTableCell(cell));
-    into.add(tableCostName(protocol), await load.costRatio(pair, seconds));
-  }
-  into.add('peak memory under load', largestPeakMb(daemons));
+  });
+}
+
+function loading(measure: (load: Load, seconds: number, into: SampleSet) => Promise<void>): Step {
+  return ({ client }, directory, { contender, daemons }, seconds, into) =>
+    measure(new Load(client, contender.ip ?? client.ip, directory, daemons), seconds, into);
 }
 
 class Load {
   readonly #from: Namespace;
+  readonly #ip: string;
   readonly #directory: string;
   readonly #daemons: readonly Daemon[];
 
-  constructor(from: Namespace, directory: string, daemons: readonly Daemon[]) {
+  constructor(from: Namespace, ip: string, directory: string, daemons: readonly Daemon[]) {
     this.#from = from;
+    this.#ip = ip;
     this.#directory = directory;
     this.#daemons = daemons;
   }
@@ -97,6 +117,6 @@ class Load {
   }
 
   #url(cell: Cell): string {
-    return `http://${this.#from.ip}:${serviceOf(cell).edgePort}${pathOf(cell.body)}`;
+    return `http://${this.#ip}:${serviceOf(cell).edgePort}${pathOf(cell.body)}`;
   }
 }

@@ -1,17 +1,19 @@
-import { BENCH_SERVICES, type BenchService, HBONE_PORT, rulePrefixes, SERVICE_PORT } from './address-plan.ts';
+import {
+  BENCH_SERVICES,
+  type BenchService,
+  HBONE_PORT,
+  rulePrefixes,
+  SERVICE_PORT,
+  type Slot,
+} from './address-plan.ts';
 import { NAMESPACE, PEER_ACCOUNT, REQUEST_TIMEOUT_S, RETRY, WAYPOINT_ACCOUNT } from './features.ts';
 import type { Protocol } from './plan.ts';
-
-export interface MeshAddresses {
-  readonly waypoint: string;
-  readonly endpoint: string;
-}
 
 const WAYPOINT_VIP = '10.96.100.1';
 const PORT_NAMES: Readonly<Record<Protocol, string>> = { h1: 'http', h2: 'http2', grpc: 'grpc' };
 
 /** The bench as objects of a cluster, for a controller to read: the waypoint is told of it as in production. */
-export function meshObjects({ waypoint, endpoint }: MeshAddresses): readonly object[] {
+export function meshObjects({ waypoint, endpoint }: Slot): readonly object[] {
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
     gateway(),

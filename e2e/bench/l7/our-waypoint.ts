@@ -7,11 +7,11 @@ import { type Contender, whenReady } from '../contender.ts';
 import { nodeFlags } from '../node-flags.ts';
 import { type Namespace, type Topology, waitForPort } from '../topology.ts';
 import type { OurOptions } from '../suite.ts';
-import { HBONE_PORT } from './address-plan.ts';
+import { HBONE_PORT, type Slot } from './address-plan.ts';
 import { NAMESPACE, WAYPOINT_ACCOUNT } from './features.ts';
 import { meshObjects } from './mesh-objects.ts';
 import { startBeside, startProxy } from './pinned.ts';
-import type { Stage } from './stage.ts';
+import { Stage } from './stage.ts';
 
 const SOURCE = fileURLToPath(new URL('../../../src', import.meta.url));
 /** Of what is not measured. */
@@ -21,23 +21,26 @@ const QUIET = { ADMIN_ADDR: 'off', STATS_ADDR: 'off', READINESS_ADDR: 'off' };
 
 /** The waypoint as it is shipped, told of its routes by a real controller that reads them from a directory. */
 export async function ourWaypoint(
-  { client, server }: Topology,
+  topology: Topology,
   directory: string,
-  stage: Stage,
+  slot: Slot,
   { workers, engine }: OurOptions,
 ): Promise<Contender> {
   const entry = await bundleTier('waypoint', ['main.ts'], directory);
   cpSync(join(SOURCE, 'shared/discovery/proto'), join(directory, 'waypoint', 'proto'), { recursive: true });
-  const control = new ControlPlane(client, join(directory, 'controller'));
+  const { client } = topology;
+  const { waypoint: ip } = slot;
+  const stage = await Stage.create(topology, directory, slot);
+  const control = new ControlPlane(client, ip, join(directory, `controller-${ip}`));
   const env = {
     PATH: process.env['PATH'],
-    XDS_ADDRESS: `https://${client.ip}:${CONTROLLER_PORT}`,
+    XDS_ADDRESS: `https://${ip}:${CONTROLLER_PORT}`,
     XDS_ROOT_CA: control.rootCertPath,
     TOKEN_PATH: control.tokenPath,
     // Of the CA that everything else of the bench has its certificates from.
     FAKE_CA: 'true',
-    INSTANCE_IP: client.ip,
-    HBONE_ADDR: `${client.ip}:${HBONE_PORT}`,
+    INSTANCE_IP: ip,
+    HBONE_ADDR: `${ip}:${HBONE_PORT}`,
     POD_NAME: 'waypoint-0',
     POD_NAMESPACE: NAMESPACE,
     SERVICE_ACCOUNT: WAYPOINT_ACCOUNT,
@@ -51,12 +54,13 @@ export async function ourWaypoint(
   };
   return {
     name: 'ours',
+    ip,
     async start() {
-      await control.start(meshObjects({ waypoint: client.ip, endpoint: server.ip }));
+      await control.start(meshObjects(slot));
       await stage.start();
       const waypoint = startProxy(client, process.execPath, [...nodeFlags(), entry], env);
       return whenReady([waypoint], async () => {
-        await waitForPort(client, client.ip, HBONE_PORT, [waypoint]);
+        await waitForPort(client, ip, HBONE_PORT, [waypoint]);
         await stage.answers(waypoint);
       });
     },
@@ -71,11 +75,13 @@ class ControlPlane {
   readonly rootCertPath: string;
   readonly tokenPath: string;
   readonly #place: Namespace;
+  readonly #ip: string;
   readonly #directory: string;
   #daemon: Daemon | undefined;
 
-  constructor(place: Namespace, directory: string) {
+  constructor(place: Namespace, ip: string, directory: string) {
     this.#place = place;
+    this.#ip = ip;
     this.#directory = directory;
     this.rootCertPath = join(directory, 'root-cert.pem');
     this.tokenPath = join(directory, 'token');
@@ -86,7 +92,7 @@ class ControlPlane {
     rmSync(this.#directory, { recursive: true, force: true });
     mkdirSync(configDirectory, { recursive: true });
     objects.forEach((object, i) => writeFileSync(join(configDirectory, `${i}.yaml`), JSON.stringify(object)));
-    const address = `${this.#place.ip}:${CONTROLLER_PORT}`;
+    const address = `${this.#ip}:${CONTROLLER_PORT}`;
     const env = {
       ...process.env,
       SOURCE: 'directory',
@@ -103,7 +109,7 @@ class ControlPlane {
       env,
     );
     this.#daemon = daemon;
-    await waitForPort(this.#place, this.#place.ip, CONTROLLER_PORT, [daemon]);
+    await waitForPort(this.#place, this.#ip, CONTROLLER_PORT, [daemon]);
     await this.#writeToken();
   }
 

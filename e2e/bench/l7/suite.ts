@@ -1,8 +1,8 @@
 import type { Suite } from '../suite.ts';
-import { measureL7 } from './measure.ts';
+import { SLOTS } from './address-plan.ts';
+import { l7Steps } from './measure.ts';
 import { ourWaypoint } from './our-waypoint.ts';
 import { type L7Plan, l7Metrics } from './plan.ts';
-import { Stage } from './stage.ts';
 import { theirWaypoint } from './their-waypoint.ts';
 
 /** The waypoint with HBONE on both sides, routes, retries, access log and metrics, against Envoy with the same, one worker each. */
@@ -12,13 +12,12 @@ export function l7Suite(plan: L7Plan): Suite {
     workers: 1,
     metrics: engine => l7Metrics(plan, engine),
     async contenders(topology, directory, envoy, ours) {
-      const stage = await Stage.create(topology, directory);
+      const slot = ours.engine === 'node' ? SLOTS.node : SLOTS.native;
       return [
-        await ourWaypoint(topology, directory, stage, ours),
-        await theirWaypoint(topology, directory, stage, envoy, ours.workers),
+        await ourWaypoint(topology, directory, slot, ours),
+        await theirWaypoint(topology, directory, SLOTS.peer, envoy, ours.workers),
       ];
     },
-    measure: (topology, directory, daemons, seconds, into) =>
-      measureL7(plan, topology, directory, daemons, seconds, into),
+    measure: l7Steps(plan),
   };
 }
