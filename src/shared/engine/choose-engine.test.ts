@@ -40,6 +40,8 @@ test('which engine runs, and the reason that is shown', t => {
     t.equal(choice.name, row.name);
     t.match(choice.reason, row.reason);
   }
+  const slow = chooseEngine(undefined, passes, LINUX, () => false);
+  t.match(slow, { name: 'native', reason: /self-test passed; slow: this runtime checks/ });
   t.end();
 });
 

@@ -62,10 +62,11 @@ function hearing<T>(asked: Set<object>, fn: () => T): T {
       return Reflect.get(target, key, receiver);
     },
   });
-  Object.setPrototypeOf(Function.prototype, listener);
+  // Refused where the runtime was started with its built-in objects frozen.
+  if (!Reflect.setPrototypeOf(Function.prototype, listener)) return fn();
   try {
     return fn();
   } finally {
-    Object.setPrototypeOf(Function.prototype, ancestor);
+    Reflect.setPrototypeOf(Function.prototype, ancestor);
   }
 }
