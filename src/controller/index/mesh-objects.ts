@@ -49,6 +49,7 @@ import {
 import { readWorkloadEntry } from '../translate/workload-entry/workload-entry.ts';
 import { addressWishes } from './service-entries.ts';
 import { type Parsed, ParsedKind } from './parsed-kind.ts';
+import { SelectorIndex } from './selector-index.ts';
 
 export interface MeshObjectsOptions {
   readonly cluster: Cluster;
@@ -100,6 +101,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
   #allocated: ReadonlyMap<string, readonly string[]> = new Map();
   readonly #byHostname = new Map<string, KnownService>();
+  /** By namespace, as of a revision of the Services. */
+  readonly #selectors = new Map<string, { readonly revision: number; readonly index: SelectorIndex }>();
 
   constructor(options: MeshObjectsOptions) {
     this.options = options;
@@ -217,6 +220,18 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   service(namespace: string, name: string): KnownService | undefined {
     const spec = this.services.get(namespace, name)?.value;
     return spec && this.#known(spec);
+  }
+
+  /** Services of the namespace whose selector these labels match. */
+  servicesSelecting(namespace: string, labels: Readonly<Record<string, string>>): readonly ServiceSpec[] {
+    const { revision } = this.services;
+    let known = this.#selectors.get(namespace);
+    if (known?.revision !== revision) {
+      const specs = [...this.services.inNamespace(namespace)].flatMap(({ value }) => value ?? []);
+      known = { revision, index: new SelectorIndex(specs) };
+      this.#selectors.set(namespace, known);
+    }
+    return known.index.select(labels);
   }
 
   serviceByHostname(hostname: string): KnownService | undefined {

@@ -30,12 +30,19 @@ export interface Entry<T> {
 export class ParsedKind<T> {
   readonly #translate: (object: KubeObject) => Translated<T>;
   readonly #namespaces = new Map<string, Map<string, Entry<T>>>();
+  #revision = 0;
 
   constructor(translate: (object: KubeObject) => Translated<T>) {
     this.#translate = translate;
   }
 
+  /** Another one after each change: what was derived of these objects is as good as the revision it was derived at. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   upsert(object: KubeObject): void {
+    this.#revision++;
     const { name, namespace } = object.metadata;
     const translated = this.#translate(object);
     const before = this.#namespaces.get(namespace)?.get(name);
@@ -51,6 +58,7 @@ export class ParsedKind<T> {
   }
 
   remove(namespace: string, name: string): void {
+    this.#revision++;
     const ofNamespace = this.#namespaces.get(namespace);
     ofNamespace?.delete(name);
     if (ofNamespace?.size === 0) this.#namespaces.delete(namespace);

@@ -22,10 +22,7 @@ export function* specsIn(objects: MeshObjects, namespace: string): Generator<Wor
 
 /** Services of its namespace that a workload is an endpoint of, with the ports of a slice where one says so. */
 export function servicesOf(objects: MeshObjects, spec: WorkloadSpec): readonly ServiceSpec[] {
-  const found: ServiceSpec[] = [];
-  for (const { value } of objects.services.inNamespace(spec.namespace)) {
-    if (value !== undefined && isSelected(value.selector, spec.labels)) found.push(value);
-  }
+  const found = [...objects.servicesSelecting(spec.namespace, spec.labels)];
   for (const { value } of objects.slices.inNamespace(spec.namespace)) {
     if (value === undefined || !isManual(objects, value) || !holds(value, spec)) continue;
     const service = objects.services.get(value.namespace, value.service)?.value;
