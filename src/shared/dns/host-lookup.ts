@@ -17,8 +17,10 @@ const TRIES = 2;
 
 /** Of the name servers of the system, with the times they give; what these do not know, as the system does (hosts file). */
 export function systemLookup(): HostLookup {
-  const resolver = new Resolver({ timeout: TRY_MS, tries: TRIES });
+  // Made when the first name is asked for: most meshes have none.
+  let resolver: Resolver | undefined;
   return async hostname => {
+    resolver ??= new Resolver({ timeout: TRY_MS, tries: TRIES });
     for (const ask of [resolver.resolve4.bind(resolver), resolver.resolve6.bind(resolver)]) {
       const records = await ask(hostname, { ttl: true }).catch(() => []);
       if (records.length === 0) continue;
