@@ -672,7 +672,7 @@ test('a dry-run policy refuses nothing; what it would have refused is said, of r
 });
 
 test('TCP: a server that speaks first is heard, declared or not; half-close is kept', async t => {
-  const lab = await WaypointLab.create();
+  const lab = await WaypointLab.create({ detectionTimeoutMs: 50 });
   t.teardown(() => lab.close());
   for (const [i, declared] of (['tcp', 'unknown'] as const).entries()) {
     const greeting = createTcpServer({ allowHalfOpen: true }, socket => {
