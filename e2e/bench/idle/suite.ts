@@ -43,17 +43,14 @@ async function measureIdle(topology: Topology, daemons: readonly Daemon[], into:
   await settle();
   const before = daemons.map(d => residentMb(d.pid));
   const node = ['--disable-warning=ExperimentalWarning'];
-  const peers = [
-    server.start(process.execPath, [...node, program('server.ts'), server.ip, String(IDLE_PORT)]),
-    client.start(process.execPath, [
-      ...node,
-      program('client.ts'),
-      server.ip,
-      String(IDLE_PORT),
-      String(TUNNELS),
-    ]),
-  ];
+  const port = String(IDLE_PORT);
+  const holder = server.start(process.execPath, [...node, program('server.ts'), server.ip, port]);
+  const peers = [holder];
   try {
+    // From its own side: whoever asks through a proxy is connected before the server is.
+    await waitForPort(server, server.ip, IDLE_PORT, peers);
+    const args = [...node, program('client.ts'), server.ip, port, String(TUNNELS)];
+    peers.push(client.start(process.execPath, args));
     await untilOpen(peers);
     await settle();
     for (const [i, daemon] of daemons.entries()) {
