@@ -74,15 +74,25 @@ export function callController<Q, R>(
 ): Promise<R> {
   return new Promise((resolve, reject) => {
     const client = openClient(endpoint);
-    giveUpLate(client, patience, reason => {
+    let isOver = false;
+    const close = (): void => {
+      isOver = true;
       client.close();
-      reject(new Error(`${endpoint.address}: ${reason}`));
-    });
+    };
+    giveUpLate(
+      client,
+      patience,
+      () => isOver,
+      reason => {
+        close();
+        reject(new Error(`${endpoint.address}: ${reason}`));
+      },
+    );
     const options = { deadline: systemClock.now() + deadlineMs };
     const metadata = callMetadata(endpoint);
     const { path, encode, decode } = method;
     client.makeUnaryRequest(path, encode, decode, request, metadata, options, (error, response) => {
-      client.close();
+      close();
       if (error !== null) reject(new Error(`${endpoint.address}: ${error.message}`, { cause: error }));
       else if (response === undefined) reject(new Error(`${endpoint.address}: empty answer`));
       else resolve(response);
@@ -90,14 +100,18 @@ export function callController<Q, R>(
   });
 }
 
-/** Tells that there is no connection after as long as it may take. Nothing is told once the client is closed. */
-function giveUpLate(client: Client, patience: ConnectPatience, onLate: (reason: string) => void): void {
+/** Tells that there is no connection after as long as it may take. Nothing is told once the call is over. */
+function giveUpLate(
+  client: Client,
+  patience: ConnectPatience,
+  isOver: () => boolean,
+  onLate: (reason: string) => void,
+): void {
   const { ms } = patience;
-  const deadline = systemClock.now() + ms;
-  client.waitForReady(deadline, error => {
+  client.waitForReady(systemClock.now() + ms, error => {
     if (error === undefined) patience.succeeded();
-    // It is told of a channel that was closed, too.
-    else if (systemClock.now() >= deadline) {
+    // It is told of a channel that was closed, too. The clock does not tell the two apart: timers may be early by part of a millisecond.
+    else if (!isOver()) {
       patience.failed();
       onLate(`not connected within ${ms} ms`);
     }
@@ -155,7 +169,8 @@ function attach(
     client.close();
     if (reason !== undefined) events.onEnd(reason);
   };
-  giveUpLate(client, patience, reason => {
+  const isOver = (): boolean => !open;
+  giveUpLate(client, patience, isOver, reason => {
     end(reason);
     call.cancel();
   });
