@@ -1,3 +1,5 @@
+import { backoffDelay } from '../lifecycle/backoff.ts';
+
 export interface ConnectPatienceOptions {
   readonly firstMs: number;
   readonly maxMs: number;
@@ -17,8 +19,8 @@ export class ConnectPatience {
   }
 
   get ms(): number {
-    const { firstMs, maxMs } = this.#options;
-    return Math.min(maxMs, firstMs * 2 ** this.#failures);
+    const { firstMs: initialMs, maxMs } = this.#options;
+    return backoffDelay({ initialMs, maxMs, factor: 2, jitter: 0 }, this.#failures, 0);
   }
 
   succeeded(): void {
@@ -26,6 +28,6 @@ export class ConnectPatience {
   }
 
   failed(): void {
-    if (this.ms < this.#options.maxMs) this.#failures++;
+    this.#failures++;
   }
 }

@@ -71,6 +71,10 @@ export function lastErrno(): number {
 
 /** Returns `result`, or throws what errno says when it is negative. */
 export function checked(result: number, syscall: string, purpose: string): number {
-  if (result < 0) throw new SystemCallError(syscall, lastErrno(), purpose);
-  return result;
+  return result < 0 ? failed(syscall, purpose) : result;
+}
+
+/** Throws what errno says of the call before: for a `purpose` whose text is not worth making for each call that succeeds. */
+export function failed(syscall: string, purpose: string): never {
+  throw new SystemCallError(syscall, lastErrno(), purpose);
 }

@@ -1,9 +1,10 @@
 import type { SocketEndpoint } from '../engine/channel.ts';
 import { callMemory, MAX_ADDRESS_BYTES } from './call-memory.ts';
-import { checked, libc } from './libc.ts';
+import { checked, failed, libc } from './libc.ts';
 import type { NativeMemory } from './native-memory.ts';
 import { AddressFamily, FcntlCommand, SocketOption, SocketType } from './platform.ts';
 import { decodeSocketAddress, type IpFamily, writeSocketAddress } from './socket-address.ts';
+import { setOption } from './stream-socket.ts';
 
 type OptionName = keyof typeof SocketOption;
 
@@ -18,9 +19,7 @@ export function openTcpSocket(family: IpFamily): number {
 export function bindSocket(fd: number, address: SocketEndpoint): void {
   const { value } = callMemory();
   const length = writeSocketAddress(value.bytes, address);
-  // Not `checked`: its text would be made for each socket that binds well.
-  if (libc().bind(fd, value.address, length) < 0)
-    checked(-1, 'bind', `bind ${address.ip} port ${address.port}`);
+  if (libc().bind(fd, value.address, length) < 0) failed('bind', `bind ${address.ip} port ${address.port}`);
 }
 
 /** listen(2) */
@@ -48,11 +47,7 @@ export function localAddress(fd: number): SocketEndpoint {
 
 /** Sets an option whose value is a C int. setsockopt(2), socket(7), ip(7), ipv6(7) */
 export function setIntOption(fd: number, name: OptionName, value: number): void {
-  const [level, option] = SocketOption[name];
-  const { value: cell } = callMemory();
-  cell.bytes.writeInt32LE(value, 0);
-  if (libc().setsockopt(fd, level, option, cell.address, 4) < 0)
-    checked(-1, 'setsockopt', `set ${name} on descriptor ${fd}`);
+  if (setOption(fd, name, value) < 0) failed('setsockopt', `set ${name} on descriptor ${fd}`);
 }
 
 /** getsockopt(2) of an option whose value is a C int. */
@@ -84,7 +79,7 @@ function readOption(fd: number, name: OptionName, maxBytes: number): Buffer {
   const [level, option] = SocketOption[name];
   const { value, length } = callMemory(maxBytes);
   if (libc().getsockopt(fd, level, option, value.address, length.address) < 0)
-    checked(-1, 'getsockopt', `read ${name} of descriptor ${fd}`);
+    failed('getsockopt', `read ${name} of descriptor ${fd}`);
   return answered(value, length);
 }
 

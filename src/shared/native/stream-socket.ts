@@ -72,10 +72,10 @@ export function resetOnClose(fd: number): void {
   libc().setsockopt(fd, level, option, value.address, 8);
 }
 
-/** setsockopt(2) of a C int whose failure would not matter: a socket that is gone already. */
-export function setOption(fd: number, name: keyof typeof SocketOption, value: number): void {
+/** setsockopt(2) of a C int. @returns 0, or -1, which does not matter to those whose socket may be gone already */
+export function setOption(fd: number, name: keyof typeof SocketOption, value: number): number {
   const [level, option] = SocketOption[name];
   const { value: cell } = callMemory();
   cell.bytes.writeInt32LE(value, 0);
-  libc().setsockopt(fd, level, option, cell.address, 4);
+  return libc().setsockopt(fd, level, option, cell.address, 4);
 }
