@@ -42,11 +42,12 @@ export async function transit({ engine, gib, report }: TransitOptions): Promise<
   const pair = await ztunnelPair(topology, directory, { workers: WORKERS, engine });
   const running: Daemon[] = [];
   try {
-    running.push(...(await pair.start()));
     const { client, server } = topology;
     const receiver = server.start(process.execPath, program('server.ts', server.ip, PORT));
     running.push(receiver);
+    // Before anything is captured: a ztunnel takes a connection at once, whether its far end listens or not.
     await waitForPort(client, server.ip, PORT, running);
+    running.push(...(await pair.start()));
     const bytes = Math.round(gib * GIB_BYTES);
     const sender = client.start(process.execPath, program('client.ts', server.ip, PORT, bytes, CONNECTIONS));
     running.push(sender);

@@ -86,10 +86,12 @@ const GATHER_BYTES = READ_BYTES;
 /** The largest plaintext of a record (RFC 8446 §5.1): with less room than this a read could not take a whole one. */
 const RECORD_BYTES = 16 * 1024;
 /**
- * Ciphertext that has come since the socket was last known to be empty. Below this no system call can have filled the
- * session's buffer (130 KB, from its beginning), so that the socket is empty again; above, it has to be asked.
+ * Ciphertext that has come since the socket was empty between two records. For the next record the session asks for all
+ * that its buffer holds (130 KB): with less than this the kernel had no more, so that the socket is empty again. Above, or
+ * when the rest of a record was read, which the session asks for to the byte, the socket has to be asked.
  */
 const SURELY_EMPTIED_BYTES = 16 * 1024;
+const NEVER = -1;
 
 /** From here on a write is several records, which leave together. */
 const STAGED_FROM_BYTES = 17 * 1024;
@@ -110,8 +112,10 @@ export class TlsTransport implements Transport {
   /** The peer has sent close_notify. */
   #ended = false;
   #released = false;
-  /** `bytesReceived` when the socket was last known to be empty. */
-  #emptyAt = 0;
+  /** `bytesReceived` when the session last held whole records only, and had delivered them. */
+  #wholeAt = NEVER;
+  /** `bytesReceived` when, besides, the socket was empty; NEVER once a read has ended within a record. */
+  #emptyAt = NEVER;
 
   constructor(fd: number, session: TlsSessionHandle, stage: RecordStage, chunks: ChunkPool) {
     this.#fd = fd;
@@ -136,9 +140,11 @@ export class TlsTransport implements Transport {
     return end - offset;
   }
 
+  /** Only when nothing is pending in the session. */
   #isSurelyEmpty(): boolean {
     const received = this.#session.bytesReceived;
-    if ((received - this.#emptyAt) >>> 0 >= SURELY_EMPTIED_BYTES) return false;
+    this.#wholeAt = received;
+    if (this.#emptyAt === NEVER || (received - this.#emptyAt) >>> 0 >= SURELY_EMPTIED_BYTES) return false;
     this.#emptyAt = received;
     return true;
   }
@@ -205,7 +211,8 @@ export class TlsTransport implements Transport {
     const outcome = this.#session.outcome(result);
     // What ended it comes up again with the next read, after the bytes before it have been delivered.
     this.mayHaveMore = outcome !== 'want_read' && outcome !== 'want_write';
-    if (!this.mayHaveMore) this.#emptyAt = this.#session.bytesReceived;
+    if (!this.mayHaveMore)
+      this.#emptyAt = this.#session.bytesReceived === this.#wholeAt ? this.#wholeAt : NEVER;
     if (gathered > 0) {
       if (outcome === 'closed') this.#ended = true;
       else if (typeof outcome === 'object') this.#fail(outcome);
