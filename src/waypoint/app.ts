@@ -12,6 +12,7 @@ import type { SpanExporter } from '#shared/tracing/span-exporter.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
+import { prepareRuntimeForTraffic } from '#shared/workers/prepare-runtime.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import { type ControllerConfig, readConfig, type WaypointConfig } from './config.ts';
 import type { Membership } from './control/membership.ts';
@@ -26,6 +27,7 @@ import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
  */
 export async function runFromEnvironment(entry: URL): Promise<void> {
   try {
+    prepareRuntimeForTraffic();
     const app = new WaypointApp(readConfig(process.env), entry, systemClock);
     await app.start();
     onShutdownSignal(app.logger, () => app.stop());

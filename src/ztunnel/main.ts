@@ -1,6 +1,6 @@
 import { VERSION } from '#shared/config/version.ts';
 import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
-import { useOneArena } from '#shared/native/allocator.ts';
+import { prepareRuntimeForTraffic } from '#shared/workers/prepare-runtime.ts';
 import { startZtunnel } from './app.ts';
 import { readConfig } from './config.ts';
 
@@ -8,7 +8,7 @@ if (process.argv.includes('--version')) {
   process.stdout.write(`ztunnel ${VERSION}\n`);
 } else {
   try {
-    useOneArena();
+    prepareRuntimeForTraffic();
     const ztunnel = await startZtunnel(readConfig(process.env));
     onShutdownSignal(ztunnel.logger, () => ztunnel.stop());
   } catch (error) {

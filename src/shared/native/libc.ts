@@ -10,6 +10,7 @@ import { SystemCallError } from './system-error.ts';
 const DEFINITIONS = {
   __errno_location: { arguments: [], return: 'pointer' },
   setns: { arguments: ['i32', 'i32'], return: 'i32' },
+  sched_setscheduler: { arguments: ['i32', 'i32', 'pointer'], return: 'i32' },
   socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
   bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   listen: { arguments: ['i32', 'i32'], return: 'i32' },

@@ -1,0 +1,14 @@
+import { setFlagsFromString } from 'node:v8';
+import { useOneArena } from '../native/allocator.ts';
+import { giveHelpersTheRest } from '../native/helper-threads.ts';
+
+/**
+ * What a process with traffic threads asks of the runtime, before it starts them. A collection of the young generation takes
+ * a third of a millisecond; shared with helper threads it waits for the slowest of them to get a processor.
+ * Of the collector's other flags none may change once a heap is there (the runtime aborts). Never throws.
+ */
+export function prepareRuntimeForTraffic(): void {
+  useOneArena();
+  setFlagsFromString('--no-parallel-scavenge');
+  giveHelpersTheRest();
+}
