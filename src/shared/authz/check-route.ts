@@ -4,8 +4,8 @@ import { workloadIdentity, type Workload } from '../workload/workload.ts';
 import { type AuthzQuery, checkAuthorization } from './check.ts';
 
 /**
- * `GET /authz/check?workload=<uid>|service=<ns>/<hostname>&source=<SPIFFE id or workload uid>&sourceIp=&port=&method=&path=&host=`:
- * what this proxy would decide now, and why. Without `source` the traffic is plaintext.
+ * `GET /authz/check?workload=<uid>|service=<ns>/<hostname>&source=<SPIFFE id or workload uid>&sourceIp=&port=&sni=&method=&path=&host=`:
+ * what this proxy would decide now, and why. Without `source` the traffic is plaintext, without `sni` no TLS of the client's own.
  */
 export function authzCheckRoute(view: () => MeshView): AdminRoute {
   return {
@@ -38,6 +38,7 @@ function parseQuery(view: MeshView, parameters: URLSearchParams): AuthzQuery | s
     sourceIdentity: peer === undefined ? source || undefined : identityOf(peer),
     sourceIp: parameters.get('sourceIp') ?? peer?.addresses[0] ?? '',
     port,
+    serverName: parameters.get('sni')?.toLowerCase() ?? '',
     request:
       method === null
         ? undefined

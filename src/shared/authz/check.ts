@@ -14,6 +14,8 @@ export interface AuthzQuery {
   readonly sourceIp: string;
   /** 0: any port that no policy names. */
   readonly port: number;
+  /** Of a TLS connection; empty: none. */
+  readonly serverName: string;
   /** Given for a request at a waypoint. */
   readonly request: AuthzRequest | undefined;
 }
@@ -38,7 +40,7 @@ export interface AppliedPolicy {
 }
 
 export function checkAuthorization(view: MeshView, query: AuthzQuery): AuthzAnswer {
-  const { destination, sourceIdentity, sourceIp, port } = query;
+  const { destination, sourceIdentity, sourceIp, port, serverName } = query;
   const policies =
     'workload' in destination
       ? view.policiesFor(destination.workload)
@@ -47,7 +49,13 @@ export function checkAuthorization(view: MeshView, query: AuthzQuery): AuthzAnsw
     'workload' in destination
       ? (destination.workload.addresses[0] ?? '')
       : (destination.service.addresses[0]?.ip ?? '');
-  const connection = authzConnection({ sourceIdentity, sourceIp, destinationIp, destinationPort: port });
+  const connection = authzConnection({
+    sourceIdentity,
+    sourceIp,
+    destinationIp,
+    destinationPort: port,
+    serverName,
+  });
   const decision = evaluate(compile(policies), connection, query.request);
   return {
     destination: 'workload' in destination ? destination.workload.uid : serviceName(destination.service),

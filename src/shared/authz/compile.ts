@@ -25,6 +25,8 @@ export interface CompiledPolicySet {
   readonly audit: readonly CompiledPolicy[];
   /** What of a request some of them compare with regular expressions; undefined: nothing. */
   readonly patterned: PatternedFields | undefined;
+  /** Some of them ask for the server name of a TLS connection: it has to be read before they are evaluated. */
+  readonly asksServerName: boolean;
   /** The set as it would be with the dry-run policies enforced; undefined when there are none. */
   readonly dryRun: CompiledPolicySet | undefined;
 }
@@ -64,6 +66,8 @@ export interface CompiledMatch {
   readonly notDestinationIps: readonly Cidr[] | undefined;
   readonly destinationPorts: readonly number[] | undefined;
   readonly notDestinationPorts: readonly number[] | undefined;
+  readonly serverNames: StringMatcher | undefined;
+  readonly notServerNames: StringMatcher | undefined;
   readonly http: CompiledHttpMatch | undefined;
 }
 
@@ -114,12 +118,20 @@ function makeSet(
 ): CompiledPolicySet {
   const of = (action: PolicyAction) => policies.filter(policy => policy.action === action);
   const byAction = { deny: of('deny'), allow: of('allow'), custom: of('custom'), audit: of('audit') };
-  return { ...byAction, patterned: patternedFields(policies), dryRun };
+  const asksServerName = dryRun?.asksServerName === true || matchesOf(policies).some(asksForServerName);
+  return { ...byAction, patterned: patternedFields(policies), asksServerName, dryRun };
+}
+
+function matchesOf(policies: readonly CompiledPolicy[]): readonly CompiledMatch[] {
+  return policies.flatMap(({ rules }) => rules.flatMap(({ clauses }) => clauses.flat()));
+}
+
+function asksForServerName({ notServerNames, serverNames }: CompiledMatch): boolean {
+  return serverNames !== undefined || notServerNames !== undefined;
 }
 
 function patternedFields(policies: readonly CompiledPolicy[]): PatternedFields | undefined {
-  const matches = policies.flatMap(({ rules }) => rules.flatMap(({ clauses }) => clauses.flat()));
-  const http = matches.flatMap(match => match.http ?? []);
+  const http = matchesOf(policies).flatMap(match => match.http ?? []);
   const path = http.some(({ notPaths, paths }) => isPatterned(paths) || isPatterned(notPaths));
   const patterned = http
     .flatMap(({ headers }) => headers)
@@ -160,6 +172,8 @@ function compileMatch(match: Match, ownNamespace: string): CompiledMatch {
     notDestinationIps: compileCidrs(match.notDestinationIps),
     destinationPorts: unlessEmpty(match.destinationPorts),
     notDestinationPorts: unlessEmpty(match.notDestinationPorts),
+    serverNames: compileStrings(match.serverNames, lowerCase),
+    notServerNames: compileStrings(match.notServerNames, lowerCase),
     http: match.http === undefined ? undefined : compileHttp(match.http),
   };
 }
@@ -191,14 +205,17 @@ function compileClaim({ claim, notValues, values }: ClaimValueMatch): CompiledCl
 
 function compileHosts(hosts: readonly StringMatch[]): HostMatcher | undefined {
   if (hosts.length === 0) return undefined;
-  const lower = (value: string): string => value.toLowerCase();
   return {
-    withPort: compileStrings(hosts.filter(namesPort), lower),
+    withPort: compileStrings(hosts.filter(namesPort), lowerCase),
     hostOnly: compileStrings(
       hosts.filter(host => !namesPort(host)),
-      lower,
+      lowerCase,
     ),
   };
+}
+
+function lowerCase(value: string): string {
+  return value.toLowerCase();
 }
 
 function namesPort(host: StringMatch): boolean {

@@ -16,6 +16,11 @@ export interface AuthzConnection {
   readonly sourceIpBytes: IpBytes | undefined;
   readonly destinationIpBytes: IpBytes | undefined;
   readonly destinationPort: number;
+  /**
+   * The server name that the client asks for by TLS, in lower case; empty: it speaks no TLS, or names nobody. Undefined: that
+   * cannot be known, as at a ztunnel, which never reads what it passes on.
+   */
+  readonly serverName: string | undefined;
 }
 
 export interface AuthzConnectionInput {
@@ -25,6 +30,7 @@ export interface AuthzConnectionInput {
   readonly sourceIp: string;
   readonly destinationIp: string;
   readonly destinationPort: number;
+  readonly serverName?: string | undefined;
 }
 
 const SPIFFE_SCHEME = 'spiffe://';
@@ -41,7 +47,13 @@ export function authzConnection(input: AuthzConnectionInput): AuthzConnection {
     sourceIpBytes: parseIp(input.sourceIp),
     destinationIpBytes: parseIp(input.destinationIp),
     destinationPort: input.destinationPort,
+    serverName: input.serverName,
   };
+}
+
+/** The same connection, of which now is known whom the client asks for. RFC 6066 §3 has no dot at the end of a name. */
+export function withServerName(connection: AuthzConnection, name: string | undefined): AuthzConnection {
+  return { ...connection, serverName: name?.toLowerCase().replace(/\.$/, '') };
 }
 
 /** Policies name a principal without its scheme, as Istio's do. */

@@ -36,10 +36,12 @@ const match: fc.Arbitrary<Match> = fc.record({
   notDestinationIps: ranges,
   destinationPorts: ports,
   notDestinationPorts: ports,
+  serverNames: strings,
+  notServerNames: strings,
   http: fc.constant(undefined),
 });
 /** Most fields unset, or hardly anything would ever match. */
-const sparse = fc.tuple(match, fc.subarray(Array.from('abcdefghijkl'))).map(([full, kept]): Match => {
+const sparse = fc.tuple(match, fc.subarray(Array.from('abcdefghijklmn'))).map(([full, kept]): Match => {
   const keep = <T>(letter: string, list: readonly T[]): readonly T[] => (kept.includes(letter) ? list : []);
   return {
     namespaces: keep('a', full.namespaces),
@@ -54,6 +56,8 @@ const sparse = fc.tuple(match, fc.subarray(Array.from('abcdefghijkl'))).map(([fu
     notDestinationIps: keep('j', full.notDestinationIps),
     destinationPorts: keep('k', full.destinationPorts),
     notDestinationPorts: keep('l', full.notDestinationPorts),
+    serverNames: keep('m', full.serverNames),
+    notServerNames: keep('n', full.notServerNames),
     http: undefined,
   };
 });
@@ -81,6 +85,7 @@ const connection: fc.Arbitrary<AuthzConnectionInput> = fc.record({
   sourceIp: ip,
   destinationIp: ip,
   destinationPort: fc.constantFrom(80, 8080, 9090),
+  serverName: fc.constantFrom('a', 'td/ns/a', 'b'),
 });
 
 /** The semantics of the wire protocol, word for word, with the runtime's own address ranges. */
@@ -109,7 +114,8 @@ function matchHolds(m: Match, c: AuthzConnectionInput, own: string): boolean {
     ) &&
     field(m.sourceIps, m.notSourceIps, s => rangeHolds(s, c.sourceIp)) &&
     field(m.destinationIps, m.notDestinationIps, s => rangeHolds(s, c.destinationIp)) &&
-    field(m.destinationPorts, m.notDestinationPorts, s => s === c.destinationPort)
+    field(m.destinationPorts, m.notDestinationPorts, s => s === c.destinationPort) &&
+    field(m.serverNames, m.notServerNames, s => stringHolds(s, c.serverName))
   );
 }
 

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { compile } from './compile.ts';
-import { authzConnection, type AuthzConnectionInput } from './connection.ts';
+import { authzConnection, type AuthzConnectionInput, withServerName } from './connection.ts';
 import { evaluate, evaluateDryRun } from './evaluate.ts';
 import { ANY_HTTP_REQUEST, EMPTY_MATCH } from './policy.ts';
 import type { AuthorizationPolicy, HttpMatch, Match, StringMatch } from './policy.ts';
@@ -224,6 +224,49 @@ const HTTP: readonly [string, Partial<HttpMatch>, Partial<AuthzRequest>, boolean
   ],
   ['with regard to case it is another', header('x-user', [exact('ALICE')]), {}, false],
 ];
+
+const SERVER_NAMES: readonly [string, Partial<Match>, string | undefined, allow: boolean, deny: boolean][] = [
+  ['the name that is asked for', { serverNames: [exact('a.example')] }, 'a.example', true, true],
+  ['whatever the case', { serverNames: [exact('A.example')] }, 'a.Example', true, true],
+  ['a dot at the end makes no other name', { serverNames: [exact('a.example')] }, 'a.example.', true, true],
+  ['another name does not match', { serverNames: [exact('a.example')] }, 'b.example', false, false],
+  ['all names of a domain', { serverNames: [suffix('.example')] }, 'a.example', true, true],
+  ['any name', { serverNames: [presence] }, 'a.example', true, true],
+  ['no TLS is no name', { serverNames: [presence] }, '', false, false],
+  ['a name that must not be', { notServerNames: [exact('a.example')] }, 'a.example', false, false],
+  ['another name than that', { notServerNames: [exact('a.example')] }, 'b.example', true, true],
+  ['no name is another one', { notServerNames: [exact('a.example')] }, '', true, true],
+  ['what is not known allows nothing', { serverNames: [presence] }, undefined, false, true],
+  ['nor by what it must not be', { notServerNames: [exact('a.example')] }, undefined, false, true],
+  [
+    'and is denied where the rest of the rule matches only',
+    { serverNames: [presence], destinationPorts: [1] },
+    undefined,
+    false,
+    false,
+  ],
+];
+
+test('connection.sni: where it is not known, ALLOW does not match and DENY does', async t => {
+  for (const [name, fields, serverName, allow, deny] of SERVER_NAMES) {
+    const decide = (action: AuthorizationPolicy['action']) =>
+      evaluate(
+        compile([policy([match(fields)], { action })]),
+        withServerName(authzConnection(ORDERS), serverName),
+      );
+    t.equal(decide('allow').allowed, allow, `${name}: ALLOW`);
+    t.equal(decide('deny').allowed, !deny, `${name}: DENY`);
+    t.equal(decide('custom').allowed, !deny, `${name}: CUSTOM, of which nobody can be asked`);
+  }
+  const named = match({ serverNames: [presence] });
+  t.equal(matches(named, ORDERS, GET), false, 'a request that is read has no TLS of its own');
+  t.equal(
+    compile([policy([named], { dryRun: true })]).asksServerName,
+    true,
+    'a dry run wants to know it too',
+  );
+  t.equal(compile([policy([match({})])]).asksServerName, false, 'else nobody does');
+});
 
 test('each L7 field matches as Istio compares it', async t => {
   for (const [name, http, request, expected] of HTTP) {

@@ -23,7 +23,8 @@ import type { TokenIdentity } from './token-identity.ts';
  * policies it allocates nothing.
  *
  * @param request undefined for a connection that is not taken apart into requests. An ALLOW with HTTP fields then does
- * not match, a DENY with HTTP fields is compared without them, and a CUSTOM is a DENY: all err on the strict side.
+ * not match, a DENY with HTTP fields is compared without them, and a CUSTOM is a DENY: all err on the strict side. So it is
+ * with server names where the connection's is not known. A request that is read came without TLS of its own.
  * @param token the request's, verified
  */
 export function evaluate(
@@ -130,6 +131,8 @@ function matchesRule(
     let any = false;
     for (const match of clause) {
       if (!matchesConnection(match, connection)) continue;
+      const serverName = subject === undefined ? connection.serverName : '';
+      if (!matchesServerName(match, serverName, action)) continue;
       if (match.http === undefined) any = true;
       else if (subject === undefined) any = action !== 'allow';
       else any = matchesHttp(match.http, subject);
@@ -163,6 +166,17 @@ function matchesAddresses(match: CompiledMatch, c: AuthzConnection): boolean {
   if (notDestinationIps !== undefined && inRanges(notDestinationIps, c.destinationIpBytes)) return false;
   if (destinationPorts !== undefined && !destinationPorts.includes(c.destinationPort)) return false;
   return notDestinationPorts === undefined || !notDestinationPorts.includes(c.destinationPort);
+}
+
+function matchesServerName(
+  { notServerNames, serverNames }: CompiledMatch,
+  name: string | undefined,
+  action: PolicyAction,
+): boolean {
+  if (serverNames === undefined && notServerNames === undefined) return true;
+  if (name === undefined) return action !== 'allow';
+  if (serverNames !== undefined && !matchesAny(serverNames, name)) return false;
+  return notServerNames === undefined || !matchesAny(notServerNames, name);
 }
 
 function hasAccount(accounts: readonly ServiceAccountMatch[], c: AuthzConnection): boolean {

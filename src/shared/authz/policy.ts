@@ -45,6 +45,9 @@ export interface Match {
   readonly notDestinationIps: readonly CidrMatch[];
   readonly destinationPorts: readonly number[];
   readonly notDestinationPorts: readonly number[];
+  /** Server names (SNI) that a client asks for in a TLS connection that is passed through; at waypoints only. */
+  readonly serverNames: readonly StringMatch[];
+  readonly notServerNames: readonly StringMatch[];
   /** L7 fields; undefined at L4. */
   readonly http: HttpMatch | undefined;
 }
@@ -121,6 +124,8 @@ export const EMPTY_MATCH: Match = Object.freeze({
   notDestinationIps: [],
   destinationPorts: [],
   notDestinationPorts: [],
+  serverNames: [],
+  notServerNames: [],
   http: undefined,
 });
 

@@ -38,7 +38,9 @@ const ACTIONS = ['allow', 'deny', 'audit', 'custom'] as const;
 
 /** @throws InvalidField */
 export function authorizationFromWire(wire: WireFields): AuthorizationPolicy {
-  return policyFromWire(wire, L4_ACTIONS, (match, namespace) => matchFromWire(match, undefined, namespace));
+  return policyFromWire(wire, L4_ACTIONS, (match, namespace) =>
+    matchFromWire(match, WITHOUT_WAYPOINT, namespace),
+  );
 }
 
 /** @throws Error when the policy has a part for waypoints, which the receiver would silently drop. */
@@ -48,10 +50,9 @@ export function authorizationToWire(policy: AuthorizationPolicy): object {
       `${policy.namespace}/${policy.name} has action ${policy.action}; ztunnels do not know it`,
     );
   return policyToWire(policy, match => {
-    if (match.http !== undefined) {
-      throw new Error(
-        `${policy.namespace}/${policy.name} has an HTTP match; it cannot be sent as an L4 policy`,
-      );
+    const asked = match.http !== undefined ? 'an HTTP match' : asksServerName(match) ? 'a server name' : '';
+    if (asked !== '') {
+      throw new Error(`${policy.namespace}/${policy.name} has ${asked}; it cannot be sent as an L4 policy`);
     }
     return matchToWire(match);
   });
@@ -62,16 +63,32 @@ export function httpAuthorizationFromWire(wire: WireFields): AuthorizationPolicy
   return policyFromWire(wire, ACTIONS, (match, namespace) => {
     const http = readMessage(match, 'http');
     const connection = readMessage(match, 'connection') ?? {};
-    return matchFromWire(connection, http && httpMatchFromWire(http), namespace);
+    const part: WaypointPart = {
+      serverNames: textMatches(match, 'server_names'),
+      notServerNames: textMatches(match, 'not_server_names'),
+      http: http && httpMatchFromWire(http),
+    };
+    return matchFromWire(connection, part, namespace);
   });
 }
 
 export function httpAuthorizationToWire(policy: AuthorizationPolicy): object {
   const fields = policyToWire(policy, match => ({
     connection: matchToWire(match),
+    server_names: match.serverNames.map(stringMatchToWire),
+    not_server_names: match.notServerNames.map(stringMatchToWire),
     http: match.http && httpMatchToWire(match.http),
   }));
   return { ...fields, provider: policy.provider };
+}
+
+/** What `istio.security.Match` cannot say. */
+type WaypointPart = Pick<Match, 'serverNames' | 'notServerNames' | 'http'>;
+
+const WITHOUT_WAYPOINT: WaypointPart = { serverNames: [], notServerNames: [], http: undefined };
+
+function asksServerName({ notServerNames, serverNames }: Match): boolean {
+  return serverNames.length > 0 || notServerNames.length > 0;
 }
 
 function policyFromWire(
@@ -120,7 +137,7 @@ function ruleFromWire(wire: WireFields, toMatch: (match: WireFields) => Match): 
   };
 }
 
-function matchFromWire(wire: WireFields, http: HttpMatch | undefined, namespace: string): Match {
+function matchFromWire(wire: WireFields, part: WaypointPart, namespace: string): Match {
   return {
     namespaces: stringMatches(wire, 'namespaces'),
     notNamespaces: stringMatches(wire, 'not_namespaces'),
@@ -134,7 +151,7 @@ function matchFromWire(wire: WireFields, http: HttpMatch | undefined, namespace:
     notDestinationIps: cidrs(wire, 'not_destination_ips'),
     destinationPorts: ports(wire, 'destination_ports'),
     notDestinationPorts: ports(wire, 'not_destination_ports'),
-    http,
+    ...part,
   };
 }
 

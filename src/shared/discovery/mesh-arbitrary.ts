@@ -170,8 +170,11 @@ const httpMatch: fc.Arbitrary<HttpMatch> = fc.record({
   ),
 });
 
+const noNames = fc.constant<readonly StringMatch[]>([]);
+
 function policyWith(
   http: fc.Arbitrary<HttpMatch | undefined>,
+  serverNames: fc.Arbitrary<readonly StringMatch[]>,
   action: fc.Arbitrary<AuthorizationPolicy['action']>,
   provider: fc.Arbitrary<string | undefined> = fc.constant(undefined),
 ): fc.Arbitrary<AuthorizationPolicy> {
@@ -188,6 +191,8 @@ function policyWith(
     notDestinationIps: cidrs,
     destinationPorts: ports,
     notDestinationPorts: ports,
+    serverNames,
+    notServerNames: serverNames,
     http,
   });
   const clause = fc.record({ matches: fc.array(match, { maxLength: 2 }) });
@@ -203,8 +208,12 @@ function policyWith(
 }
 
 const policies = fc.oneof(
-  policyWith(fc.option(httpMatch, { nil: undefined }), fc.constantFrom('allow', 'deny', 'audit')),
-  policyWith(fc.constant(undefined), fc.constant('custom'), name),
+  policyWith(
+    fc.option(httpMatch, { nil: undefined }),
+    textMatches,
+    fc.constantFrom('allow', 'deny', 'audit'),
+  ),
+  policyWith(fc.constant(undefined), textMatches, fc.constant('custom'), name),
 );
 
 const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
@@ -243,7 +252,7 @@ export const meshResource: fc.Arbitrary<MeshResource> = fc.oneof(
   credential.map(value => ({ kind: 'credential' as const, credential: value, audience: [] })),
   workload.map(value => ({ kind: 'workload' as const, workload: value })),
   service.map(value => ({ kind: 'service' as const, service: value })),
-  policyWith(fc.constant(undefined), fc.constantFrom('allow', 'deny')).map(value => ({
+  policyWith(fc.constant(undefined), noNames, fc.constantFrom('allow', 'deny')).map(value => ({
     kind: 'policy' as const,
     policy: value,
   })),

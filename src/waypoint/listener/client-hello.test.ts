@@ -58,13 +58,18 @@ test('what is no ClientHello is told apart at its first bytes', t => {
   const rows: readonly (readonly [string, Buffer, string])[] = [
     ['text', Buffer.from('GET / HTTP/1.1\r\n'), 'not_tls'],
     ['another version', Buffer.from([22, 9, 1, 0, 5]), 'not_tls'],
-    ['a record of no length', Buffer.from([22, 3, 1, 0, 0, 1]), 'not_tls'],
-    ['a record that is too long', Buffer.from([22, 3, 1, 255, 255, 1]), 'not_tls'],
-    ['another handshake message', Buffer.from([22, 3, 1, 0, 4, 2, 0, 0, 0]), 'not_tls'],
+    ['a record of no length', Buffer.from([22, 3, 1, 0, 0, 1]), 'unread'],
+    ['a record that is too long', Buffer.from([22, 3, 1, 255, 255, 1]), 'unread'],
+    ['another handshake message', Buffer.from([22, 3, 1, 0, 4, 2, 0, 0, 0]), 'unread'],
     [
       'a hello that claims to be longer than may be',
       Buffer.from([22, 3, 1, 0, 4, 1, 255, 255, 255]),
-      'not_tls',
+      'unread',
+    ],
+    [
+      'a hello that another record interrupts',
+      Buffer.from([22, 3, 1, 0, 4, 1, 0, 0, 9, 23, 3, 3, 0, 1, 0]),
+      'unread',
     ],
     ['nothing yet', Buffer.alloc(0), 'incomplete'],
     ['a hello without a body', Buffer.from([22, 3, 1, 0, 4, 1, 0, 0, 0]), 'tls'],

@@ -2,10 +2,13 @@
 export type Hello =
   | { readonly kind: 'tls'; readonly serverName: string }
   | { readonly kind: 'not_tls' }
+  /** Nobody looked, or it is TLS in a form that is not read here: whom the client asks for is not known. */
+  | { readonly kind: 'unread' }
   /** It may still become either. */
   | { readonly kind: 'incomplete' };
 
 const NOT_TLS: Hello = Object.freeze({ kind: 'not_tls' });
+export const UNREAD: Hello = Object.freeze({ kind: 'unread' });
 const INCOMPLETE: Hello = Object.freeze({ kind: 'incomplete' });
 
 const RECORD_HANDSHAKE = 22;
@@ -19,32 +22,38 @@ export const MAX_HELLO_BYTES = 32_768;
 
 /**
  * Reads the server name a client asks for (RFC 6066 §3) from the first bytes it sends, without touching them. Never throws: a
- * ClientHello that does not parse has no name, which whoever terminates it will refuse.
+ * ClientHello that does not parse has no name, which whoever terminates it will refuse. What begins as TLS and is too long,
+ * or cut in a way no client cuts it, is `unread`: a name in it could be hidden from a policy.
  */
 export function readClientHello(bytes: Buffer): Hello {
-  const message = joinRecords(bytes);
-  if (message === undefined) return NOT_TLS;
-  if (message.length < 4) return bytes.length < MAX_HELLO_BYTES ? INCOMPLETE : NOT_TLS;
-  if (message[0] !== CLIENT_HELLO) return NOT_TLS;
+  if (bytes.length === 0) return INCOMPLETE;
+  if (bytes[0] !== RECORD_HANDSHAKE || (bytes.length > 1 && bytes[1] !== 3)) return NOT_TLS;
+  const { continues, message } = joinRecords(bytes);
+  const more = continues ? INCOMPLETE : UNREAD;
+  if (message.length < 4) return bytes.length < MAX_HELLO_BYTES ? more : UNREAD;
+  if (message[0] !== CLIENT_HELLO) return UNREAD;
   const length = message.readUIntBE(1, 3);
-  if (length > MAX_HELLO_BYTES) return NOT_TLS;
-  if (message.length < 4 + length) return INCOMPLETE;
+  if (length > MAX_HELLO_BYTES) return UNREAD;
+  if (message.length < 4 + length) return more;
   return { kind: 'tls', serverName: serverNameOf(new Cursor(message.subarray(4, 4 + length))) };
 }
 
-/** The payload of the handshake records so far: a client may cut its hello as it likes. Undefined: these are none. */
-function joinRecords(bytes: Buffer): Buffer | undefined {
+/** The payload of the handshake records at the beginning: a client may cut its hello as it likes. */
+function joinRecords(bytes: Buffer): {
+  readonly message: Buffer;
+  /** What follows continues it; false: what has come already does not. */
+  readonly continues: boolean;
+} {
   const parts: Buffer[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    if (bytes[at] !== RECORD_HANDSHAKE) return parts.length === 0 ? undefined : Buffer.concat(parts);
-    if (at + 1 < bytes.length && bytes[at + 1] !== 3) return undefined;
-    if (at + 5 > bytes.length) break;
+  let continues = true;
+  for (let at = 0; at + 5 <= bytes.length; ) {
     const length = bytes.readUInt16BE(at + 3);
-    if (length === 0 || length > MAX_RECORD) return undefined;
+    continues = bytes[at] === RECORD_HANDSHAKE && bytes[at + 1] === 3 && length !== 0 && length <= MAX_RECORD;
+    if (!continues) break;
     parts.push(bytes.subarray(at + 5, at + 5 + length));
     at += 5 + length;
   }
-  return Buffer.concat(parts);
+  return { message: Buffer.concat(parts), continues };
 }
 
 function serverNameOf(hello: Cursor): string {

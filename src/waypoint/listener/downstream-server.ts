@@ -7,7 +7,7 @@ import { serveExchange } from '#shared/http2/server-exchange.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import { serveRequest } from '../request/request-flow.ts';
-import { type Hello, readClientHello } from './client-hello.ts';
+import { type Hello, readClientHello, UNREAD } from './client-hello.ts';
 import { PeekedChannel } from './peeked-channel.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { type DetectionMode, type DownstreamProtocol, sniffProtocol } from './sniff-protocol.ts';
@@ -45,10 +45,9 @@ export class DownstreamServer {
   }
 
   serve(channel: ByteChannel, mode: DetectionMode, downstream: Downstream): void {
-    if (mode === 'tcp' && downstream.service.streams.needsServerName(downstream.port))
-      this.#readServerName(channel, downstream);
-    else if (mode === 'tcp') this.tcp.proxy(channel, downstream);
-    else this.#detect(channel, mode, downstream);
+    if (mode !== 'tcp') this.#detect(channel, mode, downstream);
+    else if (needsServerName(downstream)) this.#readServerName(channel, downstream);
+    else this.tcp.proxy(channel, downstream, UNREAD);
   }
 
   /** Responses under way are finished; each connection then closes. */
@@ -65,13 +64,13 @@ export class DownstreamServer {
 
   #detect(channel: ByteChannel, mode: 'http' | 'any', downstream: Downstream): void {
     let decided = false;
-    const decide = (protocol: DownstreamProtocol): void => {
+    const decide = (protocol: DownstreamProtocol | 'silent'): void => {
       if (decided) return;
       decided = true;
       timer.cancel();
       this.#serveAs(protocol, peeked, downstream);
     };
-    const fallback = mode === 'http' ? 'http1' : 'tcp';
+    const fallback = mode === 'http' ? 'http1' : 'silent';
     const peeked = new PeekedChannel(channel, (first, ended) => {
       const protocol = sniffProtocol(first, mode) ?? (ended ? fallback : undefined);
       if (protocol !== undefined) decide(protocol);
@@ -95,19 +94,21 @@ export class DownstreamServer {
     };
     const peeked = new PeekedChannel(channel, (first, ended) => {
       const hello = readClientHello(first);
-      if (hello.kind !== 'incomplete' || ended) decide(hello);
+      if (hello.kind !== 'incomplete') decide(hello);
+      else if (ended) decide(UNREAD);
     });
     const { env, http1 } = this.#options;
     const declared = downstream.service.port(downstream.port)?.appProtocol;
     const timeoutMs = declared === 'tls' ? http1.headTimeoutMs : this.#options.detectionTimeoutMs;
-    const timer = env.clock.setTimer(timeoutMs, () => decide({ kind: 'not_tls' }));
+    const timer = env.clock.setTimer(timeoutMs, () => decide(UNREAD));
     peeked.start();
   }
 
-  #serveAs(protocol: DownstreamProtocol, channel: ByteChannel, downstream: Downstream): void {
+  #serveAs(protocol: DownstreamProtocol | 'silent', channel: ByteChannel, downstream: Downstream): void {
     if (protocol === 'http1') this.#serveHttp1(channel, downstream);
     else if (protocol === 'http2') this.#serveHttp2(channel, downstream);
-    else this.tcp.proxy(channel, downstream);
+    else if (protocol === 'tcp') this.serve(channel, 'tcp', downstream);
+    else this.tcp.proxy(channel, downstream, UNREAD);
   }
 
   #serveHttp1(channel: ByteChannel, downstream: Downstream): void {
@@ -156,4 +157,9 @@ export class DownstreamServer {
       reason,
     });
   }
+}
+
+/** Whether a route or a policy asks for it. */
+function needsServerName({ port, service }: Downstream): boolean {
+  return service.streams.needsServerName(port) || service.policies.asksServerName;
 }

@@ -5,7 +5,8 @@ export type Look = (first: Buffer, ended: boolean) => void;
 
 /**
  * A channel whose first bytes can be looked at before its handler is known. What arrived until then is given to the handler
- * that is set, in a microtask of its own, so that the handler's owner is fully made by then.
+ * that is set, in a microtask of its own, so that the handler's owner is fully made by then. A second one may be put on top, for
+ * another look.
  */
 export class PeekedChannel implements ByteChannel, ChannelHandler {
   readonly #inner: ByteChannel;
@@ -14,6 +15,7 @@ export class PeekedChannel implements ByteChannel, ChannelHandler {
   #ended = false;
   #closed: { readonly error: ChannelError | undefined } | undefined;
   #handler: ChannelHandler | undefined;
+  #handedOver = false;
 
   constructor(inner: ByteChannel, look: Look) {
     this.#inner = inner;
@@ -28,12 +30,14 @@ export class PeekedChannel implements ByteChannel, ChannelHandler {
   setHandler(handler: ChannelHandler): void {
     const taken = this.#handler !== undefined;
     this.#handler = handler;
+    if (this.#handedOver && this.#closed === undefined) this.#inner.setHandler(handler);
     if (!taken) queueMicrotask(() => this.#handOver());
   }
 
   #handOver(): void {
     const handler = this.#handler;
     if (handler === undefined) return;
+    this.#handedOver = true;
     const first = this.#first;
     this.#first = EMPTY;
     if (first.length > 0) handler.onData(first);

@@ -1,3 +1,4 @@
+import { type AuthzConnection, withServerName } from '#shared/authz/connection.ts';
 import { evaluate } from '#shared/authz/evaluate.ts';
 import { reportDryRun } from '#shared/authz/report-dry-run.ts';
 import { type ByteChannel, ChannelError } from '#shared/engine/channel.ts';
@@ -30,6 +31,7 @@ const MAX_ATTEMPTS = 3;
 /** One proxied connection, to be cut when policy no longer allows it. */
 interface LiveConnection {
   readonly downstream: Downstream;
+  readonly authz: AuthzConnection;
   readonly startMs: number;
   copy: BidirectionalCopy | undefined;
   cells: TcpCells | undefined;
@@ -67,8 +69,9 @@ export class TcpProxy {
   }
 
   /** Never throws: a failure is logged and the client's connection reset. */
-  proxy(channel: ByteChannel, downstream: Downstream, hello: Hello = NO_HELLO): void {
-    const { authz, service } = downstream;
+  proxy(channel: ByteChannel, downstream: Downstream, hello: Hello): void {
+    const { service } = downstream;
+    const authz = withServerName(downstream.authz, askedName(hello));
     const startMs = this.#env.clock.monotonic();
     const decision = evaluate(service.policies, authz);
     reportDryRun(this.#env.logger, service.policies, decision, authz, service.name);
@@ -76,7 +79,7 @@ export class TcpProxy {
       this.#refuse(channel, downstream, 'denied', new ChannelError('policy', decision.reason), startMs);
       return;
     }
-    const live = newConnection(downstream, startMs);
+    const live = newConnection(downstream, authz, startMs);
     this.#live.add(live);
     this.#env.inFlight.enter();
     void this.#carry(channel, live, streamOf(downstream, hello));
@@ -86,8 +89,7 @@ export class TcpProxy {
   recheck(): number {
     let cut = 0;
     for (const live of this.#live) {
-      const { service, authz } = live.downstream;
-      const decision = evaluate(service.policies, authz);
+      const decision = evaluate(live.downstream.service.policies, live.authz);
       if (decision.allowed) continue;
       cut++;
       live.denied = new ChannelError('policy', decision.reason);
@@ -241,9 +243,10 @@ export class TcpProxy {
   }
 }
 
-function newConnection(downstream: Downstream, startMs: number): LiveConnection {
+function newConnection(downstream: Downstream, authz: AuthzConnection, startMs: number): LiveConnection {
   return {
     downstream,
+    authz,
     startMs,
     copy: undefined,
     cells: undefined,
@@ -300,7 +303,11 @@ function tcpFlagOf({ code }: ChannelError): TcpResponseFlag {
   return code === 'tls_handshake' ? TCP_RESPONSE_FLAGS.tlsFailure : TCP_RESPONSE_FLAGS.connect;
 }
 
-const NO_HELLO: Hello = Object.freeze({ kind: 'not_tls' });
+/** Undefined: that is not known. */
+function askedName(hello: Hello): string | undefined {
+  if (hello.kind === 'tls') return hello.serverName;
+  return hello.kind === 'not_tls' ? '' : undefined;
+}
 
 function streamOf({ authz }: Downstream, hello: Hello): RoutedStream {
   const destinationIp = authz.destinationIpBytes;

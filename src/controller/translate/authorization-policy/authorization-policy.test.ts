@@ -108,20 +108,49 @@ test('a wrong AuthorizationPolicy is rejected with the field that is wrong', asy
 });
 
 test('what cannot be checked makes a policy stricter, and is said', async t => {
-  const sni = {
+  const filter = {
     from: [{ source: { namespaces: ['shop'] } }],
-    when: [{ key: 'connection.sni', values: ['a'] }],
+    when: [{ key: 'experimental.envoy.filters', values: ['a'] }],
   };
-  const allow = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', { rules: [sni] }), OPTIONS);
+  const allow = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', { rules: [filter] }), OPTIONS);
   t.match(allow, { ok: true, value: { full: { rules: [] } } }, 'an ALLOW rule allows nothing');
   t.match(allow.diagnostics[0], { severity: 'ignored', message: /the rule allows nothing/ });
   const deny = translateAuthorizationPolicy(
-    kubeObject('AuthorizationPolicy', { action: 'DENY', rules: [sni] }),
+    kubeObject('AuthorizationPolicy', { action: 'DENY', rules: [filter] }),
     OPTIONS,
   );
   const rules = [{ clauses: [{ matches: [{ namespaces: [{ value: 'shop' }] }] }] }];
   t.match(deny, { ok: true, value: { full: { rules } } }, 'a DENY rule denies without that part');
   t.match(deny.diagnostics[0], { severity: 'ignored', message: /holds without regard to it/ });
+});
+
+test('connection.sni is held by the waypoint; a ztunnel, which reads nothing, holds the rule as it does HTTP rules', async t => {
+  const sni = {
+    from: [{ source: { namespaces: ['shop'] } }],
+    when: [{ key: 'connection.sni', values: ['a.example', '*.b.example'], notValues: ['x.b.example'] }],
+  };
+  const allow = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', { rules: [sni] }), OPTIONS);
+  const names = {
+    serverNames: [
+      { kind: 'exact', value: 'a.example' },
+      { kind: 'suffix', value: '.b.example' },
+    ],
+    notServerNames: [{ kind: 'exact', value: 'x.b.example' }],
+  };
+  const rules = [{ clauses: [{}, { matches: [names] }] }];
+  t.match(
+    allow,
+    { ok: true, value: { full: { rules }, l4: { rules: [] } } },
+    'ALLOW: nothing at the ztunnel',
+  );
+  t.match(allow.diagnostics[0], { severity: 'ignored', message: /allow nothing at the ztunnel/ });
+  const denying = { action: 'DENY', rules: [sni] };
+  const deny = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', denying), OPTIONS);
+  const source = { matches: [{ namespaces: [{ value: 'shop' }], serverNames: [], notServerNames: [] }] };
+  t.match(deny, { value: { l4: { rules: [{ clauses: [source] }] } } }, 'DENY: the rest of the rule');
+  const only = { action: 'DENY', rules: [{ when: sni.when }] };
+  const nothing = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', only), OPTIONS);
+  t.match(nothing, { value: { l4: undefined } }, 'of which nothing is left');
 });
 
 test('AUDIT and CUSTOM are for waypoints alone', async t => {

@@ -48,6 +48,12 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
         destinationPorts: ports(fields, 'values'),
         notDestinationPorts: ports(fields, 'notValues'),
       };
+    case 'connection.sni':
+      return {
+        ...EMPTY_MATCH,
+        serverNames: stringMatches(fields, 'values'),
+        notServerNames: stringMatches(fields, 'notValues'),
+      };
     case 'remote.ip':
       return withHttp({ remoteIps: cidrs(fields, 'values'), notRemoteIps: cidrs(fields, 'notValues') });
     case 'request.auth.principal':
@@ -88,8 +94,8 @@ function readClaim(fields: Fields, claim: readonly string[]): ClaimValueMatch {
   return { claim, values: stringMatches(fields, 'values'), notValues: stringMatches(fields, 'notValues') };
 }
 
-/** TLS between workloads is the mesh's own and names no server; filters of Envoy's are not there. */
-const NOT_CHECKED = /^(?:connection\.sni$|experimental\.)/;
+/** Filters of Envoy's are not there. */
+const NOT_CHECKED = /^experimental\./;
 
 function readUnchecked(fields: Fields, key: string, context: RuleReading): undefined {
   fields.strings('values');
@@ -99,7 +105,7 @@ function readUnchecked(fields: Fields, key: string, context: RuleReading): undef
     fields.reject(
       'key',
       'is no attribute a policy can ask for',
-      'use source.*, destination.*, remote.ip, request.headers[name] or request.auth.*',
+      'use source.*, destination.*, connection.sni, remote.ip, request.headers[name] or request.auth.*',
     );
   }
 }

@@ -2,38 +2,43 @@ import type { Clause, Match, PolicyAction, Rule } from '#shared/authz/policy.ts'
 
 export interface L4Rules {
   readonly rules: readonly Rule[];
-  /** Indices of rules that ask for HTTP attributes. */
+  /** Indices of rules that ask for what only a waypoint sees: HTTP attributes, server names. */
   readonly changed: readonly number[];
 }
 
 /**
- * What of a policy can be held against a connection. An ALLOW rule that asks for HTTP attributes is dropped: it allows
- * nothing. A DENY rule loses those attributes and denies more, unless nothing is left of it: then it is dropped, rather
+ * What of a policy a ztunnel can hold against a connection, which it never reads. An ALLOW rule that asks for HTTP attributes
+ * or the server name of TLS is dropped: it allows nothing. A DENY rule loses those attributes and denies more, unless nothing is left of it: then it is dropped, rather
  * than deny everything.
  */
 export function l4Rules(action: PolicyAction, rules: readonly Rule[]): L4Rules {
   const kept: Rule[] = [];
   const changed: number[] = [];
   rules.forEach((rule, index) => {
-    if (!rule.clauses.some(asksHttp)) {
+    if (!rule.clauses.some(asksWaypoint)) {
       kept.push(rule);
       return;
     }
     changed.push(index);
-    const clauses = rule.clauses.map(withoutHttp).filter(clause => clause !== undefined);
+    const clauses = rule.clauses.map(l4Clause).filter(clause => clause !== undefined);
     if (action === 'deny' && clauses.length > 0) kept.push({ clauses });
   });
   return { rules: kept, changed };
 }
 
-function asksHttp(clause: Clause): boolean {
-  return clause.matches.some(match => match.http !== undefined);
+function asksWaypoint(clause: Clause): boolean {
+  return clause.matches.some(asksMore);
 }
 
-/** Undefined when some alternative asked for HTTP attributes alone: without them it always matches, and so the clause. */
-function withoutHttp(clause: Clause): Clause | undefined {
-  if (clause.matches.some(match => match.http !== undefined && isEmpty(match))) return undefined;
-  return { matches: clause.matches.map(match => ({ ...match, http: undefined })) };
+function asksMore({ http, notServerNames, serverNames }: Match): boolean {
+  return http !== undefined || serverNames.length > 0 || notServerNames.length > 0;
+}
+
+/** Undefined when some alternative asked for such attributes alone: without them it always matches, and so the clause. */
+function l4Clause(clause: Clause): Clause | undefined {
+  if (clause.matches.some(match => asksMore(match) && isEmpty(match))) return undefined;
+  const none = { http: undefined, serverNames: [], notServerNames: [] };
+  return { matches: clause.matches.map(match => ({ ...match, ...none })) };
 }
 
 const L4_FIELDS = [
