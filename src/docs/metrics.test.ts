@@ -8,6 +8,7 @@ import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts
 import { createServerMetrics } from '../controller/discovery/server-metrics.ts';
 import { createNodeMetrics } from '../ztunnel/node/node-metrics.ts';
 import { REQUEST_LABELS } from '#shared/route/telemetry-policy.ts';
+import { ClassifiedRequests } from '../waypoint/telemetry/classified-requests.ts';
 import { RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { EjectionTelemetry } from '../waypoint/telemetry/ejections.ts';
@@ -33,6 +34,7 @@ const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: 
   { use: 'createDiscoveryMetrics(', register: m => void createDiscoveryMetrics(m) },
   { use: 'createServerMetrics(', register: m => void createServerMetrics(m) },
   { use: 'new RequestMetrics(', register: m => void new RequestMetrics(m) },
+  { use: 'new ClassifiedRequests(', register: m => void new ClassifiedRequests(m) },
   {
     use: 'new EjectionTelemetry(',
     register: m => void new EjectionTelemetry(m, QUIET),

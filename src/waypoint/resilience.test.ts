@@ -94,6 +94,59 @@ test('failure accrual: out after seven, then one probe a penalty, and back with 
   t.ok((bad?.requests ?? 0) - first - probes > 100, 'it has its share again');
 });
 
+const CALLS_503: readonly (readonly [string, boolean | undefined, retried: boolean, judged: boolean])[] = [
+  ['says nothing of 503: a failure', undefined, true, true],
+  ['calls 503 a failure', true, true, true],
+  ['calls 503 a success', false, false, false],
+];
+
+for (const [what, isFailure, retried, judged] of CALLS_503) {
+  test(`a route that ${what}: retries, outlier detection and the success rate go by it`, async t => {
+    const classes =
+      isFailure === undefined
+        ? []
+        : [{ condition: { kind: 'status', min: 503, max: 503 } as const, isFailure }];
+    const statusCodes = isFailure === false ? [500] : [500, 503];
+    const on = ['retriable_status_codes'] as const;
+    const mesh = await experiment(t, 5, {
+      policy: { outlierDetection: OUTLIER },
+      rule: {
+        retry: { ...DEFAULT_RETRY_POLICY, on, statusCodes },
+        responseClasses: [...classes, { condition: { kind: 'status', min: 599, max: 599 }, isFailure: true }],
+      },
+    });
+    conduct(mesh, 'fail', 0);
+    const answers = await mesh.load(100, 10, 100);
+    await mesh.pass(1_000);
+    t.equal(failed(answers) === 0, retried, `${failed(answers)} answers of 503 reached a client`);
+    const got = mesh.endpoints[0]?.requests ?? 0;
+    t.equal(got < 30, judged, `the endpoint got ${got} of 1000 requests`);
+    const counted = classified(mesh);
+    t.same(counted, { success: 1_000, failure: 0 }, 'what the client got at last counts');
+  });
+}
+
+test('a success rate goes by the classes of the route, and counts what was not answered as failed', async t => {
+  const isFailure = true;
+  const responseClasses = [{ condition: { kind: 'status', min: 200, max: 200 } as const, isFailure }];
+  const mesh = await experiment(t, 2, { rule: { responseClasses } });
+  await mesh.send(3);
+  t.same(classified(mesh), { success: 0, failure: 3 }, 'a class that calls 200 a failure');
+  conduct(mesh, 'reset', 0, 1);
+  await mesh.send(2);
+  await mesh.pass(1_000);
+  t.same(classified(mesh), { success: 0, failure: 5 });
+});
+
+function classified({ thread }: SimulatedMesh): { success: number; failure: number } {
+  const family = thread.metrics().find(({ name }) => name === 'ambient_route_requests_total');
+  const of = (classification: string): number =>
+    (family?.series ?? [])
+      .filter(({ labelValues }) => labelValues.at(-1) === classification)
+      .reduce((sum, { value }) => sum + value, 0);
+  return { success: of('success'), failure: of('failure') };
+}
+
 test('accrual with every endpoint out never latches: all are tried, and serve as soon as they can', async t => {
   const mesh = await experiment(t, 3, { policy: { failureAccrual: ACCRUAL } });
   conduct(mesh, 'fail', 0, 1, 2);

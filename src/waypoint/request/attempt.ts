@@ -5,6 +5,7 @@ import {
   type ResponseHead,
 } from '#shared/http/exchange.ts';
 import type { HeaderList } from '#shared/http/headers.ts';
+import type { ResponseClass } from '#shared/route/condition.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from '../upstream/attempt.ts';
 import type { SharedUse } from '../upstream/shared-use.ts';
@@ -21,6 +22,8 @@ export interface AttemptOwner {
   onAttemptWritable(): void;
 }
 
+const NO_CLASSES: readonly ResponseClass[] = [];
+
 /** One try at one endpoint. Counts as a request in progress there from its start to its end. */
 export class Attempt implements UpstreamAttempt {
   readonly head: RequestHead;
@@ -33,6 +36,8 @@ export class Attempt implements UpstreamAttempt {
   exchange: ClientExchange | undefined;
   reused = false;
   readonly #owner: AttemptOwner;
+  /** Of the route. */
+  readonly #classes: readonly ResponseClass[];
   readonly #startMs: number;
   #pool: UpstreamPool | undefined;
   /** What it counts against, once it has been let in. */
@@ -48,12 +53,14 @@ export class Attempt implements UpstreamAttempt {
     endStream: boolean,
     endpoint: BalancedEndpoint,
     fresh = false,
+    classes: readonly ResponseClass[] = NO_CLASSES,
   ) {
     this.#owner = owner;
     this.head = head;
     this.endStream = endStream;
     this.endpoint = endpoint;
     this.fresh = fresh;
+    this.#classes = classes;
     const { load } = endpoint;
     load.active++;
     load.health?.onStart();
@@ -106,7 +113,7 @@ export class Attempt implements UpstreamAttempt {
     if (this.#over) return;
     const { health, latency } = this.endpoint.load;
     latency?.observe(this.#startMs, head.status);
-    if (health?.watchesStatus === true) this.#judge(statusSoFar(head, endStream));
+    if (health?.watchesStatus === true) this.#judge(statusSoFar(head, endStream, this.#classes));
     this.#owner.onAttemptResponse(this, head, endStream);
   }
 

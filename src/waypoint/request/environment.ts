@@ -12,6 +12,7 @@ import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import type { ThreadTracer } from '../tracing/thread-tracer.ts';
 import type { ThreadTaps } from '../tap/thread-taps.ts';
+import type { ClassifiedRequests } from '../telemetry/classified-requests.ts';
 import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
 import type { EndpointPools, UpstreamProtocol } from '../upstream/endpoint-pools.ts';
 
@@ -30,6 +31,8 @@ export interface RequestEnvironment {
   readonly pools: EndpointPools;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
+  /** By routes that say what a failure is. */
+  readonly classified: ClassifiedRequests;
   /** Of what is passed on as connections. */
   readonly tcpMetrics: TcpMetrics;
   /** Of requests. */

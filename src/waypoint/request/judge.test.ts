@@ -28,6 +28,27 @@ test('an endpoint is judged by its status; of gRPC by that at the end, or of a r
   t.end();
 });
 
+test('classes of a route say what counts as a failure of the endpoint', t => {
+  const of = (min: number, max: number, isFailure: boolean) =>
+    ({ condition: { kind: 'status', min, max }, isFailure }) as const;
+  const classes = [of(404, 404, true), of(500, 599, false), of(418, 418, false), of(200, 200, true)];
+  const rows: readonly (readonly [string, number, number])[] = [
+    ['a 4xx that is a failure counts as a 5xx', 404, 500],
+    ['a 5xx that is none as a success', 503, 200],
+    ['a 4xx that is none likewise', 418, 200],
+    ['a status no class speaks of as itself', 429, 429],
+  ];
+  for (const [name, status, expected] of rows)
+    t.equal(statusSoFar(head(status, []), false, classes), expected, name);
+  t.equal(statusSoFar(head(200, GRPC), false, classes), 500, 'a class for 200 is for gRPC as well');
+  t.equal(
+    statusSoFar(head(200, GRPC), false, classes.slice(0, 2)),
+    undefined,
+    'else gRPC is known at its end',
+  );
+  t.end();
+});
+
 test('how a try broke off says something of the endpoint, or nothing', t => {
   const rows: readonly (readonly [ExchangeErrorCode, boolean, string | undefined])[] = [
     ['connect_failure', false, 'connect'],

@@ -1,5 +1,7 @@
 import type { ExchangeError, ResponseHead } from '#shared/http/exchange.ts';
 import { getHeader, type HeaderList } from '#shared/http/headers.ts';
+import { failureByClass } from '#shared/route/classify.ts';
+import type { ResponseClass } from '#shared/route/condition.ts';
 import type { LocalFailure } from '../balance/endpoint-health.ts';
 
 /** The HTTP status that a gRPC status stands for where endpoints are judged, as Envoy. */
@@ -22,8 +24,18 @@ function httpStatusOf(grpcStatus: number): number {
   }
 }
 
-/** By what an endpoint is judged when the head of a response is there; undefined: gRPC, whose status comes at the end. */
-export function statusSoFar({ headers, status }: ResponseHead, endStream: boolean): number | undefined {
+/**
+ * By what an endpoint is judged when the head of a response is there; undefined: gRPC, whose status comes at the end.
+ * @param classes of the route: what they call a failure counts as a 5xx, what they do not as none
+ */
+export function statusSoFar(
+  { headers, status }: ResponseHead,
+  endStream: boolean,
+  classes: readonly ResponseClass[] = [],
+): number | undefined {
+  const failure = classes.length === 0 ? undefined : failureByClass(classes, status);
+  if (failure === true) return Math.max(status, 500);
+  if (failure === false) return status < 400 ? status : 200;
   if (status !== 200 || getHeader(headers, 'content-type')?.startsWith('application/grpc') !== true)
     return status;
   return endStream ? grpcStatusOf(headers) : undefined;

@@ -64,6 +64,7 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
     const rule = ruleFor(this.downstream, found);
     if (rule === undefined) return this.fail('no_route');
     this.rule = rule;
+    if (rule.responseClasses.length > 0) this.record.classified = rule;
     this.record.route = rule.name;
     ensureTraceparent(this.request.headers, this.downstream.env.random);
     if (rule.filters.length === 0) this.#forward(rule, NO_FILTERS, found?.match);

@@ -1,4 +1,6 @@
 import type { RequestHead } from '#shared/http/exchange.ts';
+import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
+import type { RouteRule } from '#shared/route/model.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Service } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
@@ -8,6 +10,19 @@ import { GrpcMessages } from '../telemetry/grpc-messages.ts';
 import { logRequest, type RequestLine } from '../telemetry/request-log.ts';
 import type { Downstream } from './environment.ts';
 
+/** Flags of requests that the service has not answered, or not to the end. */
+const UNANSWERED = new Set<string>([
+  RESPONSE_FLAGS.noHealthyUpstream,
+  RESPONSE_FLAGS.upstreamConnectionFailure,
+  RESPONSE_FLAGS.upstreamConnectionTermination,
+  RESPONSE_FLAGS.upstreamReset,
+  RESPONSE_FLAGS.upstreamOverflow,
+  RESPONSE_FLAGS.upstreamRequestTimeout,
+  RESPONSE_FLAGS.upstreamRetryLimitExceeded,
+  RESPONSE_FLAGS.upstreamProtocolError,
+  RESPONSE_FLAGS.idleTimeout,
+]);
+
 /** What is known of one request when it has ended. Filled in on the way, written once. */
 export class RequestRecord {
   readonly startMs: number;
@@ -16,6 +31,8 @@ export class RequestRecord {
   service: Service;
   endpoint: BalancedEndpoint | undefined;
   route = '';
+  /** The rule, where it says what a failure is. */
+  classified: RouteRule | undefined;
   attempts = 0;
   /** 0: the client was gone before there was one. */
   status = 0;
@@ -48,6 +65,7 @@ export class RequestRecord {
     const { accessLogMode, clock } = downstream.env;
     const durationMs = clock.monotonic() - this.startMs;
     this.#count(downstream, durationMs);
+    if (this.classified !== undefined) this.#classify(downstream, this.classified);
     const failed = this.flags !== '-' || this.status >= 500;
     const asked = downstream.service.routes?.telemetry.accessLog;
     const logged = asked ?? (accessLogMode === 'all' || (failed && accessLogMode === 'errors'));
@@ -81,6 +99,14 @@ export class RequestRecord {
     if (cells.messages === undefined) return;
     cells.messages.requests.value += this.requestMessages?.count ?? 0;
     cells.messages.responses.value += this.responseMessages?.count ?? 0;
+  }
+
+  /** A client that was gone before there was an answer says nothing of the service. */
+  #classify({ env, service }: Downstream, rule: RouteRule): void {
+    const { flags, grpcStatus, status } = this;
+    if (status === 0) return;
+    const broken = flags.split(',').some(flag => UNANSWERED.has(flag));
+    env.classified.count(service.service, rule, { status, grpcStatus, broken });
   }
 
   #line(downstream: Downstream, request: RequestHead, durationMs: number): RequestLine {

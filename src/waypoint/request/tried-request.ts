@@ -100,7 +100,8 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     const { connection, limits } = upstream;
     const spoken = choosePoolProtocol(upstream, endpoint, protocol, request, this.record.grpc);
     const head = this.#headFor(spoken, tlsTowards(endpoint.workload, connection) !== undefined);
-    const attempt = new Attempt(this, head, this.body === undefined, endpoint, this.#wasStale);
+    const classes = this.rule?.responseClasses;
+    const attempt = new Attempt(this, head, this.body === undefined, endpoint, this.#wasStale, classes);
     this.attempt = attempt;
     this.#shared = limits.shared;
     attempt.start(env.pools.get(endpoint, spoken, connection), limits, this.record.attempts > 1);
@@ -147,7 +148,7 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     this.record.trace?.onAttemptStatus(head.status);
     if (this.record.upstreamMs < 0)
       this.record.upstreamMs = this.downstream.env.clock.monotonic() - this.record.startMs;
-    if (head.status >= 400 || this.record.grpc) {
+    if (head.status >= 400 || this.record.grpc || this.#retry.statusCodes.includes(head.status)) {
       const grpcStatus = this.record.grpc && endStream ? getHeader(head.headers, 'grpc-status') : undefined;
       const numeric = grpcStatus === undefined ? undefined : Number(grpcStatus);
       if (this.#retryAfter({ kind: 'response', status: head.status, grpcStatus: numeric })) {

@@ -12,6 +12,7 @@ import { OverloadMonitor } from '../overload/overload-monitor.ts';
 import { InFlight, type RequestEnvironment } from '../request/environment.ts';
 import { ServiceDirectory } from '../services/service-directory.ts';
 import { ThreadTaps } from '../tap/thread-taps.ts';
+import { ClassifiedRequests } from '../telemetry/classified-requests.ts';
 import { EjectionTelemetry } from '../telemetry/ejections.ts';
 import { RequestMetrics } from '../telemetry/request-metrics.ts';
 import { ThreadTracer } from '../tracing/thread-tracer.ts';
@@ -71,6 +72,7 @@ export function makeEnvironment(
     }),
     logger,
     metrics: new RequestMetrics(metrics),
+    classified: new ClassifiedRequests(metrics),
     tcpMetrics: new TcpMetrics(metrics),
     accessLog: new AccessLog({ format, writer, now, subject: 'request' }),
     connectionLog: new AccessLog({ format, writer, now, subject: 'connection' }),

@@ -151,6 +151,10 @@ test('what a route retries is what counts as a failure', async t => {
     condition: { any: [{ status: { min: 418 } }, { status: { min: 503, max: 504 } }] },
     isFailure: true,
   };
+  const good = { condition: { status: { min: 200 } }, isFailure: false };
+  const spec = route({ isRetryable: true, responseClasses: [good] });
+  const result = translateServiceProfile(kubeObject('ServiceProfile', spec, NAME), SERVICES);
+  t.notMatch(result, { value: { rules: [{ retry: { on: /grpc/ } }] } }, 'a class for 200 decides for gRPC');
   const others = { condition: { not: { status: { min: 418 } } }, isFailure: false };
   t.same(codes([teapot, others]), [418, 503, 504], 'the first class that holds decides');
 });

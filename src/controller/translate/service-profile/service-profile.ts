@@ -1,11 +1,12 @@
 import type { ResponseClass } from '#shared/route/condition.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
-import { matchesResponse } from '#shared/route/match-condition.ts';
+import { failureByClass } from '#shared/route/classify.ts';
 import {
   ANY_REQUEST,
   NO_TIMEOUTS,
   PLAIN_RULE,
   type RetryBudgetConfig,
+  type RetryCondition,
   type RetryPolicy,
   type RouteBackend,
   type RouteMatch,
@@ -122,25 +123,29 @@ function readResponseClass(fields: Fields): ResponseClass {
 /** More than a budget would ever allow: Linkerd's retries are bounded by the budget alone. */
 const MAX_RETRIES = 100;
 
+const HTTP_FAILURES: readonly RetryCondition[] = [
+  'connect_failure',
+  'refused_stream',
+  'reset',
+  'retriable_status_codes',
+];
+const GRPC_FAILURES: readonly RetryCondition[] = [
+  'grpc_deadline_exceeded',
+  'grpc_internal',
+  'grpc_unavailable',
+];
+
 /** What counts as a failure is tried again. */
 function retryFor(classes: readonly ResponseClass[]): RetryPolicy {
   const statusCodes: number[] = [];
   for (let status = 100; status < 600; status++) {
-    const found = classes.find(({ condition }) => matchesResponse(condition, status));
-    if (found === undefined ? status >= 500 : found.isFailure) statusCodes.push(status);
+    if (failureByClass(classes, status) ?? status >= 500) statusCodes.push(status);
   }
   return {
     ...DEFAULT_RETRY_POLICY,
     attempts: MAX_RETRIES,
-    on: [
-      'connect_failure',
-      'refused_stream',
-      'reset',
-      'retriable_status_codes',
-      'grpc_deadline_exceeded',
-      'grpc_internal',
-      'grpc_unavailable',
-    ],
+    // A class for 200 is one for gRPC too, which then goes by it.
+    on: failureByClass(classes, 200) === undefined ? [...HTTP_FAILURES, ...GRPC_FAILURES] : HTTP_FAILURES,
     statusCodes,
   };
 }
