@@ -153,7 +153,7 @@ test('resource definitions: all by default, without a dialect nobody speaks, or 
     return `${plural}.${group}`;
   });
   t.same(new Set(names()), new Set(files));
-  t.equal(files.length, 13);
+  t.equal(files.length, 15);
   const fewer = names('--set', 'crds.groups.linkerd\\.io=false');
   t.same(new Set(fewer), new Set(files.filter(f => f !== 'serviceprofiles.linkerd.io')));
   t.same(names('--set', 'crds.enabled=false'), []);

@@ -170,6 +170,14 @@ const WRONG: readonly (readonly [
     /condition: Required value/,
   ],
   [
+    'a rate of none',
+    'policy.linkerd.io/v1alpha1',
+    'HTTPLocalRateLimitPolicy',
+    { targetRef: { group: 'policy.linkerd.io', kind: 'Server', name: 'a' }, total: { requestsPerSecond: 0 } },
+    /requestsPerSecond: Invalid value/,
+  ],
+  ['no port', 'policy.linkerd.io/v1beta3', 'Server', { podSelector: {} }, /port: Required value/],
+  [
     'an intention',
     'consul.hashicorp.com/v1alpha1',
     'ServiceIntentions',

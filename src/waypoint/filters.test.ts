@@ -249,6 +249,7 @@ test('local rate limit: of all, of each source, with what a client needs to know
               identity: BUCKET,
               overrides: [{ identities: [identity], bucket: { ...BUCKET, maxTokens: 3 } }],
               status: 429,
+              sharedAs: undefined,
             },
           },
         ],
@@ -258,7 +259,7 @@ test('local rate limit: of all, of each source, with what a client needs to know
         filters: [
           {
             kind: 'local_rate_limit',
-            limit: { total: BUCKET, identity: undefined, overrides: [], status: 429 },
+            limit: { total: BUCKET, identity: undefined, overrides: [], status: 429, sharedAs: undefined },
           },
         ],
         backends: [backend(of)],
@@ -383,6 +384,26 @@ function authorizer(service: string, over: Partial<ExternalAuthorizer> = {}): Ex
     ...over,
   };
 }
+
+test('rules whose limits are shared have the same buckets', async t => {
+  const mesh = await WaypointLab.create();
+  t.teardown(() => mesh.close());
+  const limit = { total: BUCKET, identity: undefined, overrides: [], status: 429, sharedAs: 'one' };
+  const { port } = await deploy(mesh, [(_request, response) => response.end()], of => ({
+    routed: true,
+    rules: ['/a', '/b'].map(value =>
+      routeRule({
+        name: value,
+        matches: [routeMatch({ path: { kind: 'exact', value, ignoreCase: false } })],
+        filters: [{ kind: 'local_rate_limit', limit }],
+        backends: [backend(of)],
+      }),
+    ),
+  }));
+  const statuses: number[] = [];
+  for (const path of ['/a', '/b', '/a', '/b']) statuses.push((await ask(port, { path })).status);
+  t.same(statuses, [200, 200, 429, 429]);
+});
 
 test('external authorization by gRPC: asked with the request, allowed with changes, or refused in its words', async t => {
   const mesh = await lab(t);

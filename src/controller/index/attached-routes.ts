@@ -16,6 +16,7 @@ import { backendPolicies } from './backend-policies.ts';
 import { consulRoutes } from './consul-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
+import { type HeldRateLimit, rateLimits } from './rate-limits.ts';
 import type { BoundRoute } from './route-binding.ts';
 import { specsIn } from './workload-specs.ts';
 
@@ -28,6 +29,8 @@ export interface AttachedRoutes {
   /** Said about annotations of routes. */
   readonly diagnostics: readonly Diagnostic[];
   readonly backendPolicies: ReadonlyMap<string, Parsed<BackendTrafficPolicy>>;
+  /** By namespace. */
+  readonly rateLimits: ReadonlyMap<string, readonly HeldRateLimit[]>;
 }
 
 export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
@@ -84,7 +87,14 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
   for (const rule of objects.destinationRules.all())
     for (const service of rule.value.services) push(destinationRules, service, rule);
   const policies = backendPolicies(objects);
-  return { gatewayRoutes, objectRoutes, destinationRules, diagnostics, backendPolicies: policies };
+  return {
+    gatewayRoutes,
+    objectRoutes,
+    destinationRules,
+    diagnostics,
+    backendPolicies: policies,
+    rateLimits: rateLimits(objects),
+  };
 }
 
 function annotated(attachment: RouteAttachment, annotations: LinkerdAnnotations): RouteAttachment {

@@ -132,6 +132,8 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
       case 'Telemetry':
       case 'DestinationRule':
       case 'ServiceProfile':
+      case 'Server':
+      case 'HTTPLocalRateLimitPolicy':
       case 'ServiceRouter':
       case 'ServiceSplitter':
       case 'ServiceResolver':

@@ -46,6 +46,8 @@ export class MeshIndex {
   readonly #routeDiagnostics = new Map<string, readonly Diagnostic[]>();
   /** By service: routes that gave way to others. */
   readonly #conflicts = new Map<string, readonly RouteConflict[]>();
+  /** By service: keys of the rate limit policies that hold for it. */
+  readonly #limitedBy = new Map<string, readonly string[]>();
   readonly #waypointFailures = new Map<string, string>();
   readonly #listeners = new Set<(changed: readonly ChangedObject[]) => void>();
   #policies: PolicySet;
@@ -105,6 +107,11 @@ export class MeshIndex {
     return [...this.#conflicts.values()].flat();
   }
 
+  /** The services for which a rate limit policy holds, `<namespace>/<hostname>`. */
+  limitedServices(policy: string): string[] {
+    return [...this.#limitedBy].flatMap(([service, keys]) => (keys.includes(policy) ? [service] : []));
+  }
+
   /** Every object with what is wrong with it, by key. */
   statuses(): readonly ObjectStatus[] {
     const statuses: ObjectStatus[] = [];
@@ -131,6 +138,7 @@ export class MeshIndex {
     this.#nodeIdentities.remove(key);
     this.#serviceDiagnostics.delete(key);
     for (const hostname of this.#hostnamesOf(kind, namespace, name)) {
+      this.#limitedBy.delete(`${namespace}/${hostname}`);
       this.#conflicts.delete(`${namespace}/${hostname}`);
       this.#routeDiagnostics.delete(`${namespace}/${hostname}`);
     }
@@ -241,6 +249,7 @@ export class MeshIndex {
         const { hostname } = service.value;
         const ofService = endpoints.get(hostname) ?? [];
         const made = serviceRoutesOf(this.objects, this.#policies, attached, service, ofService);
+        setUnlessEmpty(this.#limitedBy, `${namespace}/${hostname}`, made.limitedBy);
         setUnlessEmpty(this.#conflicts, `${namespace}/${hostname}`, made.conflicts);
         setUnlessEmpty(this.#routeDiagnostics, `${namespace}/${hostname}`, made.diagnostics);
         return made.routes === undefined ? [] : [{ kind: 'routes', routes: made.routes } as const];

@@ -34,6 +34,8 @@ import { type NamespaceMeta, readService } from '../translate/service/service.ts
 import { translateServiceProfile } from '../translate/service-profile/service-profile.ts';
 import type { ProviderKind, ProviderLookup } from '../translate/telemetry/provider.ts';
 import { translateTelemetry } from '../translate/telemetry/telemetry.ts';
+import { translateRateLimitPolicy } from '../translate/linkerd-rate-limit/rate-limit-policy.ts';
+import { translateServer } from '../translate/linkerd-rate-limit/server.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import type { DelegateLookup } from '../translate/virtual-service/context.ts';
 import {
@@ -98,6 +100,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly serviceSplitters = new ParsedKind(translateServiceSplitter);
   readonly serviceResolvers = new ParsedKind(translateServiceResolver);
   readonly serviceProfiles = new ParsedKind(object => translateServiceProfile(object, this));
+  readonly linkerdServers = new ParsedKind(translateServer);
+  readonly rateLimitPolicies;
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
   #allocated: ReadonlyMap<string, readonly string[]> = new Map();
   readonly #byHostname = new Map<string, KnownService>();
@@ -120,6 +124,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     this.telemetries = new ParsedKind(o => translateTelemetry(o, { rootNamespace, providers }));
     this.virtualServices = new ParsedKind(o => translateVirtualService(o, { ...context, delegates }));
     this.destinationRules = new ParsedKind(object => translateDestinationRule(object, context));
+    this.rateLimitPolicies = new ParsedKind(object => translateRateLimitPolicy(object, cluster));
     this.#kinds = new Map<string, ParsedKind<unknown>>([
       ['Namespace', this.namespaces],
       ['Node', this.nodes],
@@ -146,6 +151,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['VirtualService', this.virtualServices],
       ['DestinationRule', this.destinationRules],
       ['ServiceProfile', this.serviceProfiles],
+      ['Server', this.linkerdServers],
+      ['HTTPLocalRateLimitPolicy', this.rateLimitPolicies],
       ['ServiceRouter', this.serviceRouters],
       ['ServiceSplitter', this.serviceSplitters],
       ['ServiceResolver', this.serviceResolvers],

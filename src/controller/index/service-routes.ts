@@ -15,12 +15,15 @@ import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 import type { PolicySubject } from './policy-reach.ts';
 import type { PolicySet } from './policy-set.ts';
+import { limitsOfService, withRateLimits } from './rate-limits.ts';
 import { telemetryFor } from './telemetry.ts';
 import { bindRoutes, type BoundRoute, type RouteConflict } from './route-binding.ts';
 
 export interface MadeRoutes {
   readonly routes: ServiceRoutes | undefined;
   readonly conflicts: readonly RouteConflict[];
+  /** Keys of the rate limit policies that hold for it. */
+  readonly limitedBy: readonly string[];
   /** Said about objects that are not applied to the service. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -57,7 +60,8 @@ export function serviceRoutesOf(
   const diagnostics = [...made.diagnostics, ...policy.diagnostics];
   if (resolver !== undefined && !usesResolver) diagnostics.push(resolverRefused(resolver, key));
   const isPlain = destinationRules.length === 0 && resolver === undefined && backendPolicy === undefined;
-  if (waypoint === undefined && !routed && isPlain) return { routes: undefined, conflicts, diagnostics };
+  if (waypoint === undefined && !routed && isPlain)
+    return { routes: undefined, conflicts, limitedBy: [], diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
   const subject: PolicySubject = { kind, name, namespace, waypoint, endpoints };
   const authorizationPolicies = policies.forService(subject);
@@ -77,7 +81,16 @@ export function serviceRoutesOf(
     routed,
   };
   const annotated = withServiceAnnotations(routes, service.object, ports);
-  return { routes: annotated.routes, conflicts, diagnostics: [...diagnostics, ...annotated.diagnostics] };
+  diagnostics.push(...annotated.diagnostics);
+  // Whoever comes around the waypoint is not counted: without one nobody is.
+  const held = waypoint === undefined || kind !== 'Service' ? [] : (attached.rateLimits.get(namespace) ?? []);
+  const limits = limitsOfService(held, service.value, endpoints);
+  return {
+    routes: withRateLimits(annotated.routes, limits.ports, service.value),
+    conflicts,
+    limitedBy: limits.ports.map(({ policy: key }) => key),
+    diagnostics: [...diagnostics, ...limits.diagnostics],
+  };
 }
 
 /** The providers its policies name. One that is not there refuses what is given to it. */

@@ -33,6 +33,8 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['PeerAuthentication', { group: 'security.istio.io', namespaced: true }],
   ['Telemetry', { group: 'telemetry.istio.io', namespaced: true }],
   ['ServiceProfile', { group: 'linkerd.io', namespaced: true }],
+  ['Server', { group: 'policy.linkerd.io', namespaced: true }],
+  ['HTTPLocalRateLimitPolicy', { group: 'policy.linkerd.io', namespaced: true }],
   ['ServiceRouter', { group: 'consul.hashicorp.com', namespaced: true }],
   ['ServiceSplitter', { group: 'consul.hashicorp.com', namespaced: true }],
   ['ServiceResolver', { group: 'consul.hashicorp.com', namespaced: true }],

@@ -379,7 +379,7 @@ const CONDITIONS: readonly [string, string, string, RegExp][] = [
     'an ALLOW by path, without a target',
     policy('{rules: [{to: [{operation: {paths: [/a]}}]}]}'),
     'AuthorizationPolicy',
-    /ZtunnelAccepted False UnsupportedValue: attributes of HTTP are enforced by waypoints alone/,
+    /ZtunnelAccepted False UnsupportedValue: attributes of HTTP and server names are enforced by waypoints alone/,
   ],
   [
     'a policy of a Service',

@@ -16,6 +16,7 @@ import {
   ZTUNNEL_ACCEPTED,
   ztunnelPolicyStatus,
 } from './policy-status.ts';
+import { rateLimitHolders, rateLimitStatus } from './rate-limit-status.ts';
 import { routeParents, routesByWaypoint } from './route-status.ts';
 import { WAYPOINT_BOUND, waypointBound } from './waypoint-bound.ts';
 
@@ -69,6 +70,9 @@ export function computeStatuses(index: MeshIndex): ReadonlyMap<string, DesiredSt
   }
   const plain = (entry: Entry<unknown>): readonly Condition[] =>
     plainStatus(entry, found.get(keyOf(entry.latest)));
+  const holders = rateLimitHolders(index);
+  for (const entry of objects.rateLimitPolicies.entries())
+    add(rateLimitStatus(entry, index, holders, found.get(keyOf(entry.latest)) ?? entry.diagnostics));
   for (const name of PLAIN_KINDS) {
     for (const entry of objects.ofKind(name)?.entries() ?? [])
       add(conditionsOf(entry.latest, plain(entry), ['Accepted']));

@@ -10,6 +10,8 @@ export type DesiredStatus =
       readonly conditions: readonly Condition[];
       /** Types that are ours on this kind: those that are not wanted now are taken away. */
       readonly owned: readonly string[];
+      /** Fields that a kind wants beside its conditions. */
+      readonly more?: JsonObject;
     }
   | { readonly kind: 'route'; readonly object: KubeObject; readonly parents: readonly DesiredParent[] }
   | { readonly kind: 'policy'; readonly object: KubeObject; readonly ancestors: readonly DesiredAncestor[] }

@@ -35,6 +35,7 @@ function wantedFields(
   switch (desired.kind) {
     case 'conditions':
       return {
+        ...desired.more,
         conditions: mergeConditions(
           present['conditions'],
           desired.conditions,

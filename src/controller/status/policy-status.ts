@@ -30,7 +30,7 @@ export function authorizationStatus(
     l4 === undefined
       ? 'nothing of it is left for ztunnels'
       : `ztunnels enforce it without them, as ${full.action === 'deny' ? 'a wider DENY' : 'a narrower ALLOW'}`;
-  const message = `attributes of HTTP are enforced by waypoints alone; ${left}`;
+  const message = `attributes of HTTP and server names are enforced by waypoints alone; ${left}`;
   return [isFalse(ZTUNNEL_ACCEPTED, 'UnsupportedValue', message)];
 }
 

@@ -17,6 +17,7 @@ const PLURALS: ReadonlyMap<string, string> = new Map([
   ['Telemetry', 'telemetries'],
   ['ServiceProfile', 'serviceprofiles'],
   ['ServiceIntentions', 'serviceintentions'],
+  ['HTTPLocalRateLimitPolicy', 'httplocalratelimitpolicies'],
   ['ServiceRouter', 'servicerouters'],
   ['ServiceSplitter', 'servicesplitters'],
   ['ServiceResolver', 'serviceresolvers'],

@@ -16,6 +16,8 @@ import { kubeObject, servicesOf } from './golden-pairs.ts';
 import { sortStreams } from './gateway-route/stream-rule.ts';
 import { translateGrpcRoute } from './grpc-route/grpc-route.ts';
 import { translateHttpRoute } from './http-route/http-route.ts';
+import { translateRateLimitPolicy } from './linkerd-rate-limit/rate-limit-policy.ts';
+import { translateServer } from './linkerd-rate-limit/server.ts';
 import { translatePeerAuthentication } from './peer-authentication/peer-authentication.ts';
 import { translateReferenceGrant } from './reference-grant/reference-grant.ts';
 import { translateRequestAuthentication } from './request-authentication/request-authentication.ts';
@@ -47,6 +49,7 @@ const FIELDS =
   failover targets hashPolicies field fieldValue cookieConfig
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
   tracing accessLogging metrics overrides tagOverrides operation customTags literal providers permissions
+  podSelector matchExpressions operator total identity requestsPerSecond clientRefs targetRef
   hostnames requestMirror cors allowOrigins targetRefs retryConstraint budget toString __proto__ constructor`.split(
     /\s+/,
   );
@@ -127,6 +130,8 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       check(translateServiceProfile(kubeObject('ServiceProfile', body, PROFILE), SERVICES), ({ rules }) => {
         compileRoutes({ rules });
       });
+      check(translateServer(kubeObject('Server', body)), () => undefined);
+      check(translateRateLimitPolicy(kubeObject('HTTPLocalRateLimitPolicy', body), CLUSTER), () => undefined);
       check(translateServiceRouter(kubeObject('ServiceRouter', body)), () => undefined);
       check(translateServiceSplitter(kubeObject('ServiceSplitter', body)), () => undefined);
       check(translateServiceResolver(kubeObject('ServiceResolver', body)), () => undefined);

@@ -8,6 +8,7 @@ import {
   readMessage,
   readMillis,
   readName,
+  readOptionalText,
   readPort,
   readStatus,
   readTexts,
@@ -41,6 +42,7 @@ export function localLimitFromWire(wire: WireFields): LocalRateLimit {
       };
     }),
     status: readStatus(wire, 'status'),
+    sharedAs: readOptionalText(wire, 'shared_as'),
   };
 }
 
@@ -53,6 +55,7 @@ export function localLimitToWire(limit: LocalRateLimit): object {
       bucket: bucketToWire(bucket),
     })),
     status: limit.status,
+    shared_as: limit.sharedAs,
   };
 }
 

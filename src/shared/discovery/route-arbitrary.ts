@@ -186,6 +186,7 @@ const filter: fc.Arbitrary<RouteFilter> = fc.oneof(
       identity: maybe(bucket),
       overrides: few(fc.record({ identities: names, bucket })),
       status,
+      sharedAs: maybe(name),
     }),
   }),
   fc.record({

@@ -102,6 +102,8 @@ export interface LocalRateLimit {
   readonly identity: TokenBucket | undefined;
   readonly overrides: readonly RateLimitOverride[];
   readonly status: number;
+  /** Rules of a service whose limits have the same name here have the same buckets; undefined: the rule has its own. */
+  readonly sharedAs: string | undefined;
 }
 
 export interface RateLimitOverride {

@@ -210,6 +210,7 @@ test('local limit: a source above its own limit takes nothing from the others', 
         { identities: ['vip'], bucket: bucket(4) },
         { identities: ['vip'], bucket: bucket(1) },
       ],
+      sharedAs: undefined,
       status: 429,
     },
     1,
@@ -226,7 +227,11 @@ test('local limit: a source above its own limit takes nothing from the others', 
 
 test('local limit: sources that are forgotten start anew, and memory is bounded', t => {
   const one = { maxTokens: 1, tokensPerFill: 1, fillIntervalMs: 1e9 };
-  const limiter = new LocalRateLimiter({ total: undefined, identity: one, overrides: [], status: 429 }, 1, 0);
+  const limiter = new LocalRateLimiter(
+    { total: undefined, identity: one, overrides: [], status: 429, sharedAs: undefined },
+    1,
+    0,
+  );
   for (let i = 0; i < 1_001; i++) t.equal(limiter.take(`id-${i}`, 0) === undefined, true);
   t.not(limiter.take('id-1000', 0), undefined, 'known still');
   t.equal(limiter.take('id-0', 0), undefined, 'forgotten');

@@ -56,7 +56,7 @@ export class ThreadFilters {
     const known = this.#rules.get(rule);
     if (known !== undefined) return known;
     const compiled = compileRuleFilters(rule, ({ limit }, index) =>
-      this.#limiter(`${service}\n${rule.name}\n${index}`, limit),
+      this.#limiter(`${service}\n${limit.sharedAs ?? `${rule.name}\n${index}`}`, limit),
     );
     this.#rules.set(rule, compiled);
     return compiled;
