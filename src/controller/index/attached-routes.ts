@@ -9,6 +9,7 @@ import {
   readLinkerdAnnotations,
   withAnnotations,
 } from '../translate/linkerd-annotations/annotations.ts';
+import { withHedging } from '../translate/hedge-annotation.ts';
 import type { ObjectRoutes } from '../translate/merge-rules.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { LabelledSource } from '../translate/virtual-service/source.ts';
@@ -41,25 +42,43 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
       const route = keyOf(object);
       const annotations = readLinkerdAnnotations(object);
       diagnostics.push(...annotations.diagnostics);
-      for (const attachment of value.attachments)
+      const hedging: Diagnostic[] = [];
+      for (const attachment of value.attachments) {
+        const hedged = withHedging(
+          object,
+          annotated(attachment, annotations).rules,
+          ({ rule }) => rule,
+          (ranked, rule) => ({ ...ranked, rule }),
+        );
+        hedging.push(...hedged.diagnostics);
         push(gatewayRoutes, attachment.service, {
           route,
           kind: value.kind,
-          attachment: annotated(attachment, annotations),
+          attachment: { ...attachment, rules: hedged.rules },
         });
+      }
+      diagnostics.push(...eachOnce(hedging));
     }
   }
   const objectRoutes = new Map<string, ObjectRoutes[]>();
   for (const { object, value } of objects.virtualServices.all()) {
     const sources = resolveSources(objects, value.labelled);
+    const hedging: Diagnostic[] = [];
     for (const { rules, service, streamRules, wildcard } of value.attachments) {
+      const hedged = withHedging(
+        object,
+        rules,
+        rule => rule,
+        (_, rule) => rule,
+      );
+      hedging.push(...hedged.diagnostics);
       push(objectRoutes, service, {
         dialect: 'Istio',
         object: objectName(object),
         field: 'spec.hosts',
         creationTimestamp: object.metadata.creationTimestamp,
         wildcard,
-        rules: rules.map(rule => ({
+        rules: hedged.rules.map(rule => ({
           ...rule,
           matches: rule.matches.map(match => withSource(match, sources)),
         })),
@@ -69,6 +88,7 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
         })),
       });
     }
+    diagnostics.push(...eachOnce(hedging));
   }
   for (const { object, value } of objects.serviceProfiles.all()) {
     if (value.service === undefined) continue;
@@ -95,6 +115,11 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
     backendPolicies: policies,
     rateLimits: rateLimits(objects),
   };
+}
+
+/** A route that is attached to several services is said once what is wrong with it. */
+function eachOnce(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
+  return [...new Map(diagnostics.map(one => [one.message, one])).values()];
 }
 
 function annotated(attachment: RouteAttachment, annotations: LinkerdAnnotations): RouteAttachment {

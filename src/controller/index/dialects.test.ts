@@ -349,6 +349,69 @@ test('annotations of Linkerd on a Service and on a route', t => {
   t.end();
 });
 
+const HEDGED: readonly (readonly [string, string, string, hedge: string | undefined, RegExp | undefined])[] =
+  [
+    [
+      'a rule with both timeouts',
+      'on-try-timeout',
+      '{request: 1s, backendRequest: 100ms}',
+      'on_try_timeout',
+      undefined,
+    ],
+    [
+      'a rule without a timeout of one try',
+      'on-try-timeout',
+      '{request: 1s}',
+      undefined,
+      /rule HTTPRoute\/shop\/route\/0: one try has no timeout/,
+    ],
+    ['a rule without timeouts', 'on-try-timeout', '{}', undefined, /one try has no timeout/],
+    [
+      'a try that may take all of the time',
+      'on-try-timeout',
+      '{request: 1s, backendRequest: 1s}',
+      undefined,
+      /one try may take as long as the request/,
+    ],
+    ['another word', 'always', '{request: 1s, backendRequest: 100ms}', undefined, /is no way to hedge/],
+  ];
+
+test('an HTTPRoute is hedged by its annotation', t => {
+  for (const [name, word, timeouts, hedge, expected] of HEDGED) {
+    const route = HTTP_ROUTE.replace(
+      'namespace: shop',
+      `namespace: shop, annotations: {ambient.mesh/hedge: ${word}}`,
+    );
+    const lab = new IndexLab(
+      SHOP,
+      service('payments'),
+      route.replace('backendRefs', `timeouts: ${timeouts}, backendRefs`),
+    );
+    const rule = lab.routes('payments')?.rules[0];
+    t.equal(rule?.hedge, hedge, name);
+    if (expected === undefined) t.same(said(lab, 'HTTPRoute/shop/route'), [], name);
+    else t.match(said(lab, 'HTTPRoute/shop/route'), [expected], name);
+  }
+  t.end();
+});
+
+test('a VirtualService is hedged by its annotation, where it retries', t => {
+  const hedged = (spec: string): string =>
+    virtualService('vs', spec).replace(
+      'namespace: shop',
+      'namespace: shop, annotations: {ambient.mesh/hedge: on-try-timeout}',
+    );
+  const http = (retries: string): string =>
+    `{hosts: [payments], http: [{timeout: 2s, retries: ${retries}, route: [{destination: {host: payments}}]}]}`;
+  const lab = new IndexLab(SHOP, service('payments'), hedged(http('{attempts: 2, perTryTimeout: 100ms}')));
+  t.equal(lab.routes('payments')?.rules[0]?.hedge, 'on_try_timeout');
+  t.same(said(lab, 'VirtualService/shop/vs'), []);
+  lab.apply(hedged(http('{attempts: 0}')));
+  t.equal(lab.routes('payments')?.rules[0]?.hedge, undefined);
+  t.match(said(lab, 'VirtualService/shop/vs'), [/it has no retries/]);
+  t.end();
+});
+
 test('a ServiceProfile of a client’s namespace is for callers from there', t => {
   const profile = (namespace: string): string => `
 apiVersion: linkerd.io/v1alpha2

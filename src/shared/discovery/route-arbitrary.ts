@@ -248,7 +248,7 @@ export const routeRule: fc.Arbitrary<RouteRule> = fc.record({
     }),
   ),
   retryBudget: maybe(retryBudget),
-  hedge: maybe(fc.record({ delayMs: milliseconds, maxAttempts: fc.integer({ min: 1, max: 100 }) })),
+  hedge: maybe(fc.constant('on_try_timeout' as const)),
   session: maybe(session),
   responseClasses: few(fc.record({ condition: responseCondition, isFailure: flag })),
 });

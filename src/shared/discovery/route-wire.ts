@@ -1,5 +1,4 @@
 import {
-  type HedgePolicy,
   NO_TIMEOUTS,
   type RetryBudgetConfig,
   type RouteBackend,
@@ -14,8 +13,8 @@ import {
   checkPort,
   readEach,
   readEnum,
+  readFlag,
   readIfSet,
-  readMillis,
   readName,
   readNumber,
   readNumbers,
@@ -24,7 +23,6 @@ import {
   readPort,
   readText,
   readTexts,
-  readWithin,
   type WireFields,
 } from './wire-fields.ts';
 
@@ -47,7 +45,7 @@ export function ruleFromWire(wire: WireFields): RouteRule {
     timeouts: readIfSet(wire, 'timeouts', timeoutsFromWire) ?? NO_TIMEOUTS,
     retry: readIfSet(wire, 'retry', retryFromWire),
     retryBudget: readIfSet(wire, 'retry_budget', retryBudgetFromWire),
-    hedge: readIfSet(wire, 'hedge', hedgeFromWire),
+    hedge: readFlag(wire, 'hedge_on_try_timeout') ? 'on_try_timeout' : undefined,
     session: readIfSet(wire, 'session', sessionFromWire),
     responseClasses: readEach(wire, 'response_classes', responseClassFromWire),
   };
@@ -72,7 +70,7 @@ export function ruleToWire(rule: RouteRule): object {
     },
     retry: rule.retry && retryToWire(rule.retry),
     retry_budget: rule.retryBudget && retryBudgetToWire(rule.retryBudget),
-    hedge: hedge && { delay_ms: hedge.delayMs, max_attempts: hedge.maxAttempts },
+    hedge_on_try_timeout: hedge === 'on_try_timeout',
     session: session && sessionToWire(session),
     response_classes: rule.responseClasses.map(responseClassToWire),
   };
@@ -89,10 +87,6 @@ function timeoutsFromWire(wire: WireFields): RouteTimeouts {
     responseMs: readOptionalMillis(wire, 'response_ms'),
     idleMs: readOptionalMillis(wire, 'idle_ms'),
   };
-}
-
-function hedgeFromWire(wire: WireFields): HedgePolicy {
-  return { delayMs: readMillis(wire, 'delay_ms'), maxAttempts: readWithin(wire, 'max_attempts', 1, 100) };
 }
 
 export function sessionFromWire(wire: WireFields): SessionPersistence {

@@ -60,7 +60,7 @@ export interface RouteRule {
   readonly retry: RetryPolicy | undefined;
   /** Instead of the budget of the traffic policy. */
   readonly retryBudget: RetryBudgetConfig | undefined;
-  readonly hedge: HedgePolicy | undefined;
+  readonly hedge: HedgeTrigger | undefined;
   readonly session: SessionPersistence | undefined;
   /** What counts as a failure in the success rate; the first class whose condition holds decides, else 5xx is a failure. */
   readonly responseClasses: readonly ResponseClass[];
@@ -161,12 +161,12 @@ export interface RetryBudgetConfig {
   readonly ttlMs: number;
 }
 
-/** A further try is started while the others still run; the first answer is taken. Counts against the retry budget. */
-export interface HedgePolicy {
-  readonly delayMs: number;
-  /** All tries together. */
-  readonly maxAttempts: number;
-}
+/**
+ * When the timeout of one try is over, it is not given up: the next one, as retries and their budget allow, is made beside it, and the
+ * first answer that would not be retried is taken (Envoy's `hedge_on_per_try_timeout`). For requests that have a timeout
+ * of their own and can be sent twice; others are retried as ever.
+ */
+export type HedgeTrigger = 'on_try_timeout';
 
 /** Requests of one client session go to the endpoint of its first one while that is there. */
 export interface SessionPersistence {

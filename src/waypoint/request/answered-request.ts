@@ -11,8 +11,8 @@ import { RequestRecord } from './request-record.ts';
 /**
  * What a request gets where the waypoint itself answers, and its end: exactly one record is made of each.
  *
- * The lowest of the layers that one request consists of: its answer, its times (`timed-request.ts`), its tries
- * (`tried-request.ts`), its way through filters and routes (`request-flow.ts`). They are one object, since there is one a
+ * The lowest of the layers that one request consists of: its answer, its times (`timed-request.ts`), its
+ * endpoints (`picked-request.ts`), its tries (`tried-request.ts`), its way through filters and routes (`request-flow.ts`). They are one object, since there is one a
  * request and they refer to each other at each step.
  */
 export abstract class AnsweredRequest {

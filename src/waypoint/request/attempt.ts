@@ -35,6 +35,8 @@ export class Attempt implements UpstreamAttempt {
   waitingSinceMs = 0;
   exchange: ClientExchange | undefined;
   reused = false;
+  /** Among the tries of its request, from 1. */
+  ordinal = 0;
   readonly #owner: AttemptOwner;
   /** Of the route. */
   readonly #classes: readonly ResponseClass[];
@@ -89,6 +91,11 @@ export class Attempt implements UpstreamAttempt {
     if (!this.#over) this.#finish();
     if (this.exchange === undefined) this.#pool?.cancel(this);
     else this.exchange.abort(reason);
+  }
+
+  /** It takes longer than it should: that is what is told of its endpoint, however it ends. */
+  judgeSlow(): void {
+    this.#judgeFailure(new ExchangeError('timeout', 'timeout of one try'));
   }
 
   onExchange(exchange: ClientExchange, reused: boolean): void {

@@ -101,6 +101,15 @@ export class RequestBody {
     this.#heldBytes = bytes.length;
   }
 
+  /** Another one with all of it, for a try beside the one that has this. Of a body that has ended and is `replayable`. */
+  copy(): RequestBody {
+    const twin = new RequestBody(true);
+    const bytes = Buffer.from(this.#replay?.contents() ?? []);
+    if (bytes.length > 0) twin.append(bytes);
+    twin.end(this.#trailers ?? []);
+    return twin;
+  }
+
   /** The response has begun: there will be no other try. */
   commit(): void {
     this.#replay?.discard();

@@ -45,6 +45,16 @@ export class RequestDeadlines implements Timed {
     this.#arm();
   }
 
+  /** It ends at some time, whatever becomes of its tries. */
+  get bounded(): boolean {
+    return this.#request !== NEVER;
+  }
+
+  endRetry(): void {
+    this.#retry = NEVER;
+    this.#arm();
+  }
+
   endTry(): void {
     this.#try = NEVER;
     this.#arm();
@@ -62,8 +72,7 @@ export class RequestDeadlines implements Timed {
       this.endTry();
       this.#owner.onTryTimeout();
     } else if (now >= this.#retry) {
-      this.#retry = NEVER;
-      this.#arm();
+      this.endRetry();
       this.#owner.onRetryDue();
     } else this.#arm();
   }

@@ -2,15 +2,11 @@ import { ExchangeError, type RequestHead, type ResponseHead } from '#shared/http
 import { getHeader, type HeaderList, setHeader } from '#shared/http/headers.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
-import type { RetryPolicy, RouteBackend, RouteRule } from '#shared/route/model.ts';
-import { NO_HASH } from '../balance/choice.ts';
+import type { RetryPolicy, RouteRule } from '#shared/route/model.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
-import { formatNewCookie, hashRequest } from '../balance/request-hash.ts';
-import { ClientSession } from '../balance/session.ts';
 import { retryBackoffMs } from '../retry/backoff.ts';
 import type { RetryBudget } from '../retry/budget.ts';
 import { isStaleConnection, shouldRetry, type TryOutcome, wasNotServed, wasUnsent } from '../retry/policy.ts';
-import { failOver } from '../services/failover.ts';
 import type { ServiceState, Upstream } from '../services/service-state.ts';
 import { choosePoolProtocol } from '../upstream/choose-protocol.ts';
 import type { PoolProtocol } from '../upstream/endpoint-pools.ts';
@@ -19,27 +15,22 @@ import type { SharedUse } from '../upstream/shared-use.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { failureOf, flagOf } from './failure-of.ts';
 import { formatGrpcTimeout } from './grpc-timeout.ts';
+import { PickedRequest } from './picked-request.ts';
 import { RequestBody } from './request-body.ts';
-import { TimedRequest } from './timed-request.ts';
+import { SlowTries } from './slow-tries.ts';
 import { adaptSwitch, asHttp1Upgrade } from './websocket.ts';
 
-const NONE_TRIED: readonly BalancedEndpoint[] = [];
-
-/** A request that knows where it goes: an endpoint is picked and tried, and another one after it, until there is a response. */
-export abstract class TriedRequest extends TimedRequest implements AttemptOwner {
-  protected rule: RouteRule | undefined;
-  protected backend: RouteBackend | undefined;
-  protected target: ServiceState | undefined;
-  /** Of the rule, or of where it leads. */
-  protected session: ClientSession | undefined;
+/** A request that knows where it goes: an endpoint is tried, and another one after it, until there is a response. */
+export abstract class TriedRequest extends PickedRequest implements AttemptOwner {
   protected attempt: Attempt | undefined;
   /** The response is complete; of a tunnel, whose other direction is not. */
   protected upstreamEnded = false;
   #retry: RetryPolicy = DEFAULT_RETRY_POLICY;
-  #tried: BalancedEndpoint[] | undefined;
+  /** Of a request that is hedged. */
+  #slow: SlowTries | undefined;
+  #retryDue = false;
   #budget: RetryBudget | undefined;
   #shared: SharedUse | undefined;
-  #hash: number | undefined;
   /** The last try found its connection closed. */
   #wasStale = false;
 
@@ -50,42 +41,15 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     this.startDeadlines(rule.timeouts);
     this.#budget = target.budgetOf(rule);
     this.#budget.recordRequest();
-    this.#try();
+    this.pickEndpoint(this.#retry);
   }
 
-  #try(): void {
-    const { env } = this.downstream;
-    const backend = this.backend;
-    let target = this.target;
-    if (backend === undefined || target === undefined) return;
-    if (target.stale) this.target = target = env.services.get(target.name) ?? target;
-    const upstream = target.upstream(backend.port, backend.subset);
-    const tried = this.#retry.hostSelectionAttempts === 0 ? NONE_TRIED : (this.#tried ?? NONE_TRIED);
-    const random = env.random();
-    const session = this.#useSession(upstream);
-    const endpoint = session?.find(upstream.picker.endpoints, tried) ?? this.#pick(upstream, random, tried);
-    if (endpoint !== undefined) return this.#send(upstream, endpoint);
-    const other = failOver(env.services, upstream, backend.port, random, tried);
-    if (other === undefined) this.fail('no_endpoint');
-    else this.#send(other.upstream, other.endpoint);
+  /** Others that are under way may still be answered. */
+  protected override noEndpoint(): void {
+    if (this.#slow === undefined || this.#slow.count === 0) this.fail('no_endpoint');
   }
 
-  #pick(
-    upstream: Upstream,
-    random: number,
-    tried: readonly BalancedEndpoint[],
-  ): BalancedEndpoint | undefined {
-    if (tried.length > 0 && this.#retry.remoteLocalities) return upstream.picker.pickElsewhere(random, tried);
-    return upstream.picker.pick(random, tried, this.#hashBy(upstream));
-  }
-
-  #useSession(upstream: Upstream): ClientSession | undefined {
-    const policy = this.rule?.session ?? upstream.policy.session;
-    if (policy === undefined) return undefined;
-    return (this.session ??= new ClientSession(policy, this.request, this.downstream.env.clock.now()));
-  }
-
-  #send(upstream: Upstream, endpoint: BalancedEndpoint): void {
+  protected override send(upstream: Upstream, endpoint: BalancedEndpoint): void {
     const { env, protocol } = this.downstream;
     const request = this.request;
     this.record.endpoint = endpoint;
@@ -96,12 +60,14 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
       const leftMs = this.grpcDeadlineMs - env.clock.monotonic();
       setHeader(request.headers, 'grpc-timeout', formatGrpcTimeout(leftMs));
     }
-    this.record.trace?.onAttempt(request, endpoint);
+    const beside = this.#slow !== undefined && this.#slow.count > 0;
+    this.record.trace?.onAttempt(request, endpoint, this.record.attempts, beside);
     const { connection, limits } = upstream;
     const spoken = choosePoolProtocol(upstream, endpoint, protocol, request, this.record.grpc);
     const head = this.#headFor(spoken, tlsTowards(endpoint.workload, connection) !== undefined);
     const classes = this.rule?.responseClasses;
     const attempt = new Attempt(this, head, this.body === undefined, endpoint, this.#wasStale, classes);
+    attempt.ordinal = this.record.attempts;
     this.attempt = attempt;
     this.#shared = limits.shared;
     attempt.start(env.pools.get(endpoint, spoken, connection), limits, this.record.attempts > 1);
@@ -113,28 +79,16 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     return secured ? { ...request, scheme: 'https' } : request;
   }
 
-  /** The same for all tries of a request. A client that has no cookie to be known by gets one. */
-  #hashBy({ hash }: Upstream): number {
-    if (hash.length === 0) return NO_HASH;
-    if (this.#hash !== undefined) return this.#hash;
-    const { env, sourceAddress } = this.downstream;
-    const made = hashRequest(hash, this.request, sourceAddress, env.random());
-    this.#hash = made.hash;
-    if (made.newCookie !== undefined) {
-      const cookie = { name: 'set-cookie', value: formatNewCookie(made.newCookie) };
-      this.responseChanges = [...this.responseChanges, { set: [], add: [cookie], remove: [] }];
-    }
-    return made.hash;
-  }
-
   onAttemptReady(attempt: Attempt): void {
     // What a client sends after asking for another protocol belongs to that protocol: it waits for the answer.
     if (this.request.upgrade === undefined) this.#attachBody(attempt);
   }
 
-  #attachBody({ exchange }: Attempt): void {
-    if (exchange === undefined || this.body === undefined) return;
-    this.body.attach(exchange);
+  #attachBody(attempt: Attempt): void {
+    const { exchange } = attempt;
+    const body = attempt === this.attempt ? this.body : this.#slow?.bodyOf(attempt);
+    if (exchange === undefined || body === undefined) return;
+    body.attach(exchange);
     this.exchange.resumeBody();
   }
 
@@ -145,18 +99,20 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
 
   onAttemptResponse(attempt: Attempt, head: ResponseHead, endStream: boolean): void {
     this.idle?.touch();
-    this.record.trace?.onAttemptStatus(head.status);
+    this.record.trace?.onAttemptStatus(attempt.ordinal, head.status);
     if (this.record.upstreamMs < 0)
       this.record.upstreamMs = this.downstream.env.clock.monotonic() - this.record.startMs;
     if (head.status >= 400 || this.record.grpc || this.#retry.statusCodes.includes(head.status)) {
       const grpcStatus = this.record.grpc && endStream ? getHeader(head.headers, 'grpc-status') : undefined;
       const numeric = grpcStatus === undefined ? undefined : Number(grpcStatus);
-      if (this.#retryAfter({ kind: 'response', status: head.status, grpcStatus: numeric })) {
+      const outcome = { kind: 'response', status: head.status, grpcStatus: numeric } as const;
+      if (this.#goesOnWithout(attempt, outcome) || this.#retryAfter(outcome)) {
         attempt.cancel(new ExchangeError('cancelled', `answered ${head.status}, tried again`));
         return;
       }
       this.record.grpcStatus = grpcStatus ?? '';
     }
+    if (this.#slow !== undefined) this.#win(attempt, this.#slow);
     this.#commit(head.status);
     if (this.backend !== undefined) this.session?.write(head.headers, this.backend, attempt.endpoint);
     if (this.responseChanges.length > 0) {
@@ -192,7 +148,7 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
   }
 
   onAttemptFailed(attempt: Attempt, error: ExchangeError): void {
-    this.record.trace?.onAttemptFailed(error.code, error.message);
+    this.record.trace?.onAttemptFailed(attempt.ordinal, error.code, error.message);
     if (this.responseStarted) {
       this.record.flags = flagOf(error);
       this.record.detail = error.message;
@@ -207,7 +163,8 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
       requestSent,
       reusedConnection: attempt.reused,
     };
-    if (!this.#retryAfter(outcome)) this.fail(failureOf(error), error.message);
+    if (this.#goesOnWithout(attempt, outcome) || this.#retryAfter(outcome)) return;
+    this.fail(failureOf(error), error.message);
   }
 
   onAttemptWritable(): void {
@@ -239,18 +196,90 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
     this.attempt = undefined;
     const endpoint = this.record.endpoint;
     // Nothing is wrong with an endpoint whose idle connection had ended.
-    if (endpoint !== undefined && !isFree) {
-      this.#tried ??= [];
-      this.#tried.push(endpoint);
-    }
+    if (endpoint !== undefined && !isFree) this.leaveOut(endpoint);
     // An endpoint that cannot be reached, or takes nothing more, says nothing of the others: the next one is asked at once.
     const delayMs =
       facts.retries === 0 && wasNotServed(outcome)
         ? 0
         : retryBackoffMs(this.#retry, facts.retries, this.downstream.env.random());
-    if (delayMs < 1) this.#try();
-    else this.useDeadlines().startRetry(delayMs);
+    if (delayMs < 1) this.pickEndpoint(this.#retry);
+    else {
+      this.#retryDue = true;
+      this.useDeadlines().startRetry(delayMs);
+    }
     return true;
+  }
+
+  /**
+   * A hedged request whose newest try takes too long: it goes on, and another one is made beside it.
+   * @returns false: this request is not hedged, and the try is to be given up
+   */
+  #hedge(): boolean {
+    const slow = this.attempt;
+    const isHedged = this.rule?.hedge !== undefined && this.deadlines?.bounded === true;
+    if (slow === undefined || !isHedged || !this.#canBeSentTwice()) return false;
+    slow.judgeSlow();
+    // As Envoy: whatever the conditions of retries, as a try that goes on has not failed.
+    if (this.record.attempts > this.#retry.attempts || this.#shared?.retriesFull === true) return true;
+    if (this.#budget?.tryAcquire() !== true) return true;
+    this.#slow ??= new SlowTries();
+    this.#slow.add(slow, this.body);
+    this.body = this.body?.copy();
+    this.leaveOut(slow.endpoint);
+    this.#wasStale = false;
+    this.attempt = undefined;
+    this.pickEndpoint(this.#retry);
+    return true;
+  }
+
+  /** All of its body is here. */
+  #canBeSentTwice(): boolean {
+    const { method, upgrade } = this.request;
+    const { body } = this;
+    if (upgrade !== undefined || method === 'CONNECT' || this.responseStarted) return false;
+    return body === undefined || (body.ended && body.replayable);
+  }
+
+  /** Of a hedged request a try has failed, or got an answer that is not wanted, while others may get a better one. */
+  #goesOnWithout(attempt: Attempt, outcome: TryOutcome): boolean {
+    const slow = this.#slow;
+    if (slow === undefined || this.responseStarted || !this.#isBad(outcome)) return false;
+    if (attempt === this.attempt) {
+      if (this.#retryAfter(outcome)) return true;
+      if (slow.count === 0) return false;
+      this.attempt = undefined;
+      this.deadlines?.endTry();
+      return true;
+    }
+    const body = slow.take(attempt);
+    if (this.attempt !== undefined || this.#retryDue || slow.count > 0) return true;
+    this.#promote(attempt, body);
+    return false;
+  }
+
+  #isBad(outcome: TryOutcome): boolean {
+    const facts = { method: this.request.method, replayable: true, responseStarted: false, retries: 0 };
+    return outcome.kind === 'error' || shouldRetry(this.#retry, outcome, facts);
+  }
+
+  /** The first good answer: nobody waits for the others. */
+  #win(attempt: Attempt, slow: SlowTries): void {
+    const reason = new ExchangeError('cancelled', 'another try was answered first');
+    if (attempt !== this.attempt) {
+      const body = slow.take(attempt);
+      this.#cancelNewest(reason);
+      this.#promote(attempt, body);
+    }
+    slow.cancel(reason);
+    this.#retryDue = false;
+    this.deadlines?.endRetry();
+  }
+
+  /** A slow try is the only one. */
+  #promote(attempt: Attempt, body: RequestBody | undefined): void {
+    this.attempt = attempt;
+    this.body = body;
+    this.record.endpoint = attempt.endpoint;
   }
 
   /** The response goes to the client: from here on there is no other try, and only the request's own timeout counts. */
@@ -264,10 +293,12 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
   }
 
   onRetryDue(): void {
-    this.#try();
+    this.#retryDue = false;
+    this.pickEndpoint(this.#retry);
   }
 
   onTryTimeout(): void {
+    if (this.#hedge()) return;
     const attempt = this.attempt;
     const error = new ExchangeError('timeout', 'timeout of one try');
     this.cancelAttempt(error);
@@ -278,8 +309,20 @@ export abstract class TriedRequest extends TimedRequest implements AttemptOwner 
   }
 
   protected cancelAttempt(error: ExchangeError): void {
-    if (this.attempt !== undefined) this.record.trace?.onAttemptFailed(error.code, error.message);
-    this.attempt?.cancel(error);
+    this.#cancelNewest(error);
+    this.#slow?.cancel(error);
+  }
+
+  #cancelNewest(error: ExchangeError): void {
+    const { attempt } = this;
+    if (attempt === undefined) return;
+    this.record.trace?.onAttemptFailed(attempt.ordinal, error.code, error.message);
+    attempt.cancel(error);
     this.attempt = undefined;
+  }
+
+  protected override release(): void {
+    super.release();
+    this.#slow?.cancel(new ExchangeError('cancelled', 'the request is over'));
   }
 }

@@ -25,8 +25,8 @@ export type Conduct =
   | 'refuse'
   /** Packets to it are lost. */
   | 'vanish'
-  /** Answers after so many ms. */
-  | { readonly afterMs: number };
+  /** Answers after so many ms, or fails then. */
+  | { readonly afterMs: number; readonly fails?: true };
 
 /** One application instance of the simulated service. */
 export class SimulatedEndpoint {
@@ -34,6 +34,8 @@ export class SimulatedEndpoint {
   conduct: Conduct = 'ok';
   /** Requests that reached it, ever. */
   requests = 0;
+  /** Of requests that had one. */
+  readonly bodies: string[] = [];
   /** Connections that were tried. */
   dials = 0;
   /** Connections, and the requests under way on each. */
@@ -66,6 +68,8 @@ export interface SimulatedAnswer {
   text: string;
   /** 0: the connection ended without an answer. Undefined: none yet. */
   status: number | undefined;
+  /** The client gives up. */
+  readonly leave: () => void;
 }
 
 const ECHO = {
@@ -144,8 +148,8 @@ export class SimulatedMesh {
   }
 
   /** Sends `count` requests, each on a connection of its own, with `fields` (each ends with CRLF) in their heads, and lets everything happen that takes no time. */
-  async send(count: number, fields = ''): Promise<SimulatedAnswer[]> {
-    const answers = Array.from({ length: count }, () => this.#ask(fields));
+  async send(count: number, fields = '', body = ''): Promise<SimulatedAnswer[]> {
+    const answers = Array.from({ length: count }, () => this.#ask(fields, body));
     await this.settle();
     return answers;
   }
@@ -176,9 +180,10 @@ export class SimulatedMesh {
     this.thread.close(new ChannelError('drain', 'the experiment is over'));
   }
 
-  #ask(fields: string): SimulatedAnswer {
-    const answer: SimulatedAnswer = { status: undefined, text: '' };
+  #ask(fields: string, body: string): SimulatedAnswer {
     const { left: client, right: server } = memoryChannelPair({ auto: true });
+    const leave = (): void => client.abort(new ChannelError('aborted', 'the client has enough'));
+    const answer: SimulatedAnswer = { status: undefined, text: '', leave };
     client.setHandler({
       onData: slice => {
         answer.text += slice.toString('latin1');
@@ -191,7 +196,10 @@ export class SimulatedMesh {
       },
     });
     this.#accept?.(Object.assign(server, { fd: -1 }));
-    client.write(Buffer.from(`GET / HTTP/1.1\r\nHost: echo\r\n${fields}Connection: close${HEAD_END}`));
+    const method = body === '' ? 'GET' : 'POST';
+    const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
+    const head = `${method} / HTTP/1.1\r\nHost: echo\r\n${fields}${length}Connection: close${HEAD_END}`;
+    client.write(Buffer.from(head + body));
     return answer;
   }
 
@@ -237,7 +245,11 @@ export class SimulatedMesh {
       onData: slice => {
         text += slice.toString('latin1');
         for (let end = text.indexOf(HEAD_END); end >= 0; end = text.indexOf(HEAD_END)) {
-          text = text.slice(end + HEAD_END.length);
+          const length = Number(/^content-length: (\d+)/im.exec(text.slice(0, end))?.[1] ?? 0);
+          const begin = end + HEAD_END.length;
+          if (text.length < begin + length) return;
+          if (length > 0) endpoint.bodies.push(text.slice(begin, begin + length));
+          text = text.slice(begin + length);
           endpoint.requests++;
           this.#answer(endpoint, channel);
         }
@@ -258,9 +270,12 @@ export class SimulatedMesh {
       if (last) channel.end();
     };
     open.set(channel, (open.get(channel) ?? 0) + 1);
-    if (typeof conduct === 'object') this.clock.setTimer(conduct.afterMs, () => respond('200 OK'));
-    else if (conduct === 'ok') respond('200 OK');
-    else if (conduct === 'fail') respond('503 Service Unavailable');
+    const failure = '503 Service Unavailable';
+    if (typeof conduct === 'object') {
+      const status = conduct.fails === true ? failure : '200 OK';
+      this.clock.setTimer(conduct.afterMs, () => respond(status));
+    } else if (conduct === 'ok') respond('200 OK');
+    else if (conduct === 'fail') respond(failure);
     else if (conduct === 'reset') channel.abort(new ChannelError('reset', 'reset by the application'));
   }
 

@@ -25,6 +25,8 @@ export interface TraceSink {
 }
 
 interface OpenAttempt {
+  /** Among the tries of the request. */
+  readonly ordinal: number;
   readonly spanId: string;
   readonly startMs: number;
   readonly attributes: AttributeValue[];
@@ -44,7 +46,8 @@ export class RequestTrace {
   /** As the client sent them: filters may change headers. */
   readonly #tags: readonly AttributeValue[];
   #attempts = 0;
-  #attempt: OpenAttempt | undefined;
+  /** Several, where a request is hedged. */
+  #open: OpenAttempt[] = [];
 
   /** @param context its `parentId` empty: the trace begins here */
   constructor(
@@ -65,38 +68,48 @@ export class RequestTrace {
     writeContext(request.headers, this.traceId, this.#spanId, this.#format);
   }
 
-  /** Another try begins: what is sent names its span as parent. */
-  onAttempt({ method, headers }: RequestHead, { targetPort, workload }: BalancedEndpoint): void {
-    this.#endAttempt();
+  /**
+   * Another try begins: what is sent names its span as parent.
+   * @param beside others go on, which otherwise are over
+   */
+  onAttempt(
+    { method, headers }: RequestHead,
+    { targetPort, workload }: BalancedEndpoint,
+    ordinal: number,
+    beside: boolean,
+  ): void {
+    if (!beside) this.#endAll();
     const spanId = makeSpanId(this.#sink.random);
     const address = formatHostPort(workload.addresses[0] ?? '', targetPort);
-    this.#attempt = {
+    this.#open.push({
+      ordinal,
       spanId,
       startMs: this.#sink.now(),
       attributes: attemptAttributes(method, address, workload, this.#attempts++),
       error: '',
-    };
+    });
     writeContext(headers, this.traceId, spanId, this.#format);
   }
 
-  onAttemptStatus(status: number): void {
-    const attempt = this.#attempt;
+  onAttemptStatus(ordinal: number, status: number): void {
+    const attempt = this.#find(ordinal);
     if (attempt === undefined) return;
     attempt.attributes.push('http.response.status_code', status);
     // A client's span is an error for any status that says so: semantic conventions of HTTP.
     if (status >= 400) attempt.error = `HTTP ${status}`;
   }
 
-  onAttemptFailed(code: string, message: string): void {
-    const attempt = this.#attempt;
+  onAttemptFailed(ordinal: number, code: string, message: string): void {
+    const attempt = this.#find(ordinal);
     if (attempt === undefined) return;
     attempt.attributes.push('error.type', code);
     attempt.error = message;
-    this.#endAttempt();
+    this.#open = this.#open.filter(one => one !== attempt);
+    this.#end(attempt);
   }
 
   end(line: RequestLine): void {
-    this.#endAttempt();
+    this.#endAll();
     const attributes = requestAttributes(line, this.#path);
     pushMissing(attributes, this.#tags);
     const error = requestError(line);
@@ -115,11 +128,15 @@ export class RequestTrace {
     });
   }
 
-  #endAttempt(): void {
-    const attempt = this.#attempt;
-    if (attempt === undefined) return;
-    this.#attempt = undefined;
-    const { attributes, error, spanId, startMs } = attempt;
+  #find(ordinal: number): OpenAttempt | undefined {
+    return this.#open.find(attempt => attempt.ordinal === ordinal);
+  }
+
+  #endAll(): void {
+    for (const attempt of this.#open.splice(0)) this.#end(attempt);
+  }
+
+  #end({ attributes, error, spanId, startMs }: OpenAttempt): void {
     this.#sink.add({
       traceId: this.traceId,
       spanId,
