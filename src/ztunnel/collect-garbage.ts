@@ -1,10 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { isMainThread } from 'node:worker_threads';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import { trimAllocator } from '#shared/native/allocator.ts';
+import { releaseCodePages } from '#shared/native/code-pages.ts';
 
 /** After the first burst of state and certificates. */
 const SETTLE_MS = 2_000;
+/** The threads, which start later, have collected too: that needs a lot of code one last time. */
+const ALL_COLLECTED_MS = 2_700;
 
 /**
  * One full collection of this thread's heap when it has started. Starting leaves parsed sources and half-empty pages
@@ -12,6 +16,7 @@ const SETTLE_MS = 2_000;
  */
 export function collectGarbageLater(clock: Clock): void {
   clock.setTimer(SETTLE_MS, collectGarbage);
+  if (isMainThread) clock.setTimer(ALL_COLLECTED_MS, releaseCodePages);
 }
 
 function collectGarbage(): void {

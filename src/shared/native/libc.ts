@@ -27,6 +27,7 @@ const DEFINITIONS = {
   connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   getpeername: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },
   shutdown: { arguments: ['i32', 'i32'], return: 'i32' },
+  madvise: { arguments: ['pointer', 'u64', 'i32'], return: 'i32' },
   memcpy: { arguments: ['pointer', 'pointer', 'u64'], return: 'pointer' },
   epoll_create1: { arguments: ['i32'], return: 'i32' },
   epoll_ctl: { arguments: ['i32', 'i32', 'i32', 'pointer'], return: 'i32' },
