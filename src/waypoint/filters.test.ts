@@ -479,6 +479,32 @@ test('external authorization by gRPC: asked with the request, allowed with chang
   t.match(lines[1], /response_flags="UAEX".*denied by external authorizer asked/);
 });
 
+test('external authorization: headers that are not to be seen are not, and all of an answer may go on', async t => {
+  const mesh = await lab(t);
+  const asked: Readonly<Record<string, unknown>>[] = [];
+  const grpc = await grpcService(t, mesh, 'authz', CHECK, request => {
+    asked.push(request);
+    return { status: { code: 0 } };
+  });
+  const seeing = authorizer(grpc, { requestHeaders: [{ kind: 'exact', value: 'x-a' }] });
+  const first = await deploy(mesh, [echo], filtered({ kind: 'external_authorization', authorizer: seeing }));
+  t.equal((await ask(first.port, { headers: { host: 'echo', 'x-a': '1', 'x-b': 's3cret' } })).status, 200);
+  t.match(asked[0], { attributes: { request: { http: { headers: { 'x-a': '1', ':path': '/' } } } } });
+  t.notMatch(JSON.stringify(asked[0]), /s3cret/);
+
+  const other = await lab(t);
+  const answer = { 'x-user': 'anna', 'x-more': '1', host: 'evil' };
+  const http = await deployBeside(other, 'authz', 40, (_, res) => res.writeHead(200, answer).end(), 'http11');
+  const asking = authorizer(http, { protocol: 'http', headersToUpstream: [{ kind: 'any' }] });
+  const second = await deploy(
+    other,
+    [echo],
+    filtered({ kind: 'external_authorization', authorizer: asking }),
+  );
+  const allowed = await ask(second.port, { headers: { host: 'echo' } });
+  t.match(seen(allowed.body).headers, { 'x-user': 'anna', 'x-more': '1', host: 'echo' });
+});
+
 test('external authorization by HTTP: some headers there, some back', async t => {
   const mesh = await lab(t);
   const asked: string[] = [];

@@ -367,6 +367,13 @@ const HEDGED: readonly (readonly [string, string, string, hedge: string | undefi
     ],
     ['a rule without timeouts', 'on-try-timeout', '{}', undefined, /one try has no timeout/],
     [
+      'a rule whose request has no timeout',
+      'on-try-timeout',
+      '{backendRequest: 100ms}',
+      undefined,
+      /the request has no timeout/,
+    ],
+    [
       'a try that may take all of the time',
       'on-try-timeout',
       '{request: 1s, backendRequest: 1s}',

@@ -149,6 +149,12 @@ const ROUTES: readonly [string, string, RegExp, RegExp][] = [
     /ResolvedRefs False InvalidKind: .*use a Service/,
   ],
   [
+    'an extension nobody knows',
+    route(ORDERS, '[{filters: [{type: ExtensionRef, extensionRef: {group: x.io, kind: Magic, name: m}}]}]'),
+    /Accepted True/,
+    /ResolvedRefs False InvalidKind: spec.rules\[0\].filters\[0\].extensionRef.kind: x.io\/Magic m is no filter of this mesh/,
+  ],
+  [
     'a backend in another namespace without a ReferenceGrant',
     route(ORDERS, '[{backendRefs: [{name: ledger, namespace: bank, port: 80}]}]'),
     /Accepted True/,

@@ -16,7 +16,7 @@ import {
 /** `ambient.mesh.v1.ExternalAuthorizer` ↔ `ExternalAuthorizer`. */
 
 const PROTOCOLS = ['grpc', 'http'] as const;
-const NAME_KINDS = ['exact', 'prefix', 'suffix'] as const;
+const NAME_KINDS = ['exact', 'prefix', 'suffix', 'any'] as const;
 
 /** @throws InvalidField */
 export function authorizerFromWire(wire: WireFields): ExternalAuthorizer {
@@ -68,12 +68,13 @@ export function headerValues(wire: WireFields, field: string): readonly HeaderVa
 }
 
 function headerNames(wire: WireFields, field: string): readonly HeaderNameMatch[] {
-  return readEach(wire, field, match => ({
-    kind: readEnum(match, 'kind', NAME_KINDS),
-    value: readName(match, 'value'),
-  }));
+  return readEach(wire, field, match => {
+    const kind = readEnum(match, 'kind', NAME_KINDS);
+    return kind === 'any' ? { kind } : { kind, value: readName(match, 'value') };
+  });
 }
 
 function headerNameToWire(match: HeaderNameMatch): object {
-  return { kind: NAME_KINDS.indexOf(match.kind), value: match.value };
+  const kind = NAME_KINDS.indexOf(match.kind);
+  return match.kind === 'any' ? { kind } : { kind, value: match.value };
 }

@@ -86,7 +86,10 @@ const modifier: fc.Arbitrary<PathModifier> = fc.oneof(
   fc.record({ kind: fc.constant('regex' as const), pattern: name, value: name }),
 );
 const headerNames: fc.Arbitrary<HeaderNameMatch[]> = few(
-  fc.record({ kind: fc.constantFrom('exact', 'prefix', 'suffix'), value: name }),
+  fc.oneof(
+    fc.record({ kind: fc.constantFrom('exact' as const, 'prefix' as const, 'suffix' as const), value: name }),
+    fc.constant({ kind: 'any' as const }),
+  ),
 );
 
 export const externalAuthorizer: fc.Arbitrary<ExternalAuthorizer> = fc.record({

@@ -17,7 +17,10 @@ export interface ExternalAuthorizer {
   readonly maxBodyBytes: number;
   /** A longer body: its beginning is sent; else the request is refused with 413. */
   readonly allowPartialBody: boolean;
-  /** Lower case. With HTTP: what of the request's headers is sent (`host`, method, path and length always are). */
+  /**
+   * Lower case. What of the request's headers is sent. With HTTP `host`, `authorization`, method, path and length always are; with
+   * gRPC an empty list is all of them.
+   */
   readonly requestHeaders: readonly HeaderNameMatch[];
   /** Sent to it besides. */
   readonly addedHeaders: readonly { readonly name: string; readonly value: string }[];
@@ -29,7 +32,6 @@ export interface ExternalAuthorizer {
   readonly headersToDownstreamOnDeny: readonly HeaderNameMatch[];
 }
 
-export interface HeaderNameMatch {
-  readonly kind: 'exact' | 'prefix' | 'suffix';
-  readonly value: string;
-}
+export type HeaderNameMatch =
+  | { readonly kind: 'exact' | 'prefix' | 'suffix'; readonly value: string }
+  | { readonly kind: 'any' };

@@ -1,10 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import type { RequestHead } from '#shared/http/exchange.ts';
+import type { HeaderNameMatch } from '#shared/route/external-authorizer.ts';
 import type { HeaderChange, HeaderValue } from '#shared/route/route-filter.ts';
 import { bytesOf, ProtoError, readProto, textOf } from '../callout/proto-reader.ts';
 import { ProtoWriter } from '../callout/proto-writer.ts';
 import type { AuthorizerVerdict } from './authorizer-verdict.ts';
-import { isSettable } from './header-names.ts';
+import { isSettable, matchesName } from './header-names.ts';
 
 /** `envoy.service.auth.v3.CheckRequest` and `CheckResponse`, as far as they mean something here. */
 
@@ -16,6 +17,8 @@ export interface CheckInput {
   readonly destination: CheckPeer;
   /** Wall clock. */
   readonly nowMs: number;
+  /** Which headers are to be seen; empty: all. */
+  readonly requestHeaders: readonly HeaderNameMatch[];
 }
 
 export interface CheckPeer {
@@ -47,12 +50,14 @@ function writeTime(writer: ProtoWriter, nowMs: number): void {
   writer.int(1, Math.floor(nowMs / 1_000)).int(2, Math.floor(nowMs % 1_000) * 1_000_000);
 }
 
-function writeHttp(writer: ProtoWriter, { body, request }: CheckInput): void {
+function writeHttp(writer: ProtoWriter, { body, request, requestHeaders }: CheckInput): void {
   const { authority, contentLength, method, path, protocol, scheme } = request;
   writer.text(1, headersOf(request).get('x-request-id') ?? '').text(2, method);
   writer.entry(3, ':method', method).entry(3, ':path', path).entry(3, ':authority', authority);
   if (scheme !== '') writer.entry(3, ':scheme', scheme);
-  for (const [name, value] of headersOf(request)) writer.entry(3, name, value);
+  for (const [name, value] of headersOf(request)) {
+    if (requestHeaders.length === 0 || matchesName(requestHeaders, name)) writer.entry(3, name, value);
+  }
   writer.headerText(4, path).headerText(5, authority).text(6, scheme);
   writer.int(9, contentLength ?? -1).text(10, protocol === 'HTTP/2' ? 'HTTP/2' : protocol);
   if (body.length > 0) writer.bytes(isUtf8(body) ? 11 : 12, body);

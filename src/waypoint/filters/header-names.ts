@@ -4,6 +4,8 @@ import type { HeaderNameMatch } from '#shared/route/external-authorizer.ts';
 export function matchesName(matches: readonly HeaderNameMatch[], name: string): boolean {
   for (const match of matches) {
     switch (match.kind) {
+      case 'any':
+        return true;
       case 'exact':
         if (name === match.value) return true;
         break;

@@ -2,6 +2,7 @@ import type { RouteBackend, RouteRule } from '#shared/route/model.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import type { Fields } from '../decode.ts';
+import { refusedRule } from './unresolved-filter.ts';
 import type { ParentOutcome } from './parent-ref.ts';
 import type { RankedStream, RefFault, RouteAttachment, RouteKind, RouteLookup } from './route-translation.ts';
 
@@ -32,9 +33,10 @@ export class RouteContext {
     fields: Fields,
     key: string,
     found: Pick<RefFault, 'reason' | 'message'> & { readonly fix: string },
+    consequence = 'its share of requests is refused',
   ): undefined {
     const { fix, message, reason } = found;
-    fields.ignore(key, `${message}: its share of requests is refused`, fix);
+    fields.ignore(key, `${message}: ${consequence}`, fix);
     this.faults.push({ reason, field: fields.at(key), message: `${message}; ${fix}` });
   }
 
@@ -79,6 +81,10 @@ export class RouteContext {
 
   #withoutUngranted(rule: RouteRule, parent: string): RouteRule {
     if (this.#ungranted.length === 0) return rule;
+    const asks = rule.filters.some(
+      filter => filter.kind === 'external_authorization' && this.#isDenied(filter.authorizer.service, parent),
+    );
+    if (asks) return refusedRule(rule);
     const filters = rule.filters.map(filter =>
       filter.kind === 'mirror' && this.#isDenied(filter.mirror.service, parent)
         ? { ...filter, mirror: { ...filter.mirror, service: undefined } }

@@ -1,35 +1,38 @@
-import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
 import { readMirror } from '../gateway-route/mirror.ts';
 import type { RouteContext } from '../gateway-route/route-context.ts';
 import { NO_HEADER_CHANGE, readFilterBody, readHeaderChange } from '../gateway-route/header-modifier.ts';
+import {
+  collectFilters,
+  readExtensionRef,
+  type ReadFilter,
+  type ReadFilters,
+} from '../gateway-route/unresolved-filter.ts';
 
 const TYPES = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestMirror', 'ExtensionRef'] as const;
 
-/** Filters of a rule. One that is not supported rejects the route: leaving it out would do less than was asked for. */
-export function readGrpcFilters(rule: Fields, context: RouteContext): readonly RouteFilter[] {
+/** Filters of a rule. One of an unknown type rejects the route: leaving it out would do less than was asked for. */
+export function readGrpcFilters(rule: Fields, context: RouteContext): ReadFilters {
   const seen = new Set<string>();
-  return rule
-    .objects('filters', fields => readFilter(fields, seen, context))
-    .filter(filter => filter !== undefined);
+  return collectFilters(rule.objects('filters', fields => readFilter(fields, seen, context)));
 }
 
 /** Filters of a backend: the same, as far as they change headers. */
-export function readGrpcBackendFilters(backend: Fields, context: RouteContext): readonly RouteFilter[] {
-  const filters = readGrpcFilters(backend, context);
-  if (filters.some(({ kind }) => kind === 'mirror'))
+export function readGrpcBackendFilters(backend: Fields, context: RouteContext): ReadFilters {
+  const read = readGrpcFilters(backend, context);
+  if (read.filters.some(({ kind }) => kind === 'mirror'))
     backend.reject('filters', 'can only change headers here', 'move other filters to the rule');
-  return filters;
+  return read;
 }
 
-function readFilter(fields: Fields, seen: Set<string>, context: RouteContext): RouteFilter | undefined {
+function readFilter(fields: Fields, seen: Set<string>, context: RouteContext): ReadFilter {
   const type = fields.oneOf('type', TYPES);
   if (type === undefined) {
     fields.requiredString('type');
     return undefined;
   }
-  // A call may be copied to several.
-  if (seen.has(type) && type !== 'RequestMirror')
+  // A call may be copied to several, and several extensions may be asked for.
+  if (seen.has(type) && type !== 'RequestMirror' && type !== 'ExtensionRef')
     fields.reject('type', 'comes twice in one list of filters', 'put both into one filter');
   seen.add(type);
   switch (type) {
@@ -46,8 +49,6 @@ function readFilter(fields: Fields, seen: Set<string>, context: RouteContext): R
     case 'RequestMirror':
       return readMirror(fields, context);
     case 'ExtensionRef':
-      fields.reject('type', `filters of type ${type} are not supported`, 'remove the filter');
-      fields.has(type.charAt(0).toLowerCase() + type.slice(1));
-      return undefined;
+      return readExtensionRef(fields, context);
   }
 }

@@ -110,3 +110,17 @@ test('the order of matches: characters of the service, of the method, then heade
     [6, 5, 4, 3, 2, 1, 0],
   );
 });
+
+test('an extension is not skipped: calls of its rule, or the share of its backend, fail', async t => {
+  const extension = { type: 'ExtensionRef', extensionRef: { group: 'x.io', kind: 'Magic', name: 'm' } };
+  const backendRefs = [{ name: 'orders-v1', port: 7070 }];
+  const faults = [{ reason: 'InvalidKind', message: /x.io\/Magic m is no filter of this mesh/ }];
+  for (const spec of [
+    rule({ filters: [extension, extension], backendRefs }),
+    rule({ backendRefs: [{ ...backendRefs[0], filters: [extension] }] }),
+  ]) {
+    const result = translateGrpcRoute(kubeObject('GRPCRoute', spec), SERVICES);
+    const backends = [{ service: undefined, weight: 1 }];
+    t.match(result, { ok: true, value: { faults, attachments: [{ rules: [{ rule: { backends } }] }] } });
+  }
+});

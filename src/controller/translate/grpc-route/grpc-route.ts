@@ -9,6 +9,7 @@ import { RouteContext } from '../gateway-route/route-context.ts';
 import { ignoreGatewayFields, ranked, ruleName } from '../gateway-route/route-fields.ts';
 import { readSession, sessionName } from '../gateway-route/session-persistence.ts';
 import { NO_ROUTES, type RouteLookup, type RouteTranslation } from '../gateway-route/route-translation.ts';
+import { refusedRule, withBackendFilters } from '../gateway-route/unresolved-filter.ts';
 import { readGrpcBackendFilters, readGrpcFilters } from './filter.ts';
 import { EVERY_CALL, readGrpcMatch } from './match.ts';
 
@@ -35,24 +36,14 @@ function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): Route
 function readRule(fields: Fields, index: number, context: RouteContext): readonly RankedRule[] {
   const name = ruleName(fields, index, context);
   const matches = fields.objects('matches', readGrpcMatch);
-  const filters = readGrpcFilters(fields, context);
-  const backends = fields.objects('backendRefs', backend =>
-    readBackendRef(backend, context, readGrpcBackendFilters(backend, context)),
-  );
+  const { filters, unresolved } = readGrpcFilters(fields, context);
+  const backends = fields.objects('backendRefs', backend => {
+    const read = readGrpcBackendFilters(backend, context);
+    return withBackendFilters(readBackendRef(backend, context, read.filters), read);
+  });
   const session = fields.object('sessionPersistence', of => readSession(of, sessionName(name)));
-  return (matches.length > 0 ? matches : [EVERY_CALL]).map(({ match, specificity }) =>
-    ranked(
-      {
-        ...PLAIN_RULE,
-        name,
-        matches: [match],
-        filters,
-        backends,
-        session,
-      },
-      index,
-      context,
-      specificity,
-    ),
-  );
+  return (matches.length > 0 ? matches : [EVERY_CALL]).map(({ match, specificity }) => {
+    const rule = { ...PLAIN_RULE, name, matches: [match], filters, backends, session };
+    return ranked(unresolved ? refusedRule(rule) : rule, index, context, specificity);
+  });
 }

@@ -3,6 +3,13 @@ import type { PathModifier, Redirect, Rewrite, RouteFilter } from '#shared/route
 import type { Fields } from '../decode.ts';
 import { readMirror } from '../gateway-route/mirror.ts';
 import type { RouteContext } from '../gateway-route/route-context.ts';
+import {
+  collectFilters,
+  readExtensionRef,
+  type ReadFilter,
+  type ReadFilters,
+} from '../gateway-route/unresolved-filter.ts';
+import { readExternalAuth } from './external-auth.ts';
 import { readCors } from './cors.ts';
 import { NO_HEADER_CHANGE, readFilterBody, readHeaderChange } from '../gateway-route/header-modifier.ts';
 
@@ -19,27 +26,27 @@ const TYPES = [
 
 type FilterType = (typeof TYPES)[number];
 
-/** Filters of a rule. One that is not supported rejects the route: leaving it out would do less than was asked for. */
+/** Filters of a rule. One of an unknown type rejects the route: leaving it out would do less than was asked for. */
 export function readFilters(
   rule: Fields,
   matches: readonly RouteMatch[],
   context: RouteContext,
-): readonly RouteFilter[] {
+): ReadFilters {
   const seen = new Set<FilterType>();
   const filters = rule.objects('filters', fields => readFilter(fields, matches, seen, context));
   if (seen.has('RequestRedirect') && seen.has('URLRewrite')) {
     rule.reject('filters', 'cannot hold both a RequestRedirect and a URLRewrite', 'remove one of the two');
   }
-  return filters.filter(filter => filter !== undefined);
+  return collectFilters(filters);
 }
 
 /** Filters of a backend: only those that change headers (Gateway API core). */
-export function readBackendFilters(backend: Fields, context: RouteContext): readonly RouteFilter[] {
-  const filters = readFilters(backend, [], context);
-  if (filters.some(filter => filter.kind !== 'request_headers' && filter.kind !== 'response_headers')) {
+export function readBackendFilters(backend: Fields, context: RouteContext): ReadFilters {
+  const read = readFilters(backend, [], context);
+  if (read.filters.some(filter => filter.kind !== 'request_headers' && filter.kind !== 'response_headers')) {
     backend.reject('filters', 'can only change headers here', 'move other filters to the rule');
   }
-  return filters;
+  return read;
 }
 
 function readFilter(
@@ -47,14 +54,14 @@ function readFilter(
   matches: readonly RouteMatch[],
   seen: Set<FilterType>,
   context: RouteContext,
-): RouteFilter | undefined {
+): ReadFilter {
   const type = fields.oneOf('type', TYPES);
   if (type === undefined) {
     fields.requiredString('type');
     return undefined;
   }
-  // A request may be copied to several.
-  if (seen.has(type) && type !== 'RequestMirror')
+  // A request may be copied to several, and several extensions may be asked for.
+  if (seen.has(type) && type !== 'RequestMirror' && type !== 'ExtensionRef')
     fields.reject('type', 'comes twice in one list of filters', 'put both into one filter');
   seen.add(type);
   switch (type) {
@@ -88,10 +95,9 @@ function readFilter(
     case 'CORS':
       return readFilterBody<RouteFilter | undefined>(fields, 'cors', readCors, undefined);
     case 'ExternalAuth':
+      return readExternalAuth(fields, context);
     case 'ExtensionRef':
-      fields.reject('type', `filters of type ${type} are not supported`, 'remove the filter');
-      fields.has(bodyName(type));
-      return undefined;
+      return readExtensionRef(fields, context);
   }
 }
 
@@ -103,10 +109,6 @@ const NO_REDIRECT: Redirect = {
   status: 302,
 };
 const NO_REWRITE: Rewrite = { hostname: undefined, path: undefined };
-
-function bodyName(type: FilterType): string {
-  return type.charAt(0).toLowerCase() + type.slice(1);
-}
 
 function readRedirect(fields: Fields, matches: readonly RouteMatch[]): Redirect {
   return {

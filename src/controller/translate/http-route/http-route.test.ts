@@ -24,6 +24,11 @@ const PARENT = { group: '', kind: 'Service', name: 'payments' };
 const rule = (fields: object): object => ({ parentRefs: [PARENT], rules: [fields] });
 const filter = (fields: object): object => rule({ filters: [fields] });
 
+const CHECK = { protocol: 'HTTP', backendRef: { name: 'payments-v2', port: 80 }, http: {} };
+const auth = (fields: object): object =>
+  filter({ type: 'ExternalAuth', externalAuth: { ...CHECK, ...fields } });
+const AUTH = 'spec.rules[0].filters[0].externalAuth';
+
 const session = (sessionPersistence: object): object => rule({ sessionPersistence });
 
 const REJECTED: readonly [string, object, string, RegExp][] = [
@@ -97,10 +102,56 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /not one of/,
   ],
   [
-    'a filter that is not supported',
-    filter({ type: 'ExternalAuth', externalAuth: {} }),
-    'spec.rules[0].filters[0].type',
-    /not supported/,
+    'an external authorization of no protocol',
+    auth({ protocol: undefined }),
+    `${AUTH}.protocol`,
+    /is required/,
+  ],
+  [
+    'an external authorization of another protocol',
+    auth({ protocol: 'SOAP' }),
+    `${AUTH}.protocol`,
+    /not one of/,
+  ],
+  [
+    'an external authorization by nobody',
+    auth({ backendRef: undefined }),
+    `${AUTH}.backendRef`,
+    /is required/,
+  ],
+  ['HTTP without http', auth({ http: undefined }), `${AUTH}.http`, /is required with protocol HTTP/],
+  ['HTTP with grpc', auth({ grpc: {} }), `${AUTH}.grpc`, /does not go with protocol HTTP/],
+  [
+    'gRPC without grpc',
+    auth({ protocol: 'GRPC', http: undefined }),
+    `${AUTH}.grpc`,
+    /is required with protocol GRPC/,
+  ],
+  ['gRPC with http', auth({ protocol: 'GRPC', grpc: {} }), `${AUTH}.http`, /does not go with protocol GRPC/],
+  ['a path with a query', auth({ http: { path: '/a?b' } }), `${AUTH}.http.path`, /is no path/],
+  [
+    'a header of the check that is none',
+    auth({ http: { allowedHeaders: ['a b'] } }),
+    `${AUTH}.http.allowedHeaders`,
+    /no header name/,
+  ],
+  [
+    'a body longer than may be',
+    auth({ forwardBody: { maxSize: 65_536 } }),
+    `${AUTH}.forwardBody.maxSize`,
+    /whole number from 0 to 65535/,
+  ],
+  [
+    'an external authorization of a backend',
+    rule({ backendRefs: [{ ...MIRROR, filters: [{ type: 'ExternalAuth', externalAuth: CHECK }] }] }),
+    'spec.rules[0].backendRefs[0].filters',
+    /only change headers/,
+  ],
+  [
+    'an extension without its reference',
+    filter({ type: 'ExtensionRef' }),
+    'spec.rules[0].filters[0].extensionRef',
+    /is required for this type/,
   ],
   [
     'a mirror without a backend',
@@ -435,4 +486,139 @@ test('CORS', async t => {
       },
     },
   ]);
+});
+
+const CHECKED: readonly [string, object, object][] = [
+  [
+    'HTTP: some headers there, all of the answer’s',
+    { http: { path: 'check/', allowedHeaders: ['X-A'] } },
+    {
+      protocol: 'http',
+      service: 'shop/payments-v2.shop.svc.cluster.local',
+      port: 80,
+      pathPrefix: '/check',
+      requestHeaders: [{ kind: 'exact', value: 'x-a' }],
+      headersToUpstream: [{ kind: 'any' }],
+      failOpen: false,
+      statusOnError: 403,
+      maxBodyBytes: 0,
+    },
+  ],
+  [
+    'HTTP: some headers of the answer',
+    { http: { allowedResponseHeaders: ['x-user'] } },
+    { pathPrefix: '', headersToUpstream: [{ kind: 'exact', value: 'x-user' }] },
+  ],
+  ['a path that climbs is sanitized', { http: { path: '/a/../%63heck' } }, { pathPrefix: '/check' }],
+  [
+    'gRPC: all headers',
+    { protocol: 'GRPC', http: undefined, grpc: {} },
+    { protocol: 'grpc', requestHeaders: [], headersToUpstream: [] },
+  ],
+  [
+    'gRPC: some headers',
+    { protocol: 'GRPC', http: undefined, grpc: { allowedHeaders: ['x-a'] } },
+    { requestHeaders: [{ kind: 'exact', value: 'x-a' }] },
+  ],
+  [
+    'a body, no longer than it says',
+    { forwardBody: { maxSize: 100 } },
+    { maxBodyBytes: 100, allowPartialBody: false },
+  ],
+];
+
+test('ExternalAuth is an authorizer of the rule', async t => {
+  for (const [name, fields, authorizer] of CHECKED) {
+    const result = translateHttpRoute(kubeObject('HTTPRoute', auth(fields)), SERVICES);
+    const filters = [{ kind: 'external_authorization', authorizer }];
+    t.match(
+      result,
+      { ok: true, value: { faults: [], attachments: [{ rules: [{ rule: { filters } }] }] } },
+      name,
+    );
+  }
+});
+
+const CORS = { type: 'CORS', cors: { allowOrigins: ['https://a.example'] } };
+const HEADERS = { type: 'RequestHeaderModifier', requestHeaderModifier: { remove: ['x'] } };
+const EXTENSION = { type: 'ExtensionRef', extensionRef: { group: 'example.net', kind: 'Magic', name: 'm' } };
+const asks = (backendRef: object): object => ({
+  type: 'ExternalAuth',
+  externalAuth: { ...CHECK, backendRef },
+});
+const UNRESOLVED: readonly [string, object, string, RegExp][] = [
+  ['an extension nobody knows', EXTENSION, 'InvalidKind', /example.net\/Magic m is no filter of this mesh/],
+  [
+    'an authorizer that is not there',
+    asks({ name: 'nope', port: 80 }),
+    'BackendNotFound',
+    /no Service shop\/nope/,
+  ],
+  [
+    'an authorizer without that port',
+    asks({ name: 'payments', port: 81 }),
+    'BackendNotFound',
+    /no such port/,
+  ],
+  ['an authorizer of another kind', asks({ kind: 'Bucket', name: 'b' }), 'InvalidKind', /kind Bucket/],
+  [
+    'an authorizer of another namespace without its consent',
+    asks({ name: 'ledger', namespace: 'bank', port: 80 }),
+    'RefNotPermitted',
+    /may not be referred to/,
+  ],
+];
+
+test('a filter that is not resolved is not skipped: its rule answers with an error, other rules go on', async t => {
+  const backendRefs = [{ name: 'payments', port: 80 }];
+  for (const [name, unresolved, reason, message] of UNRESOLVED) {
+    const rules = [
+      { filters: [HEADERS, CORS, unresolved], backendRefs },
+      { filters: [HEADERS], backendRefs },
+    ];
+    const result = translateHttpRoute(kubeObject('HTTPRoute', { parentRefs: [PARENT], rules }), SERVICES);
+    t.match(
+      result,
+      {
+        ok: true,
+        value: {
+          faults: [{ reason, message }],
+          attachments: [
+            {
+              rules: [
+                { rule: { filters: [{ kind: 'cors' }], backends: [{ service: undefined, weight: 1 }] } },
+                { rule: { filters: [{ kind: 'request_headers' }], backends: [{ service: /payments/ }] } },
+              ],
+            },
+          ],
+        },
+      },
+      name,
+    );
+    const [first] = result.ok ? (result.value.attachments[0]?.rules ?? []) : [];
+    t.equal(first?.rule.filters.length, 1, `${name}: nothing else of the rule is done`);
+  }
+  const granted = servicesOf(PORTS, [GRANT]);
+  const spec = rule({ filters: [asks({ name: 'ledger', namespace: 'bank', port: 80 })] });
+  const result = translateHttpRoute(kubeObject('HTTPRoute', spec), granted);
+  t.match(result, {
+    ok: true,
+    value: {
+      faults: [],
+      attachments: [{ rules: [{ rule: { filters: [{ kind: 'external_authorization' }] } }] }],
+    },
+  });
+});
+
+test('an extension of a backend refuses the share of that backend; several may be asked for', async t => {
+  const backendRefs = [
+    { name: 'payments-v1', port: 80, filters: [EXTENSION, EXTENSION] },
+    { name: 'payments-v2', port: 80 },
+  ];
+  const result = translateHttpRoute(kubeObject('HTTPRoute', rule({ backendRefs })), SERVICES);
+  const backends = [
+    { service: undefined, weight: 1 },
+    { service: /payments-v2/, weight: 1 },
+  ];
+  t.match(result, { ok: true, value: { attachments: [{ rules: [{ rule: { backends } }] }] } });
 });

@@ -14,6 +14,7 @@ import { readBackendRef } from '../gateway-route/backend-ref.ts';
 import type { RouteContext } from '../gateway-route/route-context.ts';
 import { ranked, ruleName } from '../gateway-route/route-fields.ts';
 import { readSession, sessionName } from '../gateway-route/session-persistence.ts';
+import { refusedRule, withBackendFilters } from '../gateway-route/unresolved-filter.ts';
 import { readBackendFilters, readFilters } from './filter.ts';
 import { readMatch } from './match.ts';
 import { readRetry } from './retry.ts';
@@ -21,10 +22,11 @@ import { readRetry } from './retry.ts';
 export function readRule(fields: Fields, index: number, context: RouteContext): RankedRule {
   const name = ruleName(fields, index, context);
   const matches = fields.objects('matches', readMatch);
-  const filters = readFilters(fields, matches, context);
-  const backends = fields.objects('backendRefs', backend =>
-    readBackendRef(backend, context, readBackendFilters(backend, context)),
-  );
+  const { filters, unresolved } = readFilters(fields, matches, context);
+  const backends = fields.objects('backendRefs', backend => {
+    const read = readBackendFilters(backend, context);
+    return withBackendFilters(readBackendRef(backend, context, read.filters), read);
+  });
   checkRedirect(fields, filters, backends);
   const rule = {
     ...PLAIN_RULE,
@@ -37,7 +39,7 @@ export function readRule(fields: Fields, index: number, context: RouteContext): 
     retry: fields.object('retry', readRetry),
     session: fields.object('sessionPersistence', of => withPath(readSession(of, sessionName(name)), matches)),
   };
-  return ranked(rule, index, context);
+  return ranked(unresolved ? refusedRule(rule) : rule, index, context);
 }
 
 /** The cookie of a rule for one path is sent with requests for that path alone: other rules have sessions of their own. */
