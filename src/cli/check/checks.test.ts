@@ -144,7 +144,7 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     'a definition that is missing',
     'crds',
     change({ crds: HEALTHY.crds?.slice(0, -1) }),
-    /workloadentries.networking.istio.io is missing/,
+    /telemetries.telemetry.istio.io is missing: install the chart "base"/,
   ],
   [
     'a proxy of another version',

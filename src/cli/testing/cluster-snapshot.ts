@@ -88,6 +88,7 @@ ${[
   'destinationrules.networking.istio.io',
   'serviceentries.networking.istio.io',
   'workloadentries.networking.istio.io',
+  'telemetries.telemetry.istio.io',
 ]
   .map(name => `---\nkind: CustomResourceDefinition\nmetadata: { name: ${name} }\n`)
   .join('')}`;

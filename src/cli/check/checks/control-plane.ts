@@ -14,6 +14,7 @@ const OUR_CRDS: readonly string[] = [
   'destinationrules.networking.istio.io',
   'serviceentries.networking.istio.io',
   'workloadentries.networking.istio.io',
+  'telemetries.telemetry.istio.io',
 ];
 
 /** Between the clock of this machine and that of the cluster. */
