@@ -27,7 +27,7 @@ import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
  */
 export async function runFromEnvironment(entry: URL): Promise<void> {
   try {
-    prepareRuntimeForTraffic();
+    prepareRuntimeForTraffic(systemClock);
     const app = new WaypointApp(readConfig(process.env), entry, systemClock);
     await app.start();
     onShutdownSignal(app.logger, () => app.stop());

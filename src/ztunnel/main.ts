@@ -1,4 +1,5 @@
 import { VERSION } from '#shared/config/version.ts';
+import { systemClock } from '#shared/lifecycle/clock.ts';
 import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
 import { prepareRuntimeForTraffic } from '#shared/workers/prepare-runtime.ts';
 import { startZtunnel } from './app.ts';
@@ -8,7 +9,7 @@ if (process.argv.includes('--version')) {
   process.stdout.write(`ztunnel ${VERSION}\n`);
 } else {
   try {
-    prepareRuntimeForTraffic();
+    prepareRuntimeForTraffic(systemClock);
     const ztunnel = await startZtunnel(readConfig(process.env));
     onShutdownSignal(ztunnel.logger, () => ztunnel.stop());
   } catch (error) {

@@ -1,14 +1,15 @@
 import { setFlagsFromString } from 'node:v8';
+import type { Clock } from '../lifecycle/clock.ts';
 import { useOneArena } from '../native/allocator.ts';
-import { giveHelpersTheRest } from '../native/helper-threads.ts';
+import { HelperScheduling } from './helper-scheduling.ts';
 
 /**
  * What a process with traffic threads asks of the runtime, before it starts them. A collection of the young generation takes
  * a third of a millisecond; shared with helper threads it waits for the slowest of them to get a processor.
  * Of the collector's other flags none may change once a heap is there (the runtime aborts). Never throws.
  */
-export function prepareRuntimeForTraffic(): void {
+export function prepareRuntimeForTraffic(clock: Clock): void {
   useOneArena();
   setFlagsFromString('--no-parallel-scavenge');
-  giveHelpersTheRest();
+  new HelperScheduling(clock).start();
 }
