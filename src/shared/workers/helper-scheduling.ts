@@ -8,8 +8,8 @@ import {
 } from '../native/helper-threads.ts';
 
 const LOOK_EVERY_MS = 250;
-/** Long enough for the compilers to get through what has waited. */
-const FAIR_FOR_MS = 5_000;
+/** For the compilers to get through what has waited; what they still have then shows at the next looks. */
+const FAIR_FOR_MS = 1_000;
 /** Of the time between two looks. */
 const STARVED_SHARE = 0.25;
 
