@@ -242,6 +242,51 @@ test('statuses in a cluster', { skip, timeout: 120_000 }, async t => {
     });
   });
 
+  await t.test('an HTTPLocalRateLimitPolicy names its target, as Linkerd writes it', async t => {
+    const policies = kind('HTTPLocalRateLimitPolicy', 'policy.linkerd.io', 'v1alpha1');
+    const targetRef = { group: 'policy.linkerd.io', kind: 'Server', name: 'web' };
+    const apiVersion = 'policy.linkerd.io/v1alpha1';
+    const spec = { targetRef, total: { requestsPerSecond: 10 } };
+    await create(client, policies, { apiVersion, kind: policies.kind, metadata: { name: 'it' }, spec });
+    const at = [policies, 'it'] as const;
+    const reasonIs = (reason: string) => (found: JsonObject) =>
+      has(objectsAt(found, 'conditions'), 'Accepted', 'False', reason);
+    t.match(await until(client, at, reasonIs('NoMatchingTarget')), { targetRef });
+    const server = { podSelector: {}, port: 'http', accessPolicy: 'all-unauthenticated' };
+    const servers = kind('Server', 'policy.linkerd.io', 'v1beta3');
+    const body = { apiVersion: 'policy.linkerd.io/v1beta3', kind: 'Server', metadata: { name: 'web' } };
+    await create(client, servers, { ...body, spec: server });
+    await until(client, at, reasonIs('AncestorNotBound'));
+  });
+
+  await t.test('filters of a route that Gateway API itself lets pass', async () => {
+    const backendRef = { name: 'orders-v2', port: 80 };
+    const externalAuth = {
+      protocol: 'HTTP',
+      backendRef,
+      http: { path: '/check', allowedHeaders: ['x-a'], allowedResponseHeaders: ['x-user'] },
+      forwardBody: { maxSize: 1024 },
+    };
+    const grpcAuth = { protocol: 'GRPC', backendRef, grpc: { allowedHeaders: ['x-a'] } };
+    const extensionRef = { group: 'example.net', kind: 'Magic', name: 'm' };
+    for (const [name, filter, resolved, reason] of [
+      ['by-http', { type: 'ExternalAuth', externalAuth }, 'True', 'ResolvedRefs'],
+      ['by-grpc', { type: 'ExternalAuth', externalAuth: grpcAuth }, 'True', 'ResolvedRefs'],
+      ['by-magic', { type: 'ExtensionRef', extensionRef }, 'False', 'InvalidKind'],
+    ] as const) {
+      const parentRefs = [{ group: '', kind: 'Service', name: 'orders' }];
+      const spec = { parentRefs, rules: [{ filters: [filter], backendRefs: [backendRef] }] };
+      await create(client, HTTP_ROUTES, { ...route(''), metadata: { name }, spec });
+      await until(
+        client,
+        [HTTP_ROUTES, name],
+        found =>
+          has(ofParent(found), 'Accepted', 'True', 'Accepted') &&
+          has(ofParent(found), 'ResolvedRefs', resolved, reason),
+      );
+    }
+  });
+
   await t.test('a status that is as it should be is not written again, by a new leader neither', async t => {
     const read = async (): Promise<unknown> => {
       const object = await client.request({ path: objectPath(HTTP_ROUTES, 'shop', 'orders') });

@@ -11,7 +11,7 @@ export function authzCheckRoute(view: () => MeshView): AdminRoute {
   return {
     method: 'GET',
     path: '/authz/check',
-    help: 'would this be allowed? ?workload= or ?service=, &source= &port= &method= &path=',
+    help: 'would this be allowed? ?workload= or ?service=, &source= &port= &sni= &method= &path=',
     handle: ({ query }) => answer(view(), query),
   };
 }

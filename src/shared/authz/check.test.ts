@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { parseJson } from '../config/json.ts';
-import { mesh, policy, workload } from '../testing/topology.ts';
+import { mesh, noRoutes, policy, service, workload } from '../testing/topology.ts';
 import { authzCheckRoute } from './check-route.ts';
 
 const view = mesh({
@@ -41,6 +41,21 @@ test('the answer names the policy that decided and all that apply', async t => {
     body: { allowed: false, reason: /no ALLOW policy of default\/only-orders matched/ },
   });
   t.match(await check(PAYMENTS), { status: 200, body: { allowed: false, source: 'plaintext' } });
+});
+
+test('of a service, with the server name of a TLS connection', async t => {
+  const shop = service('shop');
+  const serverNames = [{ kind: 'exact', value: 'a.example' }] as const;
+  const routes = noRoutes(shop, { authorizationPolicies: [policy('named', 'allow', [{ serverNames }])] });
+  const named = mesh({ services: [shop], routes: [routes] });
+  const ask = async (query: string): Promise<unknown> => {
+    const route = authzCheckRoute(() => named);
+    const of = new URLSearchParams(`service=default/shop.default.svc.cluster.local&${query}`);
+    return parseJson((await route.handle({ method: 'GET', path: '/authz/check', query: of })).body);
+  };
+  t.match(await ask('sni=A.example'), { allowed: true, policy: 'default/named' });
+  t.match(await ask('sni=b.example'), { allowed: false });
+  t.match(await ask(''), { allowed: false }, 'without it no TLS');
 });
 
 test('what the proxy does not know is said, not guessed', async t => {
