@@ -1,4 +1,5 @@
 import type { ExchangeError } from '#shared/http/exchange.ts';
+import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { Attempt } from './attempt.ts';
 import type { RequestBody } from './request-body.ts';
 
@@ -31,7 +32,10 @@ export class SlowTries {
     return body;
   }
 
-  cancel(reason: ExchangeError): void {
-    for (const { attempt } of this.#tries.splice(0)) attempt.cancel(reason);
+  cancel(reason: ExchangeError, trace: RequestTrace | undefined): void {
+    for (const { attempt } of this.#tries.splice(0)) {
+      trace?.onAttemptFailed(attempt.ordinal, reason.code, reason.message);
+      attempt.cancel(reason);
+    }
   }
 }

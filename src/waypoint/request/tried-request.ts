@@ -107,6 +107,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
       const numeric = grpcStatus === undefined ? undefined : Number(grpcStatus);
       const outcome = { kind: 'response', status: head.status, grpcStatus: numeric } as const;
       if (this.#goesOnWithout(attempt, outcome) || this.#retryAfter(outcome)) {
+        this.record.trace?.onAttemptOver(attempt.ordinal);
         attempt.cancel(new ExchangeError('cancelled', `answered ${head.status}, tried again`));
         return;
       }
@@ -270,7 +271,9 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
       this.#cancelNewest(reason);
       this.#promote(attempt, body);
     }
-    slow.cancel(reason);
+    slow.cancel(reason, this.record.trace);
+    // Why there was no other try matters no longer.
+    this.record.detail = undefined;
     this.#retryDue = false;
     this.deadlines?.endRetry();
   }
@@ -310,7 +313,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
 
   protected cancelAttempt(error: ExchangeError): void {
     this.#cancelNewest(error);
-    this.#slow?.cancel(error);
+    this.#slow?.cancel(error, this.record.trace);
   }
 
   #cancelNewest(error: ExchangeError): void {
@@ -323,6 +326,6 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
 
   protected override release(): void {
     super.release();
-    this.#slow?.cancel(new ExchangeError('cancelled', 'the request is over'));
+    this.#slow?.cancel(new ExchangeError('cancelled', 'the request is over'), this.record.trace);
   }
 }

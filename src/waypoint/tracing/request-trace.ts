@@ -104,6 +104,13 @@ export class RequestTrace {
     if (attempt === undefined) return;
     attempt.attributes.push('error.type', code);
     attempt.error = message;
+    this.onAttemptOver(ordinal);
+  }
+
+  /** Its status has been told, and nothing more comes of it. */
+  onAttemptOver(ordinal: number): void {
+    const attempt = this.#find(ordinal);
+    if (attempt === undefined) return;
     this.#open = this.#open.filter(one => one !== attempt);
     this.#end(attempt);
   }
