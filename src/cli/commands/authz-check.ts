@@ -4,27 +4,33 @@ import { fetchJson } from '../admin-client.ts';
 import { type Cli, print } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
 import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
+import { chooseService } from '../describe/describe-service.ts';
+import { podsOfWaypoint, serviceKey } from '../describe/mesh-facts.ts';
 import { objects, text } from '../json-fields.ts';
 import { type CommonOptions, parsePort, withCommonOptions } from '../options.ts';
-import { findProxies, type ProxyRef } from '../proxies.ts';
+import { findProxies, openProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
 
 interface CheckOptions extends CommonOptions {
   readonly from?: string;
   readonly port: number;
+  readonly sni?: string;
 }
 
 export function addAuthz(program: Command, cli: Cli): void {
   const group = program.command('authz').description('authorization');
   const command = group
     .command('check')
-    .description('which policies apply to a pod, and whether they would let a source in')
-    .argument('<pod>', 'NAMESPACE/POD')
+    .description(
+      'which policies apply to a pod (or, at its waypoint, to a service), and whether they would let a source in',
+    )
+    .argument('<target>', 'NAMESPACE/POD, or service/NAMESPACE/SERVICE')
     .option('--from <source>', 'NAMESPACE/POD or SPIFFE id; without it: plaintext')
-    .option('--port <port>', 'destination port', parsePort, 0);
-  withCommonOptions(command).action(async (pod: string, options: CheckOptions) => {
-    const { port, from } = options;
-    print(cli, options, await authzCheck(pod, { port, from }, await findProxies('ztunnel', options, cli)));
+    .option('--port <port>', 'destination port', parsePort, 0)
+    .option('--sni <name>', 'server name of a TLS connection to a service; without it: no TLS');
+  withCommonOptions(command).action(async (target: string, options: CheckOptions) => {
+    const { port, from, sni } = options;
+    print(cli, options, await check(target, { port, from, sni }, options, cli));
   });
 }
 
@@ -33,6 +39,33 @@ export interface AuthzCheckOptions {
   readonly from: string | undefined;
   readonly port: number;
 }
+
+interface ServiceCheckOptions extends AuthzCheckOptions {
+  /** Undefined: the connection is no TLS. */
+  readonly sni: string | undefined;
+}
+
+async function check(
+  target: string,
+  options: ServiceCheckOptions,
+  choice: CommonOptions,
+  cli: Cli,
+): Promise<Report> {
+  if (target.startsWith(SERVICE)) {
+    if (choice.adminAddress !== undefined || choice.node !== undefined)
+      throw new CliError('the waypoint of a service is asked; give no --admin-address and no --node', 2);
+    const proxies = await (await openProxies(choice, cli)).list();
+    return serviceAuthzCheck(target.slice(SERVICE.length), options, proxies);
+  }
+  if (options.sni !== undefined)
+    throw new CliError(
+      'a ztunnel reads no TLS: server names are looked at by the waypoint of a service; write service/NAMESPACE/SERVICE',
+      2,
+    );
+  return authzCheck(target, options, await findProxies('ztunnel', choice, cli));
+}
+
+const SERVICE = 'service/';
 
 /**
  * Asks a proxy what it would decide; the proxy's own snapshot and code answer, so there is no second opinion. `target` is
@@ -46,13 +79,40 @@ export async function authzCheck(
   const proxy = proxies[0];
   if (proxy === undefined) throw new CliError('no ztunnel is running');
   const { workloads } = decodeConfigDump(await fetchJson(proxy.admin, '/config_dump'));
-  const query = new URLSearchParams({ workload: findPod(workloads, target).uid, port: String(options.port) });
-  if (options.from !== undefined) {
-    query.set(
-      'source',
-      options.from.startsWith('spiffe://') ? options.from : findPod(workloads, options.from).uid,
+  return ask(proxy, new URLSearchParams({ workload: findPod(workloads, target).uid }), options, workloads);
+}
+
+/** As `authzCheck`, of a service `<namespace>/<service>`: its waypoint decides. @param proxies of all kinds */
+async function serviceAuthzCheck(
+  target: string,
+  options: ServiceCheckOptions,
+  proxies: readonly ProxyRef[],
+): Promise<Report> {
+  const ztunnel = proxies.find(({ kind }) => kind === 'ztunnel');
+  if (ztunnel === undefined) throw new CliError('no ztunnel is running');
+  const { services, workloads } = decodeConfigDump(await fetchJson(ztunnel.admin, '/config_dump'));
+  const [service] = chooseService(target)({ services, workloads }).services;
+  if (service === undefined || service.waypoint === 'None')
+    throw new CliError(
+      `service ${target} has no waypoint, and policies for it are held by none; ask for a pod of it: NAMESPACE/POD`,
     );
-  }
+  const [waypoint] = podsOfWaypoint(service.waypoint, workloads, proxies);
+  if (waypoint === undefined)
+    throw new CliError(`no pod of waypoint ${service.waypoint} is running; see: ambientctl waypoint status`);
+  const query = new URLSearchParams({ service: serviceKey(service) });
+  if (options.sni !== undefined) query.set('sni', options.sni);
+  return ask(waypoint, query, options, workloads);
+}
+
+async function ask(
+  proxy: ProxyRef,
+  query: URLSearchParams,
+  { from, port }: AuthzCheckOptions,
+  workloads: readonly DumpedWorkload[],
+): Promise<Report> {
+  query.set('port', String(port));
+  if (from !== undefined)
+    query.set('source', from.startsWith('spiffe://') ? from : findPod(workloads, from).uid);
   return authzReport(await fetchJson(proxy.admin, `/authz/check?${query.toString()}`));
 }
 

@@ -113,6 +113,18 @@ async function askZtunnel({ ref, dump }: Dumped, wanted: Wanted): Promise<Ztunne
   return { name: ref.name, certificates: dump.certificates, policies: known(answers) };
 }
 
+/** @param name `<namespace>/<hostname>` of the waypoint's service */
+export function podsOfWaypoint(
+  name: string,
+  workloads: readonly DumpedWorkload[],
+  proxies: readonly ProxyRef[],
+): readonly ProxyRef[] {
+  const pods = workloads.filter(w => w.serviceNames.includes(name));
+  return proxies.filter(
+    p => p.kind === 'waypoint' && pods.some(w => w.name === p.name && w.namespace === p.namespace),
+  );
+}
+
 async function askWaypoint(
   name: string,
   workloads: readonly DumpedWorkload[],
@@ -120,15 +132,12 @@ async function askWaypoint(
   wanted: Wanted,
 ): Promise<WaypointFacts> {
   const pods = workloads.filter(w => w.serviceNames.includes(name));
-  const refs = proxies.filter(
-    p => p.kind === 'waypoint' && pods.some(w => w.name === p.name && w.namespace === p.namespace),
-  );
   const base = { name, pods: pods.length, readyPods: pods.filter(w => w.status === 'healthy').length };
   const nothing = {
     policies: new Map<string, readonly PolicyLine[]>(),
     routes: new Map<string, JsonObject>(),
   };
-  const [ref] = refs;
+  const [ref] = podsOfWaypoint(name, pods, proxies);
   if (ref === undefined) return { ...base, ...nothing, error: 'no pod of it is running' };
   try {
     const dump = await fetchJson(ref.admin, '/config_dump');

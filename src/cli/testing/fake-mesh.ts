@@ -4,7 +4,15 @@ import { join } from 'node:path';
 import { authzCheckRoute } from '#shared/authz/check-route.ts';
 import { AdminServer, type AdminRoute, json, text } from '#shared/observability/admin-server.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
-import { endpointOf, mesh, policy, service, waypointOf, workload } from '#shared/testing/topology.ts';
+import {
+  endpointOf,
+  mesh,
+  noRoutes,
+  policy,
+  service,
+  waypointOf,
+  workload,
+} from '#shared/testing/topology.ts';
 
 /** A small shop in which orders may call payments, as its proxies know it. */
 const logger = createLogger({
@@ -71,6 +79,20 @@ const store = mesh({
   ],
 });
 
+const waypointStore = mesh({
+  services: [payments],
+  workloads: [workload('orders-0', { namespace: 'shop', serviceAccount: 'orders' })],
+  routes: [
+    noRoutes(payments, {
+      authorizationPolicies: [
+        policy('by-name', 'allow', [{ serverNames: [{ kind: 'exact', value: 'pay.example' }] }], {
+          namespace: 'shop',
+        }),
+      ],
+    }),
+  ],
+});
+
 const CERTIFICATE = {
   identity: 'spiffe://cluster.local/ns/shop/sa/orders',
   state: 'Available',
@@ -129,9 +151,20 @@ function waypointRoutes(): readonly AdminRoute[] {
     LOGGING,
     page('/stats/prometheus', () => text(metrics())),
     page('/config_dump', () => json({ version: '0.1.0', routes: [SPLIT] })),
-    page('/authz/check', () => json({ allowed: true, policies: L7_POLICIES })),
+    WAYPOINT_AUTHZ,
   ];
 }
+
+/** A connection is judged by what the waypoint knows; of requests the policies alone are told. */
+const WAYPOINT_AUTHZ: AdminRoute = {
+  method: 'GET',
+  path: '/authz/check',
+  help: '',
+  handle: async request =>
+    request.query.has('method')
+      ? json({ allowed: true, policies: L7_POLICIES })
+      : authzCheckRoute(() => waypointStore).handle(request),
+};
 
 /** Routes of the service payments, as a waypoint has them. */
 const SPLIT = {
