@@ -419,6 +419,44 @@ test('a VirtualService is hedged by its annotation, where it retries', t => {
   t.end();
 });
 
+const HEDGED_SERVICE = `{ambient.mesh/hedge: on-try-timeout, retry.linkerd.io/http: 5xx, retry.linkerd.io/timeout: 100ms,
+  timeout.linkerd.io/request: 2s}`;
+
+test('a Service is hedged by its annotation, for requests without a route of their own', t => {
+  const annotated = (annotations: string): string =>
+    service('payments').replace('namespace: shop', `namespace: shop, annotations: ${annotations}`);
+  const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
+  const lab = new IndexLab(mesh, annotated(HEDGED_SERVICE));
+  const key = 'Service/shop/payments';
+  const hedging = (): unknown => said(lab, key).filter(message => !message.startsWith('WaypointIsNotReady'));
+  t.match(lab.routes('payments')?.rules, [{ name: key, hedge: 'on_try_timeout' }]);
+  t.same(hedging(), []);
+  lab.apply(annotated('{ambient.mesh/hedge: on-try-timeout}'));
+  t.same(lab.routes('payments')?.rules, [], 'nothing else is said of it: the rule of the waypoint holds');
+  t.match(hedging(), [/no effect on rule Service\/shop\/payments: one try has no timeout/]);
+  lab.apply(annotated('{ambient.mesh/hedge: always}'));
+  t.match(hedging(), [/is no way to hedge/]);
+  t.end();
+});
+
+test('the annotation on a Service says nothing of its routes', t => {
+  const annotated = service('payments').replace(
+    'namespace: shop',
+    `namespace: shop, annotations: ${HEDGED_SERVICE}`,
+  );
+  const profile = `
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata: {name: payments.shop.svc.cluster.local, namespace: shop}
+spec: {routes: [{name: pay, condition: {pathRegex: /pay}, isRetryable: true, timeout: 2s}]}`;
+  for (const routes of [HTTP_ROUTE, profile]) {
+    const lab = new IndexLab(SHOP, annotated, routes);
+    t.ok(lab.routes('payments')?.rules.every(({ hedge }) => hedge === undefined));
+    t.match(said(lab, 'Service/shop/payments'), [/no effect: the service has routes/]);
+  }
+  t.end();
+});
+
 test('a ServiceProfile of a client’s namespace is for callers from there', t => {
   const profile = (namespace: string): string => `
 apiVersion: linkerd.io/v1alpha2

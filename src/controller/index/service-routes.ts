@@ -10,7 +10,6 @@ import type { AttachedRoutes } from './attached-routes.ts';
 import { withBackendPolicy } from './backend-policies.ts';
 import { resolverPolicy, resolverRefused } from './consul-routes.ts';
 import { destinationPolicy } from './destination-policy.ts';
-import { withServiceAnnotations } from './linkerd-service.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 import type { PolicySubject } from './policy-reach.ts';
@@ -18,6 +17,7 @@ import type { PolicySet } from './policy-set.ts';
 import { limitsOfService, withRateLimits } from './rate-limits.ts';
 import { telemetryFor } from './telemetry.ts';
 import { bindRoutes, type BoundRoute, type RouteConflict } from './route-binding.ts';
+import { withServiceAnnotations } from './service-annotations.ts';
 
 export interface MadeRoutes {
   readonly routes: ServiceRoutes | undefined;

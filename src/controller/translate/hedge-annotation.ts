@@ -12,7 +12,7 @@ export interface HedgedRules<T> {
 }
 
 /**
- * The rules of a route with what its annotation says of hedging. A rule of which none can come is said: hedging needs a
+ * The rules of a route, or of a Service, with what its annotation says of hedging. A rule of which none can come is said: hedging needs a
  * timeout of one try, a longer one of the request, and retries.
  *
  * @param ruleOf the rule in an item; @param withRule the item with another one
@@ -46,6 +46,20 @@ export function withHedging<T>(
       'give the rule a timeout of one try, a longer one of the request, and retries',
     );
   return { rules, diagnostics: said.found };
+}
+
+/** Said of the annotation on a Service whose requests follow routes: these say for themselves whether they are hedged. */
+export function hedgingWithRoutes(service: KubeObject): readonly Diagnostic[] {
+  const value = service.metadata.annotations[HEDGE];
+  if (value === undefined) return [];
+  const said = new Diagnostics(service);
+  said.ignore(
+    FIELD,
+    value,
+    'has no effect: the service has routes',
+    'annotate its HTTPRoute, GRPCRoute or VirtualService; a ServiceProfile has no timeout of one try to hedge by',
+  );
+  return said.found;
 }
 
 function missingFor({ retry, timeouts }: RouteRule): string | undefined {

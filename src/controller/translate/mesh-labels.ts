@@ -24,5 +24,5 @@ export const AUTO_WAYPOINT = 'ambient.mesh/auto-waypoint';
 export const TLS_CREDENTIAL = 'ambient.mesh/tls-credential';
 /** On a namespace or pod: `ambient` or `none`. */
 export const DATAPLANE_MODE = 'istio.io/dataplane-mode';
-/** Annotation of a route: its requests are hedged. */
+/** Annotation of a route or Service: its requests are hedged. */
 export const HEDGE = 'ambient.mesh/hedge';

@@ -2,6 +2,7 @@ import { PLAIN_RULE, type RouteRule, type ServiceRoutes } from '#shared/route/mo
 import type { FailureAccrual, TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../source/kube-object.ts';
 import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
+import { type HedgedRules, hedgingWithRoutes, withHedging } from '../translate/hedge-annotation.ts';
 import {
   type LinkerdAnnotations,
   readLinkerdAnnotations,
@@ -14,8 +15,8 @@ export interface AnnotatedRoutes {
 }
 
 /**
- * The routes of a Service with what Linkerd's annotations on it say. Retries and timeouts are for requests that no route is
- * for: where there are routes, they are annotated themselves.
+ * The routes of a Service with what its annotations say: Linkerd's, and the one of hedging. Retries, timeouts and hedging are for
+ * requests that no route is for: where there are routes, they are annotated themselves.
  *
  * @param ports of the Service.
  */
@@ -27,7 +28,11 @@ export function withServiceAnnotations(
   const read = readLinkerdAnnotations(service);
   const diagnostics = [...read.diagnostics];
   const accrual = accrualFor(routes, service, read, diagnostics);
-  const rules = routes.rules.length > 0 ? routes.rules : defaultRules(routes, service, ports, read);
+  const { rules, diagnostics: hedging } =
+    routes.rules.length > 0
+      ? { rules: routes.rules, diagnostics: hedgingWithRoutes(service) }
+      : defaultRules(routes, service, ports, read);
+  diagnostics.push(...hedging);
   if (accrual === undefined) return { routes: { ...routes, rules }, diagnostics };
   const accrue = (policy: TrafficPolicy): TrafficPolicy => ({ ...policy, failureAccrual: accrual });
   const accrueAll = (policies: ServiceRoutes['portPolicies']): ServiceRoutes['portPolicies'] =>
@@ -54,8 +59,7 @@ function defaultRules(
   service: KubeObject,
   ports: readonly number[],
   annotations: LinkerdAnnotations,
-): readonly RouteRule[] {
-  if (annotations.retry === undefined && annotations.timeouts === undefined) return [];
+): HedgedRules<RouteRule> {
   const { name, namespace } = service.metadata;
   const backend = {
     weight: 1,
@@ -63,7 +67,7 @@ function defaultRules(
     subset: undefined,
     filters: [],
   };
-  return ports.map(port =>
+  const rules = ports.map(port =>
     withAnnotations(
       {
         ...PLAIN_RULE,
@@ -74,6 +78,15 @@ function defaultRules(
       annotations,
     ),
   );
+  const hedged = withHedging(
+    service,
+    rules,
+    rule => rule,
+    (_, rule) => rule,
+  );
+  // The waypoint's own rule of the service is the same.
+  const isPlain = annotations.retry === undefined && annotations.timeouts === undefined;
+  return isPlain ? { ...hedged, rules: [] } : hedged;
 }
 
 /** Two ways to leave failing endpoints out at once are two dialects for one thing: what was there without the annotation holds. */
