@@ -50,6 +50,7 @@ import {
 } from '../translate/waypoint-gateway/waypoint-gateway.ts';
 import { readWorkloadEntry } from '../translate/workload-entry/workload-entry.ts';
 import { addressWishes } from './service-entries.ts';
+import { AskedLookup } from './asked-lookup.ts';
 import { type Parsed, ParsedKind } from './parsed-kind.ts';
 import { SelectorIndex } from './selector-index.ts';
 
@@ -89,10 +90,11 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
   readonly intentions = new ParsedKind(translateServiceIntentions);
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
-  readonly httpRoutes = new ParsedKind(object => translateHttpRoute(object, this));
-  readonly grpcRoutes = new ParsedKind(object => translateGrpcRoute(object, this));
-  readonly tlsRoutes = new ParsedKind(object => translateTlsRoute(object, this));
-  readonly tcpRoutes = new ParsedKind(object => translateTcpRoute(object, this));
+  readonly #asked = new AskedLookup(this);
+  readonly httpRoutes = this.#routeKind(translateHttpRoute);
+  readonly grpcRoutes = this.#routeKind(translateGrpcRoute);
+  readonly tlsRoutes = this.#routeKind(translateTlsRoute);
+  readonly tcpRoutes = this.#routeKind(translateTcpRoute);
   readonly backendTrafficPolicies = new ParsedKind(translateBackendTrafficPolicy);
   readonly virtualServices: ParsedKind<VirtualServiceTranslation>;
   readonly destinationRules;
@@ -188,7 +190,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       }
     }
     this.#allocated = allocateAddresses(addressWishes(this.serviceEntries.all()));
-    for (const kind of this.gatewayRoutes()) kind.translateAgain();
+    for (const kind of this.gatewayRoutes()) kind.translateAgain(object => this.#asked.isOutdated(object));
     for (const kind of [this.virtualServices, this.destinationRules, this.serviceProfiles, this.meshConfigs])
       kind.translateAgain();
   }
@@ -301,6 +303,12 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     const labels = this.nodes.get('', node)?.object.metadata.labels;
     if (labels === undefined) return NOWHERE;
     return { region: labels[REGION] ?? '', zone: labels[ZONE] ?? '', subzone: labels[SUBZONE] ?? '' };
+  }
+
+  #routeKind(
+    translate: (object: KubeObject, lookup: RouteLookup) => Translated<RouteTranslation>,
+  ): ParsedKind<RouteTranslation> {
+    return new ParsedKind(object => this.#asked.remembering(object, lookup => translate(object, lookup)));
   }
 
   #known(spec: ServiceSpec): KnownService {

@@ -64,10 +64,11 @@ export class ParsedKind<T> {
     if (ofNamespace?.size === 0) this.#namespaces.delete(namespace);
   }
 
-  /** After something changed that the translation asks about. */
-  translateAgain(): void {
+  /** After something changed that the translation asks about: all, or those in force for which it matters. */
+  translateAgain(isOutdated: (object: KubeObject) => boolean = () => true): void {
     for (const ofNamespace of this.#namespaces.values()) {
       for (const { accepted, good, latest } of ofNamespace.values()) {
+        if (accepted && !isOutdated(latest)) continue;
         // What is in force is made again too, although something newer was rejected.
         if (!accepted && good !== undefined) this.upsert(good.object);
         this.upsert(latest);
