@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { build, type BuildOptions } from 'esbuild';
 
 /**
- * One ESM bundle for each binary, for images, with the message definitions it reads beside it. ztunnel's traffic threads
- * have a bundle of their own, which holds nothing they do not need. Each bundle is then started, so that one that cannot
+ * One ESM bundle for each binary, for images, with the message definitions it reads beside it. Traffic threads have a bundle
+ * of their own, which holds nothing they do not need. Each bundle is then started, so that one that cannot
  * load or come up is found here.
  */
 const OUT = 'dist';
@@ -34,7 +34,8 @@ const options: BuildOptions = {
   logLevel: 'warning',
 };
 const whole = BINARIES.filter(name => name !== 'controller').map(name => `src/${name}/main.ts`);
-await build({ ...options, entryPoints: [...whole, 'src/ztunnel/workers/worker-main.ts'] });
+const threads = ['ztunnel', 'waypoint'].map(name => `src/${name}/workers/worker-main.ts`);
+await build({ ...options, entryPoints: [...whole, ...threads] });
 // What it imports only when it needs it (the Kubernetes library, for a kubeconfig) is in files of its own: as a part of the
 // bundle its text alone would cost every controller 60 MB.
 await build({

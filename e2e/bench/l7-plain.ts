@@ -40,7 +40,7 @@ async function l7Contenders(
   { workers, engine }: OurOptions,
 ): Promise<readonly [Contender, Contender]> {
   const { client, server } = topology;
-  const entry = await bundleTier('waypoint', ['main.ts'], directory);
+  const entry = await bundleTier('waypoint', ['main.ts', 'workers/worker-main.ts'], directory);
   const config = join(directory, 'envoy-http.json');
   const listen = { ip: client.ip, port: PROXY_PORT };
   const upstream = { ip: server.ip, port: NGINX_PORT };

@@ -2,6 +2,7 @@
  * `npm run bench -- l4|l7|l7-plain|storm|idle`: ours against Envoy, alternating, medians and ratios.
  * `npm run bench -- growth`: how cost grows with connections and identities, plotted into docs/.
  * `npm run bench -- streams`: 2,000 streams on one connection, with and without one whose reader is slow.
+ * `npm run bench -- mesh-size`: memory of idle proxies as the mesh grows.
  * `npm run bench -- cluster`: the cluster of KUBECONFIG with and without the mesh (e2e/kube/bench).
  * The exit status says whether every goal was reached.
  */
@@ -9,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { benchCluster } from '../kube/bench/main.ts';
 import { SUITE_COMMANDS, type SuiteCommand } from './commands.ts';
 import { benchGrowth, formatPoints } from './growth/growth.ts';
+import { benchMeshSize } from './mesh-size.ts';
 import { idleSuite } from './idle/suite.ts';
 import { l4Suite } from './l4.ts';
 import { l7PlainSuite } from './l7-plain.ts';
@@ -24,6 +26,7 @@ const USAGE = `usage: npm run bench -- l4|l7|l7-plain|storm|idle [--rounds N] [-
          [--engine auto|native|node|both] [--only ours|peer] [--json]
        l7 takes [--protocol h1|h2|grpc] (all by default) and [--full], the whole matrix
        npm run bench -- growth|streams [--rounds N] [--seconds N] [--engine auto|native|node|both]
+       npm run bench -- mesh-size
        npm run bench -- cluster: the cluster of KUBECONFIG`;
 
 const OPTIONS = {
@@ -124,6 +127,10 @@ async function runGrowth({ engines, seconds }: Options): Promise<number> {
 async function main(): Promise<number> {
   const [name = '', ...rest] = process.argv.slice(2);
   if (name === 'cluster') return (await benchCluster(rest, line => console.log(line))) ? 0 : 1;
+  if (name === 'mesh-size') {
+    console.log(await benchMeshSize(log));
+    return 0;
+  }
   const { values } = parseArgs({ args: rest, options: OPTIONS });
   const options = optionsOf(values);
   const command = SUITE_COMMANDS.find(known => known === name);

@@ -13,6 +13,8 @@ import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
 import { prepareRuntimeForTraffic } from '#shared/workers/prepare-runtime.ts';
+import { ChangeGarbage } from '#shared/workers/change-garbage.ts';
+import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import { type ControllerConfig, readConfig, type WaypointConfig } from './config.ts';
 import type { Membership } from './control/membership.ts';
@@ -21,14 +23,17 @@ import { tracingResource } from './tracing/tracing-config.ts';
 import { tapRoute } from './tap/tap-route.ts';
 import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
 
-/**
- * Runs the waypoint of the environment until a signal; exits with 1 and the reason when it cannot start.
- * @param entry the program's own file, for its traffic threads
- */
-export async function runFromEnvironment(entry: URL): Promise<void> {
+/** Beside this file in source and bundle alike. */
+const WORKER_ENTRY = new URL(
+  import.meta.url.endsWith('.ts') ? './workers/worker-main.ts' : './workers/worker-main.js',
+  import.meta.url,
+);
+
+/** Runs the waypoint of the environment until a signal; exits with 1 and the reason when it cannot start. */
+export async function runFromEnvironment(): Promise<void> {
   try {
     prepareRuntimeForTraffic(systemClock);
-    const app = new WaypointApp(readConfig(process.env), entry, systemClock);
+    const app = new WaypointApp(readConfig(process.env), systemClock);
     await app.start();
     onShutdownSignal(app.logger, () => app.stop());
   } catch (error) {
@@ -44,16 +49,21 @@ class WaypointApp {
   readonly #levels: LogLevels;
   readonly #store = new MeshStore();
   readonly #metrics = new MetricSet();
-  readonly #readiness = new Readiness(() => this.logger.info('ready'));
+  readonly #garbage: ChangeGarbage;
+  readonly #readiness = new Readiness(() => {
+    this.logger.info('ready');
+    collectGarbageLater(this.#clock);
+  });
   readonly #engine: EngineChoice;
   readonly #workers: WorkerPool;
   readonly #admin: AdminServer[] = [];
   #membership: Membership | undefined;
   #spans: SpanExporter | undefined;
 
-  constructor(config: WaypointConfig, entry: URL, clock: Clock) {
+  constructor(config: WaypointConfig, clock: Clock) {
     this.#config = config;
     this.#clock = clock;
+    this.#garbage = new ChangeGarbage(clock);
     this.#levels = new LogLevels(config.logLevel);
     this.logger = createProcessLogger('waypoint', config.logFormat, this.#levels, () => clock.now());
     registerBuild(this.#metrics, 'waypoint');
@@ -63,7 +73,7 @@ class WaypointApp {
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({
-        entry,
+        entry: WORKER_ENTRY,
         maxHeapMb: config.workerHeapMb,
         youngGenerationMb: YOUNG_GENERATION_MB,
       }),
@@ -93,6 +103,7 @@ class WaypointApp {
   /** Not ready any more, then GOAWAY and `Connection: close`, then the end of what is under way. */
   async stop(): Promise<void> {
     this.#readiness.register('drain');
+    this.#garbage.close();
     await this.#workers.drain(this.#config.drainMs);
     await this.#membership?.stop();
     this.#workers.taps.close();
@@ -147,6 +158,7 @@ class WaypointApp {
   #apply(delta: MeshDelta): void {
     this.#store.apply(delta);
     this.#workers.sendDelta(delta);
+    this.#garbage.add(delta);
   }
 
   async #startAdmin(): Promise<void> {

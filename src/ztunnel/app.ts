@@ -18,10 +18,11 @@ import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
+import { ChangeGarbage } from '#shared/workers/change-garbage.ts';
+import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
-import { collectGarbageLater } from './collect-garbage.ts';
 import { createCertificateSource, createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
@@ -62,6 +63,7 @@ class App {
   readonly #metrics = new MetricSet();
   readonly #readiness: Readiness;
   readonly #store = new MeshStore();
+  readonly #garbage = new ChangeGarbage(systemClock);
   readonly #engine: EngineChoice;
   readonly #workers: WorkerPool;
   /** Whoever holds the originals of listening sockets. */
@@ -118,6 +120,7 @@ class App {
   }
 
   async stop(drainMs: number): Promise<void> {
+    this.#garbage.close();
     await this.#capture?.finishRelease(drainMs / 2);
     // A listening socket ends with its last descriptor. The originals go first: the workers accept what waits in its queue
     // before they close theirs, and nobody waits in a queue that no one serves.
@@ -200,6 +203,7 @@ class App {
   #apply(delta: MeshDelta): void {
     this.#store.apply(delta);
     this.#workers.sendDelta(delta);
+    this.#garbage.add(delta);
   }
 
   #createEnrolment(manager: CertificateManager): PodEnrolment {

@@ -26,7 +26,7 @@ export async function ourWaypoint(
   slot: Slot,
   { workers, engine }: OurOptions,
 ): Promise<Contender> {
-  const entry = await bundleTier('waypoint', ['main.ts'], directory);
+  const entry = await bundleTier('waypoint', ['main.ts', 'workers/worker-main.ts'], directory);
   cpSync(join(SOURCE, 'shared/discovery/proto'), join(directory, 'waypoint', 'proto'), { recursive: true });
   const { client } = topology;
   const { waypoint: ip } = slot;

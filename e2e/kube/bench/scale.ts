@@ -14,7 +14,8 @@ import { makeSide } from './side.ts';
 const STEPS = [10, 500, 2_000];
 const ROUNDS = 3;
 /** What was read is let go of, and what is old collected. */
-const SETTLE_MS = 15_000;
+/** Longer than proxies wait before they tidy up after a burst. */
+const SETTLE_MS = 45_000;
 const KNOWN_DEADLINE_MS = 60_000;
 /** How many workloads this proxy has been told of. */
 const COUNT = `

@@ -1,10 +1,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ListenTarget } from '#shared/engine/engine.ts';
 import { dupFd } from '#shared/native/socket.ts';
+import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import type { OwnToWorker } from '#shared/workers/messages.ts';
 import { type Reply, replyWhenDone, serveMainThread } from '#shared/workers/serve-main-thread.ts';
 import { createWorkerEnvironment, type StartedWith } from '#shared/workers/worker-program.ts';
-import { collectGarbageLater } from '../collect-garbage.ts';
 import type { TrafficSettings } from '../pod/traffic-context.ts';
 import { originalDestination } from '../redirect/original-dst.ts';
 import type { PodAssignment, ZtunnelProtocol } from './messages.ts';

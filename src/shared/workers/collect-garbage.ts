@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread } from 'node:worker_threads';
-import type { Clock } from '#shared/lifecycle/clock.ts';
-import { trimAllocator } from '#shared/native/allocator.ts';
-import { releaseCodePages } from '#shared/native/code-pages.ts';
+import type { Clock } from '../lifecycle/clock.ts';
+import { trimAllocator } from '../native/allocator.ts';
+import { releaseCodePages } from '../native/code-pages.ts';
 
 /** After the first burst of state and certificates. */
 const SETTLE_MS = 2_000;
@@ -19,7 +19,8 @@ export function collectGarbageLater(clock: Clock): void {
   if (isMainThread) clock.setTimer(ALL_COLLECTED_MS, releaseCodePages);
 }
 
-function collectGarbage(): void {
+/** A full collection of this thread's heap; what the process has free in C goes back as well. */
+export function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   // The last resort also gives back the pages that the heap would keep for later.
   runInNewContext("gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })");
