@@ -27,6 +27,12 @@ export interface ByteChannel {
   pause(): void;
   resume(): void;
 
+  /**
+   * What arrives here in bulk may go to `to` without passing the handler, which is told of it by `onRelayed`, and still
+   * gets everything else. For a handler that does nothing but write to `to`. Where it is missing there is no such way.
+   */
+  relayTo?(to: ByteChannel, onRelayed: (bytes: number) => void): void;
+
   /** Bytes accepted by `write` and not yet taken by the kernel. */
   readonly bufferedBytes: number;
   readonly localAddress: SocketEndpoint;

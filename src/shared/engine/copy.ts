@@ -71,8 +71,8 @@ class Copy implements BidirectionalCopy {
 
   start(): void {
     this.#watch(this.#options.idleTimeoutMs ?? 0, 'idle');
-    this.#downstream.from.setHandler(this.#downstream);
-    this.#upstream.from.setHandler(this.#upstream);
+    this.#downstream.start();
+    this.#upstream.start();
   }
 
   get bytesSent(): number {
@@ -149,6 +149,11 @@ class CopyEnd implements ChannelHandler {
     this.#to = to;
     this.#owned = from.readsAreOwned;
     this.#copy = copy;
+  }
+
+  start(): void {
+    this.from.setHandler(this);
+    this.from.relayTo?.(this.#to, bytes => (this.bytes += bytes));
   }
 
   onData(slice: Buffer): void {

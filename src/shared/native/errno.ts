@@ -3,10 +3,13 @@ import { libc } from './libc.ts';
 
 /** errno values (include/uapi/asm-generic/errno{-base,}.h) that the event loop decides by. */
 export const Errno = {
+  EPERM: 1,
   EINTR: 4,
   EAGAIN: 11,
+  EINVAL: 22,
   ENFILE: 23,
   EMFILE: 24,
+  ENOSYS: 38,
   ECONNABORTED: 103,
   ENOMEM: 12,
   ENOBUFS: 105,

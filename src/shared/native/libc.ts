@@ -23,6 +23,8 @@ const DEFINITIONS = {
   // Lengths and their results are below 2^31 here, so that they travel as numbers: a BigInt costs more than the call.
   read: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   write: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+  pipe2: { arguments: ['pointer', 'i32'], return: 'i32' },
+  splice: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'u32', 'u32'], return: 'i32' },
   accept4: { arguments: ['i32', 'pointer', 'pointer', 'i32'], return: 'i32' },
   connect: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
   getpeername: { arguments: ['i32', 'pointer', 'pointer'], return: 'i32' },

@@ -67,7 +67,13 @@ export const SocketOption = {
 } as const satisfies Record<string, readonly [number, number]>;
 
 /** include/uapi/asm-generic/fcntl.h */
-export const FcntlCommand = { dupfdCloexec: 1030 } as const;
+export const FcntlCommand = { dupfdCloexec: 1030, setPipeSize: 1031 } as const;
+
+/** include/uapi/asm-generic/fcntl.h: O_CLOEXEC, O_NONBLOCK */
+export const PIPE_FLAGS = 0o2000000 | 0o4000;
+
+/** include/linux/splice.h: SPLICE_F_MOVE, SPLICE_F_NONBLOCK */
+export const SPLICE_FLAGS = 1 | 2;
 
 /** include/linux/socket.h */
 export const MSG_DONTWAIT = 0x40;

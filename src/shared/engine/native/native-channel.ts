@@ -6,6 +6,7 @@ import type { Flushable, Pollable, Watch } from './event-loop.ts';
 import type { NativeThread } from './native-thread.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import { READ_OFFSET } from './read-memory.ts';
+import { Relay, type RelayTarget, UNABLE } from './relay.ts';
 import { FAILED, type Transport, WOULD_BLOCK } from './transport.ts';
 import { transportError } from './native-error.ts';
 
@@ -35,7 +36,7 @@ export interface ReleasedSocket {
 }
 
 /** A connected socket as a byte channel, plain or secured: that is its transport's business. */
-export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushable {
+export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushable, RelayTarget {
   readonly remoteAddress: SocketEndpoint;
   readonly readsAreOwned = false;
   readonly #thread: NativeThread;
@@ -59,6 +60,7 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
   #queuedForFlush = false;
   #queuedForRead = false;
   #error: ChannelError | undefined;
+  #relay: Relay | undefined;
 
   constructor(thread: NativeThread, fd: number, watch: Watch, remote: SocketEndpoint, transport: Transport) {
     this.#thread = thread;
@@ -124,6 +126,25 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     if (this.#handler !== undefined && this.#readable) this.#readLater();
   }
 
+  relayTo(to: ByteChannel, onRelayed: (bytes: number) => void): void {
+    if (!(to instanceof NativeChannel) || to.#thread !== this.#thread) return;
+    if (!this.#transport.isPlain || !to.#transport.isPlain) return;
+    const onRest = (slice: Buffer): void => {
+      if (this.#handler !== undefined) this.#deliver(this.#handler, slice);
+    };
+    this.#relay = new Relay(this.#thread, to, { onRelayed, onRest });
+  }
+
+  // === for a relay to here ===
+
+  get relayFd(): number {
+    return this.#writable && !this.#ending && this.#output.bytes === 0 ? this.#fd : -1;
+  }
+
+  onRelayBlocked(): void {
+    this.#writable = false;
+  }
+
   // === for the loop ===
 
   /** What the kernel has told the former owner of the descriptor, and will not tell again. */
@@ -187,6 +208,10 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     let budget = TURN_BUDGET_BYTES;
     while (handler !== undefined && !this.#paused && this.#readable && this.#fd >= 0 && !this.#readEnded) {
       if (budget <= 0) return this.#readLater();
+      if (this.#relay?.isDue(this.#transport.mayHaveMore) === true) {
+        budget -= this.#readByRelay(this.#relay, handler);
+        continue;
+      }
       const count = this.#transport.receive(memory, READ_OFFSET);
       if (count > 0) {
         budget -= count;
@@ -196,6 +221,15 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
       else if (count === 0) this.#onEnd(handler);
       else this.#onFailure();
     }
+  }
+
+  #readByRelay(relay: Relay, handler: ChannelHandler): number {
+    const count = relay.move(this.#fd);
+    if (count === WOULD_BLOCK) this.#readable = false;
+    else if (count === 0) this.#onEnd(handler);
+    else if (count === FAILED) this.#onFailure(relay.failure);
+    else if (count === UNABLE) this.#relay = undefined;
+    return Math.max(0, count);
   }
 
   /** A fault of the receiver ends its connection, and no other. */
@@ -321,8 +355,7 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     if (this.#readEnded && this.#finished && this.#fd >= 0) this.#close(undefined);
   }
 
-  #onFailure(): void {
-    const { failure } = this.#transport;
+  #onFailure(failure = this.#transport.failure): void {
     const error = transportError(failure, 'connection with', this.remoteAddress);
     if (this.#fd >= 0) this.#close(error);
   }

@@ -1,3 +1,4 @@
+import { Pipe } from '../../native/pipe.ts';
 import { RecordStage } from '../../native/record-stage.ts';
 import { closeFd } from '../../native/socket.ts';
 import type { Clock } from '../../lifecycle/clock.ts';
@@ -5,7 +6,7 @@ import type { ChannelError } from '../channel.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { FdLedger } from '../fd-ledger.ts';
 import { ChunkPool } from './output-buffer.ts';
-import { newReadMemory, READ_OFFSET } from './read-memory.ts';
+import { newReadMemory, READ_BYTES, READ_OFFSET } from './read-memory.ts';
 
 export interface NativeThreadOptions {
   readonly loop: EventLoop;
@@ -22,6 +23,8 @@ export class NativeThread {
   readonly readMemory = newReadMemory();
   /** For TLS; made with the first session. */
   #stage: RecordStage | undefined;
+  /** Made with the first relay, and kept. */
+  #pipe: Pipe | undefined;
   /** For the bytes of the read memory that a header takes the place of, during one call. */
   readonly borrowed = Buffer.alloc(READ_OFFSET);
   /** Hears of faults of ours or of a handler, which cost one connection. */
@@ -33,6 +36,22 @@ export class NativeThread {
     this.clock = options.clock;
     this.onFault = options.onFault;
     this.#ledger = options.ledger;
+  }
+
+  /** For relays; undefined when there is no descriptor left for it. */
+  get pipe(): Pipe | undefined {
+    return (this.#pipe ??= this.#openPipe());
+  }
+
+  #openPipe(): Pipe | undefined {
+    try {
+      const pipe = new Pipe(READ_BYTES);
+      this.own(pipe.readFd);
+      this.own(pipe.writeFd);
+      return pipe;
+    } catch {
+      return undefined;
+    }
   }
 
   get stage(): RecordStage {

@@ -14,6 +14,8 @@ export const FAILED = -2;
 
 /** Moves bytes between memory and one connected, non-blocking socket. All results: bytes, `WOULD_BLOCK` or `FAILED`. */
 export interface Transport {
+  /** Bytes are on the socket as they are: the kernel can move them. */
+  readonly isPlain: boolean;
   /** Set when a call answered `FAILED`. */
   readonly failure: TlsFailure | undefined;
   /** After `receive`: whether there may be more at once, so that no event will tell of it. */
@@ -35,6 +37,7 @@ export interface Transport {
 
 /** Plain TCP. */
 export class TcpTransport implements Transport {
+  readonly isPlain = true;
   failure: TlsFailure | undefined;
   mayHaveMore = false;
   readonly #fd: number;
@@ -98,6 +101,7 @@ const STAGED_FROM_BYTES = 17 * 1024;
 
 /** TLS over TCP, after the handshake. */
 export class TlsTransport implements Transport {
+  readonly isPlain = false;
   failure: TlsFailure | undefined;
   mayHaveMore = false;
   readonly sendSlice = undefined;
