@@ -438,6 +438,23 @@ test('without an endpoint: 503 UH; without a reachable one: 503 UF', async t => 
   t.match(lines[1], 'response_flags="UF,URX"');
 });
 
+test('a filter of the access log chooses its lines', async t => {
+  const lab = await WaypointLab.create({ accessLog: 'off' });
+  t.teardown(() => lab.close());
+  const { echo, port } = await deploy(lab, [(req, res) => res.writeHead(req.url === '/a' ? 200 : 404).end()]);
+  const routes = noRoutes(echo);
+  const accessLogFilter = "response.code >= 400 || request.headers['x-log'] == 'yes'";
+  lab.apply({
+    routes: [{ ...routes, telemetry: { ...routes.telemetry, accessLog: true, accessLogFilter } }],
+  });
+  await ask(port, { path: '/a' });
+  await ask(port, { path: '/a', headers: { 'x-log': 'yes' } });
+  await ask(port, { path: '/b' });
+  const lines = await lab.access(2);
+  t.match(lines, [/response_code=200/, /path="\/b" .*response_code=404/]);
+  t.equal(lines.length, 2);
+});
+
 test('90/10 canary by weight, and by header', async t => {
   let seed = 7;
   const random = (): number => (seed = (seed * 48271) % 2147483647) / 2147483647;

@@ -126,6 +126,21 @@ test('Telemetry: the narrowest that says something holds, setting by setting', t
   t.end();
 });
 
+test('Telemetry: a filter of the log holds with its entry; after a wrong one the last good one stays', t => {
+  const behind = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
+  const lab = new IndexLab(SHOP, WAYPOINT, behind);
+  const now = (): unknown => lab.routes('payments')?.telemetry;
+  const log = (expression: string): string => `{accessLogging: [{filter: {expression: "${expression}"}}]}`;
+  lab.apply(telemetry('mesh', log('response.code >= 400'), 'root'));
+  t.match(now(), { accessLog: true, accessLogFilter: 'response.code >= 400' });
+  lab.apply(telemetry('mesh', log('response.cod >= 400'), 'root'));
+  t.match(said(lab, 'Telemetry/root/mesh'), [/"response.cod" is no attribute that the log knows/]);
+  t.match(now(), { accessLog: true, accessLogFilter: 'response.code >= 400' });
+  lab.apply(telemetry('all', '{accessLogging: [{}]}'));
+  t.match(now(), { accessLog: true, accessLogFilter: undefined }, 'of the namespace, which has none');
+  t.end();
+});
+
 test('Telemetry: providers are those of the configuration of the mesh, whichever comes first', t => {
   const behind = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
   const lab = new IndexLab(SHOP, WAYPOINT, behind);

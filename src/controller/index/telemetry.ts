@@ -21,8 +21,10 @@ export function telemetryFor(subject: PolicySubject, objects: MeshObjects): Tele
     .sort((a, b) => levelOf(a.value) - levelOf(b.value))
     .map(({ value }) => value.settings);
   if (settings.length === 0) return NO_TELEMETRY_POLICY;
+  const log = settings.findLast(({ accessLog }) => accessLog !== undefined)?.accessLog;
   return {
-    accessLog: settings.findLast(({ accessLog }) => accessLog !== undefined)?.accessLog,
+    accessLog: log?.logged,
+    accessLogFilter: log?.filter,
     traceSpans: settings.findLast(({ traceSpans }) => traceSpans !== undefined)?.traceSpans,
     traceSamplingPercent: settings.findLast(one => one.traceSamplingPercent !== undefined)
       ?.traceSamplingPercent,

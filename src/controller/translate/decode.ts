@@ -1,6 +1,6 @@
 import type { KubeObject } from '../source/kube-object.ts';
 import { Diagnostics } from './diagnostic.ts';
-import { parseDurationMs } from './duration.ts';
+import { parseDurationMs } from '#shared/config/duration.ts';
 
 /**
  * Reads the fields of one object of a Kubernetes resource. A field of the wrong type is reported and read as absent (the

@@ -48,7 +48,7 @@ const FIELDS =
   pathExact pathPrefix header queryParam present invert ignoreCase numRetries prefixRewrite splits filter defaultSubset
   failover targets hashPolicies field fieldValue cookieConfig
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
-  tracing accessLogging metrics overrides tagOverrides operation customTags literal providers permissions
+  tracing accessLogging filter expression metrics overrides tagOverrides operation customTags literal providers permissions
   podSelector matchExpressions operator total identity requestsPerSecond clientRefs targetRef
   hostnames requestMirror cors allowOrigins targetRefs retryConstraint budget toString __proto__ constructor`.split(
     /\s+/,

@@ -414,6 +414,7 @@ export const telemetry: fc.Arbitrary<TelemetryPolicy> = fc.record({
   traceSpans: maybe(flag),
   traceTags: few(fc.record({ name, header: maybe(text), value: text })),
   accessLog: maybe(flag),
+  accessLogFilter: maybe(fc.constantFrom('response.code >= 400', "request.headers['x'] == 'y'")),
   metrics: few(
     fc.record({
       metric: fc.constantFrom(...REQUEST_METRICS),

@@ -1,3 +1,4 @@
+import { parseLogFilter } from '../route/log-filter/log-filter.ts';
 import { REQUEST_LABELS, REQUEST_METRICS, type TelemetryPolicy } from '../route/telemetry-policy.ts';
 import {
   InvalidField,
@@ -27,6 +28,7 @@ export function telemetryFromWire(wire: WireFields): TelemetryPolicy {
       value: readText(tag, 'value'),
     })),
     accessLog: readOptionalFlag(wire, 'access_log'),
+    accessLogFilter: logFilter(readOptionalText(wire, 'access_log_filter')),
     metrics: readEach(wire, 'metrics', override => ({
       metric: readEnum(override, 'metric', REQUEST_METRICS),
       disabled: readFlag(override, 'disabled'),
@@ -36,6 +38,12 @@ export function telemetryFromWire(wire: WireFields): TelemetryPolicy {
       })),
     })),
   };
+}
+
+function logFilter(text: string | undefined): string | undefined {
+  const parsed = text === undefined ? undefined : parseLogFilter(text);
+  if (parsed?.ok === false) throw new InvalidField('access_log_filter', parsed.problem);
+  return text;
 }
 
 function labelName(name: string): string {
@@ -50,6 +58,7 @@ export function telemetryToWire(policy: TelemetryPolicy): object {
     trace_spans: policy.traceSpans,
     trace_tags: policy.traceTags,
     access_log: policy.accessLog,
+    access_log_filter: policy.accessLogFilter,
     metrics: policy.metrics.map(({ disabled, labels, metric }) => ({
       metric: REQUEST_METRICS.indexOf(metric),
       disabled,

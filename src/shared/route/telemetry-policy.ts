@@ -6,6 +6,8 @@ export interface TelemetryPolicy {
   /** Attributes of the span of a request, beside those it has anyway. */
   readonly traceTags: readonly TraceTag[];
   readonly accessLog: boolean | undefined;
+  /** An expression that `parseLogFilter` takes: lines it is not true of are not written. */
+  readonly accessLogFilter: string | undefined;
   /** Each metric once at most. */
   readonly metrics: readonly MetricOverride[];
 }
@@ -72,5 +74,6 @@ export const NO_TELEMETRY_POLICY: TelemetryPolicy = Object.freeze({
   traceSpans: undefined,
   traceTags: [],
   accessLog: undefined,
+  accessLogFilter: undefined,
   metrics: [],
 });

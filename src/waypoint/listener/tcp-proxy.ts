@@ -21,7 +21,7 @@ import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { hashText } from '../balance/text-hash.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import { FAILURES, type RequestFailure } from '../request/error-response.ts';
-import { logConnection } from '../telemetry/connection-log.ts';
+import { type ConnectionLine, logConnection, logSubject } from '../telemetry/connection-log.ts';
 import type { Hello } from './client-hello.ts';
 import { chooseStream, type StreamTarget } from './stream-target.ts';
 
@@ -230,7 +230,7 @@ export class TcpProxy {
     const logged = asked ?? (accessLogMode === 'all' || (accessLogMode === 'errors' && flag !== '-'));
     if (!logged) return;
     const [ip] = endpoint?.workload.addresses ?? [];
-    logConnection(connectionLog, {
+    const line: ConnectionLine = {
       peers,
       sourceAddress: downstream.sourceAddress,
       endpointAddress: ip === undefined ? '' : formatHostPort(ip, endpoint?.targetPort ?? 0),
@@ -239,7 +239,8 @@ export class TcpProxy {
       bytesSent: copied.bytesReceived,
       durationMs,
       error: error?.message,
-    });
+    };
+    if (downstream.service.logs?.(logSubject(line)) !== false) logConnection(connectionLog, line);
   }
 }
 

@@ -1,4 +1,5 @@
 import { compile, type CompiledPolicySet } from '#shared/authz/compile.ts';
+import { type LogFilter, parseLogFilter } from '#shared/route/log-filter/log-filter.ts';
 import { compileRoutes, type RouteMatcher } from '#shared/route/match.ts';
 import { compileStreamRules, type StreamMatcher } from '#shared/route/match-stream.ts';
 import { effectivePolicy } from '#shared/route/effective-policy.ts';
@@ -48,6 +49,8 @@ export class ServiceState {
   readonly guarded: boolean;
   readonly trafficPolicy: TrafficPolicy;
   readonly budget: RetryBudget;
+  /** What is true of requests and connections that are logged; undefined: of all that are. */
+  readonly logs: LogFilter | undefined;
   /** A newer state has taken its place. */
   stale = false;
   readonly #view: MeshView;
@@ -65,6 +68,7 @@ export class ServiceState {
     this.matcher = compileRoutes(this.routes ?? { rules: [] });
     this.streams = compileStreamRules(this.routes?.streamRules ?? []);
     this.policies = compile(this.routes?.authorizationPolicies ?? []);
+    this.logs = compileLogFilter(this.routes?.telemetry.accessLogFilter);
     this.guarded = this.policies.custom.length > 0 || (this.routes?.tokenIssuers ?? []).length > 0;
     this.trafficPolicy = this.routes?.trafficPolicy ?? NO_TRAFFIC_POLICY;
     this.budget = memory.budget(undefined, this.trafficPolicy.retryBudget ?? DEFAULT_RETRY_BUDGET);
@@ -172,6 +176,12 @@ function dumpUpstream(service: string, target: string, { limits, picker }: Upstr
     connections,
     pending,
   };
+}
+
+/** It was checked when it came. */
+function compileLogFilter(text: string | undefined): LogFilter | undefined {
+  const parsed = text === undefined ? undefined : parseLogFilter(text);
+  return parsed?.ok === true ? parsed.filter : undefined;
 }
 
 function makeDefaultRule(service: string, port: number): RouteRule {

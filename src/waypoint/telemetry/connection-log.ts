@@ -1,4 +1,5 @@
 import type { AccessLog } from '#shared/observability/access-log.ts';
+import type { LogSubject } from '#shared/route/log-filter/term.ts';
 import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
 
 /** What one line of the access log says of a connection that is not HTTP. */
@@ -14,6 +15,18 @@ export interface ConnectionLine {
   readonly bytesSent: number;
   readonly durationMs: number;
   readonly error: string | undefined;
+}
+
+/** What a filter of the log finds of a connection: nothing of HTTP. */
+export function logSubject(line: ConnectionLine): LogSubject {
+  return {
+    ...line,
+    request: undefined,
+    status: 0,
+    grpcStatus: '',
+    requestBytes: line.bytesReceived,
+    responseBytes: line.bytesSent,
+  };
 }
 
 /** Writes the one line of a connection that has ended, or was refused. */

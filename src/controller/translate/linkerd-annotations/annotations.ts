@@ -9,7 +9,7 @@ import {
 import type { FailureAccrual } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { type Diagnostic, Diagnostics } from '../diagnostic.ts';
-import { parseDurationMs } from '../duration.ts';
+import { parseDurationMs } from '#shared/config/duration.ts';
 
 /** What Linkerd's annotations on a Service or a route say. A wrong one is said, and counts as not there. */
 export interface LinkerdAnnotations {

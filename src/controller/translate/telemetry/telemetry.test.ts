@@ -40,10 +40,22 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /no provider of access logs/,
   ],
   [
-    'a filter of the log',
-    logging({ filter: { expression: 'a' } }),
-    'spec.accessLogging[0].filter',
-    /not supported/,
+    'a filter of what the log does not know',
+    logging({ filter: { expression: 'xds.cluster_name == "a"' } }),
+    'spec.accessLogging[0].filter.expression',
+    /no expression this mesh takes: "xds.cluster_name" is no attribute that the log knows \(at character 0 /,
+  ],
+  [
+    'a filter that is malformed',
+    logging({ filter: { expression: 'response.code >=' } }),
+    'spec.accessLogging[0].filter.expression',
+    /it ends where .* should be \(at character 16 of the expression\)/,
+  ],
+  [
+    'a misspelt field of a filter',
+    logging({ filter: { expresion: 'response.code >= 400' } }),
+    'spec.accessLogging[0].filter.expresion',
+    /no field of this object/,
   ],
   ['an unknown mode', logging({ match: { mode: 'BOTH' } }), 'spec.accessLogging[0].match.mode', /not one of/],
   [

@@ -1,4 +1,6 @@
 import type { PolicyScope } from '#shared/authz/policy.ts';
+import { ATTRIBUTES } from '#shared/route/log-filter/attributes.ts';
+import { parseLogFilter } from '#shared/route/log-filter/log-filter.ts';
 import type { TraceTag } from '#shared/route/telemetry-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { type PolicyTarget, readTargets } from '../authorization-policy/target.ts';
@@ -21,12 +23,18 @@ export interface TelemetryTranslation {
 
 /** Undefined: what a wider Telemetry says, else the waypoint. */
 export interface TelemetrySettings {
-  readonly accessLog: boolean | undefined;
+  readonly accessLog: AccessLogging | undefined;
   readonly traceSpans: boolean | undefined;
   readonly traceSamplingPercent: number | undefined;
   readonly traceTags: readonly TraceTag[] | undefined;
   /** In order: a later one wins. */
   readonly metrics: readonly MetricRule[];
+}
+
+export interface AccessLogging {
+  readonly logged: boolean;
+  /** An expression that is true of what is logged; undefined: everything. */
+  readonly filter: string | undefined;
 }
 
 export interface TelemetryOptions {
@@ -84,12 +92,27 @@ function later<T>(before: T | undefined, next: T | undefined): T | undefined {
 }
 
 /** An entry switches the log on, unless it says otherwise. */
-function readAccessLogging(fields: Fields, providers: ProviderLookup): boolean | undefined {
+function readAccessLogging(fields: Fields, providers: ProviderLookup): AccessLogging | undefined {
   const forClients = fields.object('match', isForClientsAlone) ?? false;
   readProviders(fields, 'access log', providers);
   const disabled = fields.boolean('disabled') ?? false;
-  fields.refused('filter', 'remove it; ACCESS_LOG=errors of the waypoint logs what failed');
-  return forClients ? undefined : !disabled;
+  const filter = fields.object('filter', readFilter);
+  return forClients ? undefined : { logged: !disabled, filter: disabled ? undefined : filter };
+}
+
+/** An empty one is as none, as in Istio. */
+function readFilter(fields: Fields): string | undefined {
+  const expression = fields.string('expression');
+  if (expression === undefined || expression.trim() === '') return undefined;
+  const parsed = parseLogFilter(expression);
+  if (parsed.ok) return expression;
+  const names = [...ATTRIBUTES.keys(), 'request.headers["name"]'].join(', ');
+  fields.reject(
+    'expression',
+    `is no expression this mesh takes: ${parsed.problem}`,
+    `compare attributes with values, as in response.code >= 400 && request.method != "GET"; there are ${names}`,
+  );
+  return undefined;
 }
 
 interface Tracing {
