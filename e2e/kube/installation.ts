@@ -22,18 +22,6 @@ export async function install(values: readonly string[] = []): Promise<void> {
   }
 }
 
-export async function uninstall(): Promise<void> {
-  await helm(
-    'uninstall',
-    RELEASE,
-    '--namespace',
-    MESH_NAMESPACE,
-    '--wait',
-    '--timeout',
-    `${INSTALL_DEADLINE_S}s`,
-  );
-}
-
 async function helm(...args: readonly string[]): Promise<string> {
   const { status, stdout, stderr } = await start('helm', args, {
     timeoutMs: (INSTALL_DEADLINE_S + 30) * 1_000,

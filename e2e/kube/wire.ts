@@ -5,6 +5,7 @@ import { inNamespace, pod } from './objects.ts';
 
 const NAMESPACE = 'kube-system';
 const READY_DEADLINE_MS = 30_000;
+const CAPTURE_DEADLINE_MS = 300_000;
 /** For the last packets to come out of the capture's buffers. */
 const SETTLE_MS = 700;
 
@@ -22,20 +23,8 @@ export interface Wire {
 export async function watchWire(node: string, filter: string, action: () => Promise<void>): Promise<Wire> {
   const name = await sniffer(node);
   // Line by line, whole packets, numbers for names; `any` has each packet once per interface it passes.
-  const capture = startExec(NAMESPACE, name, [
-    'tcpdump',
-    '-Z',
-    'root',
-    '-l',
-    '-n',
-    '-tt',
-    '-A',
-    '-s',
-    '0',
-    '-i',
-    'any',
-    filter,
-  ]);
+  const tcpdump = ['tcpdump', '-Z', 'root', '-l', '-n', '-tt', '-A', '-s', '0', '-i', 'any', filter];
+  const capture = startExec(NAMESPACE, name, tcpdump, CAPTURE_DEADLINE_MS);
   await eventually('tcpdump listens', READY_DEADLINE_MS, async () =>
     (await exec(NAMESPACE, name, ['cat', '/proc/net/packet'])).stdout.trim().split('\n').length > 1
       ? true

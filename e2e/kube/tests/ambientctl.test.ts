@@ -1,23 +1,11 @@
 import { type Test, test } from 'tap';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
-import { nodePlatform } from '../../../src/cli/cli.ts';
 import { objects, text } from '../../../src/cli/json-fields.ts';
-import { type Run, runLine } from '../../../src/cli/testing/test-cli.ts';
+import { ambientctl, output } from '../ambientctl.ts';
 import { eventually } from '../eventually.ts';
+import { kubectl } from '../kubectl.ts';
 import { echoPod, pod, service } from '../objects.ts';
 import { MESH_NAMESPACE, nodeNames, skip, type TestNamespace, testNamespace } from '../test-namespace.ts';
-
-/** ambientctl in this process, against the cluster: proxies are reached by port-forward. */
-function ambientctl(line: string): Promise<Run> {
-  // Whatever playground runs on this machine is not meant.
-  return runLine(line, { ...nodePlatform(), isPlaygroundRunning: () => false });
-}
-
-async function output(t: Test, line: string): Promise<string> {
-  const { out, err, status } = await ambientctl(line);
-  t.equal(status, 0, `${line}: ${err}`);
-  return out;
-}
 
 async function shop(t: Test, name: string): Promise<TestNamespace> {
   const [one = '', two = one] = await nodeNames();
@@ -53,6 +41,15 @@ test('check finds the mesh sound', { skip }, async t => {
     const found = checks.find(check => text(check, 'id') === id);
     t.match(found, { outcome: { state: 'ok' } }, id);
   }
+});
+
+test('a cluster of this kind is found ready for an installation', { skip }, async t => {
+  const answer = parseJson(await output(t, 'check --pre -o json'));
+  const checks = isJsonObject(answer) ? objects(answer, 'checks') : [];
+  t.match(
+    checks.find(check => text(check, 'id') === 'api-reachable'),
+    { outcome: { state: 'ok' } },
+  );
 });
 
 test('what the proxies know is read by port-forward', { skip }, async t => {
@@ -98,6 +95,8 @@ const noGatewayApi =
 
 test('a waypoint is applied, watched, and deleted', { skip: noGatewayApi }, async t => {
   const ns = await shop(t, 'ctl-waypoint');
+  const generated = await output(t, `waypoint generate -n ${ns.name} --name generated`);
+  await kubectl(['apply', '--dry-run=server', '-f', '-'], { input: generated });
   const applied = await output(t, `waypoint apply -n ${ns.name} --enroll-namespace --wait`);
   t.match(applied, /is ready/);
   t.match(await output(t, `waypoint list -n ${ns.name}`), /waypoint +default +service +True/);

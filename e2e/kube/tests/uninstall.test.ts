@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { install, uninstall } from '../installation.ts';
+import { ambientctl, output } from '../ambientctl.ts';
 import { kubectl, listObjects } from '../kubectl.ts';
 import { loadReport } from '../load-report.ts';
 import { echoPod, pod, service } from '../objects.ts';
@@ -15,7 +15,9 @@ test('an uninstallation releases every pod, and a second installation takes them
   await ns.ready();
   await ns.reachable('client', 'http://server/');
   const load = ns.load('client', '--seconds=20', '--rate=50', '--fresh', 'http://server/');
-  await uninstall();
+  const removed = await ambientctl('uninstall --timeout 120');
+  t.equal(removed.status, 0, removed.err);
+  t.match(removed.err, new RegExp(`still on namespace .*${ns.name}`), 'it is said what is left');
   const report = loadReport(await load.done);
   t.equal(report.failed, 0, `meanwhile: ${JSON.stringify(report)}`);
   await ns.released();
@@ -38,7 +40,7 @@ test('an uninstallation releases every pod, and a second installation takes them
   await ns.reachable('client', 'http://after/');
   t.pass('pods start without the CNI plugin');
 
-  await install();
+  t.match(await output(t, 'install --wait --timeout 120'), /release ambient installed/);
   await ns.captured();
   await ns.reachable('client', 'http://after/');
 });
