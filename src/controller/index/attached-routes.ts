@@ -1,6 +1,6 @@
 import type { SourceMatch } from '#shared/route/model.ts';
 import type { BackendTrafficPolicy } from '../translate/backend-traffic-policy/backend-traffic-policy.ts';
-import { keyOf } from '../source/kube-object.ts';
+import { type KubeObject, keyOf } from '../source/kube-object.ts';
 import type { DestinationRuleTranslation } from '../translate/destination-rule/destination-rule.ts';
 import { type Diagnostic, objectName } from '../translate/diagnostic.ts';
 import type { RouteAttachment } from '../translate/gateway-route/route-translation.ts';
@@ -11,8 +11,10 @@ import {
 } from '../translate/linkerd-annotations/annotations.ts';
 import { withHedging } from '../translate/hedge-annotation.ts';
 import type { ObjectRoutes } from '../translate/merge-rules.ts';
+import { HEDGE } from '../translate/mesh-labels.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { LabelledSource } from '../translate/virtual-service/source.ts';
+import type { VirtualServiceTranslation } from '../translate/virtual-service/virtual-service.ts';
 import { backendPolicies } from './backend-policies.ts';
 import { consulRoutes } from './consul-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
@@ -35,8 +37,19 @@ export interface AttachedRoutes {
 }
 
 export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
-  const gatewayRoutes = new Map<string, BoundRoute[]>();
   const diagnostics: Diagnostic[] = [];
+  return {
+    gatewayRoutes: gatewayRoutes(objects, diagnostics),
+    objectRoutes: objectRoutes(objects, diagnostics),
+    destinationRules: destinationRules(objects),
+    diagnostics,
+    backendPolicies: backendPolicies(objects),
+    rateLimits: rateLimits(objects),
+  };
+}
+
+function gatewayRoutes(objects: MeshObjects, diagnostics: Diagnostic[]): AttachedRoutes['gatewayRoutes'] {
+  const bound = new Map<string, BoundRoute[]>();
   for (const kind of objects.gatewayRoutes()) {
     for (const { object, value } of kind.all()) {
       const route = keyOf(object);
@@ -44,55 +57,40 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
       diagnostics.push(...annotations.diagnostics);
       const hedging: Diagnostic[] = [];
       for (const attachment of value.attachments) {
-        const hedged = withHedging(
-          object,
-          annotated(attachment, annotations).rules,
-          ({ rule }) => rule,
-          (ranked, rule) => ({ ...ranked, rule }),
-        );
-        hedging.push(...hedged.diagnostics);
-        push(gatewayRoutes, attachment.service, {
-          route,
-          kind: value.kind,
-          attachment: { ...attachment, rules: hedged.rules },
-        });
+        const rules = annotatedRules(object, attachment, annotations, hedging);
+        push(bound, attachment.service, { route, kind: value.kind, attachment: { ...attachment, rules } });
       }
       diagnostics.push(...eachOnce(hedging));
     }
   }
-  const objectRoutes = new Map<string, ObjectRoutes[]>();
-  for (const { object, value } of objects.virtualServices.all()) {
-    const sources = resolveSources(objects, value.labelled);
+  return bound;
+}
+
+function annotatedRules(
+  object: KubeObject,
+  { rules: ranked }: RouteAttachment,
+  annotations: LinkerdAnnotations,
+  hedging: Diagnostic[],
+): RouteAttachment['rules'] {
+  const isPlain = annotations.retry === undefined && annotations.timeouts === undefined;
+  if (isPlain && object.metadata.annotations[HEDGE] === undefined) return ranked;
+  const own = ranked.map(({ rule }) => (isPlain ? rule : withAnnotations(rule, annotations)));
+  const hedged = withHedging(object, own);
+  hedging.push(...hedged.diagnostics);
+  return ranked.map((one, index) => ({ ...one, rule: hedged.rules[index] ?? one.rule }));
+}
+
+function objectRoutes(objects: MeshObjects, diagnostics: Diagnostic[]): AttachedRoutes['objectRoutes'] {
+  const attached = new Map<string, ObjectRoutes[]>();
+  for (const virtualService of objects.virtualServices.all()) {
     const hedging: Diagnostic[] = [];
-    for (const { rules, service, streamRules, wildcard } of value.attachments) {
-      const hedged = withHedging(
-        object,
-        rules,
-        rule => rule,
-        (_, rule) => rule,
-      );
-      hedging.push(...hedged.diagnostics);
-      push(objectRoutes, service, {
-        dialect: 'Istio',
-        object: objectName(object),
-        field: 'spec.hosts',
-        creationTimestamp: object.metadata.creationTimestamp,
-        wildcard,
-        rules: hedged.rules.map(rule => ({
-          ...rule,
-          matches: rule.matches.map(match => withSource(match, sources)),
-        })),
-        streamRules: streamRules.map(rule => ({
-          ...rule,
-          matches: rule.matches.map(match => withSource(match, sources)),
-        })),
-      });
-    }
+    for (const [service, routes] of istioRoutes(objects, virtualService, hedging))
+      push(attached, service, routes);
     diagnostics.push(...eachOnce(hedging));
   }
   for (const { object, value } of objects.serviceProfiles.all()) {
     if (value.service === undefined) continue;
-    push(objectRoutes, value.service, {
+    push(attached, value.service, {
       dialect: 'Linkerd',
       object: objectName(object),
       field: 'metadata.name',
@@ -102,33 +100,45 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
       streamRules: [],
     });
   }
-  for (const [service, routes] of consulRoutes(objects)) push(objectRoutes, service, routes);
-  const destinationRules = new Map<string, Parsed<DestinationRuleTranslation>[]>();
+  for (const [service, routes] of consulRoutes(objects)) push(attached, service, routes);
+  return attached;
+}
+
+/** By the services it is attached to. */
+function istioRoutes(
+  objects: MeshObjects,
+  { object, value }: Parsed<VirtualServiceTranslation>,
+  hedging: Diagnostic[],
+): readonly (readonly [string, ObjectRoutes])[] {
+  const sources = resolveSources(objects, value.labelled);
+  return value.attachments.map(({ rules, service, streamRules, wildcard }) => {
+    const hedged = withHedging(object, rules);
+    hedging.push(...hedged.diagnostics);
+    return [
+      service,
+      {
+        dialect: 'Istio',
+        object: objectName(object),
+        field: 'spec.hosts',
+        creationTimestamp: object.metadata.creationTimestamp,
+        wildcard,
+        rules: hedged.rules.map(rule => withSources(rule, sources)),
+        streamRules: streamRules.map(rule => withSources(rule, sources)),
+      },
+    ];
+  });
+}
+
+function destinationRules(objects: MeshObjects): AttachedRoutes['destinationRules'] {
+  const byService = new Map<string, Parsed<DestinationRuleTranslation>[]>();
   for (const rule of objects.destinationRules.all())
-    for (const service of rule.value.services) push(destinationRules, service, rule);
-  const policies = backendPolicies(objects);
-  return {
-    gatewayRoutes,
-    objectRoutes,
-    destinationRules,
-    diagnostics,
-    backendPolicies: policies,
-    rateLimits: rateLimits(objects),
-  };
+    for (const service of rule.value.services) push(byService, service, rule);
+  return byService;
 }
 
 /** A route that is attached to several services is said once what is wrong with it. */
 function eachOnce(diagnostics: readonly Diagnostic[]): readonly Diagnostic[] {
   return [...new Map(diagnostics.map(one => [one.message, one])).values()];
-}
-
-function annotated(attachment: RouteAttachment, annotations: LinkerdAnnotations): RouteAttachment {
-  if (annotations.retry === undefined && annotations.timeouts === undefined) return attachment;
-  const rules = attachment.rules.map(ranked => ({
-    ...ranked,
-    rule: withAnnotations(ranked.rule, annotations),
-  }));
-  return { ...attachment, rules };
 }
 
 /** Whether some route asks for workloads by labels: then pods that come and go change routes of any namespace. */
@@ -158,12 +168,15 @@ function resolveSources(
   return resolved;
 }
 
-function withSource<T extends { readonly source: SourceMatch | undefined }>(
-  match: T,
-  sources: ReadonlyMap<SourceMatch, SourceMatch>,
-): T {
-  const resolved = match.source && sources.get(match.source);
-  return resolved === undefined ? match : { ...match, source: resolved };
+function withSources<
+  M extends { readonly source: SourceMatch | undefined },
+  T extends { readonly matches: readonly M[] },
+>(rule: T, sources: ReadonlyMap<SourceMatch, SourceMatch>): T {
+  const matches = rule.matches.map(match => {
+    const resolved = match.source && sources.get(match.source);
+    return resolved === undefined ? match : { ...match, source: resolved };
+  });
+  return { ...rule, matches };
 }
 
 function push<T>(to: Map<string, T[]>, key: string, item: T): void {

@@ -1,4 +1,4 @@
-import { PLAIN_RULE, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
+import { PLAIN_RULE, type ServiceRoutes } from '#shared/route/model.ts';
 import type { FailureAccrual, TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../source/kube-object.ts';
 import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
@@ -59,7 +59,7 @@ function defaultRules(
   service: KubeObject,
   ports: readonly number[],
   annotations: LinkerdAnnotations,
-): HedgedRules<RouteRule> {
+): HedgedRules {
   const { name, namespace } = service.metadata;
   const backend = {
     weight: 1,
@@ -78,12 +78,7 @@ function defaultRules(
       annotations,
     ),
   );
-  const hedged = withHedging(
-    service,
-    rules,
-    rule => rule,
-    (_, rule) => rule,
-  );
+  const hedged = withHedging(service, rules);
   // The waypoint's own rule of the service is the same.
   const isPlain = annotations.retry === undefined && annotations.timeouts === undefined;
   return isPlain ? { ...hedged, rules: [] } : hedged;

@@ -6,46 +6,33 @@ import { HEDGE } from './mesh-labels.ts';
 const ON_TRY_TIMEOUT = 'on-try-timeout';
 const FIELD = `metadata.annotations.${HEDGE}`;
 
-export interface HedgedRules<T> {
-  readonly rules: readonly T[];
+export interface HedgedRules {
+  readonly rules: readonly RouteRule[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
 /**
- * The rules of a route, or of a Service, with what its annotation says of hedging. A rule of which none can come is said: hedging needs a
- * timeout of one try, a longer one of the request, and retries.
- *
- * @param ruleOf the rule in an item; @param withRule the item with another one
+ * The rules of a route, or of a Service, in their order, with what its annotation says of hedging. A rule of which none can come is
+ * said: hedging needs a timeout of one try, a longer one of the request, and retries.
  */
-export function withHedging<T>(
-  object: KubeObject,
-  items: readonly T[],
-  ruleOf: (item: T) => RouteRule,
-  withRule: (item: T, rule: RouteRule) => T,
-): HedgedRules<T> {
+export function withHedging(object: KubeObject, rules: readonly RouteRule[]): HedgedRules {
   const value = object.metadata.annotations[HEDGE];
-  if (value === undefined) return { rules: items, diagnostics: [] };
+  if (value === undefined) return { rules, diagnostics: [] };
   const said = new Diagnostics(object);
   if (value !== ON_TRY_TIMEOUT) {
     said.ignore(FIELD, value, 'is no way to hedge', `write ${ON_TRY_TIMEOUT}, or remove it`);
-    return { rules: items, diagnostics: said.found };
+    return { rules, diagnostics: said.found };
   }
   const why = new Set<string>();
-  const rules = items.map(item => {
-    const rule = ruleOf(item);
+  const hedged = rules.map((rule): RouteRule => {
     const missing = missingFor(rule);
-    if (missing === undefined) return withRule(item, { ...rule, hedge: 'on_try_timeout' });
+    if (missing === undefined) return { ...rule, hedge: 'on_try_timeout' };
     why.add(`has no effect on rule ${rule.name}: ${missing}`);
-    return item;
+    return rule;
   });
-  for (const message of why)
-    said.ignore(
-      FIELD,
-      value,
-      message,
-      'give the rule a timeout of one try, a longer one of the request, and retries',
-    );
-  return { rules, diagnostics: said.found };
+  const fix = 'give the rule a timeout of one try, a longer one of the request, and retries';
+  for (const message of why) said.ignore(FIELD, value, message, fix);
+  return { rules: hedged, diagnostics: said.found };
 }
 
 /** Said of the annotation on a Service whose requests follow routes: these say for themselves whether they are hedged. */
