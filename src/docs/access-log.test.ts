@@ -3,6 +3,7 @@ import { test } from 'tap';
 import { AccessLog } from '#shared/observability/access-log.ts';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
 import { RESPONSE_FLAGS, TCP_RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
+import { requestHead } from '#shared/testing/request-head.ts';
 import { service, workload } from '#shared/testing/topology.ts';
 import {
   type ConnectionLine as WaypointConnectionLine,
@@ -79,17 +80,10 @@ const BARE_CONNECTION: ConnectionLine = {
 const REQUEST: RequestLine = {
   peers: { source: SOURCE, sourceIdentity: IDENTITY },
   sourceAddress: '10.0.0.1:40000',
-  request: {
-    method: 'GET',
-    scheme: 'http',
+  request: requestHead({
     authority: 'payments',
-    path: '/',
     headers: ['traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
-    protocol: 'HTTP/1.1',
-    upgrade: undefined,
-    contentLength: 0,
-    expectContinue: false,
-  },
+  }),
   service: service('payments'),
   endpoint: DESTINATION,
   endpointAddress: '10.0.0.2:8080',

@@ -1,6 +1,5 @@
-import type { JsonObject } from '#shared/config/json.ts';
 import { type KubeApi, MERGE_PATCH } from '#shared/kube/client.ts';
-import { isNotFound } from '#shared/kube/kube-error.ts';
+import { ifThere } from '#shared/kube/kube-error.ts';
 import { type KubeResource, objectPath } from '#shared/kube/resource.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
@@ -106,7 +105,7 @@ export class StatusWriter implements LeaderTask {
     const { api, clock } = this.#options;
     const { name, namespace } = desired.object.metadata;
     const resource = resourceOf(desired);
-    const present = await this.#get(objectPath(resource, namespace, name));
+    const present = await ifThere(api.request({ path: objectPath(resource, namespace, name) }));
     if (present === undefined) return;
     const metadata = objectAt(present, 'metadata');
     // Of a newer object we know nothing yet: what we say is about the one that was looked at.
@@ -118,20 +117,7 @@ export class StatusWriter implements LeaderTask {
     // With the version that was read: a list that somebody else changed meanwhile is read again, not overwritten.
     const body = { metadata: { resourceVersion: textAt(metadata, 'resourceVersion') }, status };
     const path = objectPath(resource, namespace, name, 'status');
-    try {
-      await api.request({ method: 'PATCH', path, contentType: MERGE_PATCH, body });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-  }
-
-  async #get(path: string): Promise<JsonObject | undefined> {
-    try {
-      return await this.#options.api.request({ path });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
+    await ifThere(api.request({ method: 'PATCH', path, contentType: MERGE_PATCH, body }));
   }
 }
 

@@ -1,6 +1,6 @@
 import type { JsonObject } from '#shared/config/json.ts';
 import { APPLY_PATCH, type KubeApi } from '#shared/kube/client.ts';
-import { isNotFound } from '#shared/kube/kube-error.ts';
+import { ifThere } from '#shared/kube/kube-error.ts';
 import { type KubeResource, objectPath } from '#shared/kube/resource.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { KubeObject } from '../source/kube-object.ts';
@@ -66,7 +66,7 @@ export class WaypointReconciler {
     const { api } = this.#options;
     const { name, namespace } = gateway;
     const path = objectPath(resource, namespace, name);
-    const present = await this.#get(path);
+    const present = await ifThere(api.request({ path }));
     const owner = present === undefined ? undefined : controllerOf(present);
     if (present !== undefined && owner !== gateway.uid) {
       if (!isManaged(present)) {
@@ -88,7 +88,7 @@ export class WaypointReconciler {
 
   async #removeLeftover(resource: KubeResource, namespace: string, name: string): Promise<void> {
     const path = objectPath(resource, namespace, name);
-    const present = await this.#get(path);
+    const present = await ifThere(this.#options.api.request({ path }));
     if (present === undefined || !isManaged(present)) return;
     await this.#delete(path, present);
     this.#options.logger.info('removed what no Gateway asks for', { kind: resource.kind, namespace, name });
@@ -98,7 +98,7 @@ export class WaypointReconciler {
     const { api, logger, objects } = this.#options;
     const wanted = wantsAutoWaypoint(objects.namespaceLabels(namespace));
     const path = objectPath(GATEWAYS, namespace, AUTO_WAYPOINT_NAME);
-    const present = await this.#get(path);
+    const present = await ifThere(api.request({ path }));
     const isOurs = present !== undefined && isAutoWaypoint(labelsOf(present));
     if (!wanted) {
       if (!isOurs) return;
@@ -119,24 +119,11 @@ export class WaypointReconciler {
       logger.info('made a waypoint for a namespace that asks for one', { namespace });
   }
 
-  async #get(path: string): Promise<JsonObject | undefined> {
-    try {
-      return await this.#options.api.request({ path });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
-  }
-
   /** Exactly the object that was looked at. */
   async #delete(path: string, present: JsonObject): Promise<void> {
     const uid = textAt(objectAt(present, 'metadata'), 'uid');
     const body = { propagationPolicy: 'Background', preconditions: { uid } };
-    try {
-      await this.#options.api.request({ method: 'DELETE', path, body });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await ifThere(this.#options.api.request({ method: 'DELETE', path, body }));
   }
 }
 

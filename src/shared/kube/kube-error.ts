@@ -36,6 +36,16 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof KubeError && error.status === 404;
 }
 
+/** What is asked for; undefined where the object, or the kind, is not there. */
+export async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Somebody else made the object first, or changed it since it was read. */
 export function isConflict(error: unknown): boolean {
   return error instanceof KubeError && error.status === 409;

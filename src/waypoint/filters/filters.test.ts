@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import type { RequestHead } from '#shared/http/exchange.ts';
 import type { CorsPolicy, OriginMatch, RateLimitEntry } from '#shared/route/route-filter.ts';
+import { requestHead } from '#shared/testing/request-head.ts';
 import { readCookie } from '../balance/cookie.ts';
 import { withoutCookie } from './cookie.ts';
 import { applyCors, compileCors } from './cors.ts';
@@ -417,17 +417,7 @@ test('steps run one after the other; a refusal ends them, a cancelled one is hea
 
 /** A context of steps that look at nothing. */
 function testContext({ grpc }: Pick<FilterContext, 'grpc'>): FilterContext {
-  const request: RequestHead = {
-    method: 'GET',
-    scheme: 'http',
-    authority: 'a',
-    path: '/',
-    headers: [],
-    protocol: 'HTTP/1.1',
-    upgrade: undefined,
-    contentLength: 0,
-    expectContinue: false,
-  };
+  const request = requestHead();
   return {
     get downstream(): never {
       throw new Error('not looked at');

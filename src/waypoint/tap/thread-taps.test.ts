@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { requestHead } from '#shared/testing/request-head.ts';
 import { service, workload } from '#shared/testing/topology.ts';
 import type { RequestLine } from '../telemetry/request-log.ts';
 import { formatTapEvent, type TapEvent } from './tap-event.ts';
@@ -15,18 +16,12 @@ const SUBJECT = {
 };
 
 function head(fields: Partial<RequestHead> = {}): RequestHead {
-  return {
-    method: 'GET',
-    scheme: 'http',
+  return requestHead({
     authority: 'payments',
     path: '/pay?access_token=s3cret',
     headers: ['authorization', 'Bearer s3cret', 'accept', '*/*'],
-    protocol: 'HTTP/1.1',
-    upgrade: undefined,
-    contentLength: 0,
-    expectContinue: false,
     ...fields,
-  };
+  });
 }
 
 function line(status: number): RequestLine {

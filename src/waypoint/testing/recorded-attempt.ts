@@ -1,4 +1,5 @@
-import type { ClientExchange, ExchangeError, RequestHead } from '#shared/http/exchange.ts';
+import type { ClientExchange, ExchangeError } from '#shared/http/exchange.ts';
+import { requestHead } from '#shared/testing/request-head.ts';
 import type { PoolLimits, UpstreamAttempt } from '../upstream/attempt.ts';
 import { SharedUse } from '../upstream/shared-use.ts';
 
@@ -11,17 +12,7 @@ export const TEST_LIMITS: PoolLimits = {
   idleTimeoutMs: undefined,
   shared: new SharedUse(),
 };
-const HEAD: RequestHead = {
-  method: 'GET',
-  scheme: 'http',
-  authority: 'h',
-  path: '/',
-  headers: [],
-  protocol: 'HTTP/1.1',
-  upgrade: undefined,
-  contentLength: 0,
-  expectContinue: false,
-};
+const HEAD = requestHead();
 
 /** A try that keeps what its pool tells it. */
 export class RecordedAttempt implements UpstreamAttempt {

@@ -1,21 +1,11 @@
 import { test } from 'tap';
-import type { RequestHead } from '#shared/http/exchange.ts';
+import { requestHead } from '#shared/testing/request-head.ts';
 import { workload } from '#shared/testing/topology.ts';
 import type { Span } from '#shared/tracing/span.ts';
 import { EndpointLoad } from '../balance/endpoint.ts';
 import { RequestTrace } from './request-trace.ts';
 
-const REQUEST: RequestHead = {
-  method: 'GET',
-  scheme: 'http',
-  authority: 'echo',
-  path: '/',
-  headers: [],
-  protocol: 'HTTP/1.1',
-  upgrade: undefined,
-  contentLength: 0,
-  expectContinue: false,
-};
+const REQUEST = requestHead({ authority: 'echo' });
 
 test('of a hedged request each try has its own span, with its own status', t => {
   const spans: Span[] = [];

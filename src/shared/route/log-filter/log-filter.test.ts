@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { requestHead } from '../../testing/request-head.ts';
 import { MAX_FILTER_CHARS, parseLogFilter } from './log-filter.ts';
 import type { LogSubject } from './term.ts';
 
@@ -6,17 +7,11 @@ const REQUEST: LogSubject = {
   peers: { sourceIdentity: 'spiffe://cluster.local/ns/shop/sa/orders' },
   sourceAddress: '10.0.0.1:40000',
   endpointAddress: '10.0.0.2:8080',
-  request: {
-    method: 'GET',
-    scheme: 'http',
+  request: requestHead({
     authority: 'payments',
     path: '/pay?id=7',
     headers: ['x-user', 'anna', 'user-agent', 'curl/8', 'x-request-id', 'r1'],
-    protocol: 'HTTP/1.1',
-    upgrade: undefined,
-    contentLength: 0,
-    expectContinue: false,
-  },
+  }),
   status: 503,
   grpcStatus: '14',
   flags: 'UF,URX',
