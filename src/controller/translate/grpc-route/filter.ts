@@ -1,15 +1,7 @@
 import type { Fields } from '../decode.ts';
-import { readMirror } from '../gateway-route/mirror.ts';
+import { COMMON_FILTERS, readCommonFilter, readFilterType } from '../gateway-route/common-filter.ts';
 import type { RouteContext } from '../gateway-route/route-context.ts';
-import { NO_HEADER_CHANGE, readFilterBody, readHeaderChange } from '../gateway-route/header-modifier.ts';
-import {
-  collectFilters,
-  readExtensionRef,
-  type ReadFilter,
-  type ReadFilters,
-} from '../gateway-route/unresolved-filter.ts';
-
-const TYPES = ['RequestHeaderModifier', 'ResponseHeaderModifier', 'RequestMirror', 'ExtensionRef'] as const;
+import { collectFilters, type ReadFilter, type ReadFilters } from '../gateway-route/unresolved-filter.ts';
 
 /** Filters of a rule. One of an unknown type rejects the route: leaving it out would do less than was asked for. */
 export function readGrpcFilters(rule: Fields, context: RouteContext): ReadFilters {
@@ -26,29 +18,6 @@ export function readGrpcBackendFilters(backend: Fields, context: RouteContext): 
 }
 
 function readFilter(fields: Fields, seen: Set<string>, context: RouteContext): ReadFilter {
-  const type = fields.oneOf('type', TYPES);
-  if (type === undefined) {
-    fields.requiredString('type');
-    return undefined;
-  }
-  // A call may be copied to several, and several extensions may be asked for.
-  if (seen.has(type) && type !== 'RequestMirror' && type !== 'ExtensionRef')
-    fields.reject('type', 'comes twice in one list of filters', 'put both into one filter');
-  seen.add(type);
-  switch (type) {
-    case 'RequestHeaderModifier':
-      return {
-        kind: 'request_headers',
-        change: readFilterBody(fields, 'requestHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
-      };
-    case 'ResponseHeaderModifier':
-      return {
-        kind: 'response_headers',
-        change: readFilterBody(fields, 'responseHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
-      };
-    case 'RequestMirror':
-      return readMirror(fields, context);
-    case 'ExtensionRef':
-      return readExtensionRef(fields, context);
-  }
+  const type = readFilterType(fields, COMMON_FILTERS, seen);
+  return type && readCommonFilter(type, fields, context);
 }

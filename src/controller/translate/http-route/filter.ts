@@ -1,17 +1,12 @@
 import type { RouteMatch } from '#shared/route/model.ts';
 import type { PathModifier, Redirect, Rewrite, RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
-import { readMirror } from '../gateway-route/mirror.ts';
+import { readCommonFilter, readFilterType } from '../gateway-route/common-filter.ts';
+import { readFilterBody } from '../gateway-route/header-modifier.ts';
 import type { RouteContext } from '../gateway-route/route-context.ts';
-import {
-  collectFilters,
-  readExtensionRef,
-  type ReadFilter,
-  type ReadFilters,
-} from '../gateway-route/unresolved-filter.ts';
+import { collectFilters, type ReadFilter, type ReadFilters } from '../gateway-route/unresolved-filter.ts';
 import { readExternalAuth } from './external-auth.ts';
 import { readCors } from './cors.ts';
-import { NO_HEADER_CHANGE, readFilterBody, readHeaderChange } from '../gateway-route/header-modifier.ts';
 
 const TYPES = [
   'RequestHeaderModifier',
@@ -24,15 +19,13 @@ const TYPES = [
   'ExtensionRef',
 ] as const;
 
-type FilterType = (typeof TYPES)[number];
-
 /** Filters of a rule. One of an unknown type rejects the route: leaving it out would do less than was asked for. */
 export function readFilters(
   rule: Fields,
   matches: readonly RouteMatch[],
   context: RouteContext,
 ): ReadFilters {
-  const seen = new Set<FilterType>();
+  const seen = new Set<string>();
   const filters = rule.objects('filters', fields => readFilter(fields, matches, seen, context));
   if (seen.has('RequestRedirect') && seen.has('URLRewrite')) {
     rule.reject('filters', 'cannot hold both a RequestRedirect and a URLRewrite', 'remove one of the two');
@@ -52,29 +45,13 @@ export function readBackendFilters(backend: Fields, context: RouteContext): Read
 function readFilter(
   fields: Fields,
   matches: readonly RouteMatch[],
-  seen: Set<FilterType>,
+  seen: Set<string>,
   context: RouteContext,
 ): ReadFilter {
-  const type = fields.oneOf('type', TYPES);
-  if (type === undefined) {
-    fields.requiredString('type');
-    return undefined;
-  }
-  // A request may be copied to several, and several extensions may be asked for.
-  if (seen.has(type) && type !== 'RequestMirror' && type !== 'ExtensionRef')
-    fields.reject('type', 'comes twice in one list of filters', 'put both into one filter');
-  seen.add(type);
+  const type = readFilterType(fields, TYPES, seen);
   switch (type) {
-    case 'RequestHeaderModifier':
-      return {
-        kind: 'request_headers',
-        change: readFilterBody(fields, 'requestHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
-      };
-    case 'ResponseHeaderModifier':
-      return {
-        kind: 'response_headers',
-        change: readFilterBody(fields, 'responseHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
-      };
+    case undefined:
+      return undefined;
     case 'RequestRedirect':
       return {
         kind: 'redirect',
@@ -90,14 +67,12 @@ function readFilter(
         kind: 'rewrite',
         rewrite: readFilterBody(fields, 'urlRewrite', rewrite => readRewrite(rewrite, matches), NO_REWRITE),
       };
-    case 'RequestMirror':
-      return readMirror(fields, context);
     case 'CORS':
       return readFilterBody<RouteFilter | undefined>(fields, 'cors', readCors, undefined);
     case 'ExternalAuth':
       return readExternalAuth(fields, context);
-    case 'ExtensionRef':
-      return readExtensionRef(fields, context);
+    default:
+      return readCommonFilter(type, fields, context);
   }
 }
 
