@@ -41,26 +41,14 @@ export function serviceRoutesOf(
   endpoints: readonly WorkloadSpec[],
 ): MadeRoutes {
   const { hostname, name, namespace } = service.value;
-  const kind = service.object.kind === 'ServiceEntry' ? 'ServiceEntry' : 'Service';
-  const key = `${namespace}/${hostname}`;
-  const made = rulesFor(attached, key, service.value);
-  const { conflicts, routed, rules, streamRules } = made;
+  const kind = kindOf(service);
+  const { conflicts, routed, rules, streamRules, ...made } = rulesFor(attached, service.value);
   const { labels } = service.object.metadata;
   const namespaceLabels = objects.namespaceMeta(namespace).labels;
   const waypoint = requestedWaypoint({ labels, namespace, namespaceLabels });
-  const destinationRules = attached.destinationRules.get(key) ?? [];
-  const { rootNamespace } = objects.options;
-  const reach = { service: key, namespace, waypointNamespace: waypoint?.namespace, rootNamespace };
-  const policy = destinationPolicy(destinationRules, reach, endpoints);
-  const resolver = kind === 'Service' ? objects.serviceResolvers.get(namespace, name) : undefined;
-  const usesResolver = resolver !== undefined && destinationRules.length === 0;
-  const effective = usesResolver ? resolverPolicy(resolver, endpoints, objects) : policy;
-  const backendPolicy = attached.backendPolicies.get(key)?.value;
-  const { portPolicies, subsets, trafficPolicy } = withBackendPolicy(effective, backendPolicy);
-  const diagnostics = [...made.diagnostics, ...policy.diagnostics];
-  if (resolver !== undefined && !usesResolver) diagnostics.push(resolverRefused(resolver, key));
-  const isPlain = destinationRules.length === 0 && resolver === undefined && backendPolicy === undefined;
-  if (waypoint === undefined && !routed && isPlain)
+  const traffic = trafficOf(objects, attached, service, waypoint?.namespace, endpoints);
+  const diagnostics = [...made.diagnostics, ...traffic.diagnostics];
+  if (waypoint === undefined && !routed && traffic.isPlain)
     return { routes: undefined, conflicts, limitedBy: [], diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
   const subject: PolicySubject = { kind, name, namespace, waypoint, endpoints };
@@ -71,9 +59,7 @@ export function serviceRoutesOf(
     hostname,
     rules,
     streamRules,
-    subsets,
-    trafficPolicy,
-    portPolicies,
+    ...traffic.policies,
     authorizationPolicies,
     authorizers: authorizersOf(objects, authorizationPolicies),
     tokenIssuers: policies.tokenIssuersFor(subject),
@@ -93,6 +79,44 @@ export function serviceRoutesOf(
   };
 }
 
+function kindOf({ object }: Parsed<ServiceSpec>): 'Service' | 'ServiceEntry' {
+  return object.kind === 'ServiceEntry' ? 'ServiceEntry' : 'Service';
+}
+
+interface MadeTraffic {
+  readonly policies: Pick<ServiceRoutes, 'portPolicies' | 'subsets' | 'trafficPolicy'>;
+  /** Nothing says how connections to it are to be made. */
+  readonly isPlain: boolean;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** By DestinationRules, else by a ServiceResolver, and by an XBackendTrafficPolicy. */
+function trafficOf(
+  objects: MeshObjects,
+  attached: AttachedRoutes,
+  service: Parsed<ServiceSpec>,
+  waypointNamespace: string | undefined,
+  endpoints: readonly WorkloadSpec[],
+): MadeTraffic {
+  const { hostname, name, namespace } = service.value;
+  const key = `${namespace}/${hostname}`;
+  const destinationRules = attached.destinationRules.get(key) ?? [];
+  const { rootNamespace } = objects.options;
+  const reach = { service: key, namespace, waypointNamespace, rootNamespace };
+  const policy = destinationPolicy(destinationRules, reach, endpoints);
+  const resolver = kindOf(service) === 'Service' ? objects.serviceResolvers.get(namespace, name) : undefined;
+  const usesResolver = resolver !== undefined && destinationRules.length === 0;
+  const effective = usesResolver ? resolverPolicy(resolver, endpoints, objects) : policy;
+  const backendPolicy = attached.backendPolicies.get(key)?.value;
+  const { portPolicies, subsets, trafficPolicy } = withBackendPolicy(effective, backendPolicy);
+  const refused = resolver !== undefined && !usesResolver ? [resolverRefused(resolver, key)] : [];
+  return {
+    policies: { portPolicies, subsets, trafficPolicy },
+    isPlain: destinationRules.length === 0 && resolver === undefined && backendPolicy === undefined,
+    diagnostics: [...policy.diagnostics, ...refused],
+  };
+}
+
 /** The providers its policies name. One that is not there refuses what is given to it. */
 function authorizersOf(
   objects: MeshObjects,
@@ -107,7 +131,8 @@ function authorizersOf(
 type MadeRules = Pick<ServiceRoutes, 'rules' | 'streamRules' | 'routed'> &
   Pick<MadeRoutes, 'conflicts' | 'diagnostics'>;
 
-function rulesFor(attached: AttachedRoutes, key: string, { ports }: ServiceSpec): MadeRules {
+function rulesFor(attached: AttachedRoutes, { hostname, namespace, ports }: ServiceSpec): MadeRules {
+  const key = `${namespace}/${hostname}`;
   const bound = attached.gatewayRoutes.get(key) ?? [];
   const others = attached.objectRoutes.get(key) ?? [];
   const {

@@ -240,7 +240,7 @@ export class TcpProxy {
       durationMs,
       error: error?.message,
     };
-    if (downstream.service.logs?.(logSubject(line)) !== false) logConnection(connectionLog, line);
+    if (downstream.service.logFilter?.(logSubject(line)) !== false) logConnection(connectionLog, line);
   }
 }
 

@@ -71,7 +71,7 @@ export class RequestRecord {
     const logged = asked ?? (accessLogMode === 'all' || (failed && accessLogMode === 'errors'));
     if (!logged && this.tapped === undefined && this.trace === undefined) return;
     const line = this.#line(downstream, request, durationMs);
-    if (logged && downstream.service.logs?.(line) !== false) logRequest(downstream.env.accessLog, line);
+    if (logged && downstream.service.logFilter?.(line) !== false) logRequest(downstream.env.accessLog, line);
     this.tapped?.onEnd(line);
     this.trace?.end(line);
   }

@@ -49,8 +49,8 @@ export class ServiceState {
   readonly guarded: boolean;
   readonly trafficPolicy: TrafficPolicy;
   readonly budget: RetryBudget;
-  /** What is true of requests and connections that are logged; undefined: of all that are. */
-  readonly logs: LogFilter | undefined;
+  /** Of the access log; undefined: it leaves nothing out. */
+  readonly logFilter: LogFilter | undefined;
   /** A newer state has taken its place. */
   stale = false;
   readonly #view: MeshView;
@@ -68,7 +68,7 @@ export class ServiceState {
     this.matcher = compileRoutes(this.routes ?? { rules: [] });
     this.streams = compileStreamRules(this.routes?.streamRules ?? []);
     this.policies = compile(this.routes?.authorizationPolicies ?? []);
-    this.logs = compileLogFilter(this.routes?.telemetry.accessLogFilter);
+    this.logFilter = compileLogFilter(this.routes?.telemetry.accessLogFilter);
     this.guarded = this.policies.custom.length > 0 || (this.routes?.tokenIssuers ?? []).length > 0;
     this.trafficPolicy = this.routes?.trafficPolicy ?? NO_TRAFFIC_POLICY;
     this.budget = memory.budget(undefined, this.trafficPolicy.retryBudget ?? DEFAULT_RETRY_BUDGET);
