@@ -15,7 +15,6 @@ import { MESH_NAMESPACE } from './test-namespace.ts';
  * command that brings one to every node, given the archive (as `kind load image-archive` does).
  */
 const FILE_TIMEOUT_S = 300;
-const LAST = 'uninstall.test.ts';
 
 const words = process.argv.slice(2);
 const all = globSync('e2e/kube/tests/*.test.ts').sort();
@@ -44,10 +43,8 @@ try {
 }
 console.log(`# installed in ${((performance.now() - started) / 1_000).toFixed(1)} s`);
 
-// What takes the mesh away comes last.
-const files = [...wanted.filter(f => !f.endsWith(LAST)), ...wanted.filter(f => f.endsWith(LAST))];
 const env = { E2E_CLUSTER: '1', ...(gatewayApi ? { E2E_GATEWAY_API: '1' } : {}) };
-const counts = await runTap({ files, jobs: 1, timeoutSeconds: FILE_TIMEOUT_S, env }, console.log);
+const counts = await runTap({ files: wanted, jobs: 1, timeoutSeconds: FILE_TIMEOUT_S, env }, console.log);
 for (const reason of counts.skipReasons) console.log(`skipped: ${reason}`);
 if (counts.failed > 0) await tellWhatRuns();
 console.log(`# ${((performance.now() - started) / 1_000).toFixed(0)} s`);
