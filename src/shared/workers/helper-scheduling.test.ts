@@ -24,10 +24,16 @@ const rows: { name: string; before: Activities; after: Activities; starved: bool
     after: threads([false, 0], [true, 5]),
     starved: true,
   },
+  {
+    name: 'they share what there is',
+    before: threads([true, 5], [true, 5]),
+    after: threads([true, 20], [true, 20]),
+    starved: false,
+  },
   { name: 'one that was not there before', before: threads(), after: threads([true, 0]), starved: false },
 ];
 
-test('a helper is starved that has work all the time and a processor hardly ever', t => {
+test('helpers are starved that have work all the time and a processor hardly ever', t => {
   for (const { name, before, after, starved } of rows) t.equal(isStarved(before, after, 250), starved, name);
   t.end();
 });
@@ -39,7 +45,7 @@ test('it goes on looking, with one timer', {
   new HelperScheduling(clock).start();
   for (let i = 0; i < 5; i++) {
     t.equal(clock.pendingTimers, 1);
-    clock.advance(250);
+    clock.advance(500);
   }
   t.end();
 });

@@ -7,11 +7,9 @@ import {
   setHelperPolicy,
 } from '../native/helper-threads.ts';
 
-const LOOK_EVERY_MS = 250;
-/** For the compilers to get through what has waited; what they still have then shows at the next looks. */
-const FAIR_FOR_MS = 1_000;
-/** Of the time between two looks. */
-const STARVED_SHARE = 0.25;
+const LOOK_EVERY_MS = 500;
+/** Of the time between two looks. What is left over of a processor that is half busy is several times as much. */
+const STARVED_SHARE = 0.1;
 
 /** By thread. */
 export type Activities = ReadonlyMap<number, HelperActivity>;
@@ -20,13 +18,12 @@ export type Activities = ReadonlyMap<number, HelperActivity>;
  * The runtime's helper threads get only what the threads with traffic leave over. Otherwise a compiler that is woken on the
  * processor of a traffic thread runs first, for a millisecond or more, while another processor is idle: it had slept, and
  * the scheduler owes it time. Where nothing is left over they would never get to compile what makes the traffic threads so
- * busy, so then they are as any thread for a while.
+ * busy, so then they are as any thread until the next look.
  */
 export class HelperScheduling {
   readonly #clock: Clock;
   readonly #threads = helperThreads();
   #seen: Activities = new Map();
-  #fairUntilMs = 0;
   #policy: HelperPolicy = 'fair';
 
   constructor(clock: Clock) {
@@ -44,10 +41,9 @@ export class HelperScheduling {
   #later(): void {
     this.#clock.setTimer(LOOK_EVERY_MS, () => {
       const seen = this.#look();
-      const now = this.#clock.monotonic();
-      if (isStarved(this.#seen, seen, LOOK_EVERY_MS)) this.#fairUntilMs = now + FAIR_FOR_MS;
+      // Until the next look: once there is enough for all again, requests wait for compilers no longer than that.
+      this.#use(isStarved(this.#seen, seen, LOOK_EVERY_MS) ? 'fair' : 'idle');
       this.#seen = seen;
-      this.#use(now < this.#fairUntilMs ? 'fair' : 'idle');
       this.#later();
     });
   }
@@ -68,12 +64,15 @@ export class HelperScheduling {
   }
 }
 
-/** Whether a thread that had work at both looks had a processor for less than a quarter of the time between them. */
+/** Whether one of them had work at both looks, and all of them together hardly had a processor between the two. */
 export function isStarved(before: Activities, after: Activities, elapsedMs: number): boolean {
+  let isWaiting = false;
+  let ranMs = 0;
   for (const [thread, now] of after) {
     const then = before.get(thread);
-    if (then?.isRunnable !== true || !now.isRunnable) continue;
-    if (now.ranMs - then.ranMs < elapsedMs * STARVED_SHARE) return true;
+    if (then === undefined) continue;
+    isWaiting ||= then.isRunnable && now.isRunnable;
+    ranMs += now.ranMs - then.ranMs;
   }
-  return false;
+  return isWaiting && ranMs < elapsedMs * STARVED_SHARE;
 }
