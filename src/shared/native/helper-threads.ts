@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { libc } from './libc.ts';
 import { NativeMemory } from './native-memory.ts';
 
@@ -23,10 +23,12 @@ export interface HelperActivity {
   readonly ranMs: number;
 }
 
-/** Ids of the runtime's helper threads; none where they have other names or there is no /proc. Never throws. */
-export function helperThreads(): readonly number[] {
+/** The runtime's helper threads; none where they have other names or there is no /proc. Never throws. */
+export function watchHelpers(): readonly HelperWatch[] {
   try {
-    return readdirSync('/proc/self/task').filter(isHelper).map(Number);
+    return readdirSync('/proc/self/task')
+      .filter(isHelper)
+      .map(thread => new HelperWatch(Number(thread)));
   } catch {
     return [];
   }
@@ -39,23 +41,48 @@ export function setHelperPolicy(thread: number, policy: HelperPolicy): boolean {
   return libc().sched_setscheduler(thread, POLICY[policy], parameter.address) === 0;
 }
 
-/** proc_pid_stat(5), Documentation/scheduler/sched-stats.rst. Undefined when the kernel does not tell. */
-export function helperActivity(thread: number): HelperActivity | undefined {
-  const state = /\) (\S)/.exec(ofThread(thread, 'stat'))?.[1];
-  const ranNs = /^\d+/.exec(ofThread(thread, 'schedstat'))?.[0];
-  if (state === undefined || ranNs === undefined) return undefined;
-  return { isRunnable: state === 'R', ranMs: Number(ranNs) / 1e6 };
+/** Fields of proc_pid_stat(5) behind the name: 3 (state), 14 and 15 (time in user and in system mode, in ticks). */
+const STAT = /^\) (\S)(?: \S+){10} (\d+) (\d+)/;
+/** sysconf(_SC_CLK_TCK) is 100 on every architecture of Linux that we admit. */
+const TICK_MS = 10;
+const MAX_STAT_BYTES = 1024;
+
+/** Looks at one thread again and again: opening a file of /proc costs ten times a read of it. */
+export class HelperWatch {
+  readonly thread: number;
+  readonly #fd: number;
+  readonly #bytes = Buffer.alloc(MAX_STAT_BYTES);
+
+  /** Throws when there is no such thread, or no /proc. The descriptor stays open as long as the process. */
+  constructor(thread: number) {
+    this.thread = thread;
+    this.#fd = openSync(`/proc/self/task/${thread}/stat`, 'r');
+  }
+
+  /** Undefined when the thread has ended. */
+  look(): HelperActivity | undefined {
+    try {
+      const length = readSync(this.#fd, this.#bytes, 0, MAX_STAT_BYTES, 0);
+      return parseStat(this.#bytes.toString('latin1', 0, length));
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** @param stat proc_pid_stat(5) */
+export function parseStat(stat: string): HelperActivity | undefined {
+  // The name may hold anything.
+  const [, state, user, system] = STAT.exec(stat.slice(stat.lastIndexOf(') '))) ?? [];
+  if (state === undefined) return undefined;
+  return { isRunnable: state === 'R', ranMs: (Number(user) + Number(system)) * TICK_MS };
 }
 
 function isHelper(thread: string): boolean {
-  return ofThread(thread, 'comm').trim() === HELPER_NAME;
-}
-
-/** Empty when the thread has ended since, or there is no such file. */
-function ofThread(thread: number | string, file: 'comm' | 'schedstat' | 'stat'): string {
   try {
-    return readFileSync(`/proc/self/task/${thread}/${file}`, 'latin1');
+    return readFileSync(`/proc/self/task/${thread}/comm`, 'latin1').trim() === HELPER_NAME;
   } catch {
-    return '';
+    // It has ended since.
+    return false;
   }
 }

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { helperThreads } from '../native/helper-threads.ts';
+import { watchHelpers } from '../native/helper-threads.ts';
 import { type Activities, HelperScheduling, isStarved } from './helper-scheduling.ts';
 
 function threads(...activities: readonly [isRunnable: boolean, ranMs: number][]): Activities {
@@ -39,7 +39,7 @@ test('helpers are starved that have work all the time and a processor hardly eve
 });
 
 test('it goes on looking, with one timer', {
-  skip: helperThreads().length === 0 && 'no helper threads',
+  skip: watchHelpers().length === 0 && 'no helper threads',
 }, t => {
   const clock = new FakeClock();
   new HelperScheduling(clock).start();

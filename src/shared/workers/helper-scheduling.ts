@@ -1,10 +1,9 @@
 import type { Clock } from '../lifecycle/clock.ts';
 import {
   type HelperActivity,
-  helperActivity,
   type HelperPolicy,
-  helperThreads,
   setHelperPolicy,
+  watchHelpers,
 } from '../native/helper-threads.ts';
 
 const LOOK_EVERY_MS = 500;
@@ -22,7 +21,7 @@ export type Activities = ReadonlyMap<number, HelperActivity>;
  */
 export class HelperScheduling {
   readonly #clock: Clock;
-  readonly #threads = helperThreads();
+  readonly #helpers = watchHelpers();
   #seen: Activities = new Map();
   #policy: HelperPolicy = 'fair';
 
@@ -50,9 +49,9 @@ export class HelperScheduling {
 
   #look(): Activities {
     const activities = new Map<number, HelperActivity>();
-    for (const thread of this.#threads) {
-      const activity = helperActivity(thread);
-      if (activity !== undefined) activities.set(thread, activity);
+    for (const helper of this.#helpers) {
+      const activity = helper.look();
+      if (activity !== undefined) activities.set(helper.thread, activity);
     }
     return activities;
   }
@@ -60,7 +59,7 @@ export class HelperScheduling {
   #use(policy: HelperPolicy): void {
     if (policy === this.#policy) return;
     this.#policy = policy;
-    for (const thread of this.#threads) setHelperPolicy(thread, policy);
+    for (const { thread } of this.#helpers) setHelperPolicy(thread, policy);
   }
 }
 
