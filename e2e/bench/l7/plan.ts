@@ -77,6 +77,7 @@ export function l7Metrics(plan: L7Plan, engine: 'native' | 'node'): readonly Met
       { name: `${name}: RPS`, unit: '1/s', goal: { kind: 'ratio_at_least', value: rates[cell.protocol] } },
       { name: `${name}: p50`, unit: 'ms', goal: none },
       { name: `${name}: p99`, unit: 'ms', goal: { kind: 'ratio_at_most', value: 1 } },
+      { name: `${name}: p99, the second before`, unit: 'ms', goal: none },
       { name: `${name}: CPU per 100k requests`, unit: 's', goal: none },
     ];
   });
