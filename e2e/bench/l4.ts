@@ -4,6 +4,7 @@ import { envoyPair } from './envoy-pair.ts';
 import { httpLoad, streamLoad } from './load.ts';
 import type { Metric } from './result.ts';
 import { IPERF_PORT, NGINX_PORT, type Topology } from './topology.ts';
+import { measureRates } from './rates.ts';
 import type { OurOptions, Suite } from './suite.ts';
 import { ztunnelPair } from './ztunnel-pair.ts';
 import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
@@ -62,17 +63,7 @@ async function measureL4(
   // Connects the HBONE session and lets the compilers settle; the same for both.
   const [warmUp, used] = await withCpu(daemons, () => httpLoad(client, url, 32, 1));
   if (used === 0) throw new Error(`${warmUp.requests} requests went past the proxies: capture does not work`);
-  for (const connections of [1, 32, 256]) {
-    // Another number of connections is other code, and that is compiled first: told by itself, without a goal.
-    const first = await httpLoad(client, url, connections, 1);
-    const [load, cpu] = await withCpu(daemons, () => httpLoad(client, url, connections, seconds));
-    const label = connections === 1 ? '1 connection' : `${connections} connections`;
-    into.add(`RPS, ${label}`, load.requestsPerSecond);
-    into.add(`p50, ${label}`, load.p50Ms);
-    into.add(`p99, ${label}`, load.p99Ms);
-    into.add(`p99, ${label}, the second before`, first.p99Ms);
-    if (connections === 32) into.add('CPU per 100k requests, both sides', (cpu / load.requests) * 100_000);
-  }
+  await measureRates({ client, url, daemons, seconds, cpuMetric: 'CPU per 100k requests, both sides' }, into);
   into.add('new connections', (await httpLoad(client, url, 32, seconds, true)).requestsPerSecond);
   const [up, cpu] = await withCpu(daemons, () => streamLoad(client, server.ip, IPERF_PORT, seconds));
   into.add('throughput up', up.gbitPerSecond);

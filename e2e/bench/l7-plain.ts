@@ -2,17 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleTier } from './bundle.ts';
 import type { Daemon } from './command.ts';
-import {
-  type Contender,
-  largestPeakMb,
-  largestResidentMb,
-  type SampleSet,
-  whenReady,
-  withCpu,
-} from './contender.ts';
+import { type Contender, largestPeakMb, largestResidentMb, type SampleSet, whenReady } from './contender.ts';
 import { envoyHttpProxy } from './envoy-config.ts';
 import { httpLoad } from './load.ts';
 import type { Metric } from './result.ts';
+import { measureRates } from './rates.ts';
 import type { OurOptions, Suite } from './suite.ts';
 import { NGINX_PORT, type Topology, waitForPort } from './topology.ts';
 
@@ -78,17 +72,7 @@ async function measureL7(
   await new Promise(resolve => setTimeout(resolve, SETTLE_MS));
   into.add('memory idle', largestResidentMb(daemons));
   await httpLoad(client, url, 32, 1);
-  for (const connections of [1, 32, 256]) {
-    // Another number of connections is other code, and that is compiled first: told by itself, without a goal.
-    const first = await httpLoad(client, url, connections, 1);
-    const [load, cpu] = await withCpu(daemons, () => httpLoad(client, url, connections, seconds));
-    const label = connections === 1 ? '1 connection' : `${connections} connections`;
-    into.add(`RPS, ${label}`, load.requestsPerSecond);
-    into.add(`p50, ${label}`, load.p50Ms);
-    into.add(`p99, ${label}`, load.p99Ms);
-    into.add(`p99, ${label}, the second before`, first.p99Ms);
-    if (connections === 32) into.add('CPU per 100k requests', (cpu / load.requests) * 100_000);
-  }
+  await measureRates({ client, url, daemons, seconds, cpuMetric: 'CPU per 100k requests' }, into);
   into.add('peak memory under load', largestPeakMb(daemons));
 }
 

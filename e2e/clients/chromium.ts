@@ -1,23 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { Duplex } from 'node:stream';
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { isExecutable } from '../../scripts/executable.ts';
 
 /** The browser, from `PATH`; undefined where there is none. */
 export function findChromium(): string | undefined {
   const directories = (process.env['PATH'] ?? '').split(delimiter).filter(directory => directory !== '');
   return directories.map(directory => join(directory, 'chromium')).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 const ARGUMENTS = [

@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { accessSync, constants, cpSync, mkdtempSync } from 'node:fs';
+import { cpSync, mkdtempSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { isExecutable } from '../executable.ts';
 
 const CHARTS = 'charts';
 const TIMEOUT_MS = 60_000;
@@ -17,15 +18,6 @@ export function findHelm(): string | undefined {
     .filter(d => d !== '')
     .map(d => join(d, 'helm'))
     .find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** A copy of charts/ in a new directory, with the parts of the chart `ambient` in their place. The caller removes it. */

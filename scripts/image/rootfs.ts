@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import type { TarEntry } from './tar-writer.ts';
+import { isExecutable } from '../executable.ts';
 
 /** Static files of the image; the Containerfile copies the same. */
 const ROOTFS = 'scripts/image/rootfs';
@@ -67,15 +68,6 @@ export function findProgram(name: string, hint: string): string {
   const found = directories.map(directory => join(directory, name)).find(isExecutable);
   if (found === undefined) throw new Error(`${name} is not on PATH: ${hint}`);
   return found;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Each path once, and the directories that lead to it. */
