@@ -74,6 +74,21 @@ test('bulk arrives unchanged and in order, and most of it without passing throug
   await server.close();
 });
 
+test('what comes alone after bulk is read as ever', async t => {
+  const { client, server, handled, result } = await join();
+  client.channel.write(randomBytes(4 * MB));
+  await server.received(4 * MB);
+  const before = handled();
+  client.channel.write(Buffer.alloc(100));
+  await server.received(4 * MB + 100);
+  t.equal(handled() - before, 100);
+  client.channel.end();
+  server.channel.end();
+  await result;
+  await client.close();
+  await server.close();
+});
+
 test('a reader that stops for a while gets all of it, in order', async t => {
   const { client, server, result } = await join();
   const bytes = randomBytes(16 * MB);

@@ -208,14 +208,15 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     let budget = TURN_BUDGET_BYTES;
     while (handler !== undefined && !this.#paused && this.#readable && this.#fd >= 0 && !this.#readEnded) {
       if (budget <= 0) return this.#readLater();
-      if (this.#relay?.isDue(this.#transport.mayHaveMore) === true) {
+      if (this.#relay?.isDue === true) {
         budget -= this.#readByRelay(this.#relay, handler);
         continue;
       }
       const count = this.#transport.receive(memory, READ_OFFSET);
       if (count > 0) {
         budget -= count;
-        if (!this.#transport.mayHaveMore && !this.#endAnnounced) this.#readable = false;
+        if (this.#transport.mayHaveMore) this.#relay?.onFullRead();
+        else if (!this.#endAnnounced) this.#readable = false;
         this.#deliver(handler, memory.bytes.subarray(READ_OFFSET, READ_OFFSET + count));
       } else if (count === WOULD_BLOCK) this.#readable = false;
       else if (count === 0) this.#onEnd(handler);

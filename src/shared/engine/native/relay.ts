@@ -41,9 +41,12 @@ export class Relay {
     this.#events = events;
   }
 
-  /** `filled`: the last read of the socket took as much as it had room for. */
-  isDue(filled: boolean): boolean {
-    this.#isBulk ||= filled;
+  /** A read of the socket took as much as it had room for. */
+  onFullRead(): void {
+    this.#isBulk = true;
+  }
+
+  get isDue(): boolean {
     return this.#isBulk && this.#target.relayFd >= 0;
   }
 
