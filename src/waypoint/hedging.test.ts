@@ -173,7 +173,8 @@ test('a slow try counts as a timeout of its endpoint, although it is answered la
   const mesh = await meshOf(t, [{ afterMs: 150 }, { afterMs: 1_000 }], HEDGED, {
     policy: {
       failureAccrual: {
-        when: { kind: 'consecutive', failures: 3 },
+        consecutiveFailures: 3,
+        successRate: undefined,
         minPenaltyMs: 10_000,
         maxPenaltyMs: 60_000,
         jitter: 0,

@@ -19,7 +19,8 @@ const OUTLIER: OutlierDetection = {
   minHealthPercent: 0,
 };
 const ACCRUAL = {
-  when: { kind: 'consecutive', failures: 7 },
+  consecutiveFailures: 7,
+  successRate: undefined,
   minPenaltyMs: 1_000,
   maxPenaltyMs: 60_000,
   jitter: 0.5,

@@ -30,7 +30,7 @@ export function withServiceAnnotations(
   const accrual = accrualFor(routes, service, read, diagnostics);
   const { rules, diagnostics: hedging } =
     routes.rules.length > 0
-      ? { rules: routes.rules, diagnostics: hedgingWithRoutes(service) }
+      ? { rules: routes.rules, diagnostics: [...overruled(service), ...hedgingWithRoutes(service)] }
       : defaultRules(routes, service, ports, read);
   diagnostics.push(...hedging);
   if (accrual === undefined) return { routes: { ...routes, rules }, diagnostics };
@@ -52,6 +52,23 @@ export function withServiceAnnotations(
     },
     diagnostics,
   };
+}
+
+const OF_REQUESTS = /^(?:retry|timeout)\.linkerd\.io\//;
+
+/** Annotations for requests that no route is for, where there are routes. */
+function overruled(service: KubeObject): readonly Diagnostic[] {
+  const said = new Diagnostics(service);
+  for (const [key, value] of Object.entries(service.metadata.annotations)) {
+    if (OF_REQUESTS.test(key))
+      said.ignore(
+        `metadata.annotations.${key}`,
+        value,
+        'has no effect: the service has routes',
+        'annotate its HTTPRoute or GRPCRoute, or set it in its VirtualService or ServiceProfile',
+      );
+  }
+  return said.found;
 }
 
 function defaultRules(

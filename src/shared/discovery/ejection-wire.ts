@@ -1,6 +1,5 @@
 import type { FailureAccrual, OutlierDetection } from '../route/traffic-policy.ts';
 import {
-  InvalidField,
   readFlag,
   readIfSet,
   readMillis,
@@ -45,43 +44,28 @@ export function outlierToWire(outlier: OutlierDetection): object {
 /** @throws InvalidField */
 export function accrualFromWire(wire: WireFields): FailureAccrual {
   return {
-    when: whenFromWire(wire),
+    consecutiveFailures: readNumber(wire, 'consecutive_failures'),
+    successRate: readIfSet(wire, 'success_rate', found => ({
+      threshold: readWithin(found, 'threshold', 0, 1),
+      windowMs: readMillis(found, 'window_ms'),
+      minRequests: readNumber(found, 'min_requests'),
+    })),
     minPenaltyMs: readMillis(wire, 'min_penalty_ms'),
     maxPenaltyMs: readMillis(wire, 'max_penalty_ms'),
-    jitter: readWithin(wire, 'jitter', 0, 1),
+    jitter: readWithin(wire, 'jitter', 0, 100),
   };
 }
 
-function whenFromWire(wire: WireFields): FailureAccrual['when'] {
-  const consecutive = readIfSet(wire, 'consecutive', found => ({
-    kind: 'consecutive' as const,
-    failures: readWithin(found, 'failures', 1, 0xffff_ffff),
-  }));
-  const rate = readIfSet(wire, 'success_rate', found => ({
-    kind: 'success_rate' as const,
-    threshold: readWithin(found, 'threshold', 0, 1),
-    windowMs: readMillis(found, 'window_ms'),
-    minRequests: readNumber(found, 'min_requests'),
-  }));
-  const when = consecutive ?? rate;
-  if (when === undefined) throw new InvalidField('when', 'is of no known kind');
-  return when;
-}
-
 export function accrualToWire(accrual: FailureAccrual): object {
-  const { when } = accrual;
-  const kind =
-    when.kind === 'consecutive'
-      ? { consecutive: { failures: when.failures } }
-      : {
-          success_rate: {
-            threshold: when.threshold,
-            window_ms: when.windowMs,
-            min_requests: when.minRequests,
-          },
-        };
+  const { successRate } = accrual;
+  const rate = successRate && {
+    threshold: successRate.threshold,
+    window_ms: successRate.windowMs,
+    min_requests: successRate.minRequests,
+  };
   return {
-    ...kind,
+    consecutive_failures: accrual.consecutiveFailures,
+    ...(rate === undefined ? {} : { success_rate: rate }),
     min_penalty_ms: accrual.minPenaltyMs,
     max_penalty_ms: accrual.maxPenaltyMs,
     jitter: accrual.jitter,

@@ -293,10 +293,9 @@ const loadBalancer: fc.Arbitrary<LoadBalancer> = fc.oneof(
   fc.record({ kind: fc.constant('maglev' as const), tableSize, hash: few(hashSource) }),
 );
 const accrual: fc.Arbitrary<FailureAccrual> = fc.record({
-  when: fc.oneof(
-    fc.record({ kind: fc.constant('consecutive' as const), failures: fc.integer({ min: 1, max: 1000 }) }),
+  consecutiveFailures: uint32,
+  successRate: maybe(
     fc.record({
-      kind: fc.constant('success_rate' as const),
       threshold: fc.double({ min: 0, max: 1, noNaN: true }),
       windowMs: milliseconds,
       minRequests: uint32,

@@ -132,23 +132,26 @@ export interface OutlierDetection {
 }
 
 /**
- * An endpoint that fails is left out for a time that doubles with each failure after it, then tried with one request. A
- * failure is a 5xx or a broken connection.
+ * An endpoint that fails so often in a row, or too often of late, is left out for a time that doubles with each failure
+ * after it, then tried with one request. A failure is a 5xx or a broken connection.
  */
 export interface FailureAccrual {
-  readonly when:
-    | { readonly kind: 'consecutive'; readonly failures: number }
-    | {
-        readonly kind: 'success_rate';
-        /** 0–1: a lower rate is a failure. */
-        readonly threshold: number;
-        readonly windowMs: number;
-        readonly minRequests: number;
-      };
+  /** 0: failures in a row are not counted. */
+  readonly consecutiveFailures: number;
+  /** Undefined: no rate is watched. */
+  readonly successRate: SuccessRate | undefined;
   readonly minPenaltyMs: number;
   readonly maxPenaltyMs: number;
-  /** 0–1 of the penalty is drawn at random. */
+  /** The share of the penalty of which a random part is added to it, 0–100. */
   readonly jitter: number;
+}
+
+/** Of the answers of an endpoint; 429 is no success. */
+export interface SuccessRate {
+  /** 0–1: a lower rate is too low. */
+  readonly threshold: number;
+  readonly windowMs: number;
+  readonly minRequests: number;
 }
 
 /** TLS by the waypoint towards endpoints outside the mesh. */

@@ -7,7 +7,8 @@ import { AccruingEndpoint } from './failure-accrual.ts';
 
 /** Linkerd's defaults, without jitter where a test counts milliseconds. */
 const CONFIG: FailureAccrual = {
-  when: { kind: 'consecutive', failures: 7 },
+  consecutiveFailures: 7,
+  successRate: undefined,
   minPenaltyMs: 1_000,
   maxPenaltyMs: 60_000,
   jitter: 0,
@@ -118,7 +119,8 @@ test('whatever happens, an endpoint that has nothing to do may be chosen again a
 test('a success rate below the threshold, of enough requests, is too low; 429 counts', t => {
   const rate: FailureAccrual = {
     ...CONFIG,
-    when: { kind: 'success_rate', threshold: 0.8, windowMs: 10_000, minRequests: 5 },
+    consecutiveFailures: 0,
+    successRate: { threshold: 0.8, windowMs: 10_000, minRequests: 5 },
   };
   const rows: readonly (readonly [string, readonly number[], boolean])[] = [
     ['4 of 4 failed: too few', [500, 500, 500, 500], false],
@@ -135,6 +137,34 @@ test('a success rate below the threshold, of enough requests, is too low; 429 co
   clock.advance(11_000);
   health.onStatus(500);
   t.notOk(load.out, 'what is older than the window is forgotten');
+  t.end();
+});
+
+test('failures in a row and the success rate both count, whichever comes first; 429 is none of a row', t => {
+  const both: FailureAccrual = {
+    ...CONFIG,
+    consecutiveFailures: 3,
+    successRate: { threshold: 0.5, windowMs: 10_000, minRequests: 10 },
+  };
+  const rows: readonly (readonly [string, readonly number[], readonly string[]])[] = [
+    ['3 in a row, of too few for a rate', [500, 500, 500], ['failure_accrual 1000']],
+    ['429 in a row, of too few for a rate', [429, 429, 429, 429], []],
+    [
+      'a rate that is too low, never 3 in a row',
+      [500, 500, 200, 500, 500, 200, 500, 500, 200, 500],
+      ['success_rate 1000'],
+    ],
+  ];
+  for (const [sentence, statuses, expected] of rows) {
+    const { health, said } = setup(both);
+    for (const status of statuses) health.onStatus(status);
+    t.same(said, expected, sentence);
+  }
+  const { clock, fail, said } = setup(both);
+  fail(3);
+  clock.advance(1_000);
+  fail(1);
+  t.same(said, ['failure_accrual 1000', 'failure_accrual 2000'], 'a probe that fails is too much by itself');
   t.end();
 });
 

@@ -42,8 +42,8 @@ export class AccruingEndpoint implements EndpointHealth {
     this.#load = load;
     this.#options = options;
     const { clock, config } = options;
-    this.#window =
-      config?.when.kind === 'success_rate' ? new SuccessWindow(clock, config.when.windowMs) : undefined;
+    const rate = config?.successRate;
+    this.#window = rate && new SuccessWindow(clock, rate.windowMs);
   }
 
   get state(): State {
@@ -65,7 +65,7 @@ export class AccruingEndpoint implements EndpointHealth {
   onStatus(status: number): void {
     // 429 counts as a failure where a rate is watched: who is overloaded is to be spared as well.
     const failed = status >= 500 || (status === 429 && this.#window !== undefined);
-    if (failed && this.#options.config !== undefined) this.#onFailed('other');
+    if (failed && this.#options.config !== undefined) this.#onFailed('other', status === 429);
     else this.#onSucceeded();
   }
 
@@ -92,23 +92,33 @@ export class AccruingEndpoint implements EndpointHealth {
     this.#options.listener.onReturn(this.#uid);
   }
 
-  #onFailed(failure: LocalFailure | 'other'): void {
+  /** @param limited it asked for less: no failure of a row of them */
+  #onFailed(failure: LocalFailure | 'other', limited = false): void {
     this.#window?.record(false);
-    this.#failures++;
+    if (!limited) this.#failures++;
     // What was sent before the penalty began has been punished for already.
     if (this.#state === 'penalty') return;
     const { config } = this.#options;
     if (failure === 'connect') this.#punish('connect_failure', CONNECT_PENALTY);
     else if (config === undefined) this.onInconclusive();
-    else if (this.#state !== 'available' || this.#isTooMuch(config)) {
-      this.#punish(config.when.kind === 'consecutive' ? 'failure_accrual' : 'success_rate', config);
+    else {
+      const reason = this.#tooMuch(config);
+      if (reason !== undefined) this.#punish(reason, config);
     }
   }
 
-  #isTooMuch({ when }: FailureAccrual): boolean {
-    if (when.kind === 'consecutive') return this.#failures >= when.failures;
+  /** Whichever is reached first; a probe that fails is too much by itself. */
+  #tooMuch({ consecutiveFailures, successRate }: FailureAccrual): EjectionReason | undefined {
+    if (consecutiveFailures > 0 && this.#failures >= consecutiveFailures) return 'failure_accrual';
+    if (this.#isTooLow(successRate)) return 'success_rate';
+    if (this.#state === 'available') return undefined;
+    return successRate === undefined ? 'failure_accrual' : 'success_rate';
+  }
+
+  #isTooLow(rate: FailureAccrual['successRate']): boolean {
+    if (rate === undefined) return false;
     const { failed = 0, total = 0 } = this.#window?.counts() ?? {};
-    return total >= when.minRequests && (total - failed) / total < when.threshold;
+    return total >= rate.minRequests && (total - failed) / total < rate.threshold;
   }
 
   #punish(

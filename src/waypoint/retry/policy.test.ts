@@ -106,7 +106,9 @@ const ROWS: readonly [string, RetryPolicy, TryOutcome, RetryFacts, boolean][] = 
   ['gateway-error takes 502, 503 and 504', on('gateway_error'), answered(504), FACTS, true],
   ['gateway-error does not take a 500', on('gateway_error'), answered(500), FACTS, false],
   ['reset takes a broken exchange', on('reset'), failed('connection_closed'), FACTS, true],
-  ['reset does not take a failed connect', on('reset'), failed('connect_failure'), FACTS, false],
+  ['reset takes a failed connect', on('reset'), failed('connect_failure'), FACTS, true],
+  ['reset takes a try that had no answer in time', on('reset'), failed('timeout'), FACTS, true],
+  ['reset does not take an answer', on('reset'), answered(503), FACTS, false],
   [
     'reset-before-request takes what was not sent',
     on('reset_before_request'),

@@ -80,9 +80,8 @@ function meetsError(condition: RetryCondition, code: ExchangeErrorCode, requestS
       return code === 'refused_before_sending';
     case 'reset_before_request':
       return !requestSent && isBroken(code);
+    // As Envoy: a try without a response, of whatever reason, is a reset, and counts as a 502, 503 or 504.
     case 'reset':
-      return isBroken(code);
-    // As Envoy: a try without a response counts as a 502, 503 or 504.
     case 'gateway_error':
     case '5xx':
       return isBroken(code) || code === 'connect_failure' || code === 'timeout';

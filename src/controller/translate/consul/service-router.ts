@@ -149,6 +149,8 @@ function readRetry(fields: Fields): RetryPolicy | undefined {
   for (const name of fields.strings('retryOn')) {
     const condition = CONDITIONS.get(name);
     if (condition !== undefined) on.add(condition);
+    else if (name === 'envoy-ratelimited')
+      fields.ignore('retryOn', `holds "${name}", which never holds here`, 'remove it');
     else
       fields.reject(
         'retryOn',

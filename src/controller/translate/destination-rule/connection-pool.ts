@@ -15,7 +15,7 @@ function readTcp(fields: Fields): Partial<ConnectionPool> {
     fields.reject('connectTimeout', 'must be longer than 0', 'write a time such as 10s');
   return {
     connectTimeoutMs,
-    maxConnections: fields.integer('maxConnections', 1, MAX_COUNT),
+    maxConnections: count(fields, 'maxConnections'),
     maxConnectionDurationMs: fields.durationMs('maxConnectionDuration', '1h'),
     tcpIdleTimeoutMs: fields.durationMs('idleTimeout', '1h'),
     keepalive: fields.object('tcpKeepalive', readKeepalive),
@@ -30,20 +30,23 @@ function readKeepalive(fields: Fields): TcpKeepalive {
   };
 }
 
-/** Istio: 0 is the default for counts but `maxRetries`, where it is none. */
+/** Istio: 0 is as if it were not set. */
+function count(fields: Fields, key: string): number | undefined {
+  return fields.integer(key, 0, MAX_COUNT) || undefined;
+}
+
 function readHttp(fields: Fields): Partial<ConnectionPool> {
-  const count = (key: string): number | undefined => fields.integer(key, 0, MAX_COUNT) || undefined;
   const upgrade = fields.oneOf('h2UpgradePolicy', ['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']);
   const useClientProtocol = fields.boolean('useClientProtocol') ?? false;
   if (useClientProtocol && upgrade === 'UPGRADE')
     fields.reject('useClientProtocol', 'cannot be together with h2UpgradePolicy', 'keep the one you mean');
   return {
-    http1MaxPendingRequests: count('http1MaxPendingRequests'),
-    http2MaxRequests: count('http2MaxRequests'),
-    maxRequestsPerConnection: count('maxRequestsPerConnection'),
-    maxRetries: fields.integer('maxRetries', 0, MAX_COUNT),
+    http1MaxPendingRequests: count(fields, 'http1MaxPendingRequests'),
+    http2MaxRequests: count(fields, 'http2MaxRequests'),
+    maxRequestsPerConnection: count(fields, 'maxRequestsPerConnection'),
+    maxRetries: count(fields, 'maxRetries'),
     httpIdleTimeoutMs: fields.durationMs('idleTimeout', '1h'),
-    maxConcurrentStreams: count('maxConcurrentStreams'),
+    maxConcurrentStreams: count(fields, 'maxConcurrentStreams'),
     h2Upgrade: upgrade === undefined || upgrade === 'DEFAULT' ? undefined : upgrade === 'UPGRADE',
     useClientProtocol,
   };

@@ -213,7 +213,7 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
   ],
   [
     'a connection count that is none',
-    policy({ connectionPool: { tcp: { maxConnections: 0 } } }),
+    policy({ connectionPool: { tcp: { maxConnections: -1 } } }),
     'spec.trafficPolicy.connectionPool.tcp.maxConnections',
     /whole number/,
   ],

@@ -31,7 +31,6 @@ const RETRIES: readonly [string, Record<string, string>, object | undefined][] =
     { 'retry.linkerd.io/grpc': 'unavailable,internal' },
     { on: ['grpc_unavailable', 'grpc_internal'] },
   ],
-  ['a limit alone retries nothing', { 'retry.linkerd.io/limit': '3' }, undefined],
   ['no annotation of Linkerd', { 'example.com/retry': '5xx' }, undefined],
 ];
 
@@ -54,10 +53,12 @@ test('timeouts', async t => {
 });
 
 const ACCRUAL = 'balancer.linkerd.io/failure-accrual';
+const RATE = 'balancer.alpha.linkerd.io/failure-accrual-success-rate';
 
 test('failure accrual', async t => {
   t.match(read({ [ACCRUAL]: 'consecutive' }).failureAccrual, {
-    when: { kind: 'consecutive', failures: 7 },
+    consecutiveFailures: 7,
+    successRate: undefined,
     minPenaltyMs: 1000,
     maxPenaltyMs: 60_000,
     jitter: 0.5,
@@ -70,14 +71,38 @@ test('failure accrual', async t => {
     [`${ACCRUAL}-consecutive-jitter-ratio`]: '0.1',
   };
   t.match(read(set).failureAccrual, {
-    when: { kind: 'consecutive', failures: 3 },
+    consecutiveFailures: 3,
+    successRate: undefined,
     minPenaltyMs: 2000,
     maxPenaltyMs: 4000,
     jitter: 0.1,
   });
   t.match(read({ [ACCRUAL]: 'unified' }).failureAccrual, {
-    when: { kind: 'success_rate', threshold: 0.8, windowMs: 10_000, minRequests: 5 },
+    consecutiveFailures: 7,
+    successRate: { threshold: 0.8, windowMs: 10_000, minRequests: 5 },
+    minPenaltyMs: 1000,
   });
+  const unified = {
+    [ACCRUAL]: 'unified',
+    [`${ACCRUAL}-consecutive-max-failures`]: '0',
+    [`${ACCRUAL}-consecutive-max-penalty`]: '1d',
+    [`${RATE}-threshold`]: '0.95',
+    [`${RATE}-window`]: '30s',
+    [`${RATE}-min-requests`]: '100',
+  };
+  t.match(read(unified), {
+    failureAccrual: {
+      consecutiveFailures: 0,
+      successRate: { threshold: 0.95, windowMs: 30_000, minRequests: 100 },
+      maxPenaltyMs: 86_400_000,
+    },
+    diagnostics: [],
+  });
+  t.match(
+    read({ [ACCRUAL]: 'unified', [`${RATE}-threshold`]: '0' }).failureAccrual,
+    { consecutiveFailures: 7, successRate: undefined },
+    'a threshold of 0 is off',
+  );
 });
 
 const WRONG: readonly [string, Record<string, string>, string, RegExp][] = [
@@ -94,7 +119,7 @@ const WRONG: readonly [string, Record<string, string>, string, RegExp][] = [
     'retry.linkerd.io/grpc',
     /no gRPC status/,
   ],
-  ['a limit that is none', { 'retry.linkerd.io/limit': '-1' }, 'retry.linkerd.io/limit', /no number/],
+  ['a limit that is none', { 'retry.linkerd.io/limit': '-1' }, 'retry.linkerd.io/limit', /no whole number/],
   [
     'a timeout that is none',
     { 'timeout.linkerd.io/request': '10' },
@@ -108,7 +133,56 @@ const WRONG: readonly [string, Record<string, string>, string, RegExp][] = [
     `${ACCRUAL}-consecutive-min-penalty`,
     /longer than the longest/,
   ],
+  [
+    'a limit that retries nothing',
+    { 'retry.linkerd.io/limit': '3' },
+    'retry.linkerd.io/limit',
+    /nothing says what is tried again/,
+  ],
+  [
+    'half a failure',
+    { [ACCRUAL]: 'consecutive', [`${ACCRUAL}-consecutive-max-failures`]: '1.5' },
+    `${ACCRUAL}-consecutive-max-failures`,
+    /no whole number/,
+  ],
+  [
+    'a success rate without the mode unified',
+    { [ACCRUAL]: 'consecutive', [`${RATE}-threshold`]: '0.9' },
+    `${RATE}-threshold`,
+    /no effect without the mode unified/,
+  ],
+  [
+    'a success rate over 1',
+    { [ACCRUAL]: 'unified', [`${RATE}-threshold`]: '80' },
+    `${RATE}-threshold`,
+    /no number from 0 to 1/,
+  ],
+  [
+    'a window that is too short',
+    { [ACCRUAL]: 'unified', [`${RATE}-window`]: '1ms' },
+    `${RATE}-window`,
+    /10 ms at least/,
+  ],
+  [
+    'what of the balancer there is nothing for',
+    { 'balancer.alpha.linkerd.io/penalize-failures': 'true' },
+    'balancer.alpha.linkerd.io/penalize-failures',
+    /not supported/,
+  ],
+  [
+    'an annotation of Linkerd that is not known',
+    { 'timeout.linkerd.io/requst': '1s' },
+    'timeout.linkerd.io/requst',
+    /not known/,
+  ],
 ];
+
+test('failure accrual is of a Service', async t => {
+  const route = kubeObject('HTTPRoute', undefined, { annotations: { [ACCRUAL]: 'consecutive' } });
+  const { diagnostics, failureAccrual } = readLinkerdAnnotations(route);
+  t.equal(failureAccrual, undefined);
+  t.match(diagnostics[0], { message: /no effect on a HTTPRoute/, fix: /annotate the Service/ });
+});
 
 test('a wrong annotation counts as not there, and that is said', async t => {
   for (const [name, annotations, key, message] of WRONG) {

@@ -8,8 +8,9 @@ import {
 } from '#shared/route/model.ts';
 import type { FailureAccrual } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
-import { type Diagnostic, Diagnostics } from '../diagnostic.ts';
-import { parseDurationMs } from '#shared/config/duration.ts';
+import type { Diagnostic } from '../diagnostic.ts';
+import { AnnotationReader } from './annotation-reader.ts';
+import { readAccrual } from './failure-accrual.ts';
 
 /** What Linkerd's annotations on a Service or a route say. A wrong one is said, and counts as not there. */
 export interface LinkerdAnnotations {
@@ -22,7 +23,7 @@ export interface LinkerdAnnotations {
 
 const RETRY = 'retry.linkerd.io';
 const TIMEOUT = 'timeout.linkerd.io';
-const ACCRUAL = 'balancer.linkerd.io/failure-accrual';
+const PREFIXES = [`${RETRY}/`, `${TIMEOUT}/`, 'balancer.linkerd.io/', 'balancer.alpha.linkerd.io/'];
 const NOTHING: LinkerdAnnotations = Object.freeze({
   retry: undefined,
   timeouts: undefined,
@@ -32,17 +33,16 @@ const NOTHING: LinkerdAnnotations = Object.freeze({
 
 export function readLinkerdAnnotations(object: KubeObject): LinkerdAnnotations {
   const { annotations } = object.metadata;
-  const relevant = Object.keys(annotations).some(
-    key => key.startsWith(`${RETRY}/`) || key.startsWith(`${TIMEOUT}/`) || key.startsWith(ACCRUAL),
-  );
-  if (!relevant) return NOTHING;
+  const relevant = Object.keys(annotations).filter(key => PREFIXES.some(prefix => key.startsWith(prefix)));
+  if (relevant.length === 0) return NOTHING;
   const reader = new AnnotationReader(object);
-  return {
+  const read = {
     retry: readRetry(reader),
     timeouts: readTimeouts(reader),
-    failureAccrual: readAccrual(reader),
-    diagnostics: reader.diagnostics.found,
+    failureAccrual: readAccrual(reader, object.kind),
   };
+  reader.refuseOthers(relevant);
+  return { ...read, diagnostics: reader.diagnostics.found };
 }
 
 /** The rule with what the annotations add: what it says itself holds. */
@@ -58,41 +58,6 @@ export function withAnnotations(rule: RouteRule, { retry, timeouts }: LinkerdAnn
       idleMs: own.idleMs ?? timeouts?.idleMs,
     },
   };
-}
-
-class AnnotationReader {
-  readonly diagnostics: Diagnostics;
-  readonly #annotations: Readonly<Record<string, string>>;
-
-  constructor(object: KubeObject) {
-    this.diagnostics = new Diagnostics(object);
-    this.#annotations = object.metadata.annotations;
-  }
-
-  text(key: string): string | undefined {
-    return this.#annotations[key];
-  }
-
-  refuse(key: string, message: string, fix: string): undefined {
-    this.diagnostics.ignore(`metadata.annotations.${key}`, this.text(key), message, fix);
-    return undefined;
-  }
-
-  durationMs(key: string): number | undefined {
-    const text = this.text(key);
-    if (text === undefined) return undefined;
-    return (
-      parseDurationMs(text) ?? this.refuse(key, 'is not a duration and has no effect', 'write such as 300ms')
-    );
-  }
-
-  number(key: string, min: number, max: number): number | undefined {
-    const text = this.text(key);
-    if (text === undefined) return undefined;
-    const value = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-    if (value >= min && value <= max) return value;
-    return this.refuse(key, `is no number from ${min} to ${max} and has no effect`, 'change it');
-  }
 }
 
 const GRPC: ReadonlyMap<string, RetryCondition> = new Map([
@@ -122,9 +87,19 @@ function readRetry(reader: AnnotationReader): RetryPolicy | undefined {
         `use ${[...GRPC.keys()].join(', ')}`,
       );
   }
-  const limit = reader.number(`${RETRY}/limit`, 0, MAX_LIMIT);
+  const limit = reader.integer(`${RETRY}/limit`, 0, MAX_LIMIT);
   const perTryTimeoutMs = reader.durationMs(`${RETRY}/timeout`);
-  if (on.size === 0) return undefined;
+  if (on.size === 0) {
+    for (const key of [`${RETRY}/limit`, `${RETRY}/timeout`]) {
+      if (reader.text(key) !== undefined && reader.text(`${RETRY}/http`) === undefined && grpc === undefined)
+        reader.refuse(
+          key,
+          'has no effect: nothing says what is tried again',
+          `set ${RETRY}/http or ${RETRY}/grpc`,
+        );
+    }
+    return undefined;
+  }
   return {
     ...DEFAULT_RETRY_POLICY,
     attempts: limit ?? DEFAULT_LIMIT,
@@ -171,29 +146,4 @@ function readTimeouts(reader: AnnotationReader): RouteTimeouts | undefined {
   ];
   if (requestMs === undefined && responseMs === undefined && idleMs === undefined) return undefined;
   return { ...NO_TIMEOUTS, requestMs, responseMs, idleMs };
-}
-
-/** Linkerd's defaults. */
-function readAccrual(reader: AnnotationReader): FailureAccrual | undefined {
-  const mode = reader.text(ACCRUAL);
-  const maxFailures = reader.number(`${ACCRUAL}-consecutive-max-failures`, 1, 1_000_000) ?? 7;
-  const minPenaltyMs = reader.durationMs(`${ACCRUAL}-consecutive-min-penalty`) ?? 1000;
-  const maxPenaltyMs = reader.durationMs(`${ACCRUAL}-consecutive-max-penalty`) ?? 60_000;
-  const jitter = reader.number(`${ACCRUAL}-consecutive-jitter-ratio`, 0, 100) ?? 0.5;
-  if (minPenaltyMs > maxPenaltyMs)
-    return reader.refuse(`${ACCRUAL}-consecutive-min-penalty`, 'is longer than the longest', 'shorten it');
-  const penalty = { minPenaltyMs, maxPenaltyMs, jitter: Math.min(1, jitter) };
-  switch (mode) {
-    case undefined:
-      return undefined;
-    case 'consecutive':
-      return { when: { kind: 'consecutive', failures: maxFailures }, ...penalty };
-    case 'unified':
-      return {
-        when: { kind: 'success_rate', threshold: 0.8, windowMs: 10_000, minRequests: 5 },
-        ...penalty,
-      };
-    default:
-      return reader.refuse(ACCRUAL, 'is no mode of failure accrual', 'use consecutive or unified');
-  }
 }

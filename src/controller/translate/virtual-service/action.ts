@@ -34,7 +34,7 @@ export function readRedirect(fields: Fields): RouteFilter {
   const scheme = fields.oneOf('scheme', ['http', 'https']);
   const authority = fields.string('authority');
   const { hostname, port } = splitAuthority(authority);
-  const status = fields.integer('redirectCode', 300, 308) ?? 301;
+  const status = readRedirectCode(fields);
   const redirect: Redirect = {
     scheme,
     hostname,
@@ -47,12 +47,21 @@ export function readRedirect(fields: Fields): RouteFilter {
   return { kind: 'redirect', redirect };
 }
 
+const REDIRECT_STATUS: readonly number[] = [301, 302, 303, 307, 308];
+
+function readRedirectCode(fields: Fields): number {
+  const status = fields.integer('redirectCode', 100, 599) || 301;
+  if (!REDIRECT_STATUS.includes(status))
+    fields.reject('redirectCode', 'is no status of a redirect', `use one of ${REDIRECT_STATUS.join(', ')}`);
+  return status;
+}
+
 /** `%PREFIX()%/new` replaces what the match's prefix matched, anything else the whole path. */
 function redirectPath(fields: Fields): PathModifier | undefined {
   const uri = fields.string('uri');
   if (uri === undefined) return undefined;
   if (uri.startsWith(PREFIX_VARIABLE)) return { kind: 'prefix', value: uri.slice(PREFIX_VARIABLE.length) };
-  if (uri.includes('%'))
+  if (/%[A-Z_]+\(/.test(uri))
     fields.reject('uri', 'holds a variable', `write the whole path, or begin it with ${PREFIX_VARIABLE}`);
   return { kind: 'full', value: uri };
 }

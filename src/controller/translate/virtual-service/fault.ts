@@ -12,19 +12,29 @@ export function readFault(fields: Fields): RouteFilter | undefined {
   return delay === undefined && abort === undefined ? undefined : { kind: 'fault', fault };
 }
 
+/** Istio: what says no percentage strikes no request. */
+function readStruck(fields: Fields, olderKeys: readonly string[]): number {
+  const percent = readPercentage(fields, 'percentage', olderKeys);
+  if (percent === undefined)
+    fields.ignore(
+      'percentage',
+      'is not set: no request is struck',
+      'set percentage.value, 100 for every request',
+    );
+  return percent ?? 0;
+}
+
 function readDelay(fields: Fields): Fault['delay'] {
-  const percent = readPercentage(fields, 'percentage', ['percent']);
   fields.refused('exponentialDelay', 'use fixedDelay');
   const fixedMs = fields.durationMs('fixedDelay', '5s');
   if (fixedMs === undefined && !fields.has('fixedDelay'))
     fields.reject('fixedDelay', 'is required', 'set the time to wait, such as 5s');
   else if (fixedMs !== undefined && fixedMs < 1)
     fields.reject('fixedDelay', 'must be 1ms at least', 'write a time such as 5s');
-  return { percent, fixedMs: fixedMs ?? 0 };
+  return { percent: readStruck(fields, ['percent']), fixedMs: fixedMs ?? 0 };
 }
 
 function readAbort(fields: Fields): Fault['abort'] {
-  const percent = readPercentage(fields, 'percentage');
   fields.refused('http2Error', 'use httpStatus');
   const status = fields.integer('httpStatus', 200, 599);
   const name = fields.string('grpcStatus');
@@ -37,5 +47,5 @@ function readAbort(fields: Fields): Fault['abort'] {
     code === undefined
       ? { kind: 'http_status', status: status ?? 503 }
       : { kind: 'grpc_status', status: code };
-  return { percent, with: how };
+  return { percent: readStruck(fields, []), with: how };
 }

@@ -9,13 +9,17 @@ export interface MirrorTarget {
   readonly percent: number;
 }
 
+/** Of requests, where nothing is said: all are copied. */
+const EVERY_REQUEST = 100;
+
 /** `mirror` with `mirrorPercentage`, or `mirrors`. Undefined when nothing is said of either. */
 export function readMirrors(fields: Fields, context: HostContext): readonly MirrorTarget[] | undefined {
-  const percent = readPercentage(fields, 'mirrorPercentage', ['mirrorPercent', 'mirror_percent']);
+  const percent =
+    readPercentage(fields, 'mirrorPercentage', ['mirrorPercent', 'mirror_percent']) ?? EVERY_REQUEST;
   const consequence = 'nothing is mirrored there';
   const one = fields.object('mirror', target => readTarget(target, context, consequence));
   const several = fields.objects('mirrors', mirror => {
-    const share = readPercentage(mirror, 'percentage');
+    const share = readPercentage(mirror, 'percentage') ?? EVERY_REQUEST;
     const target = mirror.object('destination', found => readTarget(found, context, consequence));
     if (target === undefined && !mirror.has('destination'))
       mirror.reject('destination', 'is required', 'set destination.host');

@@ -1,7 +1,15 @@
 import type { Fields } from '../decode.ts';
 
-/** Istio's `{value: 0.1}`; `percent` is the older whole number. All requests when neither is set. */
-export function readPercentage(fields: Fields, key: string, olderKeys: readonly string[] = []): number {
+/**
+ * Istio's `{value: 0.1}`; `percent` is the older whole number.
+ *
+ * @returns undefined where neither is set
+ */
+export function readPercentage(
+  fields: Fields,
+  key: string,
+  olderKeys: readonly string[] = [],
+): number | undefined {
   const percent = fields.object(key, percentage => {
     const value = percentage.raw('value');
     percentage.has('value');
@@ -11,5 +19,5 @@ export function readPercentage(fields: Fields, key: string, olderKeys: readonly 
     return 0;
   });
   const older = olderKeys.map(olderKey => fields.integer(olderKey, 0, 100));
-  return percent ?? older.find(value => value !== undefined) ?? 100;
+  return percent ?? older.find(value => value !== undefined);
 }

@@ -20,15 +20,25 @@ const CONDITIONS: ReadonlyMap<string, RetryCondition> = new Map([
   ['unavailable', 'grpc_unavailable'],
 ]);
 
-/** `attempts` counts tries after the first; 0 turns retries off. */
+/** Conditions of Envoy's that never hold here. */
+const NEVER_HOLD: readonly string[] = [
+  'envoy-ratelimited',
+  'retriable-headers',
+  'http3-post-connect-failure',
+];
+
+/** `attempts` counts tries after the first; 0 turns retries off, and as in Istio it is 0 where it is not set. */
 export function readRetries(fields: Fields): RetryPolicy {
+  const attempts = fields.integer('attempts', 0, MAX_ATTEMPTS);
+  if (attempts === undefined && !fields.has('attempts'))
+    fields.ignore('attempts', 'is not set, which is 0: nothing is tried again', 'set the number of retries');
   const { on, statusCodes } = readRetryOn(fields);
   const backoff = fields.durationMs('backoff', '25ms') ?? DEFAULT_RETRY_POLICY.backoffBaseMs;
   const perTryTimeoutMs = fields.durationMs('perTryTimeout', '2s');
   const ignorePrevious = fields.boolean('retryIgnorePreviousHosts') ?? true;
   return {
     ...DEFAULT_RETRY_POLICY,
-    attempts: fields.integer('attempts', 0, MAX_ATTEMPTS) ?? DEFAULT_RETRY_POLICY.attempts,
+    attempts: attempts ?? 0,
     on,
     statusCodes,
     perTryTimeoutMs: perTryTimeoutMs === 0 ? undefined : perTryTimeoutMs,
@@ -51,7 +61,9 @@ function readRetryOn(fields: Fields): Pick<RetryPolicy, 'on' | 'statusCodes'> {
   for (const name of names) {
     const condition = CONDITIONS.get(name);
     if (condition !== undefined) on.add(condition);
-    else if (/^[45]\d\d$/.test(name)) {
+    else if (NEVER_HOLD.includes(name))
+      fields.ignore('retryOn', `holds "${name}", which never holds here`, 'remove it');
+    else if (/^[1-5]\d\d$/.test(name)) {
       on.add('retriable_status_codes');
       statusCodes.push(Number(name));
     } else {

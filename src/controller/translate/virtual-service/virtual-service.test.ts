@@ -234,6 +234,12 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /is required/,
   ],
   [
+    'a redirect code that is none',
+    http({ redirect: { uri: '/', redirectCode: 304 } }),
+    'spec.http[0].redirect.redirectCode',
+    /no status of a redirect/,
+  ],
+  [
     'a retry on an unknown condition',
     retries({ retryOn: '5xx,always' }),
     'spec.http[0].retries.retryOn',
@@ -318,7 +324,71 @@ const IGNORED: readonly [string, object, string, RegExp, RegExp][] = [
     /no such port/,
     /80/,
   ],
+  [
+    'a delay without a percentage',
+    fault({ delay: { fixedDelay: '1s' } }),
+    'spec.http[0].fault.delay.percentage',
+    /no request is struck/,
+    /100 for every request/,
+  ],
+  [
+    'an abort without a percentage',
+    fault({ abort: { httpStatus: 503 } }),
+    'spec.http[0].fault.abort.percentage',
+    /no request is struck/,
+    /100 for every request/,
+  ],
+  [
+    'retries without a number',
+    retries({ retryOn: '5xx' }),
+    'spec.http[0].retries.attempts',
+    /nothing is tried again/,
+    /number of retries/,
+  ],
+  [
+    "a condition of Envoy's that never holds here",
+    retries({ attempts: 1, retryOn: '5xx,envoy-ratelimited' }),
+    'spec.http[0].retries.retryOn',
+    /never holds here/,
+    /remove it/,
+  ],
 ];
+
+const MEANINGS: readonly [string, object, object][] = [
+  ['retries without a number are none', retries({ retryOn: '5xx' }), { retry: { attempts: 0, on: ['5xx'] } }],
+  [
+    'any status may be tried again',
+    retries({ attempts: 1, retryOn: '302' }),
+    { retry: { statusCodes: [302] } },
+  ],
+  [
+    'a fault without a percentage strikes nobody',
+    fault({ delay: { fixedDelay: '1s' }, abort: { httpStatus: 503, percentage: {} } }),
+    { filters: [{ kind: 'fault', fault: { delay: { percent: 0 }, abort: { percent: 0 } } }] },
+  ],
+  [
+    'a mirror without a percentage copies everything',
+    http({ route: ROUTE, mirror: { host: 'orders', port: { number: 80 } } }),
+    { filters: [{ kind: 'mirror', mirror: { percent: 100 } }] },
+  ],
+  [
+    'an escape in a redirect is no variable',
+    http({ redirect: { uri: '/a%20b' } }),
+    { filters: [{ kind: 'redirect', redirect: { path: { kind: 'full', value: '/a%20b' }, status: 301 } }] },
+  ],
+  [
+    'a redirect code of 0 is not set',
+    http({ redirect: { uri: '/', redirectCode: 0 } }),
+    { filters: [{ kind: 'redirect', redirect: { status: 301 } }] },
+  ],
+];
+
+test('what is not set means what it means in Istio', async t => {
+  for (const [name, spec, rule] of MEANINGS) {
+    const result = translateVirtualService(kubeObject('VirtualService', spec), OPTIONS);
+    t.match(result, { ok: true, value: { attachments: [{ rules: [rule] }] } }, name);
+  }
+});
 
 const DELEGATES: readonly [string, object, RegExp][] = [
   ['one with hosts of its own', { hosts: ['orders'], http: [{ route: ROUTE }] }, /hosts of its own/],
