@@ -689,6 +689,8 @@ function issuer(over: Partial<TokenIssuer> = {}): TokenIssuer {
     timeoutMs: 1_000,
     clockSkewMs: 60_000,
     requiredClaims: [],
+    spaceDelimitedClaims: [],
+    required: false,
     ...over,
   };
 }
@@ -763,6 +765,66 @@ test('tokens: a bad one is refused, a good one is the request’s identity, none
     if (status === 401)
       t.match(answer.headers['www-authenticate'], /^Bearer realm="http:.*error="invalid_token"$/);
   }
+});
+
+test('tokens: some must be there, each of its own issuer', async t => {
+  const mesh = await lab(t);
+  const { port } = await deploy(mesh, [echo], () => ({
+    tokenIssuers: [
+      issuer({
+        required: true,
+        outputClaimToHeaders: [{ header: 'x-user', claim: ['sub'] }],
+      }),
+      issuer({
+        name: 'device',
+        issuer: 'https://device',
+        from: [{ kind: 'header', name: 'x-device', prefix: '' }],
+        required: true,
+        outputClaimToHeaders: [{ header: 'x-device-id', claim: ['sub'] }],
+      }),
+      issuer({ name: 'other', issuer: 'https://other', from: [{ kind: 'cookie', name: 'jwt' }] }),
+    ],
+  }));
+  const user = { authorization: `Bearer ${token({})}` };
+  const device = { 'x-device': token({ iss: 'https://device', sub: 'd1' }) };
+  const rows: readonly (readonly [string, Record<string, string>, number, RegExp])[] = [
+    ['none', {}, 401, /Jwt is missing/],
+    ['one of two', user, 401, /Jwt is missing/],
+    ['the other', device, 401, /Jwt is missing/],
+    ['another that is good', { cookie: `jwt=${token({ iss: 'https://other' })}` }, 401, /Jwt is missing/],
+    ['one that is bad', { ...user, 'x-device': token({ iss: 'https://device', exp: 1 }) }, 401, /expired/],
+    ['both', { ...user, ...device }, 200, /./],
+  ];
+  for (const [sentence, headers, status, body] of rows) {
+    const answer = await ask(port, { headers });
+    t.equal(answer.status, status, sentence);
+    t.match(answer.body, body, sentence);
+  }
+  const { headers } = seen((await ask(port, { headers: { ...user, ...device } })).body);
+  t.match(headers, { 'x-user': 'anna', 'x-device-id': 'd1' }, 'what each says');
+  t.match([headers['authorization'], headers['x-device']], [undefined, undefined], 'neither is passed on');
+});
+
+test('keys of two issuers that both must be there are fetched for the first request', async t => {
+  const mesh = await lab(t);
+  const { port } = await deploy(mesh, [echo], () => ({
+    tokenIssuers: ['a', 'b'].map(name =>
+      issuer({
+        name,
+        issuer: `https://${name}`,
+        from: [{ kind: 'header', name: `x-${name}`, prefix: '' }],
+        keys: { kind: 'uri', uri: `https://${name}/keys` },
+        timeoutMs: 5_000,
+        required: true,
+      }),
+    ),
+  }));
+  mesh.onEvent = event => {
+    if (event.kind === 'keys_wanted')
+      mesh.thread.setKeys({ kind: 'keys', source: event.source.name, jwks: JWKS });
+  };
+  const headers = { 'x-a': token({ iss: 'https://a' }), 'x-b': token({ iss: 'https://b' }) };
+  t.equal((await ask(port, { headers })).status, 200);
 });
 
 test('keys that are fetched: requests wait for them, and for newer ones when a token names a key that is not there', async t => {

@@ -66,6 +66,8 @@ export interface CompiledMatch {
   readonly notDestinationIps: readonly Cidr[] | undefined;
   readonly destinationPorts: readonly number[] | undefined;
   readonly notDestinationPorts: readonly number[] | undefined;
+  readonly trustDomains: StringMatcher | undefined;
+  readonly notTrustDomains: StringMatcher | undefined;
   readonly serverNames: StringMatcher | undefined;
   readonly notServerNames: StringMatcher | undefined;
   readonly http: CompiledHttpMatch | undefined;
@@ -172,6 +174,8 @@ function compileMatch(match: Match, ownNamespace: string): CompiledMatch {
     notDestinationIps: compileCidrs(match.notDestinationIps),
     destinationPorts: unlessEmpty(match.destinationPorts),
     notDestinationPorts: unlessEmpty(match.notDestinationPorts),
+    trustDomains: compileStrings(match.trustDomains),
+    notTrustDomains: compileStrings(match.notTrustDomains),
     serverNames: compileStrings(match.serverNames, lowerCase),
     notServerNames: compileStrings(match.notServerNames, lowerCase),
     http: match.http === undefined ? undefined : compileHttp(match.http),

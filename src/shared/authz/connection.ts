@@ -9,6 +9,7 @@ export interface AuthzConnection {
   readonly sourceIdentity: string | undefined;
   /** The identity without `spiffe://`, as policies write it. */
   readonly principal: string | undefined;
+  readonly trustDomain: string | undefined;
   /** Of an identity of the form `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`, else undefined. */
   readonly namespace: string | undefined;
   readonly serviceAccount: string | undefined;
@@ -41,6 +42,7 @@ export function authzConnection(input: AuthzConnectionInput): AuthzConnection {
   return {
     sourceIdentity: input.sourceIdentity,
     principal,
+    trustDomain: principal?.split('/', 1)[0],
     namespace: account?.namespace,
     serviceAccount: account?.serviceAccount,
     sourceIp: input.sourceIp,

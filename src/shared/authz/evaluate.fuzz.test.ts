@@ -36,12 +36,14 @@ const match: fc.Arbitrary<Match> = fc.record({
   notDestinationIps: ranges,
   destinationPorts: ports,
   notDestinationPorts: ports,
+  trustDomains: strings,
+  notTrustDomains: strings,
   serverNames: strings,
   notServerNames: strings,
   http: fc.constant(undefined),
 });
 /** Most fields unset, or hardly anything would ever match. */
-const sparse = fc.tuple(match, fc.subarray(Array.from('abcdefghijklmn'))).map(([full, kept]): Match => {
+const sparse = fc.tuple(match, fc.subarray(Array.from('abcdefghijklmnop'))).map(([full, kept]): Match => {
   const keep = <T>(letter: string, list: readonly T[]): readonly T[] => (kept.includes(letter) ? list : []);
   return {
     namespaces: keep('a', full.namespaces),
@@ -58,6 +60,8 @@ const sparse = fc.tuple(match, fc.subarray(Array.from('abcdefghijklmn'))).map(([
     notDestinationPorts: keep('l', full.notDestinationPorts),
     serverNames: keep('m', full.serverNames),
     notServerNames: keep('n', full.notServerNames),
+    trustDomains: keep('o', full.trustDomains),
+    notTrustDomains: keep('p', full.notTrustDomains),
     http: undefined,
   };
 });
@@ -115,6 +119,7 @@ function matchHolds(m: Match, c: AuthzConnectionInput, own: string): boolean {
     field(m.sourceIps, m.notSourceIps, s => rangeHolds(s, c.sourceIp)) &&
     field(m.destinationIps, m.notDestinationIps, s => rangeHolds(s, c.destinationIp)) &&
     field(m.destinationPorts, m.notDestinationPorts, s => s === c.destinationPort) &&
+    field(m.trustDomains, m.notTrustDomains, s => stringHolds(s, principal?.replace(/\/.*/, ''))) &&
     field(m.serverNames, m.notServerNames, s => stringHolds(s, c.serverName))
   );
 }

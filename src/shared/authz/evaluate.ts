@@ -149,8 +149,11 @@ function matchesConnection(match: CompiledMatch, connection: AuthzConnection): b
 
 function matchesSource(match: CompiledMatch, c: AuthzConnection): boolean {
   const { namespaces, notNamespaces, principals, notPrincipals, serviceAccounts, notServiceAccounts } = match;
+  const { notTrustDomains, trustDomains } = match;
   if (principals !== undefined && !matchesAny(principals, c.principal)) return false;
   if (notPrincipals !== undefined && matchesAny(notPrincipals, c.principal)) return false;
+  if (trustDomains !== undefined && !matchesAny(trustDomains, c.trustDomain)) return false;
+  if (notTrustDomains !== undefined && matchesAny(notTrustDomains, c.trustDomain)) return false;
   if (namespaces !== undefined && !matchesAny(namespaces, c.namespace)) return false;
   if (notNamespaces !== undefined && matchesAny(notNamespaces, c.namespace)) return false;
   if (serviceAccounts !== undefined && !hasAccount(serviceAccounts, c)) return false;

@@ -45,6 +45,9 @@ export interface Match {
   readonly notDestinationIps: readonly CidrMatch[];
   readonly destinationPorts: readonly number[];
   readonly notDestinationPorts: readonly number[];
+  /** Of the identity; at waypoints only (a ztunnel's policy says it by `principals`). */
+  readonly trustDomains: readonly StringMatch[];
+  readonly notTrustDomains: readonly StringMatch[];
   /** Server names (SNI) that a client asks for in a TLS connection that is passed through; at waypoints only. */
   readonly serverNames: readonly StringMatch[];
   readonly notServerNames: readonly StringMatch[];
@@ -124,6 +127,8 @@ export const EMPTY_MATCH: Match = Object.freeze({
   notDestinationIps: [],
   destinationPorts: [],
   notDestinationPorts: [],
+  trustDomains: [],
+  notTrustDomains: [],
   serverNames: [],
   notServerNames: [],
   http: undefined,

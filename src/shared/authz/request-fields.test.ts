@@ -23,7 +23,24 @@ const ANNA = tokenIdentity({
   level: 5,
   nested: { role: 'r' },
 });
+const SCOPED = tokenIdentity(
+  {
+    iss: 'https://issuer',
+    sub: 'anna',
+    scope: 'read  write',
+    permission: 'x y',
+    roles: 'a b',
+    other: 'a b',
+    provider: { login: { scope: 'mail phone', other: 'a b' } },
+  },
+  ['roles', 'provider.login.scope', 'nowhere.at.all'],
+);
 
+const claimIs = (claim: readonly string[], value: string) => ({
+  claim,
+  values: [exact(value)],
+  notValues: [],
+});
 const template = (value: string): StringMatch => ({ kind: 'template', value });
 
 const FIELDS: readonly (readonly [
@@ -100,6 +117,14 @@ const FIELDS: readonly (readonly [
     ANNA,
     false,
   ],
+  ['a scope of several', { claims: [claimIs(['scope'], 'write')] }, {}, SCOPED, true],
+  ['…is no scope of one', { claims: [claimIs(['scope'], 'read  write')] }, {}, SCOPED, false],
+  ['…and no empty one', { claims: [claimIs(['scope'], '')] }, {}, SCOPED, false],
+  ['a permission of several', { claims: [claimIs(['permission'], 'x')] }, {}, SCOPED, true],
+  ['a claim that is told to be of several', { claims: [claimIs(['roles'], 'b')] }, {}, SCOPED, true],
+  ['…a nested one', { claims: [claimIs(['provider', 'login', 'scope'], 'phone')] }, {}, SCOPED, true],
+  ['…and nothing beside it', { claims: [claimIs(['provider', 'login', 'other'], 'a b')] }, {}, SCOPED, true],
+  ['a claim that is not is one text', { claims: [claimIs(['other'], 'a b')] }, {}, SCOPED, true],
   [
     'notValues hold when the claim is absent',
     { claims: [{ claim: ['x'], values: [], notValues: [exact('1')] }] },

@@ -50,8 +50,8 @@ export function authorizationToWire(policy: AuthorizationPolicy): object {
       `${policy.namespace}/${policy.name} has action ${policy.action}; ztunnels do not know it`,
     );
   return policyToWire(policy, match => {
-    const asked = match.http !== undefined ? 'an HTTP match' : asksServerName(match) ? 'a server name' : '';
-    if (asked !== '') {
+    const asked = match.http === undefined ? WAYPOINT_FIELDS.find(field => match[field].length > 0) : 'http';
+    if (asked !== undefined) {
       throw new Error(`${policy.namespace}/${policy.name} has ${asked}; it cannot be sent as an L4 policy`);
     }
     return matchToWire(match);
@@ -64,6 +64,8 @@ export function httpAuthorizationFromWire(wire: WireFields): AuthorizationPolicy
     const http = readMessage(match, 'http');
     const connection = readMessage(match, 'connection') ?? {};
     const part: WaypointPart = {
+      trustDomains: textMatches(match, 'trust_domains'),
+      notTrustDomains: textMatches(match, 'not_trust_domains'),
       serverNames: textMatches(match, 'server_names'),
       notServerNames: textMatches(match, 'not_server_names'),
       http: http && httpMatchFromWire(http),
@@ -75,6 +77,8 @@ export function httpAuthorizationFromWire(wire: WireFields): AuthorizationPolicy
 export function httpAuthorizationToWire(policy: AuthorizationPolicy): object {
   const fields = policyToWire(policy, match => ({
     connection: matchToWire(match),
+    trust_domains: match.trustDomains.map(stringMatchToWire),
+    not_trust_domains: match.notTrustDomains.map(stringMatchToWire),
     server_names: match.serverNames.map(stringMatchToWire),
     not_server_names: match.notServerNames.map(stringMatchToWire),
     http: match.http && httpMatchToWire(match.http),
@@ -83,13 +87,17 @@ export function httpAuthorizationToWire(policy: AuthorizationPolicy): object {
 }
 
 /** What `istio.security.Match` cannot say. */
-type WaypointPart = Pick<Match, 'serverNames' | 'notServerNames' | 'http'>;
+type WaypointPart = Pick<Match, (typeof WAYPOINT_FIELDS)[number] | 'http'>;
 
-const WITHOUT_WAYPOINT: WaypointPart = { serverNames: [], notServerNames: [], http: undefined };
+const WAYPOINT_FIELDS = ['trustDomains', 'notTrustDomains', 'serverNames', 'notServerNames'] as const;
 
-function asksServerName({ notServerNames, serverNames }: Match): boolean {
-  return serverNames.length > 0 || notServerNames.length > 0;
-}
+const WITHOUT_WAYPOINT: WaypointPart = {
+  trustDomains: [],
+  notTrustDomains: [],
+  serverNames: [],
+  notServerNames: [],
+  http: undefined,
+};
 
 function policyFromWire(
   wire: WireFields,

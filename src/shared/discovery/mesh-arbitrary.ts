@@ -174,7 +174,7 @@ const noNames = fc.constant<readonly StringMatch[]>([]);
 
 function policyWith(
   http: fc.Arbitrary<HttpMatch | undefined>,
-  serverNames: fc.Arbitrary<readonly StringMatch[]>,
+  forWaypoints: fc.Arbitrary<readonly StringMatch[]>,
   action: fc.Arbitrary<AuthorizationPolicy['action']>,
   provider: fc.Arbitrary<string | undefined> = fc.constant(undefined),
 ): fc.Arbitrary<AuthorizationPolicy> {
@@ -191,8 +191,10 @@ function policyWith(
     notDestinationIps: cidrs,
     destinationPorts: ports,
     notDestinationPorts: ports,
-    serverNames,
-    notServerNames: serverNames,
+    trustDomains: forWaypoints,
+    notTrustDomains: forWaypoints,
+    serverNames: forWaypoints,
+    notServerNames: forWaypoints,
     http,
   });
   const clause = fc.record({ matches: fc.array(match, { maxLength: 2 }) });

@@ -405,6 +405,8 @@ export const tokenIssuer: fc.Arbitrary<TokenIssuer> = fc
     timeoutMs: milliseconds,
     clockSkewMs: milliseconds,
     requiredClaims: few(fc.record({ claim: names, value: text })),
+    spaceDelimitedClaims: names,
+    required: flag,
   })
   .map(issuer => (issuer.keys.kind === 'discovery' ? { ...issuer, issuer: issuer.issuer ?? 'it' } : issuer));
 

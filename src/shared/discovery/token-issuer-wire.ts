@@ -42,6 +42,8 @@ export function tokenIssuerFromWire(wire: WireFields): TokenIssuer {
       claim: readTexts(match, 'claim'),
       value: readText(match, 'value'),
     })),
+    spaceDelimitedClaims: readTexts(wire, 'space_delimited_claims'),
+    required: readFlag(wire, 'required'),
   };
 }
 
@@ -59,6 +61,8 @@ export function tokenIssuerToWire(issuer: TokenIssuer): object {
     timeout_ms: issuer.timeoutMs,
     clock_skew_ms: issuer.clockSkewMs,
     required_claims: issuer.requiredClaims,
+    space_delimited_claims: issuer.spaceDelimitedClaims,
+    required: issuer.required,
   };
 }
 

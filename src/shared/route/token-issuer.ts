@@ -19,6 +19,10 @@ export interface TokenIssuer {
   readonly clockSkewMs: number;
   /** A verified token that lacks one of these is refused with 403. */
   readonly requiredClaims: readonly ClaimMatch[];
+  /** Claims that hold several values with spaces between, `a.b` of nested ones; `scope` and `permission` always do. */
+  readonly spaceDelimitedClaims: readonly string[];
+  /** A request must have a good token of this issuer, whatever others it has. */
+  readonly required: boolean;
 }
 
 /** `discovery`: `jwks_uri` of the issuer's OpenID configuration. */

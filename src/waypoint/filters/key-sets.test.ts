@@ -20,6 +20,8 @@ const ISSUER: TokenIssuer = {
   timeoutMs: 1_000,
   clockSkewMs: 0,
   requiredClaims: [],
+  spaceDelimitedClaims: [],
+  required: false,
 };
 
 function keySets() {

@@ -15,7 +15,12 @@ export type KeyLookup = (issuer: TokenIssuer) => readonly JwtKey[] | undefined;
 export type TokenOutcome =
   /** No token anywhere: the request goes on, and policies say whether it may without one. */
   | { readonly kind: 'none' }
-  | { readonly kind: 'verified'; readonly identity: TokenIdentity; readonly accepted: AcceptedToken }
+  | {
+      readonly kind: 'verified';
+      readonly identity: TokenIdentity;
+      /** The first makes the identity; others only where their issuers ask for them. */
+      readonly accepted: readonly AcceptedToken[];
+    }
   | { readonly kind: 'refused'; readonly fault: ClaimsFault }
   /** The keys we have do not include the token's: newer ones may. */
   | { readonly kind: 'keys_needed'; readonly issuer: TokenIssuer };
@@ -34,7 +39,8 @@ interface Found {
 
 /**
  * Verifies the tokens of a request. One that is good for some issuer makes the request's identity; with tokens none of which
- * is, the request is refused. Pure but for the memory of verified tokens.
+ * is, the request is refused, and so it is without a good token of an issuer that must have one. Pure but for the memory of
+ * verified tokens.
  * @param nowMs of the wall clock
  */
 export function authenticate(
@@ -44,12 +50,35 @@ export function authenticate(
   keysOf: KeyLookup,
   nowMs: number,
 ): TokenOutcome {
+  const required = issuers.filter(issuer => issuer.required);
   const found = findTokens(issuers, request);
-  if (found.length === 0) return NONE;
+  if (found.length === 0) return required.length === 0 ? NONE : MISSING;
+  const verify = (candidate: Found): TokenOutcome => check(candidate, tokens, keysOf, nowMs);
+  if (required.length === 0) return firstGood(found, verify);
+  return allOf(
+    required.map(issuer =>
+      firstGood(
+        found.filter(candidate => candidate.issuer === issuer),
+        verify,
+      ),
+    ),
+  );
+}
+
+const NONE: TokenOutcome = Object.freeze({ kind: 'none' });
+const NOT_CONFIGURED: ClaimsFault = { status: 401, reason: 'Jwt issuer is not configured' };
+const MISSING: TokenOutcome = Object.freeze<TokenOutcome>({
+  kind: 'refused',
+  fault: { status: 401, reason: 'Jwt is missing' },
+});
+
+/** The first that is good, else what is wrong with the others. */
+function firstGood(found: readonly Found[], verify: (candidate: Found) => TokenOutcome): TokenOutcome {
+  if (found.length === 0) return MISSING;
   let refused: ClaimsFault | undefined;
   let needed: TokenIssuer | undefined;
   for (const candidate of found) {
-    const outcome = check(candidate, tokens, keysOf, nowMs);
+    const outcome = verify(candidate);
     if (outcome.kind === 'verified') return outcome;
     if (outcome.kind === 'keys_needed') needed ??= outcome.issuer;
     else if (outcome.kind === 'refused') refused = worse(refused, outcome.fault);
@@ -58,8 +87,17 @@ export function authenticate(
   return { kind: 'refused', fault: refused ?? NOT_CONFIGURED };
 }
 
-const NONE: TokenOutcome = Object.freeze({ kind: 'none' });
-const NOT_CONFIGURED: ClaimsFault = { status: 401, reason: 'Jwt issuer is not configured' };
+/** All of them must be good; the first that is not decides. */
+function allOf(outcomes: readonly TokenOutcome[]): TokenOutcome {
+  const accepted: AcceptedToken[] = [];
+  let identity: TokenIdentity | undefined;
+  for (const outcome of outcomes) {
+    if (outcome.kind !== 'verified') return outcome;
+    identity ??= outcome.identity;
+    accepted.push(...outcome.accepted);
+  }
+  return identity === undefined ? NONE : { kind: 'verified', identity, accepted };
+}
 
 function findTokens(
   issuers: readonly TokenIssuer[],
@@ -103,8 +141,8 @@ function check(
       if (fault !== undefined) return { kind: 'refused', fault };
       return {
         kind: 'verified',
-        identity: tokenIdentity(token.claims),
-        accepted: { issuer, location, token },
+        identity: tokenIdentity(token.claims, issuer.spaceDelimitedClaims),
+        accepted: [{ issuer, location, token }],
       };
     }
   }

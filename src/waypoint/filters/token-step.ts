@@ -4,7 +4,7 @@ import type { VerifiedTokens } from '#shared/jwt/verified-tokens.ts';
 import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
 import { pathOf } from '#shared/route/path.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
-import type { FilterContext, FilterStep } from './filter-step.ts';
+import type { CancelStep, FilterContext, FilterStep } from './filter-step.ts';
 import type { KeySets } from './key-sets.ts';
 import type { Refusal } from './refusal.ts';
 import {
@@ -27,12 +27,36 @@ export function tokenAuthentication(
       authenticate(issuers, request, tokens, keysOf, downstream.env.clock.now());
     removeClaimedHeaders(issuers, request);
     const outcome = verify();
-    if (outcome.kind !== 'keys_needed') {
-      done(conclude(outcome, context));
-      return undefined;
-    }
-    return keySets.refresh(outcome.issuer, () => done(conclude(verify(), context)));
+    if (outcome.kind === 'keys_needed')
+      return refreshed(outcome.issuer, verify, keySets, last => done(conclude(last, context)));
+    done(conclude(outcome, context));
+    return undefined;
   };
+}
+
+/** Fetches newer keys of each issuer that has none for its token, once. @returns gives the wait up */
+function refreshed(
+  first: TokenIssuer,
+  verify: () => TokenOutcome,
+  keySets: KeySets,
+  onEnd: (outcome: TokenOutcome) => void,
+): CancelStep {
+  const asked = new Set<TokenIssuer>();
+  let giveUp: CancelStep | undefined;
+  const ask = (issuer: TokenIssuer): void => {
+    asked.add(issuer);
+    let answered = false;
+    const cancel = keySets.refresh(issuer, () => {
+      answered = true;
+      const outcome = verify();
+      if (outcome.kind === 'keys_needed' && !asked.has(outcome.issuer)) ask(outcome.issuer);
+      else onEnd(outcome);
+    });
+    // Where it was answered at once, another wait may have begun.
+    if (!answered) giveUp = cancel;
+  };
+  ask(first);
+  return () => giveUp?.();
 }
 
 function conclude(outcome: TokenOutcome, context: FilterContext): Refusal | undefined {
@@ -41,7 +65,7 @@ function conclude(outcome: TokenOutcome, context: FilterContext): Refusal | unde
       return undefined;
     case 'verified':
       context.token = outcome.identity;
-      presentToken(outcome.accepted, context.request);
+      for (const accepted of outcome.accepted) presentToken(accepted, context.request);
       return undefined;
     case 'keys_needed':
       return unauthenticated(NO_KEY, context.request);

@@ -153,6 +153,39 @@ test('connection.sni is held by the waypoint; a ztunnel, which reads nothing, ho
   t.match(nothing, { value: { l4: undefined } }, 'of which nothing is left');
 });
 
+const AT_ZTUNNEL: readonly [string, object, object | undefined][] = [
+  ['exact', { trustDomains: ['td'] }, { principals: [{ kind: 'prefix', value: 'td/' }] }],
+  ['by its beginning', { trustDomains: ['td*'] }, { principals: [{ kind: 'prefix', value: 'td' }] }],
+  ['any', { trustDomains: ['*'] }, { principals: [{ kind: 'presence' }] }],
+  [
+    'none of these, and none of these principals',
+    { notTrustDomains: ['td'], notPrincipals: ['x/ns/a/sa/b'] },
+    { notPrincipals: [{ value: 'x/ns/a/sa/b' }, { kind: 'prefix', value: 'td/' }] },
+  ],
+  ['by its end: not to be said by principals', { trustDomains: ['*.example'] }, undefined],
+  ['beside principals: nor that', { trustDomains: ['td'], principals: ['*/sa/a'] }, undefined],
+];
+
+test('trust domains: a ztunnel is told by principals, where they can say it', async t => {
+  for (const [name, fields, expected] of AT_ZTUNNEL) {
+    const object = kubeObject('AuthorizationPolicy', source(fields));
+    const result = translateAuthorizationPolicy(object, OPTIONS);
+    if (!result.ok || result.value.l4 === undefined) throw new Error(name);
+    const { full, l4 } = result.value;
+    t.match(full.rules[0]?.clauses[0]?.matches[0], { serverNames: [] }, name);
+    t.same(full.rules.length, 1, name);
+    const none = { trustDomains: [], notTrustDomains: [] };
+    if (expected === undefined) {
+      t.same(l4.rules, [], `${name}: allows nothing there`);
+      t.match(result.diagnostics[0], { severity: 'ignored', message: /trust domains in ways/ }, name);
+    } else t.match(l4.rules, [{ clauses: [{ matches: [{ ...expected, ...none }] }] }], name);
+  }
+  const condition = when({ key: 'source.trustDomain', values: ['td'], notValues: ['x'] });
+  const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', condition), OPTIONS);
+  const match = { trustDomains: [{ value: 'td' }], notTrustDomains: [{ value: 'x' }] };
+  t.match(result, { value: { full: { rules: [{ clauses: [{ matches: [match] }] }] } } }, 'as a condition');
+});
+
 test('AUDIT and CUSTOM are for waypoints alone', async t => {
   for (const [action, spec] of [
     ['audit', { action: 'AUDIT', rules: [{}] }],

@@ -90,10 +90,11 @@ function l4Policy(spec: Fields, full: AuthorizationPolicy): AuthorizationPolicy 
   const { rules, changed } = l4Rules(full.action, full.rules);
   if (changed.length > 0) {
     const list = changed.map(index => `rules[${index}]`).join(', ');
+    const what = 'HTTP attributes, a server name, or trust domains in ways that principals cannot say';
     const effect =
       full.action === 'allow'
-        ? `${list} ask for HTTP attributes or a server name and allow nothing at the ztunnel`
-        : `${list} ask for HTTP attributes or a server name; the ztunnel enforces them without those, or not at all where nothing is left`;
+        ? `${list} ask for ${what} and allow nothing at the ztunnel`
+        : `${list} ask for ${what}; the ztunnel enforces them without those, or not at all where nothing is left`;
     spec.ignore('rules', effect, 'attach the policy to a waypoint with targetRefs');
   }
   // A DENY of which nothing is left would not deny; an ALLOW without rules is a default deny, and stays.

@@ -30,6 +30,12 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
         principals: stringMatches(fields, 'values'),
         notPrincipals: stringMatches(fields, 'notValues'),
       };
+    case 'source.trustDomain':
+      return {
+        ...EMPTY_MATCH,
+        trustDomains: stringMatches(fields, 'values'),
+        notTrustDomains: stringMatches(fields, 'notValues'),
+      };
     case 'source.serviceAccount':
       return {
         ...EMPTY_MATCH,

@@ -1,8 +1,9 @@
 import type { Clause, Match, PolicyAction, Rule } from '#shared/authz/policy.ts';
+import { trustDomainsAsPrincipals } from './trust-domains.ts';
 
 export interface L4Rules {
   readonly rules: readonly Rule[];
-  /** Indices of rules that ask for what only a waypoint sees: HTTP attributes, server names. */
+  /** Indices of rules that ask for what only a waypoint can compare: HTTP attributes, server names, some trust domains. */
   readonly changed: readonly number[];
 }
 
@@ -14,7 +15,7 @@ export interface L4Rules {
 export function l4Rules(action: PolicyAction, rules: readonly Rule[]): L4Rules {
   const kept: Rule[] = [];
   const changed: number[] = [];
-  rules.forEach((rule, index) => {
+  rules.map(inPrincipals).forEach((rule, index) => {
     if (!rule.clauses.some(asksWaypoint)) {
       kept.push(rule);
       return;
@@ -26,18 +27,30 @@ export function l4Rules(action: PolicyAction, rules: readonly Rule[]): L4Rules {
   return { rules: kept, changed };
 }
 
+function inPrincipals(rule: Rule): Rule {
+  return { clauses: rule.clauses.map(({ matches }) => ({ matches: matches.map(trustDomainsAsPrincipals) })) };
+}
+
 function asksWaypoint(clause: Clause): boolean {
   return clause.matches.some(asksMore);
 }
 
-function asksMore({ http, notServerNames, serverNames }: Match): boolean {
-  return http !== undefined || serverNames.length > 0 || notServerNames.length > 0;
+const WAYPOINT_FIELDS = ['trustDomains', 'notTrustDomains', 'serverNames', 'notServerNames'] as const;
+
+function asksMore(match: Match): boolean {
+  return match.http !== undefined || WAYPOINT_FIELDS.some(field => match[field].length > 0);
 }
 
 /** Undefined when some alternative asked for such attributes alone: without them it always matches, and so the clause. */
 function l4Clause(clause: Clause): Clause | undefined {
   if (clause.matches.some(match => asksMore(match) && isEmpty(match))) return undefined;
-  const none = { http: undefined, serverNames: [], notServerNames: [] };
+  const none = {
+    http: undefined,
+    trustDomains: [],
+    notTrustDomains: [],
+    serverNames: [],
+    notServerNames: [],
+  };
   return { matches: clause.matches.map(match => ({ ...match, ...none })) };
 }
 

@@ -16,6 +16,8 @@ export function readSource(fields: Fields, context: RuleReading): Match {
     notNamespaces: stringMatches(fields, 'notNamespaces'),
     serviceAccounts: serviceAccounts(fields, 'serviceAccounts', context.namespace),
     notServiceAccounts: serviceAccounts(fields, 'notServiceAccounts', context.namespace),
+    trustDomains: stringMatches(fields, 'trustDomains'),
+    notTrustDomains: stringMatches(fields, 'notTrustDomains'),
     sourceIps: cidrs(fields, 'ipBlocks'),
     notSourceIps: cidrs(fields, 'notIpBlocks'),
   };

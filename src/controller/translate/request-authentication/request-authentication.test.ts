@@ -51,6 +51,7 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     `${RULE}.outputClaimToHeaders[0].claim`,
     /is required/,
   ],
+  ['a presence that is none', rule({ presence: 'MAYBE' }), `${RULE}.presence`, /OPTIONAL|values it can have/],
   ['a timeout that is none', rule({ timeout: 'soon' }), `${RULE}.timeout`, /is not a duration/],
 ];
 

@@ -56,15 +56,12 @@ const CLOCK_SKEW_MS = 60_000;
 
 function readIssuer(fields: Fields, name: string): TokenIssuer {
   const payloadHeader = fields.string('outputPayloadToHeader');
-  fields.unsupported(
-    'spaceDelimitedClaims',
-    'remove it; scope and permission are taken apart at spaces anyway',
-  );
+  const keys = readKeys(fields);
   return {
     name,
-    issuer: fields.requiredString('issuer'),
+    issuer: readIssuerName(fields, keys),
     audiences: fields.strings('audiences'),
-    keys: readKeys(fields),
+    keys,
     from: readLocations(fields),
     forwardOriginal: fields.boolean('forwardOriginalToken') ?? false,
     outputPayloadToHeader:
@@ -76,7 +73,15 @@ function readIssuer(fields: Fields, name: string): TokenIssuer {
     timeoutMs: fields.durationMs('timeout', '5s') || DEFAULT_TIMEOUT_MS,
     clockSkewMs: CLOCK_SKEW_MS,
     requiredClaims: [],
+    spaceDelimitedClaims: fields.strings('spaceDelimitedClaims'),
+    required: fields.oneOf('presence', ['OPTIONAL', 'REQUIRED']) === 'REQUIRED',
   };
+}
+
+/** Any, where none is named; then the keys must be. */
+function readIssuerName(fields: Fields, keys: TokenKeys): string | undefined {
+  if (keys.kind === 'discovery') return fields.requiredString('issuer');
+  return fields.string('issuer') || undefined;
 }
 
 function readKeys(fields: Fields): TokenKeys {

@@ -130,6 +130,8 @@ function issuer(uri: string): TokenIssuer {
     timeoutMs: 10,
     clockSkewMs: 0,
     requiredClaims: [],
+    spaceDelimitedClaims: [],
+    required: false,
   };
 }
 
