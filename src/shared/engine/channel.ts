@@ -73,12 +73,18 @@ export type ChannelErrorCode =
   | 'resource_exhausted'
   | 'io';
 
-/** The one error type of the transport. `message` is fit for an access log: it says what happened and what to do. */
+/**
+ * The one error type of the transport. `message` is fit for an access log: it says what happened and what to do. There is
+ * one for each connection that a peer resets, so it takes no stack along; a fault of our own is its `cause`, which has one.
+ */
 export class ChannelError extends Error {
   readonly code: ChannelErrorCode;
 
   constructor(code: ChannelErrorCode, message: string, options?: ErrorOptions) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message, options);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'ChannelError';
     this.code = code;
   }

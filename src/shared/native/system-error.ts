@@ -19,9 +19,13 @@ export class SystemCallError extends Error {
   }
 }
 
+/** The runtime makes a new map of 80 entries at each call. */
+let names: ReturnType<typeof getSystemErrorMap> | undefined;
+
 /** libuv's map is keyed by negated errno; numbers it does not know keep their number. */
 export function errnoName(errno: number): readonly [code: string, text: string] {
-  return getSystemErrorMap().get(-errno) ?? [`E${errno}`, 'unknown error'];
+  names ??= getSystemErrorMap();
+  return names.get(-errno) ?? [`E${errno}`, 'unknown error'];
 }
 
 function hint(code: string): string {

@@ -3,14 +3,23 @@ import type { TlsFailure } from '../../native/tls-session-handle.ts';
 import { ChannelError, type SocketEndpoint } from '../channel.ts';
 import { channelErrorFrom, formatEndpoint } from '../transport-error.ts';
 
-/** What a failed call on a socket means, with the peer named and a hint for the operator. */
+/**
+ * What a failed call on a socket means, with the peer named and a hint for the operator. Taken without a stack, which would
+ * cost more than all else that the end of a connection does.
+ */
 export function errnoError(
   errno: number,
   syscall: string,
   doing: string,
   peer: SocketEndpoint,
 ): ChannelError {
-  return channelErrorFrom(new SystemCallError(syscall, errno, doing), doing, peer);
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return channelErrorFrom(new SystemCallError(syscall, errno, doing), doing, peer);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** Why a connection that was established failed. */
