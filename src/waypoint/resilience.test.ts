@@ -13,6 +13,7 @@ const OUTLIER: OutlierDetection = {
   splitExternalLocalOriginErrors: false,
   consecutiveLocalOriginFailures: 5,
   errorStatusCodes: [],
+  failurePercent: undefined,
   intervalMs: 10_000,
   baseEjectionMs: 30_000,
   maxEjectionPercent: 50,

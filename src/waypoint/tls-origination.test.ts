@@ -9,6 +9,7 @@ import { text } from 'node:stream/consumers';
 import { createServer as createTlsServer, type TlsOptions, TLSSocket } from 'node:tls';
 import { test } from 'tap';
 import { NO_TRAFFIC_POLICY, type TlsOrigination } from '#shared/route/traffic-policy.ts';
+import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import { createTestCa } from '#shared/testing/test-ca.ts';
 import { endpointOf, noRoutes, service, workload } from '#shared/testing/topology.ts';
 import type { AppProtocol } from '#shared/workload/workload.ts';
@@ -208,6 +209,50 @@ test('a Secret brings everything, and its rotation is seen at once', async t => 
   t.match((await ask(port)).body, /sa\/two$/);
   mesh.thread.setCredential('shop/api', undefined);
   t.equal((await ask(port)).status, 503, 'it is gone');
+});
+
+test('authorities may be in a Secret of their own, or beside that of the certificate', async t => {
+  const { certChainPem, privateKeyPem } = await ca.issue('spiffe://elsewhere/ns/a/sa/one');
+  const secret = (name: string, over: Partial<TlsCredential>): TlsCredential => ({
+    name,
+    certificateChainPem: '',
+    privateKeyPem: '',
+    trustedRootsPem: '',
+    revocationListsPem: '',
+    ...over,
+  });
+  const client = secret('shop/api', { certificateChainPem: certChainPem, privateKeyPem });
+  const roots = { trustedRootsPem: ca.rootPem };
+  const named = { kind: 'credential', name: 'shop/roots' } as const;
+  const rows: readonly (readonly [string, Partial<TlsOrigination>, readonly TlsCredential[], RegExp])[] = [
+    ['beside', { credential: 'shop/api' }, [client, secret('shop/api-cacert', roots)], /URI:.*sa\/one/],
+    ['nowhere', { credential: 'shop/api' }, [client], /not trusted|issuer/],
+    [
+      'of their own',
+      { credential: 'shop/api', trustedRoots: named },
+      [client, secret('shop/roots', roots)],
+      /URI:.*sa\/one/,
+    ],
+    [
+      'of their own, which has not come',
+      { credential: 'shop/api', trustedRoots: named },
+      [client],
+      /Secret shop\/roots has not come/,
+    ],
+    [
+      'of their own, which has none',
+      { credential: 'shop/api', trustedRoots: named },
+      [client, { ...client, name: 'shop/roots' }],
+      /holds no authorities/,
+    ],
+  ];
+  for (const [name, tls, secrets, says] of rows) {
+    const system = { mode: 'mutual', trustedRoots: { kind: 'system' } } as const;
+    const { mesh, port } = await deploy(t, { server: http2Server(ASKING), tls: { ...system, ...tls } });
+    for (const one of secrets) mesh.thread.setCredential(one.name, { ...one });
+    const { body } = await ask(port);
+    t.match(`${body} ${(await mesh.access(1)).join('')}`, says, name);
+  }
 });
 
 test("ISTIO_MUTUAL shows the mesh's certificate to a server that takes no tunnel, and expects its identity", async t => {

@@ -91,3 +91,14 @@ test('a Secret that is rejected leaves the last good one in force', t => {
   t.match(status, { state: 'stale', diagnostics: [{ field: 'data' }] });
   t.end();
 });
+
+test('authorities of a Secret of their own, and of the one beside that of the certificate, go along', t => {
+  const lab = new IndexLab(...MESH, secret('cred'), secret('cred-cacert'), secret('roots'), secret('other'));
+  lab.apply(rule('cred'));
+  t.same(audiences(lab), { 'shop/cred': [OWN], 'shop/cred-cacert': [OWN] });
+  lab.apply(rule('cred').replace('credentialName', 'caCertCredentialName: roots, credentialName'));
+  t.same(audiences(lab), { 'shop/cred': [OWN], 'shop/cred-cacert': [OWN], 'shop/roots': [OWN] });
+  lab.apply(rule('roots').replace('credentialName', 'caCertCredentialName'));
+  t.same(audiences(lab), { 'shop/roots': [OWN] }, 'it may be the only one');
+  t.end();
+});

@@ -1,4 +1,5 @@
 import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
+import { rootsBeside } from '#shared/route/tls-credential.ts';
 import type { ServiceRoutes } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
@@ -44,8 +45,14 @@ function credentialsOf({ portPolicies, subsets, trafficPolicy }: ServiceRoutes):
     ...portPolicies.map(({ policy }) => policy),
     ...subsets.flatMap(subset => [subset.trafficPolicy, ...subset.portPolicies.map(({ policy }) => policy)]),
   ];
-  const ofPolicy = (policy: TrafficPolicy | undefined): string | undefined => policy?.tls?.credential;
-  return new Set(policies.map(ofPolicy).filter(name => name !== undefined));
+  return new Set(policies.flatMap(policy => secretsOf(policy)));
+}
+
+/** As in Istio, authorities may be in a Secret beside the one of the certificate. */
+function secretsOf(policy: TrafficPolicy | undefined): readonly string[] {
+  const { credential, trustedRoots } = policy?.tls ?? {};
+  const roots = trustedRoots?.kind === 'credential' ? [trustedRoots.name] : [];
+  return credential === undefined ? roots : [...roots, credential, rootsBeside(credential)];
 }
 
 /** Services that its waypoint connects to for its sake: itself, backends, copies, who is asked, who takes over. */

@@ -86,6 +86,14 @@ export class Fields {
     return undefined;
   }
 
+  number(key: string, min: number, max: number): number | undefined {
+    const value = this.#ask(key);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && value >= min && value <= max) return value;
+    this.#wrongType(key, `a number from ${min} to ${max}`);
+    return undefined;
+  }
+
   port(key: string): number | undefined {
     return this.integer(key, 1, 65535);
   }

@@ -20,6 +20,7 @@ export function outlierFromWire(wire: WireFields): OutlierDetection {
     splitExternalLocalOriginErrors: readFlag(wire, 'split_external_local_origin_errors'),
     consecutiveLocalOriginFailures: readNumber(wire, 'consecutive_local_origin_failures'),
     errorStatusCodes: readNumbers(wire, 'error_status_codes'),
+    failurePercent: readIfSet(wire, 'failure_percentage', found => readPercent(found, 'threshold')),
     intervalMs: readMillis(wire, 'interval_ms'),
     baseEjectionMs: readMillis(wire, 'base_ejection_ms'),
     maxEjectionPercent: readPercent(wire, 'max_ejection_percent'),
@@ -34,6 +35,8 @@ export function outlierToWire(outlier: OutlierDetection): object {
     split_external_local_origin_errors: outlier.splitExternalLocalOriginErrors,
     consecutive_local_origin_failures: outlier.consecutiveLocalOriginFailures,
     error_status_codes: outlier.errorStatusCodes,
+    failure_percentage:
+      outlier.failurePercent === undefined ? undefined : { threshold: outlier.failurePercent },
     interval_ms: outlier.intervalMs,
     base_ejection_ms: outlier.baseEjectionMs,
     max_ejection_percent: outlier.maxEjectionPercent,

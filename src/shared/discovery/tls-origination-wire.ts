@@ -38,6 +38,7 @@ export function tlsToWire(tls: TlsOrigination): object {
     subject_alt_names: tls.subjectAltNames,
     pem: trustedRoots.kind === 'pem' ? trustedRoots.pem : undefined,
     file: trustedRoots.kind === 'file' ? trustedRoots.path : undefined,
+    roots_credential: trustedRoots.kind === 'credential' ? trustedRoots.name : undefined,
     client_certificate: clientCertificate && {
       certificate_file: clientCertificate.certificateFile,
       private_key_file: clientCertificate.privateKeyFile,
@@ -51,6 +52,8 @@ export function tlsToWire(tls: TlsOrigination): object {
 function rootsFromWire(wire: WireFields): TrustedRoots {
   const pem = readOptionalText(wire, 'pem');
   if (pem !== undefined) return { kind: 'pem', pem };
+  const name = readOptionalText(wire, 'roots_credential');
+  if (name !== undefined) return { kind: 'credential', name };
   const path = readOptionalText(wire, 'file');
   return path === undefined ? { kind: 'system' } : { kind: 'file', path };
 }

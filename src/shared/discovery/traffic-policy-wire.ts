@@ -120,13 +120,17 @@ function poolFromWire(wire: WireFields): ConnectionPool {
     maxRetries: readOptionalNumber(wire, 'max_retries'),
     httpIdleTimeoutMs: readOptionalMillis(wire, 'http_idle_timeout_ms'),
     maxConcurrentStreams: readOptionalNumber(wire, 'max_concurrent_streams'),
+    http2Keepalive: readIfSet(wire, 'http2_keepalive', keepalive => ({
+      intervalMs: readMillis(keepalive, 'interval_ms'),
+      timeoutMs: readMillis(keepalive, 'timeout_ms'),
+    })),
     h2Upgrade: readOptionalFlag(wire, 'h2_upgrade'),
     useClientProtocol: readFlag(wire, 'use_client_protocol'),
   };
 }
 
 function poolToWire(pool: ConnectionPool): object {
-  const { keepalive } = pool;
+  const { http2Keepalive, keepalive } = pool;
   return {
     connect_timeout_ms: pool.connectTimeoutMs,
     max_connections: pool.maxConnections,
@@ -143,6 +147,10 @@ function poolToWire(pool: ConnectionPool): object {
     max_retries: pool.maxRetries,
     http_idle_timeout_ms: pool.httpIdleTimeoutMs,
     max_concurrent_streams: pool.maxConcurrentStreams,
+    http2_keepalive: http2Keepalive && {
+      interval_ms: http2Keepalive.intervalMs,
+      timeout_ms: http2Keepalive.timeoutMs,
+    },
     h2_upgrade: pool.h2Upgrade,
     use_client_protocol: pool.useClientProtocol,
   };

@@ -14,3 +14,8 @@ export interface TlsCredential {
   /** `ca.crl`. */
   readonly revocationListsPem: string;
 }
+
+/** Istio's name of a Secret for the authorities that the Secret of a certificate does not hold. */
+export function rootsBeside(credential: string): string {
+  return `${credential}-cacert`;
+}

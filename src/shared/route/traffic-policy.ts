@@ -37,10 +37,18 @@ export interface ConnectionPool {
   readonly maxRetries: number | undefined;
   readonly httpIdleTimeoutMs: number | undefined;
   readonly maxConcurrentStreams: number | undefined;
+  /** PINGs of HTTP/2 connections. Undefined: as connections of the mesh have them. */
+  readonly http2Keepalive: Http2Keepalive | undefined;
   /** HTTP/1.1 requests over HTTP/2 connections. Undefined: as the port's protocol says. */
   readonly h2Upgrade: boolean | undefined;
   /** The version the client spoke, whatever the port says. */
   readonly useClientProtocol: boolean;
+}
+
+/** Not answered in time, the connection is ended. */
+export interface Http2Keepalive {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
 }
 
 /** Undefined is the operating system's. */
@@ -81,11 +89,11 @@ export interface LocalityPolicy {
   readonly enabled: boolean;
   /** Where traffic of a locality goes, in percent; the first entry whose `from` holds decides. */
   readonly distribute: readonly LocalityDistribution[];
-  /** The region that takes over for a region without healthy endpoints. */
+  /** The region that takes over for a region without healthy endpoints, before others. */
   readonly failover: readonly { readonly from: string; readonly to: string }[];
   /** Endpoints are ranked by how many of these, from the first on, they share with the waypoint. */
   readonly failoverPriority: readonly FailoverKey[];
-  /** A share of the traffic stays in the zone, as large as the zone's share of endpoints allows. */
+  /** Within the region, a share of the traffic stays in the zone, as large as the zone's share of endpoints allows. */
   readonly zoneAware: ZoneAwareness | undefined;
 }
 
@@ -100,7 +108,7 @@ export type FailoverKey =
   | { readonly kind: 'workloads'; readonly workloads: readonly string[] };
 
 export interface ZoneAwareness {
-  /** With fewer endpoints all zones are used alike. */
+  /** With fewer endpoints in the region all its zones are used alike. */
   readonly minEndpoints: number;
   /** Of the requests that are routed so, 0–100. */
   readonly percent: number;
@@ -121,8 +129,10 @@ export interface OutlierDetection {
   /** Failures to connect are counted by `consecutiveLocalOriginFailures` alone, not as 5xx. */
   readonly splitExternalLocalOriginErrors: boolean;
   readonly consecutiveLocalOriginFailures: number;
-  /** Statuses that count as 5xx besides. */
+  /** Statuses that are failures, and no others; empty: 5xx. */
   readonly errorStatusCodes: readonly number[];
+  /** Share of an interval's requests of which as many failures are too many, in a row or not, 0–100; undefined is off. */
+  readonly failurePercent: number | undefined;
   readonly intervalMs: number;
   /** Times the number of ejections before. */
   readonly baseEjectionMs: number;
@@ -165,7 +175,7 @@ export interface TlsOrigination {
   readonly trustedRoots: TrustedRoots;
   /** With `mutual`. */
   readonly clientCertificate: ClientCertificate | undefined;
-  /** A Secret, `<namespace>/<name>`, that holds both (`TlsCredential`), in place of the two above. */
+  /** A Secret, `<namespace>/<name>`, that holds both (`TlsCredential`); roots named above go before its own. */
   readonly credential: string | undefined;
   readonly skipVerification: boolean;
   /** Empty: what the port's protocol asks for. */
@@ -177,7 +187,9 @@ export type TrustedRoots =
   | { readonly kind: 'system' }
   | { readonly kind: 'pem'; readonly pem: string }
   /** In the waypoint's own file system. */
-  | { readonly kind: 'file'; readonly path: string };
+  | { readonly kind: 'file'; readonly path: string }
+  /** Of a Secret, `<namespace>/<name>`. */
+  | { readonly kind: 'credential'; readonly name: string };
 
 /** Files in the waypoint's own file system, PEM. */
 export interface ClientCertificate {
@@ -203,6 +215,7 @@ export const DEFAULT_POOL: ConnectionPool = Object.freeze({
   maxRetries: undefined,
   httpIdleTimeoutMs: undefined,
   maxConcurrentStreams: undefined,
+  http2Keepalive: undefined,
   h2Upgrade: undefined,
   useClientProtocol: false,
 });

@@ -29,6 +29,7 @@ export type EjectionReason =
   | 'consecutive_5xx'
   | 'consecutive_gateway_failure'
   | 'consecutive_local_origin_failure'
+  | 'failure_percentage'
   | 'failure_accrual'
   | 'success_rate';
 

@@ -14,6 +14,7 @@ const POLICY: LocalityPolicy = {
   failoverPriority: [],
   zoneAware: undefined,
 };
+const ZONE_AWARE: LocalityPolicy = { ...POLICY, zoneAware: { minEndpoints: 1, percent: 100 } };
 const FAILOVER: LoadBalancing = {
   routingPreference: ['zone'],
   mode: 'failover',
@@ -130,33 +131,46 @@ test('who is near, by which words', t => {
       '',
     ],
     [
-      'zone aware: two of five endpoints, all clients in five zones: everything stays',
-      {
-        policy: { ...POLICY, zoneAware: { minEndpoints: 1, percent: 100 } },
-        place: { ...HERE, zoneShare: 0.2 },
-      },
-      'subzone zone | region next far',
+      'zone aware: two of the region’s three endpoints, half of the clients: everything stays',
+      { policy: ZONE_AWARE, place: { ...HERE, zoneShare: 0.5 } },
+      'subzone zone | region | next far',
     ],
     [
-      'zone aware: two of five endpoints for 80 % of the clients: half of it stays',
-      {
-        policy: { ...POLICY, zoneAware: { minEndpoints: 1, percent: 100 } },
-        place: { ...HERE, zoneShare: 0.8 },
-      },
-      '50:subzone zone , 50:region next far',
+      'zone aware: two of three endpoints for all of the clients: two thirds stay',
+      { policy: ZONE_AWARE, place: { ...HERE, zoneShare: 1 } },
+      '67:subzone zone , 33:region | next far',
     ],
     [
       'zone aware for half of the requests only',
       {
-        policy: { ...POLICY, zoneAware: { minEndpoints: 1, percent: 50 } },
+        policy: { ...ZONE_AWARE, zoneAware: { minEndpoints: 1, percent: 50 } },
         place: { ...HERE, zoneShare: 0.8 },
       },
-      '45:subzone zone , 55:region next far',
+      '75:subzone zone , 25:region | next far',
     ],
     [
-      'zone aware with too few endpoints',
-      { policy: { ...POLICY, zoneAware: { minEndpoints: 6, percent: 100 } } },
-      'subzone zone region next far',
+      'zone aware with too few endpoints in the region: its zones are alike, it still comes first',
+      { policy: { ...POLICY, zoneAware: { minEndpoints: 4, percent: 100 } } },
+      'subzone zone region | next far',
+    ],
+    [
+      'zone aware: the region that takes over comes before the others',
+      {
+        policy: { ...ZONE_AWARE, failover: [{ from: 'r1', to: 'r3' }] },
+        place: { ...HERE, zoneShare: 0.5 },
+      },
+      'subzone zone | region | far | next',
+    ],
+    [
+      'zone aware: labels come before regions',
+      {
+        policy: {
+          ...ZONE_AWARE,
+          failoverPriority: [{ kind: 'workloads', workloads: ['Kubernetes//Pod/default/far'] }],
+        },
+        place: { ...HERE, zoneShare: 0.5 },
+      },
+      'far | subzone zone region | next',
     ],
   ];
   for (const [sentence, over, expected] of rows) t.equal(levels(over), expected, sentence);

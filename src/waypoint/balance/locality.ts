@@ -1,4 +1,4 @@
-import type { FailoverKey, LocalityPolicy } from '#shared/route/traffic-policy.ts';
+import type { FailoverKey, LocalityPolicy, ZoneAwareness } from '#shared/route/traffic-policy.ts';
 import type { LoadBalancing, LocalityScope, Workload } from '#shared/workload/workload.ts';
 import { matchesLocality } from './locality-match.ts';
 
@@ -38,7 +38,7 @@ export function makeLevels<T extends Located>(endpoints: readonly T[], options: 
   if (policy?.enabled === false) return single(endpoints);
   const distribution = policy?.distribute.find(({ from }) => matchesLocality(from, place.locality));
   if (distribution !== undefined) return distributed(endpoints, distribution.to);
-  if (policy?.zoneAware !== undefined) return zoneAware(endpoints, policy.zoneAware, place);
+  if (policy?.zoneAware !== undefined) return zoneAware(endpoints, policy, policy.zoneAware, place);
   if (policy !== undefined && policy.failoverPriority.length > 0) {
     const keys = policy.failoverPriority.map(compileKey);
     return ranked(endpoints, ({ workload }) => keys.length - sharedKeys(keys, place, workload));
@@ -78,26 +78,51 @@ function distributed<T extends Located>(
   return parts.length === 0 ? [] : [parts];
 }
 
+/** Ranks of regions for one number of shared keys: the own one, that which takes over, the others. */
+const REGION_RANKS = 3;
+
+/** Istio's: by labels, then by region; the zones of the own region share what they get. */
+function zoneAware<T extends Located>(
+  endpoints: readonly T[],
+  policy: LocalityPolicy,
+  awareness: ZoneAwareness,
+  place: Place,
+): Levels<T> {
+  const keys = policy.failoverPriority.map(compileKey);
+  const rankOf = ({ workload }: T): number => {
+    const unshared = keys.length - sharedKeys(keys, place, workload);
+    // The subzone and zone play no role here.
+    const region = Math.max(0, regionRank(policy.failover, place, workload) - 2);
+    return unshared * REGION_RANKS + region;
+  };
+  const byRank = Map.groupBy(endpoints, rankOf);
+  const [nearest, ...others] = [...byRank.keys()].sort((a, b) => a - b);
+  if (nearest === undefined) return [];
+  const first = byRank.get(nearest) ?? [];
+  const isOwnRegion = nearest % REGION_RANKS === 0;
+  return [
+    ...(isOwnRegion ? splitByZone(first, awareness, place) : single(first)),
+    ...others.flatMap(rank => single(byRank.get(rank) ?? [])),
+  ];
+}
+
 /**
  * As Envoy's zone-aware routing: with a share of the endpoints as large as the zone's share of the clients everything stays,
  * with less the rest is spread over the other zones. The clients are the instances of the waypoint.
  */
-function zoneAware<T extends Located>(
+function splitByZone<T extends Located>(
   endpoints: readonly T[],
-  { minEndpoints, percent }: Exclude<LocalityPolicy['zoneAware'], undefined>,
+  { minEndpoints, percent }: ZoneAwareness,
   place: Place,
 ): Levels<T> {
-  const { region, zone } = place.locality;
-  const isNear = ({ workload: { locality } }: T): boolean =>
-    locality.region === region && locality.zone === zone;
+  const { zone } = place.locality;
+  const isNear = ({ workload }: T): boolean => workload.locality.zone === zone;
   const near = endpoints.filter(isNear);
   const far = endpoints.filter(endpoint => !isNear(endpoint));
   if (endpoints.length < minEndpoints || near.length === 0 || far.length === 0 || zone === '')
     return single(endpoints);
   const endpointShare = near.length / endpoints.length;
-  const zones = new Set(
-    endpoints.map(({ workload }) => `${workload.locality.region}/${workload.locality.zone}`),
-  );
+  const zones = new Set(endpoints.map(({ workload }) => workload.locality.zone));
   const stays = Math.min(1, endpointShare / (place.zoneShare ?? 1 / zones.size));
   const nearWeight = (percent / 100) * stays + (1 - percent / 100) * endpointShare;
   const parts = [

@@ -10,6 +10,7 @@ const CONFIG: OutlierDetection = {
   splitExternalLocalOriginErrors: false,
   consecutiveLocalOriginFailures: 5,
   errorStatusCodes: [],
+  failurePercent: undefined,
   intervalMs: 10_000,
   baseEjectionMs: 30_000,
   maxEjectionPercent: 100,
@@ -72,9 +73,22 @@ test('what counts as a failure in a row, and how many are too many', t => {
       false,
     ],
     [
-      'statuses that are named count as well',
+      'statuses that are named are failures',
       { errorStatusCodes: [429] },
       h => times(5, () => h.onStatus(429)),
+      true,
+    ],
+    ['…and no others', { errorStatusCodes: [429] }, h => times(9, () => h.onStatus(500)), false],
+    [
+      '…gateway errors too, where they are named',
+      { errorStatusCodes: [503], consecutive5xx: 0, consecutiveGatewayErrors: 3 },
+      h => [503, 503, 503].forEach(s => h.onStatus(s)),
+      true,
+    ],
+    [
+      '…but connections that fail all the same',
+      { errorStatusCodes: [429] },
+      h => times(5, () => h.onFailure('connect')),
       true,
     ],
     ['without them they do not', {}, h => times(5, () => h.onStatus(429)), false],
@@ -180,5 +194,41 @@ test('an endpoint that goes makes room for another ejection, and leaves no timer
   t.ok(b?.load.out);
   b?.health.close();
   t.equal(clock.pendingTimers, 0);
+  t.end();
+});
+
+test('too large a share of failures in an interval, in a row or not, of enough requests to enough endpoints', t => {
+  /** Each endpoint gets `requests`, of which the first fails every second one and the others none. */
+  const outAfter = (over: Partial<OutlierDetection>, count: number, requests: number): string[] => {
+    const { clock, endpoints, said } = setup({ failurePercent: 50, ...over }, count);
+    for (const [index, { health }] of endpoints.entries())
+      for (let i = 0; i < requests; i++) health.onStatus(index === 0 && i % 2 === 0 ? 500 : 200);
+    clock.advance(10_000);
+    return said;
+  };
+  t.same(outAfter({}, 5, 50), ['e0 out: failure_percentage 30000']);
+  t.same(outAfter({}, 5, 49), [], 'fewer than 50 requests say nothing');
+  t.same(outAfter({}, 4, 50), [], 'nor do fewer than 5 endpoints');
+  t.same(outAfter({ failurePercent: 51 }, 5, 50), []);
+  t.same(outAfter({ failurePercent: undefined }, 5, 50), [], 'it is off where it is not set');
+  t.same(outAfter({ maxEjectionPercent: 0 }, 5, 50), [], 'the share that may be out holds');
+  t.end();
+});
+
+test('each interval is counted for itself, and nothing runs where nobody asks', t => {
+  const { clock, endpoints, said } = setup({ failurePercent: 50 }, 5);
+  const ask = (status: number, requests: number): void => {
+    for (const [index, { health }] of endpoints.entries())
+      times(requests, () => health.onStatus(index === 0 ? status : 200));
+  };
+  t.equal(clock.pendingTimers, 0);
+  for (let i = 0; i < 3; i++) {
+    for (let sent = 0; sent < 4; sent++) ask(500, 1);
+    ask(200, 30);
+    clock.advance(10_000);
+  }
+  t.same(said, [], '12 of 102 in three intervals');
+  t.equal(clock.pendingTimers, 0);
+  for (const { health } of endpoints) health.close();
   t.end();
 });

@@ -6,6 +6,10 @@ import type { EjectionListener, EjectionReason, EndpointHealth, LocalFailure } f
 /** Envoy's: however often an endpoint was ejected before. */
 const MAX_EJECTION_MS = 300_000;
 
+/** Envoy's: of fewer endpoints with fewer requests in an interval a share says nothing. */
+const MIN_PERCENTAGE_ENDPOINTS = 5;
+const MIN_PERCENTAGE_REQUESTS = 50;
+
 export interface OutlierDetectorOptions {
   readonly config: OutlierDetection;
   readonly clock: Clock;
@@ -20,7 +24,10 @@ export interface OutlierDetectorOptions {
  */
 export class OutlierDetector {
   readonly #options: OutlierDetectorOptions;
+  /** Those that were ejected, until they are forgiven. */
   readonly #watched = new Set<WatchedEndpoint>();
+  /** Those that had requests in this interval, where their failures are counted. */
+  readonly #active = new Set<WatchedEndpoint>();
   #ejected = 0;
   #sweep: Timer | undefined;
 
@@ -31,6 +38,7 @@ export class OutlierDetector {
   watch(uid: string, load: EndpointLoad): EndpointHealth {
     return new WatchedEndpoint(uid, load, this.#options.config, {
       tryEject: (endpoint, reason) => this.#tryEject(endpoint, reason),
+      onRequest: endpoint => this.#onRequest(endpoint),
       forget: endpoint => this.#forget(endpoint),
     });
   }
@@ -49,12 +57,22 @@ export class OutlierDetector {
     endpoint.eject(clock.monotonic() + forMs);
     this.#watched.add(endpoint);
     listener.onEject(endpoint.uid, reason, forMs);
+    this.#runSweep();
+  }
+
+  #runSweep(): void {
+    const { clock, config } = this.#options;
     this.#sweep ??= clock.setTimer(config.intervalMs, () => this.#onSweep());
   }
 
-  /** Runs only while there is somebody to bring back, or to forgive. */
+  #onRequest(endpoint: WatchedEndpoint): void {
+    this.#active.add(endpoint);
+    this.#runSweep();
+  }
+
+  /** Runs only while there is somebody to bring back, to forgive, or to count. */
   #onSweep(): void {
-    const { clock, config, listener } = this.#options;
+    const { clock, listener } = this.#options;
     const nowMs = clock.monotonic();
     this.#sweep = undefined;
     for (const endpoint of this.#watched) {
@@ -67,7 +85,22 @@ export class OutlierDetector {
         listener.onReturn(endpoint.uid);
       }
     }
-    if (this.#watched.size > 0) this.#sweep = clock.setTimer(config.intervalMs, () => this.#onSweep());
+    this.#judgeInterval();
+    if (this.#watched.size > 0) this.#runSweep();
+  }
+
+  /** Who failed too large a share of what it got in this interval. */
+  #judgeInterval(): void {
+    const threshold = this.#options.config.failurePercent;
+    const busy = [...this.#active].filter(({ requests }) => requests >= MIN_PERCENTAGE_REQUESTS);
+    if (threshold !== undefined && busy.length >= MIN_PERCENTAGE_ENDPOINTS) {
+      for (const endpoint of busy) {
+        if ((100 * endpoint.failures) / endpoint.requests >= threshold)
+          this.#tryEject(endpoint, 'failure_percentage');
+      }
+    }
+    for (const endpoint of this.#active) endpoint.beginInterval();
+    this.#active.clear();
   }
 
   #forget(endpoint: WatchedEndpoint): void {
@@ -76,7 +109,8 @@ export class OutlierDetector {
       endpoint.giveBack();
     }
     this.#watched.delete(endpoint);
-    if (this.#watched.size > 0) return;
+    this.#active.delete(endpoint);
+    if (this.#watched.size + this.#active.size > 0) return;
     this.#sweep?.cancel();
     this.#sweep = undefined;
   }
@@ -84,6 +118,8 @@ export class OutlierDetector {
 
 interface Judge {
   tryEject(endpoint: WatchedEndpoint, reason: EjectionReason): void;
+  /** The first of an interval. */
+  onRequest(endpoint: WatchedEndpoint): void;
   forget(endpoint: WatchedEndpoint): void;
 }
 
@@ -93,6 +129,9 @@ class WatchedEndpoint implements EndpointHealth {
   ejectedUntilMs = 0;
   /** Ejections that are not forgiven yet. */
   times = 0;
+  /** Of this interval, where failures are counted. */
+  requests = 0;
+  failures = 0;
   readonly #load: EndpointLoad;
   readonly #config: OutlierDetection;
   readonly #judge: Judge;
@@ -124,12 +163,19 @@ class WatchedEndpoint implements EndpointHealth {
     this.#load.setOut(false);
   }
 
+  beginInterval(): void {
+    this.requests = 0;
+    this.failures = 0;
+  }
+
   onStart(): void {}
 
   onStatus(status: number): void {
     // An answer is no failure of the way to it.
     if (this.#config.splitExternalLocalOriginErrors) this.#local = 0;
-    this.#onExternal(status);
+    const { errorStatusCodes: named } = this.#config;
+    const failed = named.length > 0 ? named.includes(status) : status >= 500 && status <= 599;
+    this.#onExternal(failed, status);
   }
 
   onFailure(failure: LocalFailure): void {
@@ -140,7 +186,7 @@ class WatchedEndpoint implements EndpointHealth {
         this.#config.consecutiveLocalOriginFailures,
         'consecutive_local_origin_failure',
       );
-    } else this.#onExternal(failure === 'timeout' ? 504 : 503);
+    } else this.#onExternal(true, failure === 'timeout' ? 504 : 503);
   }
 
   onInconclusive(): void {}
@@ -149,14 +195,20 @@ class WatchedEndpoint implements EndpointHealth {
     this.#judge.forget(this);
   }
 
-  #onExternal(status: number): void {
-    const { consecutive5xx, consecutiveGatewayErrors, errorStatusCodes } = this.#config;
-    const failed = (status >= 500 && status <= 599) || errorStatusCodes.includes(status);
+  #onExternal(failed: boolean, status: number): void {
+    const { consecutive5xx, consecutiveGatewayErrors, failurePercent } = this.#config;
+    if (failurePercent !== undefined) this.#count(failed);
     this.#server = failed ? this.#server + 1 : 0;
-    this.#gateway = status >= 502 && status <= 504 ? this.#gateway + 1 : 0;
+    this.#gateway = failed && status >= 502 && status <= 504 ? this.#gateway + 1 : 0;
     if (!failed) return;
     this.#check(this.#gateway, consecutiveGatewayErrors, 'consecutive_gateway_failure');
     this.#check(this.#server, consecutive5xx, 'consecutive_5xx');
+  }
+
+  #count(failed: boolean): void {
+    if (this.requests === 0) this.#judge.onRequest(this);
+    this.requests++;
+    if (failed) this.failures++;
   }
 
   /** A limit of 0 is off. */

@@ -39,6 +39,7 @@ export function makeUpstreamPolicy(
       maxStreamsPerConnection: unlessZero(policy.maxConcurrentStreams),
       maxConnectionDurationMs: unlessZero(policy.maxConnectionDurationMs),
       idleTimeoutMs: policy.httpIdleTimeoutMs,
+      keepalive: policy.http2Keepalive,
       shared: use,
     },
   };

@@ -10,6 +10,7 @@ export const TEST_LIMITS: PoolLimits = {
   maxStreamsPerConnection: Number.POSITIVE_INFINITY,
   maxConnectionDurationMs: Number.POSITIVE_INFINITY,
   idleTimeoutMs: undefined,
+  keepalive: undefined,
   shared: new SharedUse(),
 };
 const HEAD = requestHead();

@@ -4,6 +4,7 @@ import type {
   ExchangeError,
   RequestHead,
 } from '#shared/http/exchange.ts';
+import type { Http2Keepalive } from '#shared/route/traffic-policy.ts';
 import type { SharedUse } from './shared-use.ts';
 
 /** One try of a request, as a pool sees it: it wants a connection, and then receives the response. */
@@ -34,6 +35,8 @@ export interface PoolLimits {
   readonly maxConnectionDurationMs: number;
   /** Undefined: the waypoint's. */
   readonly idleTimeoutMs: number | undefined;
+  /** PINGs of HTTP/2; undefined: the codec's. */
+  readonly keepalive: Http2Keepalive | undefined;
   readonly shared: SharedUse;
 }
 

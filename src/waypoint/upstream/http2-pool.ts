@@ -2,6 +2,7 @@ import type { ByteChannel } from '#shared/engine/channel.ts';
 import { ExchangeError } from '#shared/http/exchange.ts';
 import { openExchange } from '#shared/http2/client-exchange.ts';
 import { Http2Connection } from '#shared/http2/connection.ts';
+import type { Http2Options } from '#shared/http2/options.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from './attempt.ts';
 import type { PoolOptions } from './http1-pool.ts';
@@ -135,7 +136,7 @@ export class Http2Pool implements UpstreamPool {
       'client',
       channel,
       this.#clock,
-      {},
+      keepaliveOptions(this.#limits),
       {
         // Pushes are refused by our SETTINGS; the codec never calls this on a client.
         onStream: () => {
@@ -187,4 +188,11 @@ export class Http2Pool implements UpstreamPool {
     if (this.#connecting === 0 && !this.#hasOpenSession()) this.#waiting.failAll(error);
     else this.#waiting.next()?.onNoExchange(error);
   }
+}
+
+function keepaliveOptions(limits: PoolLimits | undefined): Partial<Http2Options> {
+  const keepalive = limits?.keepalive;
+  return keepalive === undefined
+    ? {}
+    : { pingIntervalMs: keepalive.intervalMs, pingTimeoutMs: keepalive.timeoutMs };
 }

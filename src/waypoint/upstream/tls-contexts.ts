@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { Engine, ForeignTlsMaterial, TlsContext } from '#shared/engine/engine.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
-import type { TlsCredential } from '#shared/route/tls-credential.ts';
+import { rootsBeside, type TlsCredential } from '#shared/route/tls-credential.ts';
 import type { TrustedRoots } from '#shared/route/traffic-policy.ts';
 import type { TlsTrust } from './originated-tls.ts';
 
@@ -56,38 +56,45 @@ export class TlsContexts {
   }
 
   #materialOf({ clientCertificate, credential: name, trustedRoots }: TlsTrust): ForeignTlsMaterial {
-    if (name === undefined) {
-      return {
-        trustedRootsPem: rootsOf(trustedRoots),
-        revocationListsPem: '',
-        client: clientCertificate && {
-          certChainPem: read(clientCertificate.certificateFile),
-          privateKeyPem: read(clientCertificate.privateKeyFile),
-        },
-      };
-    }
-    const credential = this.#credentials.get(name);
-    if (credential === undefined) {
-      const why = 'is there such a Secret, and may the controller read Secrets?';
-      throw new ChannelError('tls_handshake', `Secret ${name} has not come from the controller: ${why}`);
-    }
-    const {
-      certificateChainPem: certChainPem,
-      privateKeyPem,
-      revocationListsPem,
-      trustedRootsPem,
-    } = credential;
+    const credential = name === undefined ? undefined : this.#credential(name);
+    const authorities = this.#authorities(trustedRoots, credential);
+    const ofSecret = credential !== undefined && credential.privateKeyPem !== '';
     return {
-      trustedRootsPem: trustedRootsPem === '' ? undefined : trustedRootsPem,
-      revocationListsPem,
-      client: privateKeyPem === '' ? undefined : { certChainPem, privateKeyPem },
+      trustedRootsPem: authorities?.trustedRootsPem ?? rootsOf(trustedRoots),
+      revocationListsPem: [...new Set([credential, authorities])]
+        .map(secret => secret?.revocationListsPem ?? '')
+        .join(''),
+      client: ofSecret
+        ? { certChainPem: credential.certificateChainPem, privateKeyPem: credential.privateKeyPem }
+        : clientCertificate && {
+            certChainPem: read(clientCertificate.certificateFile),
+            privateKeyPem: read(clientCertificate.privateKeyFile),
+          },
     };
+  }
+
+  /** The Secret whose authorities are trusted; undefined: none has any. */
+  #authorities(roots: TrustedRoots, credential: TlsCredential | undefined): TlsCredential | undefined {
+    const own = roots.kind === 'credential' ? this.#credential(roots.name) : credential;
+    if (own === undefined || own.trustedRootsPem !== '') return own;
+    if (roots.kind === 'credential')
+      throw new ChannelError('tls_handshake', `Secret ${roots.name} holds no authorities (ca.crt) to trust`);
+    const beside = this.#credentials.get(rootsBeside(own.name));
+    return beside === undefined || beside.trustedRootsPem === '' ? undefined : beside;
+  }
+
+  #credential(name: string): TlsCredential {
+    const credential = this.#credentials.get(name);
+    if (credential !== undefined) return credential;
+    const why = 'is there such a Secret, and may the controller read Secrets?';
+    throw new ChannelError('tls_handshake', `Secret ${name} has not come from the controller: ${why}`);
   }
 }
 
 function rootsOf(roots: TrustedRoots): string | undefined {
   switch (roots.kind) {
     case 'system':
+    case 'credential':
       return undefined;
     case 'pem':
       return roots.pem;

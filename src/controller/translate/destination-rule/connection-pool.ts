@@ -1,4 +1,9 @@
-import { type ConnectionPool, DEFAULT_POOL, type TcpKeepalive } from '#shared/route/traffic-policy.ts';
+import {
+  type ConnectionPool,
+  DEFAULT_POOL,
+  type Http2Keepalive,
+  type TcpKeepalive,
+} from '#shared/route/traffic-policy.ts';
 import type { Fields } from '../decode.ts';
 
 const MAX_COUNT = 2 ** 31 - 1;
@@ -47,7 +52,18 @@ function readHttp(fields: Fields): Partial<ConnectionPool> {
     maxRetries: count(fields, 'maxRetries'),
     httpIdleTimeoutMs: fields.durationMs('idleTimeout', '1h'),
     maxConcurrentStreams: count(fields, 'maxConcurrentStreams'),
+    http2Keepalive: fields.object('http2KeepAlive', readHttp2Keepalive),
     h2Upgrade: upgrade === undefined || upgrade === 'DEFAULT' ? undefined : upgrade === 'UPGRADE',
     useClientProtocol,
   };
+}
+
+function readHttp2Keepalive(fields: Fields): Http2Keepalive {
+  const time = (key: string): number => {
+    const ms = fields.durationMs(key, '30s');
+    if (ms === undefined && !fields.has(key)) fields.reject(key, 'is required', 'write a time such as 30s');
+    if (ms !== undefined && ms < 1) fields.reject(key, 'must be 1ms at least', 'write a time such as 30s');
+    return ms ?? 0;
+  };
+  return { intervalMs: time('interval'), timeoutMs: time('timeout') };
 }

@@ -147,8 +147,8 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
   ],
   [
     'an error status that is none',
-    policy({ outlierDetection: { httpErrorCodes: [4290] } }),
-    'spec.trafficPolicy.outlierDetection.httpErrorCodes',
+    policy({ outlierDetection: { outlierDetectionHttpErrorCodes: [4290] } }),
+    'spec.trafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes',
     /list of status codes/,
   ],
   [
@@ -221,7 +221,61 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'a retry budget over 100 %',
     policy({ retryBudget: { percent: 120 } }),
     'spec.trafficPolicy.retryBudget.percent',
-    /whole number from 0 to 100/,
+    /must be a number from 0 to 100/,
+  ],
+  [
+    'a balancer that goes by what endpoints report',
+    balancer({ backendUtilization: {} }),
+    'spec.trafficPolicy.loadBalancer.backendUtilization',
+    /not supported/,
+  ],
+  [
+    'zones and localities',
+    balancer({ zoneAwareLbSetting: {}, localityLbSetting: {} }),
+    'spec.trafficPolicy.loadBalancer.zoneAwareLbSetting',
+    /cannot be together with localityLbSetting/,
+  ],
+  [
+    'a zone among the labels of zones',
+    balancer({ zoneAwareLbSetting: { failoverPriority: ['topology.kubernetes.io/zone'] } }),
+    'spec.trafficPolicy.loadBalancer.zoneAwareLbSetting.failoverPriority',
+    /names the zone, which counts anyway/,
+  ],
+  [
+    'PINGs without an interval',
+    policy({ connectionPool: { http: { http2KeepAlive: { timeout: '5s' } } } }),
+    'spec.trafficPolicy.connectionPool.http.http2KeepAlive.interval',
+    /is required/,
+  ],
+  [
+    'PINGs without a pause',
+    policy({ connectionPool: { http: { http2KeepAlive: { interval: '0s', timeout: '5s' } } } }),
+    'spec.trafficPolicy.connectionPool.http.http2KeepAlive.interval',
+    /1ms at least/,
+  ],
+  [
+    'a share of failures over 100',
+    policy({ outlierDetection: { failurePercentageThreshold: 101 } }),
+    'spec.trafficPolicy.outlierDetection.failurePercentageThreshold',
+    /from 0 to 100/,
+  ],
+  [
+    'an interval of a budget that is too short',
+    policy({ retryBudget: { budgetInterval: '10ms' } }),
+    'spec.trafficPolicy.retryBudget.budgetInterval',
+    /from 1s to 1h/,
+  ],
+  [
+    'authorities of a Secret and of a file',
+    policy({ tls: { mode: 'SIMPLE', caCertCredentialName: 'a', caCertificates: '/ca' } }),
+    'spec.trafficPolicy.tls.caCertificates',
+    /cannot be together with caCertCredentialName/,
+  ],
+  [
+    'authorities of a Secret where none are asked',
+    policy({ tls: { mode: 'ISTIO_MUTUAL', caCertCredentialName: 'a' } }),
+    'spec.trafficPolicy.tls.caCertCredentialName',
+    /has no meaning with ISTIO_MUTUAL/,
   ],
 ];
 
@@ -327,6 +381,13 @@ test('what a subset and a port inherit', async t => {
     { maxConnections: undefined, outlierDetection: {} },
     "a subset without a policy has that of the service's port",
   );
+});
+
+test('zone awareness that is turned off is none', async t => {
+  const off = { loadBalancer: { zoneAwareLbSetting: { enabled: false } } };
+  t.equal(effective({ trafficPolicy: off }, 80).locality, undefined);
+  const on = { loadBalancer: { zoneAwareLbSetting: {} } };
+  t.match(effective({ trafficPolicy: on }, 80).locality, { zoneAware: { minEndpoints: 6, percent: 100 } });
 });
 
 test('labels become the workloads that have them', async t => {

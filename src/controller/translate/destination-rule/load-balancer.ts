@@ -1,7 +1,7 @@
 import type { HashSource, LoadBalancer, SlowStart } from '#shared/route/traffic-policy.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
-import { readLocality } from './locality.ts';
+import { readLocality, readZoneAware } from './locality.ts';
 import type { Balancing } from './policy-parts.ts';
 
 const SIMPLE = [
@@ -23,7 +23,16 @@ export function readBalancing(fields: Fields): Balancing {
   const warms = loadBalancer === undefined || ['least_request', 'round_robin'].includes(loadBalancer.kind);
   if (slowStart !== undefined && !warms)
     fields.ignore('warmup', 'has no effect with this load balancer', 'use LEAST_REQUEST or ROUND_ROBIN');
-  return { loadBalancer, slowStart, locality: fields.object('localityLbSetting', readLocality) };
+  fields.refused('backendUtilization', 'use LEAST_REQUEST; what endpoints report of themselves is not read');
+  return { loadBalancer, slowStart, locality: readLocalities(fields) };
+}
+
+function readLocalities(fields: Fields): Balancing['locality'] {
+  const byLocality = fields.object('localityLbSetting', readLocality);
+  const byZone = fields.object('zoneAwareLbSetting', readZoneAware);
+  if (fields.has('localityLbSetting') && fields.has('zoneAwareLbSetting'))
+    fields.reject('zoneAwareLbSetting', 'cannot be together with localityLbSetting', 'keep the one you mean');
+  return byLocality ?? byZone;
 }
 
 function readSimple(fields: Fields): LoadBalancer | undefined {
@@ -123,15 +132,7 @@ function readWarmup(fields: Fields): SlowStart {
     fields.reject('duration', 'is required', 'set the time an endpoint takes to warm up, such as 60s');
   return {
     windowMs: windowMs ?? 0,
-    aggression: number(fields, 'aggression', 1, 1000) ?? 1,
-    minWeightPercent: number(fields, 'minimumPercent', 0, 100) ?? MIN_WEIGHT_PERCENT,
+    aggression: fields.number('aggression', 1, 1000) ?? 1,
+    minWeightPercent: fields.number('minimumPercent', 0, 100) ?? MIN_WEIGHT_PERCENT,
   };
-}
-
-function number(fields: Fields, key: string, min: number, max: number): number | undefined {
-  if (!fields.has(key)) return undefined;
-  const value = fields.raw(key);
-  if (typeof value === 'number' && value >= min && value <= max) return value;
-  fields.reject(key, `must be a number from ${min} to ${max}`, 'change it');
-  return undefined;
 }

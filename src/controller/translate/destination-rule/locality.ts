@@ -5,17 +5,8 @@ import type { LabelKey, LocalityRule } from './policy-parts.ts';
 
 export function readLocality(fields: Fields): LocalityRule {
   const distribute = fields.objects('distribute', readDistribution);
-  const failover = fields.objects('failover', entry => ({
-    from: entry.requiredString('from'),
-    to: entry.requiredString('to'),
-  }));
-  const same = failover.find(({ from, to }) => from === to && from !== '');
-  if (same !== undefined)
-    fields.reject('failover', `leads from ${same.from} to itself`, 'name another region');
-  const failoverPriority = fields
-    .strings('failoverPriority')
-    .map(text => readKey(fields, text))
-    .filter(key => key !== undefined);
+  const failover = readFailover(fields);
+  const failoverPriority = readPriority(fields);
   if (distribute.length > 0 && failover.length + failoverPriority.length > 0)
     fields.reject('distribute', 'cannot be together with failover', 'keep the one you mean');
   return {
@@ -25,6 +16,46 @@ export function readLocality(fields: Fields): LocalityRule {
     failoverPriority,
     zoneAware: undefined,
   };
+}
+
+/** Endpoints in the region from which on zones are told apart. */
+const MIN_CLUSTER_SIZE = 6;
+
+/** Istio's `zoneAwareLbSetting`: regions as priorities, and within the own one as much as can be stays in the zone. */
+export function readZoneAware(fields: Fields): LocalityRule | undefined {
+  const enabled = fields.boolean('enabled') ?? true;
+  const failover = readFailover(fields);
+  const failoverPriority = readPriority(fields);
+  const own = failoverPriority.find(({ kind }) => kind === 'region' || kind === 'zone' || kind === 'subzone');
+  if (own !== undefined)
+    fields.reject('failoverPriority', `names the ${own.kind}, which counts anyway`, 'remove it');
+  const minEndpoints = fields.integer('minClusterSize', 1, 2 ** 31 - 1) ?? MIN_CLUSTER_SIZE;
+  if (!enabled) return undefined;
+  return {
+    enabled,
+    distribute: [],
+    failover,
+    failoverPriority,
+    zoneAware: { minEndpoints, percent: 100 },
+  };
+}
+
+function readFailover(fields: Fields): LocalityRule['failover'] {
+  const failover = fields.objects('failover', entry => ({
+    from: entry.requiredString('from'),
+    to: entry.requiredString('to'),
+  }));
+  const same = failover.find(({ from, to }) => from === to && from !== '');
+  if (same !== undefined)
+    fields.reject('failover', `leads from ${same.from} to itself`, 'name another region');
+  return failover;
+}
+
+function readPriority(fields: Fields): LocalityRule['failoverPriority'] {
+  return fields
+    .strings('failoverPriority')
+    .map(text => readKey(fields, text))
+    .filter(key => key !== undefined);
 }
 
 const LOCALITY = /^(?:\*|[^/*]+(?:\/(?:\*|[^/*]+(?:\/(?:\*|[^/*]+))?))?)$/;

@@ -21,6 +21,7 @@ export function readOutlierDetection(fields: Fields): OutlierDetection {
     splitExternalLocalOriginErrors: split,
     consecutiveLocalOriginFailures: localOrigin ?? 5,
     errorStatusCodes: readStatusCodes(fields),
+    failurePercent: fields.integer('failurePercentageThreshold', 0, 100),
     intervalMs: positive(fields, 'interval', '10s') ?? 10_000,
     baseEjectionMs: positive(fields, 'baseEjectionTime', '30s') ?? 30_000,
     maxEjectionPercent: fields.integer('maxEjectionPercent', 0, 100) ?? 10,
@@ -36,11 +37,15 @@ function positive(fields: Fields, key: string, example: string): number | undefi
 }
 
 function readStatusCodes(fields: Fields): readonly number[] {
-  if (!fields.has('httpErrorCodes')) return [];
-  const value = fields.raw('httpErrorCodes');
+  if (!fields.has('outlierDetectionHttpErrorCodes')) return [];
+  const value = fields.raw('outlierDetectionHttpErrorCodes');
   const codes = Array.isArray(value) ? value.filter(isStatus) : [];
   if (!Array.isArray(value) || codes.length < value.length)
-    fields.reject('httpErrorCodes', 'must be a list of status codes', 'write numbers, such as [429]');
+    fields.reject(
+      'outlierDetectionHttpErrorCodes',
+      'must be a list of status codes',
+      'write numbers, such as [429]',
+    );
   return codes;
 }
 

@@ -80,9 +80,14 @@ function readParts(fields: Fields, namespace: string): PolicyParts {
   };
 }
 
-/** `percent` of the active requests, in Istio over Envoy's window; here over 10 s, as the default budget. */
+const BUDGET_WINDOW_MS = 10_000;
+
+/** `percent` of the requests of an interval; Istio's default, of those under way now, is 10 s here, as the default budget. */
 function readRetryBudget(fields: Fields): RetryBudgetConfig {
-  const percent = fields.integer('percent', 0, 100) ?? 20;
+  const percent = fields.number('percent', 0, 100) ?? 20;
   fields.unsupported('minRetryConcurrency', 'remove it; at least 10 retries a second are always allowed');
-  return { ratio: percent / 100, minPerSecond: 10, ttlMs: 10_000 };
+  const intervalMs = fields.durationMs('budgetInterval', '10s') || BUDGET_WINDOW_MS;
+  if (intervalMs < 1000 || intervalMs > 3_600_000)
+    fields.reject('budgetInterval', 'must be from 1s to 1h', 'write a time such as 10s');
+  return { ratio: percent / 100, minPerSecond: 10, ttlMs: intervalMs };
 }

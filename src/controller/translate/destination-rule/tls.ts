@@ -23,7 +23,7 @@ export function readTls(fields: Fields, namespace: string): TlsOrigination {
     mode: MODES[mode],
     serverName: fields.string('sni'),
     subjectAltNames: fields.strings('subjectAltNames'),
-    trustedRoots: readRoots(fields),
+    trustedRoots: readRoots(fields, mode, namespace),
     clientCertificate,
     credential: credential && `${namespace}/${credential}`,
     skipVerification: fields.boolean('insecureSkipVerify') ?? false,
@@ -35,14 +35,18 @@ export function readTls(fields: Fields, namespace: string): TlsOrigination {
 const SECRET_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 function checkCredential(fields: Fields, credential: string, mode: keyof typeof MODES): void {
-  if (!SECRET_NAME.test(credential))
-    fields.reject('credentialName', 'is no name of a Secret', "name a Secret of the rule's namespace");
-  if (mode === 'DISABLE' || mode === 'ISTIO_MUTUAL')
-    fields.reject('credentialName', `has no meaning with ${mode}`, 'use mode SIMPLE or MUTUAL, or remove it');
+  checkSecretName(fields, 'credentialName', credential, mode);
   for (const key of ['clientCertificate', 'privateKey', 'caCertificates']) {
     if (fields.has(key))
       fields.reject(key, 'cannot be together with credentialName', 'keep the one you mean');
   }
+}
+
+function checkSecretName(fields: Fields, key: string, name: string, mode: keyof typeof MODES): void {
+  if (!SECRET_NAME.test(name))
+    fields.reject(key, 'is no name of a Secret', "name a Secret of the rule's namespace");
+  if (mode === 'DISABLE' || mode === 'ISTIO_MUTUAL')
+    fields.reject(key, `has no meaning with ${mode}`, 'use mode SIMPLE or MUTUAL, or remove it');
 }
 
 function readClientCertificate(fields: Fields): ClientCertificate | undefined {
@@ -55,7 +59,18 @@ function readClientCertificate(fields: Fields): ClientCertificate | undefined {
     : { certificateFile, privateKeyFile };
 }
 
-function readRoots(fields: Fields): TrustedRoots {
+function readRoots(fields: Fields, mode: keyof typeof MODES, namespace: string): TrustedRoots {
+  const secret = fields.string('caCertCredentialName');
+  if (secret !== undefined) {
+    checkSecretName(fields, 'caCertCredentialName', secret, mode);
+    if (fields.has('caCertificates'))
+      fields.reject(
+        'caCertificates',
+        'cannot be together with caCertCredentialName',
+        'keep the one you mean',
+      );
+    return { kind: 'credential', name: `${namespace}/${secret}` };
+  }
   const path = fields.string('caCertificates');
   return path === undefined || path === SYSTEM_ROOTS ? { kind: 'system' } : { kind: 'file', path };
 }

@@ -50,7 +50,7 @@ export function readRedirect(fields: Fields): RouteFilter {
 const REDIRECT_STATUS: readonly number[] = [301, 302, 303, 307, 308];
 
 function readRedirectCode(fields: Fields): number {
-  const status = fields.integer('redirectCode', 100, 599) || 301;
+  const status = fields.integer('redirectCode', 0, 599) || 301;
   if (!REDIRECT_STATUS.includes(status))
     fields.reject('redirectCode', 'is no status of a redirect', `use one of ${REDIRECT_STATUS.join(', ')}`);
   return status;
@@ -59,6 +59,10 @@ function readRedirectCode(fields: Fields): number {
 /** `%PREFIX()%/new` replaces what the match's prefix matched, anything else the whole path. */
 function redirectPath(fields: Fields): PathModifier | undefined {
   const uri = fields.string('uri');
+  const prefix = fields.string('prefixRewrite');
+  if (uri !== undefined && prefix !== undefined)
+    fields.reject('prefixRewrite', 'cannot be together with uri', 'keep the one you mean');
+  if (prefix !== undefined) return { kind: 'prefix', value: prefix };
   if (uri === undefined) return undefined;
   if (uri.startsWith(PREFIX_VARIABLE)) return { kind: 'prefix', value: uri.slice(PREFIX_VARIABLE.length) };
   if (/%[A-Z_]+\(/.test(uri))

@@ -24,7 +24,7 @@ export function rulesFor(
 ): readonly RouteRule[] {
   if (entry.matches === undefined) return [];
   const { destinations, mirrors, timeoutMs } = entry;
-  const matches = withRewritePath(entry.matches, entry.rewrite);
+  const matches = withPrefixPath(entry);
   const groups =
     matches.length > 0 ? groupByGuard(matches) : [{ port: undefined, host: undefined, matches: [] }];
   const targets = [...destinations, ...(mirrors ?? []).map(mirror => mirror.target)];
@@ -59,11 +59,10 @@ function filtersOf(entry: HttpEntry, port: number | undefined): readonly RouteFi
 }
 
 /** Without a path match the change of a prefix replaces the prefix "/", as Envoy does. */
-function withRewritePath(
-  matches: readonly GuardedMatch[],
-  rewrite: RouteFilter | undefined,
-): readonly GuardedMatch[] {
-  if (rewrite?.kind !== 'rewrite' || rewrite.rewrite.path?.kind !== 'prefix') return matches;
+function withPrefixPath({ matches = [], redirect, rewrite }: HttpEntry): readonly GuardedMatch[] {
+  const changed = rewrite?.kind === 'rewrite' ? rewrite.rewrite.path : undefined;
+  const redirected = redirect?.kind === 'redirect' ? redirect.redirect.path : undefined;
+  if ((changed ?? redirected)?.kind !== 'prefix') return matches;
   const whole = { kind: 'string_prefix', value: '/', ignoreCase: false } as const;
   const list = matches.length > 0 ? matches : [{ port: undefined, host: undefined, match: ANY_REQUEST }];
   return list.map(guarded => ({

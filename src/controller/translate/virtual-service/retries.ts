@@ -30,12 +30,12 @@ const NEVER_HOLD: readonly string[] = [
 /** `attempts` counts tries after the first; 0 turns retries off, and as in Istio it is 0 where it is not set. */
 export function readRetries(fields: Fields): RetryPolicy {
   const attempts = fields.integer('attempts', 0, MAX_ATTEMPTS);
-  if (attempts === undefined && !fields.has('attempts'))
-    fields.ignore('attempts', 'is not set, which is 0: nothing is tried again', 'set the number of retries');
   const { on, statusCodes } = readRetryOn(fields);
   const backoff = fields.durationMs('backoff', '25ms') ?? DEFAULT_RETRY_POLICY.backoffBaseMs;
   const perTryTimeoutMs = fields.durationMs('perTryTimeout', '2s');
   const ignorePrevious = fields.boolean('retryIgnorePreviousHosts') ?? true;
+  if (attempts === undefined && !fields.has('attempts'))
+    fields.ignore('attempts', 'is not set, which is 0: nothing is tried again', 'set the number of retries');
   return {
     ...DEFAULT_RETRY_POLICY,
     attempts: attempts ?? 0,

@@ -240,6 +240,12 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /no status of a redirect/,
   ],
   [
+    'a redirect with a path and a prefix',
+    http({ redirect: { uri: '/', prefixRewrite: '/' } }),
+    'spec.http[0].redirect.prefixRewrite',
+    /cannot be together with uri/,
+  ],
+  [
     'a retry on an unknown condition',
     retries({ retryOn: '5xx,always' }),
     'spec.http[0].retries.retryOn',
@@ -375,6 +381,14 @@ const MEANINGS: readonly [string, object, object][] = [
     'an escape in a redirect is no variable',
     http({ redirect: { uri: '/a%20b' } }),
     { filters: [{ kind: 'redirect', redirect: { path: { kind: 'full', value: '/a%20b' }, status: 301 } }] },
+  ],
+  [
+    'a redirect of a prefix replaces what the match says, all of the path where it says nothing',
+    http({ redirect: { prefixRewrite: '/new/' } }),
+    {
+      matches: [{ path: { kind: 'string_prefix', value: '/' } }],
+      filters: [{ kind: 'redirect', redirect: { path: { kind: 'prefix', value: '/new/' } } }],
+    },
   ],
   [
     'a redirect code of 0 is not set',

@@ -1,0 +1,48 @@
+import { test } from 'tap';
+import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { memoryChannelPair } from '#shared/testing/memory-channel.ts';
+import { RecordedAttempt, TEST_LIMITS } from '../testing/recorded-attempt.ts';
+import { Http2Pool } from './http2-pool.ts';
+
+const PING = 0x6;
+const PREFACE_BYTES = 24;
+
+/** Types of the frames a client has sent, in order. */
+function framesOf(sent: Buffer): number[] {
+  const types: number[] = [];
+  for (let at = PREFACE_BYTES; at + 9 <= sent.length; at += 9 + sent.readUIntBE(at, 3))
+    types.push(sent[at + 3] ?? -1);
+  return types;
+}
+
+test('PINGs of the policy: at its interval, and a server that answers none loses its connection', async t => {
+  const clock = new FakeClock();
+  const { flush, left, right } = memoryChannelPair();
+  const sent: Buffer[] = [];
+  right.setHandler({
+    onData: slice => void sent.push(Buffer.from(slice)),
+    onEnd() {},
+    onDrain() {},
+    onClose() {},
+  });
+  const timers = new CoarseTimers(clock, 100);
+  const pool = new Http2Pool({ timers, queueTimeoutMs: 3_000, connect: async () => left }, clock);
+  const attempt = new RecordedAttempt();
+  pool.start(attempt, { ...TEST_LIMITS, keepalive: { intervalMs: 5_000, timeoutMs: 1_000 } });
+  await new Promise(resolve => setImmediate(resolve));
+  const pings = (): number => {
+    flush();
+    return framesOf(Buffer.concat(sent)).filter(type => type === PING).length;
+  };
+  t.equal(attempt.state, 'sent');
+  clock.advance(4_999);
+  t.equal(pings(), 0);
+  clock.advance(1);
+  t.equal(pings(), 1);
+  clock.advance(999);
+  t.same([pool.connections, attempt.state], [1, 'sent']);
+  clock.advance(1);
+  flush();
+  t.same([pool.connections, attempt.state], [0, 'connection_closed']);
+});
