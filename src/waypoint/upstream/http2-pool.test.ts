@@ -18,21 +18,21 @@ function framesOf(sent: Buffer): number[] {
 
 test('PINGs of the policy: at its interval, and a server that answers none loses its connection', async t => {
   const clock = new FakeClock();
-  const { flush, left, right } = memoryChannelPair();
+  const pair = memoryChannelPair();
   const sent: Buffer[] = [];
-  right.setHandler({
+  pair.right.setHandler({
     onData: slice => void sent.push(Buffer.from(slice)),
     onEnd() {},
     onDrain() {},
     onClose() {},
   });
   const timers = new CoarseTimers(clock, 100);
-  const pool = new Http2Pool({ timers, queueTimeoutMs: 3_000, connect: async () => left }, clock);
+  const pool = new Http2Pool({ timers, queueTimeoutMs: 3_000, connect: async () => pair.left }, clock);
   const attempt = new RecordedAttempt();
   pool.start(attempt, { ...TEST_LIMITS, keepalive: { intervalMs: 5_000, timeoutMs: 1_000 } });
   await new Promise(resolve => setImmediate(resolve));
   const pings = (): number => {
-    flush();
+    pair.flush();
     return framesOf(Buffer.concat(sent)).filter(type => type === PING).length;
   };
   t.equal(attempt.state, 'sent');
@@ -43,6 +43,6 @@ test('PINGs of the policy: at its interval, and a server that answers none loses
   clock.advance(999);
   t.same([pool.connections, attempt.state], [1, 'sent']);
   clock.advance(1);
-  flush();
+  pair.flush();
   t.same([pool.connections, attempt.state], [0, 'connection_closed']);
 });

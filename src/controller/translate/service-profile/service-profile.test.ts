@@ -71,6 +71,12 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'spec.dstOverrides[0].weight',
     /no weight/,
   ],
+  [
+    'a weight that has no text',
+    { dstOverrides: [{ authority: 'a', weight: { toString: 1 } }] },
+    'spec.dstOverrides[0].weight',
+    /no weight/,
+  ],
 ];
 
 test('a wrong ServiceProfile is rejected with the field that is wrong', async t => {

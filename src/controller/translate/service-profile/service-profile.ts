@@ -186,7 +186,8 @@ function readOverride(fields: Fields, services: ServiceLookup, namespace: string
 function readWeight(fields: Fields): number {
   const value = fields.raw('weight');
   fields.has('weight');
-  const [, number, milli] = /^(\d{1,6})(m?)$/.exec(String(value)) ?? [];
+  const text = typeof value === 'number' || typeof value === 'string' ? `${value}` : '';
+  const [, number, milli] = /^(\d{1,6})(m?)$/.exec(text) ?? [];
   if (number === undefined) {
     fields.reject('weight', 'is no weight', 'write a number, or thousandths such as 500m');
     return 0;
