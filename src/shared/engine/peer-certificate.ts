@@ -88,6 +88,11 @@ export function readPeerCertificate(certificate: X509Certificate): PeerCertifica
 const MAX_CACHED = 1024;
 const parsed = new Map<string, PeerCertificate>();
 
+/** What `peerCertificateOf` remembers of these bytes. */
+export function knownPeer(der: Buffer): PeerCertificate | undefined {
+  return parsed.get(der.toString('latin1'));
+}
+
 /** As `readPeerCertificate`, of DER bytes that OpenSSL has accepted; the last ones are remembered. */
 export function peerCertificateOf(der: Buffer): PeerCertificate {
   const key = der.toString('latin1');

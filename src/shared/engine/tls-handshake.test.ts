@@ -168,6 +168,44 @@ test('the clock that counts is the injected one', async t => {
   }
 });
 
+test('a peer that was seen before is checked as one that was not', async t => {
+  const other = await createTestCa('other');
+  const stranger = engine.createTlsContext(await other.issueTrustingOther(CLIENT_ID, ca));
+  for (let i = 0; i < 3; i++) {
+    const pair = await tlsPair(engine, { client, server });
+    t.same(pair.server.peerUris, [CLIENT_ID]);
+    t.same(pair.client.peerUris, [SERVER_ID]);
+    await finish(pair.client, pair.server);
+    t.match((await failures({ client: stranger, server }))[1], /the peer's certificate is not trusted/);
+  }
+  // The same certificates, to one who trusts another authority.
+  const elsewhere = engine.createTlsContext(await ca.issueTrustingOther(SERVER_ID, other));
+  t.match((await failures({ client, server: elsewhere }))[1], /the peer's certificate is not trusted/);
+});
+
+test('a peer that was seen before is refused once its certificate has expired', async t => {
+  const clock = new FakeClock(Date.now());
+  const later = createTestEngine({ clock });
+  const lasting = { notAfterMs: Date.now() + 96 * HOUR_MS };
+  const contexts = {
+    client: later.createTlsContext(clientMaterial),
+    server: later.createTlsContext(await ca.issue(SERVER_ID, lasting)),
+  };
+  const pair = await tlsPair(later, contexts);
+  await finish(pair.client, pair.server);
+  clock.jumpWallClock(48 * HOUR_MS);
+  const { client: a, server: b } = await tcpPair(later);
+  const tls = { alpn: ['h2'], timeoutMs: 5_000, verifyPeer: true };
+  // The client's own engine has the right clock, and lets it try.
+  const [others, own] = await Promise.allSettled([
+    engine.secureClient(a, client, tls),
+    later.secureServer(b, contexts.server, tls),
+  ]);
+  t.match(own?.status === 'rejected' ? String(own.reason) : '', /the peer's certificate expired/);
+  await cut(others);
+  t.equal(clock.pendingTimers, 0);
+});
+
 test('a peer that speaks another protocol, or none, is refused', async t => {
   const plain = await tlsHandshakes(engine, { client, server, alpn: ['h2'] });
   t.equal(plain[0].status, 'fulfilled');

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import { fuzzRun } from '../testing/fuzz-run.ts';
-import { chooseProtocol, encodeProtocols } from './tls-context-handle.ts';
+import { chooseProtocol, encodeProtocols } from './alpn.ts';
 
 const name = fc.string({ unit: fc.constantFrom('h', '2', '/', '1', '.'), minLength: 1, maxLength: 12 });
 

@@ -15,6 +15,7 @@ const DEFINITIONS = {
   SSL_CTX_set_num_tickets: { arguments: ['pointer', 'u64'], return: 'i32' },
   SSL_CTX_set_default_read_buffer_len: { arguments: ['pointer', 'u64'], return: 'void' },
   SSL_CTX_set_alpn_select_cb: { arguments: ['pointer', 'pointer', 'pointer'], return: 'void' },
+  SSL_CTX_set_cert_verify_callback: { arguments: ['pointer', 'pointer', 'pointer'], return: 'void' },
   SSL_CTX_use_certificate: { arguments: ['pointer', 'pointer'], return: 'i32' },
   SSL_CTX_use_PrivateKey: { arguments: ['pointer', 'pointer'], return: 'i32' },
   SSL_CTX_check_private_key: { arguments: ['pointer'], return: 'i32' },
@@ -37,6 +38,12 @@ const DEFINITIONS = {
   PEM_read_bio_PrivateKey: { arguments: ['pointer', 'pointer', 'pointer', 'pointer'], return: 'pointer' },
   PEM_read_bio_X509_CRL: { arguments: ['pointer', 'pointer', 'pointer', 'pointer'], return: 'pointer' },
   X509_CRL_free: { arguments: ['pointer'], return: 'void' },
+  X509_verify_cert: { arguments: ['pointer'], return: 'i32' },
+  X509_STORE_CTX_get0_cert: { arguments: ['pointer'], return: 'pointer' },
+  X509_STORE_CTX_get0_chain: { arguments: ['pointer'], return: 'pointer' },
+  X509_STORE_CTX_set_error: { arguments: ['pointer', 'i32'], return: 'void' },
+  OPENSSL_sk_num: { arguments: ['pointer'], return: 'i32' },
+  OPENSSL_sk_value: { arguments: ['pointer', 'i32'], return: 'pointer' },
   X509_free: { arguments: ['pointer'], return: 'void' },
   EVP_PKEY_free: { arguments: ['pointer'], return: 'void' },
   i2d_X509: { arguments: ['pointer', 'pointer'], return: 'i32' },
@@ -64,7 +71,7 @@ const DEFINITIONS = {
   ERR_clear_error: { arguments: [], return: 'void' },
 } as const;
 
-/** Those that take strings, or call back (the server's choice of a protocol). */
+/** Those that take strings, or call back (the choice of a protocol, the verification of a peer). */
 const CONVERTED = {
   SSL_CTX_set_cipher_list: { arguments: ['pointer', 'string'], return: 'i32' },
   SSL_CTX_set_ciphersuites: { arguments: ['pointer', 'string'], return: 'i32' },

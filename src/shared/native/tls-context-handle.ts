@@ -1,6 +1,6 @@
-import { getUint8, setUint64, setUint8, toBuffer } from 'node:ffi';
+import { alpnCallback, verifyCallback } from './handshake-callbacks.ts';
 import { cString, NativeMemory } from './native-memory.ts';
-import { openssl, opensslConverted, opensslLibrary, takeOpensslError } from './openssl.ts';
+import { openssl, opensslConverted, takeOpensslError } from './openssl.ts';
 
 /** include/openssl/ssl.h */
 const Ctrl = {
@@ -29,8 +29,6 @@ const OP_NO_RENEGOTIATION = 1n << 30n;
 /** include/openssl/x509_vfy.h: every certificate of the chain but a root must be in the realm of a list, and not on it. */
 const X509_V_FLAG_CRL_CHECK = 0x4n;
 const X509_V_FLAG_CRL_CHECK_ALL = 0x8n;
-const SSL_TLSEXT_ERR_OK = 0;
-const SSL_TLSEXT_ERR_ALERT_FATAL = 2;
 
 /** Ciphertext taken from the socket in one call: eight records, so that bulk costs an eighth of the calls. */
 const READ_AHEAD_BYTES = 8 * (16 * 1024 + 256);
@@ -45,6 +43,8 @@ export interface TlsContextMaterial {
   /** Of TLS 1.2, which is spoken too then. Undefined: TLS 1.3 alone. */
   readonly olderCiphers?: string;
   readonly groups: string;
+  /** Whether a session's `verifier` is asked about the peer's chain. Otherwise OpenSSL decides alone. */
+  readonly asksVerifier: boolean;
 }
 
 /** An `SSL_CTX`: certificate, key, trust and parameters of one identity. SSL_CTX_new(3) */
@@ -97,6 +97,7 @@ export class TlsContextHandle {
     this.#trust(material.roots);
     this.#distrust(material.revocationLists ?? []);
     ssl.SSL_CTX_set_alpn_select_cb(this.pointer, alpnCallback(), 0n);
+    if (material.asksVerifier) ssl.SSL_CTX_set_cert_verify_callback(this.pointer, verifyCallback(), 0n);
   }
 
   #useCertificates({ certificates, privateKey }: TlsContextMaterial): void {
@@ -187,76 +188,4 @@ function readPem(pem: string, read: (bio: bigint) => bigint, what: string): bigi
   openssl().BIO_free(bio);
   if (parsed === 0n) throw new Error(`${what} does not parse: ${takeOpensslError()}`);
   return parsed;
-}
-
-/** What the server that is in the middle of a handshake accepts: the callback runs within its call and nowhere else. */
-let accepted: readonly string[] = [];
-
-/** Runs one step of a server's handshake; `alpn` is what it accepts, in its order of preference. */
-export function withAcceptedProtocols<T>(alpn: readonly string[], step: () => T): T {
-  accepted = alpn;
-  try {
-    return step();
-  } finally {
-    accepted = [];
-  }
-}
-
-let callback: bigint | undefined;
-
-/**
- * SSL_CTX_set_alpn_select_cb(3). The answer must point into memory that outlives the call: the client's own list does.
- * It must not throw: the exception would cross OpenSSL's frames.
- */
-function alpnCallback(): bigint {
-  callback ??= opensslLibrary.registerCallback(
-    // Addresses as numbers: as pointers their type would admit what only a caller may pass.
-    { arguments: ['u64', 'u64', 'u64', 'u64', 'u32', 'u64'], return: 'i32' },
-    (_ssl, out, outLength, offered, offeredLength) => {
-      try {
-        const at = chooseProtocol(toBuffer(offered, offeredLength, true), accepted);
-        if (at === undefined) return SSL_TLSEXT_ERR_ALERT_FATAL;
-        setUint64(out, 0, offered + BigInt(at));
-        setUint8(outLength, 0, getUint8(offered, at - 1));
-        return SSL_TLSEXT_ERR_OK;
-      } catch {
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
-      }
-    },
-  );
-  return callback;
-}
-
-/**
- * The server's first choice that the client offers, as the offset of its name in the client's list (length byte, name,
- * and so on; RFC 7301 §3.1); undefined when there is none or the list is malformed.
- */
-export function chooseProtocol(offered: Uint8Array, ours: readonly string[]): number | undefined {
-  const at = new Map<string, number>();
-  for (let i = 0; i < offered.length; ) {
-    const length = offered[i] ?? 0;
-    if (length === 0 || i + 1 + length > offered.length) return undefined;
-    at.set(String.fromCharCode(...offered.subarray(i + 1, i + 1 + length)), i + 1);
-    i += 1 + length;
-  }
-  const name = ours.find(candidate => at.has(candidate));
-  return name === undefined ? undefined : at.get(name);
-}
-
-/** The wire form of a list of protocols: what a client offers. */
-export function encodeProtocols(protocols: readonly string[]): Buffer {
-  return Buffer.concat(protocols.map(name => Buffer.from([name.length, ...Buffer.from(name, 'latin1')])));
-}
-
-const offers = new WeakMap<readonly string[], NativeMemory>();
-
-/** As `encodeProtocols`, kept where OpenSSL can read it: callers use the same few lists again and again. */
-export function offerOf(protocols: readonly string[]): NativeMemory {
-  const known = offers.get(protocols);
-  if (known !== undefined) return known;
-  const list = encodeProtocols(protocols);
-  const memory = new NativeMemory(list.length);
-  memory.bytes.set(list);
-  offers.set(protocols, memory);
-  return memory;
 }

@@ -1,9 +1,12 @@
 import { toBuffer } from 'node:ffi';
+import { offerOf } from './alpn.ts';
+import { derOf } from './certificate-der.ts';
 import { errnoNow } from './errno.ts';
+import { type ChainVerifier, type HandshakeAnswers, stepHandshake } from './handshake-callbacks.ts';
 import { cString, NativeMemory } from './native-memory.ts';
-import { openssl, opensslConverted, SslError, takeOpensslError, textAt } from './openssl.ts';
+import { openssl, SslError, takeOpensslError, textAt } from './openssl.ts';
 import { type RecordStage, STAGE_BYTES } from './record-stage.ts';
-import { offerOf, type TlsContextHandle, withAcceptedProtocols } from './tls-context-handle.ts';
+import type { TlsContextHandle } from './tls-context-handle.ts';
 
 const VERIFY_NONE = 0;
 const VERIFY_PEER_OR_FAIL = 1 | 2;
@@ -11,13 +14,13 @@ const VERIFY_PEER_OR_FAIL = 1 | 2;
 const CTRL_SET_TLSEXT_HOSTNAME = 55;
 const TLSEXT_NAMETYPE_HOST_NAME = 0n;
 const X509_V_OK = 0n;
-/** A peer's leaf of more is not one of a mesh. */
-const MAX_CERTIFICATE_BYTES = 64 * 1024;
 
 export interface TlsSessionOptions {
   readonly isServer: boolean;
   readonly alpn: readonly string[];
   readonly verifyPeer: boolean;
+  /** Asked where the context says so. */
+  readonly verifier?: ChainVerifier | undefined;
   /** A client tells it (SNI). */
   readonly serverName?: string | undefined;
 }
@@ -39,14 +42,12 @@ export interface TlsFailure {
 export class TlsSessionHandle {
   #ssl: bigint;
   readonly #bio: bigint;
-  readonly #alpn: readonly string[];
-  readonly #isServer: boolean;
+  readonly #answers: HandshakeAnswers;
 
   /** Throws an Error when there is no memory for it. */
   constructor(context: TlsContextHandle, fd: number, options: TlsSessionOptions) {
     const ssl = openssl();
-    this.#alpn = options.alpn;
-    this.#isServer = options.isServer;
+    this.#answers = { alpn: options.alpn, verifier: options.verifier };
     this.#ssl = ssl.SSL_new(context.pointer);
     if (this.#ssl === 0n) throw new Error(`no TLS session: ${takeOpensslError()}`);
     ssl.SSL_set_fd(this.#ssl, fd);
@@ -76,9 +77,7 @@ export class TlsSessionHandle {
 
   /** One step. @returns undefined once it is done. SSL_do_handshake(3) */
   handshake(): TlsOutcome | undefined {
-    const result = this.#isServer
-      ? withAcceptedProtocols(this.#alpn, () => opensslConverted().SSL_do_handshake(this.#ssl))
-      : opensslConverted().SSL_do_handshake(this.#ssl);
+    const result = stepHandshake(this.#ssl, this.#answers);
     return result === 1 ? undefined : this.outcome(result);
   }
 
@@ -152,7 +151,7 @@ export class TlsSessionHandle {
     const certificate = openssl().SSL_get1_peer_certificate(this.#ssl);
     if (certificate === 0n) return undefined;
     try {
-      return derOf(certificate);
+      return Buffer.from(derOf(certificate));
     } finally {
       openssl().X509_free(certificate);
     }
@@ -191,8 +190,6 @@ export class TlsSessionHandle {
 interface Cells {
   readonly name: NativeMemory;
   readonly length: NativeMemory;
-  readonly certificate: NativeMemory;
-  readonly cursor: NativeMemory;
 }
 
 let memory: Cells | undefined;
@@ -202,19 +199,6 @@ function cells(): Cells {
   memory ??= {
     name: new NativeMemory(8),
     length: new NativeMemory(4),
-    certificate: new NativeMemory(MAX_CERTIFICATE_BYTES),
-    cursor: new NativeMemory(8),
   };
   return memory;
-}
-
-/** i2d_X509(3), which first tells the length and then writes at the address it is pointed to. */
-function derOf(certificate: bigint): Buffer {
-  const { certificate: der, cursor } = cells();
-  const length = openssl().i2d_X509(certificate, 0n);
-  if (length <= 0 || length > der.size) throw new Error(`a certificate of ${length} bytes`);
-  cursor.bytes.writeBigUInt64LE(der.address, 0);
-  if (openssl().i2d_X509(certificate, cursor.address) !== length || !der.isIntact)
-    throw new Error('a certificate changed its length while it was copied');
-  return Buffer.from(der.bytes.subarray(0, length));
 }

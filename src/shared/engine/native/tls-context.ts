@@ -11,11 +11,14 @@ import {
   TLS_CIPHER_SUITES,
   TLS_GROUPS,
 } from '../tls-material.ts';
+import { TrustedPeers } from './trusted-peers.ts';
 
 export class NativeTlsContext implements TlsContext {
   readonly notBefore: number;
   readonly notAfter: number;
   readonly handle: TlsContextHandle;
+  /** With this certificate and trust bundle: a new one begins anew. */
+  readonly trustedPeers = new TrustedPeers();
 
   constructor(handle: TlsContextHandle, notBefore: number, notAfter: number) {
     this.handle = handle;
@@ -33,6 +36,7 @@ export function createNativeTlsContext(material: TlsMaterial): NativeTlsContext 
     roots: checked.rootsPem,
     cipherSuites: TLS_CIPHER_SUITES,
     groups: TLS_GROUPS,
+    asksVerifier: true,
   });
 }
 
@@ -47,6 +51,8 @@ export function createNativeForeignContext(material: ForeignTlsMaterial): Native
     cipherSuites: FOREIGN_CIPHER_SUITES,
     olderCiphers: FOREIGN_CIPHERS,
     groups: FOREIGN_GROUPS,
+    // Revocation lists end before certificates do.
+    asksVerifier: false,
   });
 }
 

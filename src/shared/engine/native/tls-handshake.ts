@@ -1,11 +1,18 @@
 import type { Timer } from '../../lifecycle/clock.ts';
+import type { ChainVerifier } from '../../native/handshake-callbacks.ts';
 import { EpollFlag } from '../../native/platform.ts';
+import type { PresentedChain } from '../../native/presented-chain.ts';
 import { TlsSessionHandle } from '../../native/tls-session-handle.ts';
 import { ChannelError, type SocketEndpoint } from '../channel.ts';
 import type { SecureChannel, TlsOptions } from '../engine.ts';
 import { handshakeError, handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
 import type { HandshakeLimiter } from '../handshake-limiter.ts';
-import { checkHandshake, peerCertificateOf, verifyValidity } from '../peer-certificate.ts';
+import {
+  checkHandshake,
+  type PeerCertificate,
+  peerCertificateOf,
+  verifyValidity,
+} from '../peer-certificate.ts';
 import type { Pollable, Watch } from './event-loop.ts';
 import type { HandshakeQueue } from './handshake-queue.ts';
 import type { NativeChannel } from './native-channel.ts';
@@ -34,7 +41,7 @@ export function handshake(
 }
 
 /** One handshake, from the TCP channel it takes over to the secure channel, or the reason why there is none. */
-class Handshake implements Pollable {
+class Handshake implements Pollable, ChainVerifier {
   readonly #role: 'client' | 'server';
   readonly #context: NativeTlsContext;
   readonly #options: TlsOptions;
@@ -45,6 +52,7 @@ class Handshake implements Pollable {
   readonly #fd: number;
   readonly #watch: Watch;
   #session: TlsSessionHandle | undefined;
+  #trustedPeer: PeerCertificate | undefined;
   #timer: Timer | undefined;
   #settled = false;
   #queued = false;
@@ -99,6 +107,14 @@ class Handshake implements Pollable {
 
   onAgain(): void {}
 
+  // === for the session ===
+
+  trusts(chain: PresentedChain): boolean {
+    const nowMs = this.#env.thread.clock.now();
+    this.#trustedPeer = this.#context.trustedPeers.trusted(this.#role, chain, nowMs);
+    return this.#trustedPeer !== undefined;
+  }
+
   // === for the queue ===
 
   step(): void {
@@ -119,6 +135,7 @@ class Handshake implements Pollable {
         isServer: this.#role === 'server',
         alpn: this.#options.alpn,
         verifyPeer: this.#options.verifyPeer,
+        verifier: this,
         serverName: this.#options.server?.serverName,
       });
       this.#enqueue();
@@ -135,13 +152,12 @@ class Handshake implements Pollable {
 
   #finish(session: TlsSessionHandle): void {
     try {
-      const der = session.peerCertificate();
       const facts = checkHandshake(
         {
           alpn: session.alpn,
           tlsVersion: session.version,
           keyExchangeGroup: session.group,
-          peer: der === undefined ? undefined : peerCertificateOf(der),
+          peer: this.#trustedPeer ?? presentedBy(session),
           verifyError: session.verifyError(),
         },
         this.#options,
@@ -189,4 +205,9 @@ class Handshake implements Pollable {
     this.#timer?.cancel();
     this.#env.limiters[this.#role].leave(this.#start);
   }
+}
+
+function presentedBy(session: TlsSessionHandle): PeerCertificate | undefined {
+  const der = session.peerCertificate();
+  return der === undefined ? undefined : peerCertificateOf(der);
 }
