@@ -1,4 +1,4 @@
-import type { SourceMatch } from '#shared/route/model.ts';
+import type { RouteRule, SourceMatch } from '#shared/route/model.ts';
 import type { BackendTrafficPolicy } from '../translate/backend-traffic-policy/backend-traffic-policy.ts';
 import { type KubeObject, keyOf } from '../source/kube-object.ts';
 import type { DestinationRuleTranslation } from '../translate/destination-rule/destination-rule.ts';
@@ -11,7 +11,9 @@ import {
 } from '../translate/linkerd-annotations/annotations.ts';
 import { withHedging } from '../translate/hedge-annotation.ts';
 import type { ObjectRoutes } from '../translate/merge-rules.ts';
-import { HEDGE } from '../translate/mesh-labels.ts';
+import type { HostContext } from '../translate/istio-host.ts';
+import { HEDGE, RATE_LIMIT } from '../translate/mesh-labels.ts';
+import { withRateLimit } from '../translate/rate-limit-annotation.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { LabelledSource } from '../translate/virtual-service/source.ts';
 import type { VirtualServiceTranslation } from '../translate/virtual-service/virtual-service.ts';
@@ -55,38 +57,58 @@ function gatewayRoutes(objects: MeshObjects, diagnostics: Diagnostic[]): Attache
       const route = keyOf(object);
       const annotations = readLinkerdAnnotations(object);
       diagnostics.push(...annotations.diagnostics);
-      const hedging: Diagnostic[] = [];
+      const said: Diagnostic[] = [];
       for (const attachment of value.attachments) {
-        const rules = annotatedRules(object, attachment, annotations, hedging);
+        const rules = annotatedRules(objects, object, attachment, annotations, said);
         push(bound, attachment.service, { route, kind: value.kind, attachment: { ...attachment, rules } });
       }
-      diagnostics.push(...eachOnce(hedging));
+      diagnostics.push(...eachOnce(said));
     }
   }
   return bound;
 }
 
 function annotatedRules(
+  objects: MeshObjects,
   object: KubeObject,
   { rules: ranked }: RouteAttachment,
   annotations: LinkerdAnnotations,
-  hedging: Diagnostic[],
+  said: Diagnostic[],
 ): RouteAttachment['rules'] {
   const isPlain = annotations.retry === undefined && annotations.timeouts === undefined;
-  if (isPlain && object.metadata.annotations[HEDGE] === undefined) return ranked;
-  const own = ranked.map(({ rule }) => (isPlain ? rule : withAnnotations(rule, annotations)));
-  const hedged = withHedging(object, own);
-  hedging.push(...hedged.diagnostics);
-  return ranked.map((one, index) => ({ ...one, rule: hedged.rules[index] ?? one.rule }));
+  const own = object.metadata.annotations;
+  if (isPlain && own[HEDGE] === undefined && own[RATE_LIMIT] === undefined) return ranked;
+  const rules = ranked.map(({ rule }) => (isPlain ? rule : withAnnotations(rule, annotations)));
+  const made = withOwnAnnotations(objects, object, rules, said);
+  return ranked.map((one, index) => ({ ...one, rule: made[index] ?? one.rule }));
+}
+
+/** The rules of a route with what the mesh's own annotations say: hedging, rate limits. */
+function withOwnAnnotations(
+  objects: MeshObjects,
+  object: KubeObject,
+  rules: readonly RouteRule[],
+  said: Diagnostic[],
+): readonly RouteRule[] {
+  const hedged = withHedging(object, rules);
+  const limited = withRateLimit(object, hedged.rules, hostContext(objects, object));
+  said.push(...hedged.diagnostics, ...limited.diagnostics);
+  return limited.rules;
+}
+
+/** What names of services in an object mean. */
+export function hostContext(objects: MeshObjects, { metadata }: KubeObject): HostContext {
+  const { clusterDomain } = objects.options.cluster;
+  return { namespace: metadata.namespace, clusterDomain, services: objects };
 }
 
 function objectRoutes(objects: MeshObjects, diagnostics: Diagnostic[]): AttachedRoutes['objectRoutes'] {
   const attached = new Map<string, ObjectRoutes[]>();
   for (const virtualService of objects.virtualServices.all()) {
-    const hedging: Diagnostic[] = [];
-    for (const [service, routes] of istioRoutes(objects, virtualService, hedging))
+    const said: Diagnostic[] = [];
+    for (const [service, routes] of istioRoutes(objects, virtualService, said))
       push(attached, service, routes);
-    diagnostics.push(...eachOnce(hedging));
+    diagnostics.push(...eachOnce(said));
   }
   for (const { object, value } of objects.serviceProfiles.all()) {
     if (value.service === undefined) continue;
@@ -108,12 +130,11 @@ function objectRoutes(objects: MeshObjects, diagnostics: Diagnostic[]): Attached
 function istioRoutes(
   objects: MeshObjects,
   { object, value }: Parsed<VirtualServiceTranslation>,
-  hedging: Diagnostic[],
+  said: Diagnostic[],
 ): readonly (readonly [string, ObjectRoutes])[] {
   const sources = resolveSources(objects, value.labelled);
   return value.attachments.map(({ rules, service, streamRules, wildcard }) => {
-    const hedged = withHedging(object, rules);
-    hedging.push(...hedged.diagnostics);
+    const made = withOwnAnnotations(objects, object, rules, said);
     return [
       service,
       {
@@ -122,7 +143,7 @@ function istioRoutes(
         field: 'spec.hosts',
         creationTimestamp: object.metadata.creationTimestamp,
         wildcard,
-        rules: hedged.rules.map(rule => withSources(rule, sources)),
+        rules: made.map(rule => withSources(rule, sources)),
         streamRules: streamRules.map(rule => withSources(rule, sources)),
       },
     ];

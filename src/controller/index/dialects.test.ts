@@ -530,3 +530,45 @@ spec: ${spec}`;
   t.match(said(lab, 'ServiceResolver/shop/payments'), [/a DestinationRule is for the same service/]);
   t.end();
 });
+
+const LIMITED = `{ambient.mesh/rate-limit: "local: {requestsPerSecond: 5}"}`;
+
+test('rate limits by annotation: of each rule of a route, of a Service for requests without a route', t => {
+  const annotated = (yaml: string): string =>
+    yaml.replace('namespace: shop', `namespace: shop, annotations: ${LIMITED}`);
+  const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
+  const limits = (lab: IndexLab): unknown =>
+    lab.routes('payments')?.rules.map(({ filters }) => filters.at(-1)?.kind);
+  const route = new IndexLab(mesh, service('payments'), annotated(HTTP_ROUTE));
+  t.same(limits(route), ['local_rate_limit'], 'HTTPRoute');
+  const http = '{hosts: [payments], http: [{route: [{destination: {host: payments}}]}]}';
+  const istio = new IndexLab(mesh, service('payments'), annotated(virtualService('vs', http)));
+  t.same(limits(istio), ['local_rate_limit'], 'VirtualService');
+  const own = new IndexLab(mesh, annotated(service('payments')));
+  t.same(limits(own), ['local_rate_limit'], 'Service');
+  own.apply(HTTP_ROUTE);
+  t.same(limits(own), [undefined], 'not of its routes');
+  t.ok(said(own, 'Service/shop/payments').includes('has no effect: the service has routes'), 'which is said');
+  t.end();
+});
+
+test('the load balancer of a Service by annotation, where nothing else names one', t => {
+  const annotated = (kind: string): string =>
+    service('payments').replace(
+      'namespace: shop',
+      `namespace: shop, annotations: {ambient.mesh/load-balancer: ${kind}}`,
+    );
+  const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
+  const lab = new IndexLab(mesh, annotated('peak-ewma'));
+  const balancer = (): unknown => lab.routes('payments')?.trafficPolicy.loadBalancer;
+  t.same(balancer(), { kind: 'peak_ewma' });
+  lab.apply(destinationRule('dr', '{host: payments, trafficPolicy: {outlierDetection: {}}}'));
+  t.same(balancer(), { kind: 'peak_ewma' }, 'beside other settings');
+  lab.apply(destinationRule('dr', '{host: payments, trafficPolicy: {loadBalancer: {simple: RANDOM}}}'));
+  t.same(balancer(), { kind: 'random' });
+  const ofService = (): string => said(lab, 'Service/shop/payments').join();
+  t.match(ofService(), /no effect: a DestinationRule or ServiceResolver of the service says random/);
+  lab.apply(annotated('fastest'));
+  t.match(ofService(), /is no load balancer/);
+  t.end();
+});

@@ -9,6 +9,9 @@ import {
   withAnnotations,
 } from '../translate/linkerd-annotations/annotations.ts';
 
+import { rateLimitWithRoutes, withRateLimit } from '../translate/rate-limit-annotation.ts';
+import type { HostContext } from '../translate/istio-host.ts';
+
 export interface AnnotatedRoutes {
   readonly routes: ServiceRoutes;
   readonly diagnostics: readonly Diagnostic[];
@@ -24,14 +27,15 @@ export function withServiceAnnotations(
   routes: ServiceRoutes,
   service: KubeObject,
   ports: readonly number[],
+  context: HostContext,
 ): AnnotatedRoutes {
   const read = readLinkerdAnnotations(service);
   const diagnostics = [...read.diagnostics];
   const accrual = accrualFor(routes, service, read, diagnostics);
   const { rules, diagnostics: hedging } =
     routes.rules.length > 0
-      ? { rules: routes.rules, diagnostics: [...overruled(service), ...hedgingWithRoutes(service)] }
-      : defaultRules(routes, service, ports, read);
+      ? { rules: routes.rules, diagnostics: ofRequests(service) }
+      : defaultRules(routes, service, ports, read, context);
   diagnostics.push(...hedging);
   if (accrual === undefined) return { routes: { ...routes, rules }, diagnostics };
   const accrue = (policy: TrafficPolicy): TrafficPolicy => ({ ...policy, failureAccrual: accrual });
@@ -56,7 +60,11 @@ export function withServiceAnnotations(
 
 const OF_REQUESTS = /^(?:retry|timeout)\.linkerd\.io\//;
 
-/** Annotations for requests that no route is for, where there are routes. */
+/** Said of annotations for requests that no route is for, where there are routes. */
+function ofRequests(service: KubeObject): readonly Diagnostic[] {
+  return [...overruled(service), ...hedgingWithRoutes(service), ...rateLimitWithRoutes(service)];
+}
+
 function overruled(service: KubeObject): readonly Diagnostic[] {
   const said = new Diagnostics(service);
   for (const [key, value] of Object.entries(service.metadata.annotations)) {
@@ -76,6 +84,7 @@ function defaultRules(
   service: KubeObject,
   ports: readonly number[],
   annotations: LinkerdAnnotations,
+  context: HostContext,
 ): HedgedRules {
   const { name, namespace } = service.metadata;
   const backend = {
@@ -96,9 +105,12 @@ function defaultRules(
     ),
   );
   const hedged = withHedging(service, rules);
+  const limited = withRateLimit(service, hedged.rules, context);
+  const diagnostics = [...hedged.diagnostics, ...limited.diagnostics];
   // The waypoint's own rule of the service is the same.
-  const isPlain = annotations.retry === undefined && annotations.timeouts === undefined;
-  return isPlain ? { ...hedged, rules: [] } : hedged;
+  const isPlain =
+    annotations.retry === undefined && annotations.timeouts === undefined && limited.rules === hedged.rules;
+  return { rules: isPlain ? [] : limited.rules, diagnostics };
 }
 
 /** Two ways to leave failing endpoints out at once are two dialects for one thing: what was there without the annotation holds. */

@@ -2,11 +2,12 @@ import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
 import { NO_ROUTES, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
 import type { StreamRule } from '#shared/route/stream-rule.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
+import { withLoadBalancer } from '../translate/load-balancer-annotation.ts';
 import { mergeRules, type ObjectRoutes, type RefusedRoutes } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
-import type { AttachedRoutes } from './attached-routes.ts';
+import { type AttachedRoutes, hostContext } from './attached-routes.ts';
 import { withBackendPolicy } from './backend-policies.ts';
 import { resolverPolicy, resolverRefused } from './consul-routes.ts';
 import { destinationPolicy } from './destination-policy.ts';
@@ -66,7 +67,12 @@ export function serviceRoutesOf(
     telemetry: telemetryFor(subject, objects),
     routed,
   };
-  const annotated = withServiceAnnotations(routes, service.object, ports);
+  const annotated = withServiceAnnotations(
+    routes,
+    service.object,
+    ports,
+    hostContext(objects, service.object),
+  );
   diagnostics.push(...annotated.diagnostics);
   // Whoever comes around the waypoint is not counted: without one nobody is.
   const held = waypoint === undefined || kind !== 'Service' ? [] : (attached.rateLimits.get(namespace) ?? []);
@@ -108,12 +114,15 @@ function trafficOf(
   const usesResolver = resolver !== undefined && destinationRules.length === 0;
   const effective = usesResolver ? resolverPolicy(resolver, endpoints, objects) : policy;
   const backendPolicy = attached.backendPolicies.get(key)?.value;
-  const { portPolicies, subsets, trafficPolicy } = withBackendPolicy(effective, backendPolicy);
+  const { diagnostics, policies } = withLoadBalancer(
+    service.object,
+    withBackendPolicy(effective, backendPolicy),
+  );
   const refused = resolver !== undefined && !usesResolver ? [resolverRefused(resolver, key)] : [];
   return {
-    policies: { portPolicies, subsets, trafficPolicy },
+    policies,
     isPlain: destinationRules.length === 0 && resolver === undefined && backendPolicy === undefined,
-    diagnostics: [...policy.diagnostics, ...refused],
+    diagnostics: [...policy.diagnostics, ...refused, ...diagnostics],
   };
 }
 

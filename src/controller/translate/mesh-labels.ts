@@ -26,3 +26,7 @@ export const TLS_CREDENTIAL = 'ambient.mesh/tls-credential';
 export const DATAPLANE_MODE = 'istio.io/dataplane-mode';
 /** Annotation of a route or Service: its requests are hedged. */
 export const HEDGE = 'ambient.mesh/hedge';
+/** Annotation of a route or Service: how many of its requests are let through, as YAML. */
+export const RATE_LIMIT = 'ambient.mesh/rate-limit';
+/** Annotation of a Service: how its endpoints are chosen from. */
+export const LOAD_BALANCER = 'ambient.mesh/load-balancer';

@@ -2,6 +2,7 @@ import type { LocalRateLimit, RateLimitOverride, TokenBucket } from '#shared/rou
 import type { KubeObject } from '../../source/kube-object.ts';
 import { type Fields, readSpec } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { MAX_RATE, secondBucket } from '../second-bucket.ts';
 
 /** How often the port of a Server may be asked. */
 export interface RateLimitPolicy {
@@ -15,9 +16,6 @@ export interface RateLimitContext {
   readonly trustDomain: string;
 }
 
-const MAX_RATE = 1_000_000;
-/** A second's tokens come in so many fills: whoever waits, waits for a part of a second. */
-const FILLS_PER_SECOND = 10;
 const TOO_MANY_REQUESTS = 429;
 export const SERVER_GROUP = 'policy.linkerd.io';
 
@@ -85,7 +83,7 @@ function readOverride(
   const rate = readRate(fields, total);
   const identities = fields.objects('clientRefs', client => readClient(client, namespace, context));
   if (identities.length === 0) fields.reject('clientRefs', 'is required', 'name ServiceAccounts of clients');
-  return { identities, bucket: bucket(rate) };
+  return { identities, bucket: secondBucket(rate) };
 }
 
 function readClient(fields: Fields, ownNamespace: string, { trustDomain }: RateLimitContext): string {
@@ -99,14 +97,5 @@ function readClient(fields: Fields, ownNamespace: string, { trustDomain }: RateL
 }
 
 function bucketIf(perSecond: number | undefined): TokenBucket | undefined {
-  return perSecond === undefined ? undefined : bucket(perSecond);
-}
-
-/** A second's worth may come at once. */
-function bucket(perSecond: number): TokenBucket {
-  return {
-    maxTokens: perSecond,
-    tokensPerFill: perSecond / FILLS_PER_SECOND,
-    fillIntervalMs: 1_000 / FILLS_PER_SECOND,
-  };
+  return perSecond === undefined ? undefined : secondBucket(perSecond);
 }
