@@ -376,6 +376,7 @@ function authorizer(service: string, over: Partial<ExternalAuthorizer> = {}): Ex
     pathPrefix: '',
     maxBodyBytes: 0,
     allowPartialBody: false,
+    bodyAsBytes: false,
     requestHeaders: [],
     addedHeaders: [],
     headersToUpstream: [],

@@ -103,6 +103,7 @@ export const externalAuthorizer: fc.Arbitrary<ExternalAuthorizer> = fc.record({
   pathPrefix: text,
   maxBodyBytes: uint32,
   allowPartialBody: flag,
+  bodyAsBytes: flag,
   requestHeaders: headerNames,
   addedHeaders: headerValues,
   headersToUpstream: headerNames,

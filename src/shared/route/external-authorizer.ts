@@ -17,6 +17,8 @@ export interface ExternalAuthorizer {
   readonly maxBodyBytes: number;
   /** A longer body: its beginning is sent; else the request is refused with 413. */
   readonly allowPartialBody: boolean;
+  /** With gRPC: the body is `raw_body`, whatever it holds; else text is `body`, and bytes that are none `raw_body`. */
+  readonly bodyAsBytes: boolean;
   /**
    * Lower case. What of the request's headers is sent. With HTTP `host`, `authorization`, method, path and length always are; with
    * gRPC an empty list is all of them.

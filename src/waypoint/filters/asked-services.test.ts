@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
+import { requestHead } from '#shared/testing/request-head.ts';
+import { bytesOf, readProto } from '../callout/proto-reader.ts';
 import { ProtoWriter } from '../callout/proto-writer.ts';
 import { verdictRefusal } from './authorizer-verdict.ts';
-import { decodeCheck } from './check-message.ts';
+import { decodeCheck, encodeCheck } from './check-message.ts';
 import { checkHead, readCheckResponse } from './http-check.ts';
 import { decodeRateLimit } from './rate-limit-message.ts';
 
@@ -18,6 +20,7 @@ const AUTHORIZER: ExternalAuthorizer = {
   pathPrefix: '/check',
   maxBodyBytes: 0,
   allowPartialBody: false,
+  bodyAsBytes: false,
   requestHeaders: [],
   addedHeaders: [],
   headersToUpstream: [],
@@ -185,5 +188,42 @@ test('what its answer means', t => {
   const failed = { kind: 'error', reason: 'gone' } as const;
   t.match(verdictRefusal(failed, AUTHORIZER), { status: 503, flag: 'UAEX', detail: /asked failed: gone/ });
   t.equal(verdictRefusal(failed, { ...AUTHORIZER, failOpen: true }), undefined);
+  t.end();
+});
+
+test('a body is text or bytes, as it is or as it was asked for', t => {
+  const NOBODY = { ip: '10.0.0.1', port: 1, principal: '' };
+  /** The number of the field that a message holds, by the way of fields to it. */
+  const within = (message: Buffer, [number, ...rest]: readonly number[]): Buffer | undefined => {
+    let found: Buffer | undefined;
+    readProto(message, field => {
+      if (field.number === number) found = bytesOf(field);
+    });
+    return rest.length === 0 || found === undefined ? found : within(found, rest);
+  };
+  const http = [1, 4, 2];
+  for (const [sentence, body, bodyAsBytes, text, bytes] of [
+    ['text', Buffer.from('a=1'), false, 'a=1', undefined],
+    ['bytes that are no text', Buffer.from([0xff]), false, undefined, Buffer.from([0xff])],
+    [
+      'text that is asked for as bytes (packAsBytes)',
+      Buffer.from('a=1'),
+      true,
+      undefined,
+      Buffer.from('a=1'),
+    ],
+  ] as const) {
+    const message = encodeCheck({
+      request: requestHead(),
+      body,
+      bodyAsBytes,
+      source: NOBODY,
+      destination: NOBODY,
+      nowMs: 0,
+      requestHeaders: [],
+    });
+    t.equal(within(message, [...http, 11])?.toString(), text, sentence);
+    t.same(within(message, [...http, 12]), bytes, sentence);
+  }
   t.end();
 });

@@ -13,6 +13,8 @@ export interface CheckInput {
   readonly request: RequestHead;
   /** As much of the body as is to be seen. */
   readonly body: Buffer;
+  /** It is `raw_body` even where it is text. */
+  readonly bodyAsBytes: boolean;
   readonly source: CheckPeer;
   readonly destination: CheckPeer;
   /** Wall clock. */
@@ -50,7 +52,7 @@ function writeTime(writer: ProtoWriter, nowMs: number): void {
   writer.int(1, Math.floor(nowMs / 1_000)).int(2, Math.floor(nowMs % 1_000) * 1_000_000);
 }
 
-function writeHttp(writer: ProtoWriter, { body, request, requestHeaders }: CheckInput): void {
+function writeHttp(writer: ProtoWriter, { body, bodyAsBytes, request, requestHeaders }: CheckInput): void {
   const { authority, contentLength, method, path, protocol, scheme } = request;
   writer.text(1, headersOf(request).get('x-request-id') ?? '').text(2, method);
   writer.entry(3, ':method', method).entry(3, ':path', path).entry(3, ':authority', authority);
@@ -60,7 +62,7 @@ function writeHttp(writer: ProtoWriter, { body, request, requestHeaders }: Check
   }
   writer.headerText(4, path).headerText(5, authority).text(6, scheme);
   writer.int(9, contentLength ?? -1).text(10, protocol === 'HTTP/2' ? 'HTTP/2' : protocol);
-  if (body.length > 0) writer.bytes(isUtf8(body) ? 11 : 12, body);
+  if (body.length > 0) writer.bytes(isUtf8(body) && !bodyAsBytes ? 11 : 12, body);
 }
 
 /** Repeated fields are one entry of the map, joined as Envoy joins them. */

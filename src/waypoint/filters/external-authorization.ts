@@ -53,7 +53,7 @@ function startCheck(
   onVerdict: (verdict: AuthorizerVerdict) => void,
 ): Callout {
   const { env } = downstream;
-  const { port, protocol, requestHeaders, service, timeoutMs } = authorizer;
+  const { bodyAsBytes, port, protocol, requestHeaders, service, timeoutMs } = authorizer;
   if (protocol === 'http') {
     const head = checkHead(request, authorizer, body.length);
     const sent = body.length === 0 ? undefined : body;
@@ -63,7 +63,7 @@ function startCheck(
     );
   }
   const nowMs = env.clock.now();
-  const message = encodeCheck({ request, requestHeaders, body, ...peersOf(downstream), nowMs });
+  const message = encodeCheck({ request, requestHeaders, body, bodyAsBytes, ...peersOf(downstream), nowMs });
   const authority = service.slice(service.indexOf('/') + 1);
   const traceparent = getHeader(request.headers, 'traceparent');
   return unaryCall(

@@ -43,6 +43,7 @@ export function readExternalAuth(fields: Fields, context: RouteContext): ReadFil
         statusOnError: STATUS_ON_ERROR,
         maxBodyBytes,
         allowPartialBody: false,
+        bodyAsBytes: false,
         addedHeaders: [],
         headersToDownstreamOnAllow: [],
         headersToDownstreamOnDeny: [],

@@ -54,6 +54,7 @@ test('providers of external authorization', async t => {
           pathPrefix: '/check',
           maxBodyBytes: 1024,
           allowPartialBody: true,
+          bodyAsBytes: true,
           requestHeaders: [
             { kind: 'exact', value: 'x-user' },
             { kind: 'prefix', value: 'x-b-' },

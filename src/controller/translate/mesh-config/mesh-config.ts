@@ -136,6 +136,7 @@ type Common = Pick<
   | 'statusOnError'
   | 'maxBodyBytes'
   | 'allowPartialBody'
+  | 'bodyAsBytes'
 >;
 
 function readCommon(fields: Fields, name: string, context: HostContext): Common | undefined {
@@ -163,17 +164,20 @@ function readCommon(fields: Fields, name: string, context: HostContext): Common 
     statusOnError: status === undefined ? DEFAULT_STATUS : Number(status),
     maxBodyBytes: body?.maxBodyBytes ?? 0,
     allowPartialBody: body?.allowPartialBody ?? false,
+    bodyAsBytes: body?.bodyAsBytes ?? false,
   };
 }
 
-function readBody(fields: Fields): Pick<ExternalAuthorizer, 'maxBodyBytes' | 'allowPartialBody'> {
-  fields.boolean('packAsBytes');
+function readBody(
+  fields: Fields,
+): Pick<ExternalAuthorizer, 'maxBodyBytes' | 'allowPartialBody' | 'bodyAsBytes'> {
   const maxBodyBytes = fields.integer('maxRequestBytes', 1, MAX_BODY_BYTES);
   if (maxBodyBytes === undefined && !fields.has('maxRequestBytes'))
     fields.reject('maxRequestBytes', 'is required', 'set how much of a body is sent');
   return {
     maxBodyBytes: maxBodyBytes ?? 0,
     allowPartialBody: fields.boolean('allowPartialMessage') ?? false,
+    bodyAsBytes: fields.boolean('packAsBytes') ?? false,
   };
 }
 
