@@ -125,7 +125,8 @@ const REFUSED: readonly (readonly [string, string, string])[] = [
     "request.duration > duration('soon')",
     'duration() takes a text such as "1.5s"',
   ],
-  ['a choice', 'true ? true : false', '"? true : false" is not understood (at character 5'],
+  ['a choice', 'true ? true : false', 'the operator ? is not supported (at character 5'],
+  ['arithmetic', 'response.code / 100 == 5', 'the operator / is not supported (at character 14'],
   ['a header without its name', 'request.headers == "a"', '"==" stands where "[" should be'],
   [
     'a list of two types',

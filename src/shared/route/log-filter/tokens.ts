@@ -41,11 +41,16 @@ export function tokensOf(text: string): readonly Token[] {
   return tokens;
 }
 
+/** What CEL has besides. */
+const CEL_SIGN = /^[-+*/%?:{}&|]/;
+
 function unreadable(text: string, from: number): FilterError {
   const at = from + text.slice(from).length - text.slice(from).trimStart().length;
   const rest = text.slice(at, at + 20);
   if (/^["']/.test(rest)) return new FilterError('the text that begins here is not closed', at);
   if (/^-?\d/.test(rest)) return new FilterError(`${JSON.stringify(rest)} begins with no whole number`, at);
+  const [sign] = CEL_SIGN.exec(rest) ?? [];
+  if (sign !== undefined) return new FilterError(`the operator ${sign} is not supported`, at);
   return new FilterError(`${JSON.stringify(rest)} is not understood`, at);
 }
 
