@@ -385,13 +385,39 @@ const CONDITIONS: readonly [string, string, string, RegExp][] = [
     'an ALLOW by path, without a target',
     policy('{rules: [{to: [{operation: {paths: [/a]}}]}]}'),
     'AuthorizationPolicy',
-    /ZtunnelAccepted False UnsupportedValue: attributes of HTTP and server names are enforced by waypoints alone/,
+    /ZtunnelAccepted False UnsupportedValue: attributes of HTTP, server names, .* are enforced by waypoints alone/,
   ],
   [
     'a policy of a Service',
     policy(`{targetRefs: [${target('orders')}]}`),
     'AuthorizationPolicy',
     /WaypointAccepted True Accepted: bound to Service orders/,
+  ],
+  [
+    'an ALLOW by trust domain, which a ztunnel holds as principals',
+    policy('{rules: [{from: [{source: {trustDomains: [td]}}]}]}'),
+    'AuthorizationPolicy',
+    /ZtunnelAccepted True Accepted: attached to ztunnel/,
+  ],
+  [
+    'an ALLOW by the end of a trust domain',
+    policy('{rules: [{from: [{source: {trustDomains: ["*.td"]}}]}]}'),
+    'AuthorizationPolicy',
+    /ZtunnelAccepted False UnsupportedValue: .*trust domains that principals cannot say/,
+  ],
+  [
+    'a policy of a Service, a part of which has no effect',
+    policy(
+      `{targetRefs: [${target('orders')}], rules: [{when: [{key: experimental.envoy.filters, values: [a]}]}]}`,
+    ),
+    'AuthorizationPolicy',
+    /WaypointAccepted True Accepted: bound to Service orders\n.*the rule allows nothing/s,
+  ],
+  [
+    'a CUSTOM policy of a provider that nobody has configured',
+    policy(`{targetRefs: [${target('orders')}], action: CUSTOM, provider: {name: opa}, rules: [{}]}`),
+    'AuthorizationPolicy',
+    /WaypointAccepted False Invalid: there is no external authorizer "opa": requests that match are refused; add it to extensionProviders/,
   ],
   [
     'a policy of a Service that does not exist',

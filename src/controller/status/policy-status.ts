@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AuthorizationTranslation } from '../translate/authorization-policy/authorization-policy.ts';
+import { inPrincipals } from '../translate/authorization-policy/trust-domains.ts';
 import type { MeshObjects } from '../index/mesh-objects.ts';
 import type { Entry } from '../index/parsed-kind.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
@@ -23,15 +24,30 @@ export function authorizationStatus(
   }
   if (good === undefined) return [];
   const { full, l4, targets } = good.value;
-  if (targets.length > 0) return [targetsStatus(targets, full.namespace, objects)];
-  if (l4 !== undefined && isDeepStrictEqual(l4.rules, full.rules))
+  const missing = missingProvider(full, objects);
+  if (missing !== undefined)
+    return [isFalse(targets.length > 0 ? WAYPOINT_ACCEPTED : ZTUNNEL_ACCEPTED, 'Invalid', missing)];
+  if (targets.length > 0) return [targetsStatus(targets, full.namespace, objects, diagnostics)];
+  if (l4 !== undefined && isDeepStrictEqual(l4.rules, full.rules.map(inPrincipals)))
     return [isTrue(ZTUNNEL_ACCEPTED, 'Accepted', withNotes('attached to ztunnel', diagnostics))];
   const left =
     l4 === undefined
       ? 'nothing of it is left for ztunnels'
       : `ztunnels enforce it without them, as ${full.action === 'deny' ? 'a wider DENY' : 'a narrower ALLOW'}`;
-  const message = `attributes of HTTP and server names are enforced by waypoints alone; ${left}`;
+  const message = `attributes of HTTP, server names, and trust domains that principals cannot say, are enforced by waypoints alone; ${left}`;
   return [isFalse(ZTUNNEL_ACCEPTED, 'UnsupportedValue', message)];
+}
+
+/** Of action CUSTOM, whom nobody has configured: what the policy matches is refused, and why is not to be seen in it. */
+function missingProvider(
+  { action, provider }: AuthorizationTranslation['full'],
+  objects: MeshObjects,
+): string | undefined {
+  if (action !== 'custom') return undefined;
+  for (const { value } of objects.meshConfigs.all())
+    if (value.authorizers.some(({ name }) => name === provider)) return undefined;
+  const { rootNamespace } = objects.options;
+  return `there is no external authorizer "${provider ?? ''}": requests that match are refused; add it to extensionProviders of ConfigMap ${rootNamespace}/istio`;
 }
 
 /** A kind that ztunnels alone enforce. */
@@ -52,7 +68,7 @@ export function waypointPolicyStatus(
   if (!accepted) return [rejectedPolicy(WAYPOINT_ACCEPTED, 'Invalid', entry)];
   const { namespace } = latest.metadata;
   const targets = good?.value.targets ?? [];
-  if (targets.length > 0) return [targetsStatus(targets, namespace, objects)];
+  if (targets.length > 0) return [targetsStatus(targets, namespace, objects, diagnostics)];
   const message = 'held by the waypoints of the services it is for';
   return [isTrue(WAYPOINT_ACCEPTED, 'Accepted', withNotes(message, diagnostics))];
 }
@@ -82,13 +98,19 @@ function withNotes(text: string, diagnostics: Entry<unknown>['diagnostics']): st
   return [text, messageOf(diagnostics)].filter(part => part !== '').join('\n');
 }
 
-function targetsStatus(targets: readonly PolicyTarget[], namespace: string, objects: MeshObjects): Condition {
+/** @param diagnostics what of the policy has no effect */
+function targetsStatus(
+  targets: readonly PolicyTarget[],
+  namespace: string,
+  objects: MeshObjects,
+  diagnostics: readonly Diagnostic[],
+): Condition {
   const faults = targets.map(target => targetFault(target, namespace, objects));
   const wrong = faults.filter(fault => fault !== undefined);
   const [first] = wrong;
   if (first === undefined) {
     const names = targets.map(({ kind, name }) => `${kind} ${name}`).join(', ');
-    return isTrue(WAYPOINT_ACCEPTED, 'Accepted', `bound to ${names}`);
+    return isTrue(WAYPOINT_ACCEPTED, 'Accepted', withNotes(`bound to ${names}`, diagnostics));
   }
   const message = wrong.map(fault => fault.message).join('; ');
   const reason = wrong.length < targets.length ? 'PartiallyInvalid' : first.reason;

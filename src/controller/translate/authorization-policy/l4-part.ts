@@ -1,5 +1,5 @@
 import type { Clause, Match, PolicyAction, Rule } from '#shared/authz/policy.ts';
-import { trustDomainsAsPrincipals } from './trust-domains.ts';
+import { inPrincipals } from './trust-domains.ts';
 
 export interface L4Rules {
   readonly rules: readonly Rule[];
@@ -25,10 +25,6 @@ export function l4Rules(action: PolicyAction, rules: readonly Rule[]): L4Rules {
     if (action === 'deny' && clauses.length > 0) kept.push({ clauses });
   });
   return { rules: kept, changed };
-}
-
-function inPrincipals(rule: Rule): Rule {
-  return { clauses: rule.clauses.map(({ matches }) => ({ matches: matches.map(trustDomainsAsPrincipals) })) };
 }
 
 function asksWaypoint(clause: Clause): boolean {

@@ -1,10 +1,15 @@
-import type { Match, StringMatch } from '#shared/authz/policy.ts';
+import type { Match, Rule, StringMatch } from '#shared/authz/policy.ts';
+
+/** A rule with trust domains as principals, wherever those say the same. */
+export function inPrincipals(rule: Rule): Rule {
+  return { clauses: rule.clauses.map(({ matches }) => ({ matches: matches.map(trustDomainsAsPrincipals) })) };
+}
 
 /**
  * A match without trust domains that means the same, for ztunnels, which compare principals whole.
  * @returns the match itself where principals cannot say it: ends of trust domains, and trust domains beside principals
  */
-export function trustDomainsAsPrincipals(match: Match): Match {
+function trustDomainsAsPrincipals(match: Match): Match {
   const { notPrincipals, notTrustDomains, principals, trustDomains } = match;
   if (trustDomains.length + notTrustDomains.length === 0) return match;
   // Both must hold, and a list holds when one of it does.
