@@ -12,6 +12,7 @@ import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { createLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
+import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import { parseSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
@@ -110,6 +111,8 @@ export interface LoopbackClientOptions {
 export class LoopbackClient {
   readonly store = new MeshStore();
   readonly deltas: MeshDelta[] = [];
+  /** What TLS is originated with, by name. */
+  readonly credentials = new Map<string, TlsCredential>();
   readonly client: DiscoveryClient;
   synced = false;
   #waits: { readonly ready: () => boolean; readonly resolve: () => void }[] = [];
@@ -134,6 +137,11 @@ export class LoopbackClient {
         onDelta: delta => {
           this.deltas.push(delta);
           this.store.apply(delta);
+          this.#wake();
+        },
+        onCredential: (name, credential) => {
+          if (credential === undefined) this.credentials.delete(name);
+          else this.credentials.set(name, credential);
           this.#wake();
         },
         onSynced: () => {
