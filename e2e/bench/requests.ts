@@ -34,7 +34,11 @@ const ECHO = {
 const NAME = 'default/echo.default.svc.cluster.local';
 
 /** As many bytes as are written, thrown away: what the kernel does with a log is not measured here. */
-const writer = { bytes: 0, writeLine: (line: string) => void (writer.bytes += line.length) };
+const writer = {
+  bytes: 0,
+  writeLine: (line: string) => void (writer.bytes += line.length),
+  writeBytes: (_: Buffer, length: number) => void (writer.bytes += length),
+};
 let accept: ((channel: TcpChannel) => void) | undefined;
 
 const noTls = (): never => {

@@ -3,13 +3,14 @@ import { test } from 'tap';
 import { AccessLog } from '#shared/observability/access-log.ts';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
 import { RESPONSE_FLAGS, TCP_RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
+import { lineWriter } from '#shared/testing/line-writer.ts';
 import { requestHead } from '#shared/testing/request-head.ts';
 import { service, workload } from '#shared/testing/topology.ts';
 import {
   type ConnectionLine as WaypointConnectionLine,
   logConnection as logWaypointConnection,
 } from '../waypoint/telemetry/connection-log.ts';
-import { logRequest, type RequestLine } from '../waypoint/telemetry/request-log.ts';
+import { RequestLog, type RequestLine } from '../waypoint/telemetry/request-log.ts';
 import { type ConnectionLine, logConnection } from '../ztunnel/telemetry/connection-log.ts';
 import { codeOf, type MarkdownTable, parseTables } from './markdown.ts';
 
@@ -23,7 +24,7 @@ const ENVELOPE = ['time', 'level', 'scope', 'message'];
 /** Names of the fields of one line, in order. */
 function fieldsOf(write: (log: AccessLog) => void): string[] {
   let line = '';
-  const writer = { writeLine: (text: string) => void (line = text) };
+  const writer = lineWriter(text => void (line = text));
   write(new AccessLog({ format: 'json', writer, now: () => 0, subject: 'connection' }));
   const record = parseJson(line);
   return isJsonObject(record) ? Object.keys(record).filter(name => !ENVELOPE.includes(name)) : [];
@@ -86,6 +87,7 @@ const REQUEST: RequestLine = {
   }),
   service: service('payments'),
   endpoint: DESTINATION,
+  endpointPort: 8080,
   endpointAddress: '10.0.0.2:8080',
   route: '',
   attempts: 1,
@@ -104,6 +106,7 @@ const BARE_REQUEST: RequestLine = {
   peers: { source: undefined, sourceIdentity: undefined },
   request: { ...REQUEST.request, headers: [] },
   endpoint: undefined,
+  endpointPort: 0,
   endpointAddress: '',
   detail: undefined,
   grpcStatus: '',
@@ -125,11 +128,11 @@ test("ztunnel's connection line has the documented fields in the documented orde
 
 test("the waypoint's request line has the documented fields in the documented order", t => {
   t.same(
-    fieldsOf(log => logRequest(log, REQUEST)),
+    fieldsOf(log => new RequestLog(log).write(REQUEST)),
     documented(FIELD_TABLES[1]),
   );
   t.same(
-    fieldsOf(log => logRequest(log, BARE_REQUEST)),
+    fieldsOf(log => new RequestLog(log).write(BARE_REQUEST)),
     documentedAlways(FIELD_TABLES[1]),
     'never absent',
   );

@@ -4,19 +4,34 @@ export interface LineWriter {
   writeLine(line: string): void;
 }
 
+export interface BytesWriter {
+  /** A line without its end: the first `length` of `bytes`, which are the caller's again afterwards. */
+  writeBytes(bytes: Buffer, length: number): void;
+}
+
+export interface LogWriter extends LineWriter, BytesWriter {}
+
 /** Lines held while the output is blocked; further ones are dropped and counted rather than held without a bound. */
 const MAX_HELD_BYTES = 4 * 1024 * 1024;
 const FLUSH_BYTES = 64 * 1024;
+const FIRST_BYTES = 2 * FLUSH_BYTES;
+const NEWLINE = 0x0a;
+/** Of UTF-8, for each unit of a JavaScript string. */
+const MAX_BYTES_PER_CHAR = 3;
 
 /**
  * Gathers the lines of one turn of the event loop into one write to a file descriptor. Writes synchronously, so that the
  * last words of a dying process are not lost; a descriptor that would block keeps its lines for the next turn.
  */
-export class LineSink implements LineWriter {
+export class LineSink implements LogWriter {
   readonly #fd: number;
-  #held = '';
+  #held = Buffer.allocUnsafe(FIRST_BYTES);
+  #length = 0;
   #dropped = 0;
   #scheduled = false;
+  /** The last write took not all: no line but the next turn tries again. */
+  #isBlocked = false;
+  readonly #onTurn = (): void => this.flush();
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -35,43 +50,72 @@ export class LineSink implements LineWriter {
   }
 
   writeLine(line: string): void {
-    if (this.#held.length > MAX_HELD_BYTES) {
-      this.#dropped++;
-      return;
-    }
-    this.#held += `${line}\n`;
-    if (this.#held.length >= FLUSH_BYTES) this.flush();
-    else this.#schedule();
+    if (!this.#takes()) return;
+    this.#reserve(line.length * MAX_BYTES_PER_CHAR + 1);
+    this.#length += this.#held.write(line, this.#length, 'utf8');
+    this.#endLine();
+  }
+
+  writeBytes(bytes: Buffer, length: number): void {
+    if (!this.#takes()) return;
+    this.#reserve(length + 1);
+    this.#length += bytes.copy(this.#held, this.#length, 0, length);
+    this.#endLine();
   }
 
   flush(): void {
     this.#scheduled = false;
-    if (this.#dropped > 0 && this.#held.length < MAX_HELD_BYTES) {
-      this.#held += `log output was blocked: ${this.#dropped} lines dropped\n`;
+    if (this.#dropped > 0 && this.#length < MAX_HELD_BYTES) {
+      const note = `log output was blocked: ${this.#dropped} lines dropped\n`;
+      this.#reserve(note.length);
+      this.#length += this.#held.write(note, this.#length, 'latin1');
       this.#dropped = 0;
     }
-    if (this.#held === '') return;
-    const bytes = Buffer.from(this.#held, 'utf8');
-    const written = writeAvailable(this.#fd, bytes);
-    this.#held = written === bytes.length ? '' : bytes.toString('utf8', written);
-    if (this.#held !== '') this.#schedule();
+    if (this.#length === 0) return;
+    const written = writeAvailable(this.#fd, this.#held, this.#length);
+    this.#length -= written;
+    this.#isBlocked = this.#length > 0;
+    if (this.#isBlocked) {
+      if (written > 0) this.#held.copyWithin(0, written, written + this.#length);
+      this.#schedule();
+    } else if (this.#held.length > FIRST_BYTES) this.#held = Buffer.allocUnsafe(FIRST_BYTES);
+  }
+
+  #takes(): boolean {
+    if (this.#length <= MAX_HELD_BYTES) return true;
+    this.#dropped++;
+    return false;
+  }
+
+  #endLine(): void {
+    this.#held[this.#length++] = NEWLINE;
+    if (this.#length >= FLUSH_BYTES && !this.#isBlocked) this.flush();
+    else this.#schedule();
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#held.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#held.length * 2));
+    this.#held.copy(larger, 0, 0, this.#length);
+    this.#held = larger;
   }
 
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.flush());
+    setImmediate(this.#onTurn);
   }
 }
 
 /** @returns how many bytes the descriptor took; all of them when it is broken, since no later try would do better. */
-function writeAvailable(fd: number, bytes: Buffer): number {
+function writeAvailable(fd: number, bytes: Uint8Array, length: number): number {
   let at = 0;
-  while (at < bytes.length) {
+  while (at < length) {
     try {
-      at += writeSync(fd, bytes, at, bytes.length - at);
+      at += writeSync(fd, bytes, at, length - at);
     } catch (error) {
-      return isBlocked(error) ? at : bytes.length;
+      return isBlocked(error) ? at : length;
     }
   }
   return at;

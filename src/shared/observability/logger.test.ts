@@ -1,11 +1,13 @@
 import { test } from 'tap';
 import { parseJson } from '../config/json.ts';
+import { lineWriter } from '../testing/line-writer.ts';
 import { AccessLog } from './access-log.ts';
+import type { LogWriter } from './line-sink.ts';
 import { createLogger, LogLevels, parseLogLevel } from './logger.ts';
 
-function capture(): { lines: string[]; writeLine(line: string): void } {
+function capture(): LogWriter & { lines: string[] } {
   const lines: string[] = [];
-  return { lines, writeLine: line => void lines.push(line) };
+  return { lines, ...lineWriter(line => void lines.push(line)) };
 }
 
 const now = (): number => Date.UTC(2026, 0, 2, 3, 4, 5);

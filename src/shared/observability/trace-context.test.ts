@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { test } from 'tap';
+import { fuzzRun } from '../testing/fuzz-run.ts';
 import { formatTraceparent, parseTraceparent, traceIdOf } from './trace-context.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -24,5 +26,26 @@ test('traceparent', t => {
   for (const more of ['-x', '-', 'x', '-\n', '-\u2028'])
     t.equal(traceIdOf(later + more), parseTraceparent(later + more)?.traceId, encodeURIComponent(more));
   t.equal(formatTraceparent({ traceId: TRACE, parentId: SPAN, sampled: false }), `00-${TRACE}-${SPAN}-00`);
+  t.end();
+});
+
+test('fuzz: the trace id by itself is that of the whole header', t => {
+  const header = `00-${TRACE}-${SPAN}-01`;
+  const change = fc.tuple(
+    fc.nat({ max: header.length }),
+    fc.constantFrom('0', 'f', 'g', '-', 'F', '', '\n', '-x'),
+  );
+  fc.assert(
+    fc.property(
+      fc.constantFrom('00', '01', 'ff', 'fe'),
+      fc.array(change, { maxLength: 3 }),
+      (version, changes) => {
+        let value = version + header.slice(2);
+        for (const [at, text] of changes) value = value.slice(0, at) + text + value.slice(at + 1);
+        return traceIdOf(value) === parseTraceparent(value)?.traceId;
+      },
+    ),
+    fuzzRun(1),
+  );
   t.end();
 });

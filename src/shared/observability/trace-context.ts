@@ -22,17 +22,43 @@ export function parseTraceparent(value: string): TraceContext | undefined {
   return { traceId, parentId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
-/** The same rules, without captures: every line of an access log asks. */
-const VALID = /^(?!ff)[0-9a-f]{2}-(?!0{32}-)[0-9a-f]{32}-(?!0{16}-)[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/;
 const VERSION_00_LENGTH = 55;
 /** What `.` in a pattern does not stand for. */
 const LINE_END = /[\n\r\u2028\u2029]/;
+const DASH = 0x2d;
+const ZERO = 0x30;
 
-/** The trace a `traceparent` is of; undefined where `parseTraceparent` is. */
+/** The trace a `traceparent` is of; undefined where `parseTraceparent` is. By hand: every line of an access log asks. */
 export function traceIdOf(value: string): string | undefined {
-  if (value.length > MAX_LENGTH || !VALID.test(value)) return undefined;
-  if (value.length > VERSION_00_LENGTH && (value.startsWith('00') || LINE_END.test(value))) return undefined;
+  if (value.length < VERSION_00_LENGTH || value.length > MAX_LENGTH) return undefined;
+  if (!isHex(value, 0, 2) || value.charCodeAt(2) !== DASH || value.startsWith('ff')) return undefined;
+  if (!isId(value, 3, 35) || value.charCodeAt(35) !== DASH) return undefined;
+  if (!isId(value, 36, 52) || value.charCodeAt(52) !== DASH || !isHex(value, 53, 55)) return undefined;
+  if (value.length > VERSION_00_LENGTH) {
+    if (value.startsWith('00') || value.charCodeAt(VERSION_00_LENGTH) !== DASH) return undefined;
+    if (LINE_END.test(value)) return undefined;
+  }
   return value.slice(3, 35);
+}
+
+function isHex(value: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (!isHexDigit(value.charCodeAt(i))) return false;
+  return true;
+}
+
+/** Hexadecimal, and not all zero. */
+function isId(value: string, start: number, end: number): boolean {
+  let zeros = 0;
+  for (let i = start; i < end; i++) {
+    const c = value.charCodeAt(i);
+    if (!isHexDigit(c)) return false;
+    if (c === ZERO) zeros++;
+  }
+  return zeros < end - start;
+}
+
+function isHexDigit(c: number): boolean {
+  return (c >= ZERO && c <= 0x39) || (c >= 0x61 && c <= 0x66);
 }
 
 export function formatTraceparent(context: TraceContext): string {

@@ -28,9 +28,8 @@ export abstract class AnsweredRequest {
     this.downstream = downstream;
     this.exchange = exchange;
     this.request = exchange.request;
-    const { env, service } = downstream;
-    this.record = new RequestRecord(env.clock.monotonic(), isGrpc(exchange.request), service.service);
-    env.inFlight.enter();
+    this.record = new RequestRecord(downstream, this.request, isGrpc(this.request));
+    downstream.env.inFlight.enter();
   }
 
   /** Gives back what the request holds, and completes its record. */
@@ -81,7 +80,7 @@ export abstract class AnsweredRequest {
     if (this.done) return;
     this.done = true;
     this.release();
-    this.record.write(this.downstream, this.request);
+    this.record.write();
     this.downstream.env.inFlight.leave();
   }
 }

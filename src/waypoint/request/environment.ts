@@ -13,6 +13,7 @@ import type { ServiceState } from '../services/service-state.ts';
 import type { ThreadTracer } from '../tracing/thread-tracer.ts';
 import type { ThreadTaps } from '../tap/thread-taps.ts';
 import type { ClassifiedRequests } from '../telemetry/classified-requests.ts';
+import type { RequestLog } from '../telemetry/request-log.ts';
 import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
 import type { EndpointPools, UpstreamProtocol } from '../upstream/endpoint-pools.ts';
 
@@ -35,8 +36,7 @@ export interface RequestEnvironment {
   readonly classified: ClassifiedRequests;
   /** Of what is passed on as connections. */
   readonly tcpMetrics: TcpMetrics;
-  /** Of requests. */
-  readonly accessLog: AccessLog;
+  readonly requestLog: RequestLog;
   readonly connectionLog: AccessLog;
   readonly accessLogMode: AccessLogMode;
   readonly taps: ThreadTaps;

@@ -2,12 +2,13 @@ import type { RequestHead } from '#shared/http/exchange.ts';
 import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
 import type { RouteRule } from '#shared/route/model.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
-import type { Service } from '#shared/workload/workload.ts';
+import type { Service, Workload } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { TappedRequest } from '../tap/tapped-request.ts';
 import { GrpcMessages } from '../telemetry/grpc-messages.ts';
-import { logRequest, type RequestLine } from '../telemetry/request-log.ts';
+import type { RequestLine } from '../telemetry/request-log.ts';
+import type { RequestPeers } from '../telemetry/request-metrics.ts';
 import type { Downstream } from './environment.ts';
 
 /** Flags of requests that the service has not answered, or not to the end. */
@@ -24,12 +25,13 @@ const UNANSWERED = new Set<string>([
 ]);
 
 /** What is known of one request when it has ended. Filled in on the way, written once. */
-export class RequestRecord {
+export class RequestRecord implements RequestLine {
+  readonly request: RequestHead;
   readonly startMs: number;
   readonly grpc: boolean;
   /** The one addressed, then the one chosen by the route. */
   service: Service;
-  endpoint: BalancedEndpoint | undefined;
+  picked: BalancedEndpoint | undefined;
   route = '';
   /** The rule, where it says what a failure is. */
   classified: RouteRule | undefined;
@@ -47,38 +49,63 @@ export class RequestRecord {
   readonly responseMessages: GrpcMessages | undefined;
   /** Until the head of the upstream's response; -1 when there was none. */
   upstreamMs = -1;
+  /** When it has ended. */
+  durationMs = 0;
   /** Somebody watches this request. */
   tapped: TappedRequest | undefined;
   /** It is in a trace that is sampled. */
   trace: RequestTrace | undefined;
 
-  constructor(startMs: number, grpc: boolean, service: Service) {
-    this.startMs = startMs;
+  readonly #downstream: Downstream;
+
+  constructor(downstream: Downstream, request: RequestHead, grpc: boolean) {
+    this.#downstream = downstream;
+    this.request = request;
+    this.startMs = downstream.env.clock.monotonic();
     this.grpc = grpc;
-    this.service = service;
+    this.service = downstream.service.service;
     this.requestMessages = grpc ? new GrpcMessages() : undefined;
     this.responseMessages = grpc ? new GrpcMessages() : undefined;
   }
 
+  get peers(): RequestPeers {
+    return this.#downstream.peers;
+  }
+
+  get sourceAddress(): string {
+    return this.#downstream.sourceAddress;
+  }
+
+  get endpoint(): Workload | undefined {
+    return this.picked?.workload;
+  }
+
+  get endpointPort(): number {
+    return this.picked?.targetPort ?? 0;
+  }
+
+  get endpointAddress(): string {
+    const [ip] = this.picked?.workload.addresses ?? [];
+    return ip === undefined ? '' : formatHostPort(ip, this.endpointPort);
+  }
+
   /** One set of metric increments and one line of the access log. */
-  write(downstream: Downstream, request: RequestHead): void {
-    const { accessLogMode, clock } = downstream.env;
-    const durationMs = clock.monotonic() - this.startMs;
-    this.#count(downstream, durationMs);
+  write(): void {
+    const downstream = this.#downstream;
+    const { accessLogMode, clock, requestLog } = downstream.env;
+    this.durationMs = clock.monotonic() - this.startMs;
+    this.#count(downstream);
     if (this.classified !== undefined) this.#classify(downstream, this.classified);
     const failed = this.flags !== '-' || this.status >= 500;
     const asked = downstream.service.routes?.telemetry.accessLog;
     const logged = asked ?? (accessLogMode === 'all' || (failed && accessLogMode === 'errors'));
-    if (!logged && this.tapped === undefined && this.trace === undefined) return;
-    const line = this.#line(downstream, request, durationMs);
-    if (logged && downstream.service.logFilter?.(line) !== false) logRequest(downstream.env.accessLog, line);
-    this.tapped?.onEnd(line);
-    this.trace?.end(line);
+    if (logged && downstream.service.logFilter?.(this) !== false) requestLog.write(this);
+    this.tapped?.onEnd(this);
+    this.trace?.end(this);
   }
 
-  #count(downstream: Downstream, durationMs: number): void {
-    const { service } = this;
-    const endpoint = this.endpoint?.workload;
+  #count(downstream: Downstream): void {
+    const { durationMs, endpoint, service } = this;
     const overrides = downstream.service.routes?.telemetry.metrics;
     if (
       downstream.pair === undefined ||
@@ -107,28 +134,5 @@ export class RequestRecord {
     if (status === 0) return;
     const broken = flags.split(',').some(flag => UNANSWERED.has(flag));
     env.classified.count(service.service, rule, { status, grpcStatus, broken });
-  }
-
-  #line(downstream: Downstream, request: RequestHead, durationMs: number): RequestLine {
-    const { endpoint } = this;
-    const [ip] = endpoint?.workload.addresses ?? [];
-    return {
-      peers: downstream.peers,
-      sourceAddress: downstream.sourceAddress,
-      request,
-      service: this.service,
-      endpoint: endpoint?.workload,
-      endpointAddress: ip === undefined ? '' : formatHostPort(ip, endpoint?.targetPort ?? 0),
-      route: this.route,
-      attempts: this.attempts,
-      status: this.status,
-      flags: this.flags,
-      detail: this.detail,
-      grpcStatus: this.grpcStatus,
-      requestBytes: this.requestBytes,
-      responseBytes: this.responseBytes,
-      durationMs,
-      upstreamMs: this.upstreamMs,
-    };
   }
 }

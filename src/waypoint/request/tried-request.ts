@@ -52,7 +52,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
   protected override send(upstream: Upstream, endpoint: BalancedEndpoint): void {
     const { env, protocol } = this.downstream;
     const request = this.request;
-    this.record.endpoint = endpoint;
+    this.record.picked = endpoint;
     this.record.attempts++;
     const tryMs = this.rule?.timeouts.backendRequestMs ?? this.#retry.perTryTimeoutMs ?? 0;
     if (tryMs > 0) this.useDeadlines().startTry(tryMs);
@@ -195,7 +195,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
     this.body?.rewind();
     this.deadlines?.endTry();
     this.attempt = undefined;
-    const endpoint = this.record.endpoint;
+    const endpoint = this.record.picked;
     // Nothing is wrong with an endpoint whose idle connection had ended.
     if (endpoint !== undefined && !isFree) this.leaveOut(endpoint);
     // An endpoint that cannot be reached, or takes nothing more, says nothing of the others: the next one is asked at once.
@@ -282,7 +282,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
   #promote(attempt: Attempt, body: RequestBody | undefined): void {
     this.attempt = attempt;
     this.body = body;
-    this.record.endpoint = attempt.endpoint;
+    this.record.picked = attempt.endpoint;
   }
 
   /** The response goes to the client: from here on there is no other try, and only the request's own timeout counts. */

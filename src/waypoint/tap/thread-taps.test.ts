@@ -29,6 +29,7 @@ function line(status: number): RequestLine {
     ...SUBJECT,
     request: head(),
     endpoint: undefined,
+    endpointPort: 0,
     endpointAddress: '10.0.0.2:80',
     route: 'r',
     attempts: 2,

@@ -1,4 +1,4 @@
-import type { AccessLog, AccessValue } from '#shared/observability/access-log.ts';
+import type { AccessLog, AccessValue, RenderedFields } from '#shared/observability/access-log.ts';
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader } from '#shared/http/headers.ts';
 import { traceIdOf } from '#shared/observability/trace-context.ts';
@@ -12,6 +12,8 @@ export interface RequestLine {
   readonly request: RequestHead;
   readonly service: Service;
   readonly endpoint: Workload | undefined;
+  /** 0: none was chosen. */
+  readonly endpointPort: number;
   readonly endpointAddress: string;
   readonly route: string;
   readonly attempts: number;
@@ -27,70 +29,93 @@ export interface RequestLine {
   readonly upstreamMs: number;
 }
 
-/** Writes the one line of a request that has ended. */
-export function logRequest(log: AccessLog, line: RequestLine): void {
-  const failed = line.flags !== '-' || line.status >= 500;
-  log.write(failed ? 'error' : 'info', failed ? 'failed' : 'complete', requestFields(line));
+/** One line for each request that has ended. What lines of one client, and of one endpoint, have in common is rendered once. */
+export class RequestLog {
+  readonly #log: AccessLog;
+  readonly #clients = new WeakMap<RequestPeers, RenderedFields>();
+  readonly #endpoints = new WeakMap<Workload, RenderedEndpoint>();
+
+  constructor(log: AccessLog) {
+    this.#log = log;
+  }
+
+  write(line: RequestLine): void {
+    const log = this.#log;
+    const { request } = line;
+    const client = this.#client(line);
+    const endpoint = this.#endpoint(line);
+    const failed = line.flags !== '-' || line.status >= 500;
+    log.begin(failed ? 'error' : 'info', failed ? 'failed' : 'complete');
+    log.rendered(client);
+    log.rendered(endpoint);
+    log.field('method', request.method);
+    log.field('authority', request.authority);
+    log.field('path', request.path);
+    log.field('protocol', request.protocol);
+    log.field('route', line.route);
+    log.field('attempts', line.attempts);
+    log.field('response_code', line.status);
+    if (line.grpcStatus !== '') log.field('grpc_status', line.grpcStatus);
+    log.field('response_flags', line.flags);
+    log.field('bytes_recv', line.requestBytes);
+    log.field('bytes_sent', line.responseBytes);
+    log.milliseconds('duration', line.durationMs);
+    if (line.upstreamMs >= 0) log.milliseconds('upstream_duration', line.upstreamMs);
+    log.field('trace_id', traceId(request));
+    log.field('error', line.detail);
+    log.end();
+  }
+
+  #client(line: RequestLine): RenderedFields {
+    let rendered = this.#clients.get(line.peers);
+    if (rendered === undefined)
+      this.#clients.set(line.peers, (rendered = this.#log.render(clientFields(line))));
+    return rendered;
+  }
+
+  #endpoint(line: RequestLine): RenderedFields {
+    const { endpoint, endpointPort, service } = line;
+    if (endpoint === undefined) return this.#log.render(endpointFields(line));
+    let known = this.#endpoints.get(endpoint);
+    if (known === undefined || known.service !== service || known.port !== endpointPort) {
+      known = { service, port: endpointPort, ...this.#log.render(endpointFields(line)) };
+      this.#endpoints.set(endpoint, known);
+    }
+    return known;
+  }
 }
 
-function requestFields(line: RequestLine): AccessValue[] {
-  const { peers, request, service, endpoint } = line;
+interface RenderedEndpoint extends RenderedFields {
+  readonly service: Service;
+  readonly port: number;
+}
+
+function clientFields({ peers, sourceAddress }: RequestLine): AccessValue[] {
   return [
     'src.addr',
-    line.sourceAddress,
+    sourceAddress,
     'src.workload',
     peers.source?.name,
     'src.namespace',
     peers.source?.namespace,
     'src.identity',
     peers.sourceIdentity,
+  ];
+}
+
+function endpointFields({ endpoint, endpointAddress, service }: RequestLine): AccessValue[] {
+  return [
     'dst.service',
     service.hostname,
     'dst.addr',
-    line.endpointAddress === '' ? undefined : line.endpointAddress,
+    endpointAddress === '' ? undefined : endpointAddress,
     'dst.workload',
     endpoint?.name,
     'dst.namespace',
     endpoint?.namespace ?? service.namespace,
     'dst.identity',
     endpoint === undefined || endpoint.tunnelProtocol === 'none' ? undefined : workloadIdentity(endpoint),
-    'method',
-    request.method,
-    'authority',
-    request.authority,
-    'path',
-    request.path,
-    'protocol',
-    request.protocol,
-    'route',
-    line.route,
-    'attempts',
-    line.attempts,
-    'response_code',
-    line.status,
-    'grpc_status',
-    line.grpcStatus === '' ? undefined : line.grpcStatus,
-    'response_flags',
-    line.flags,
-    'bytes_recv',
-    line.requestBytes,
-    'bytes_sent',
-    line.responseBytes,
-    'duration',
-    milliseconds(line.durationMs),
-    'upstream_duration',
-    line.upstreamMs < 0 ? undefined : milliseconds(line.upstreamMs),
-    'trace_id',
-    traceId(request),
-    'error',
-    line.detail,
   ];
-}
-
-function milliseconds(ms: number): string {
-  if (ms >= 10) return `${Math.round(ms)}ms`;
-  const tenths = Math.round(ms * 10);
-  return `${Math.floor(tenths / 10)}.${tenths % 10}ms`;
 }
 
 function traceId(request: RequestHead): string | undefined {

@@ -1,3 +1,4 @@
+import { lineWriter } from '#shared/testing/line-writer.ts';
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { ConnectTarget, Engine, TcpChannel } from '#shared/engine/engine.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
@@ -97,7 +98,7 @@ export class SimulatedMesh {
       (_, i) => new SimulatedEndpoint(`echo-${i}`, `10.0.0.${i + 1}`),
     );
     const { clock } = this;
-    const writer = { writeLine: (line: string) => void this.lines.push(line) };
+    const writer = lineWriter(line => void this.lines.push(line));
     this.thread = new TrafficThread({
       engine: this.#engine(),
       clock,

@@ -1,3 +1,4 @@
+import { lineWriter } from '#shared/testing/line-writer.ts';
 import { randomInt } from 'node:crypto';
 import type { Server } from 'node:net';
 import { ChannelError } from '#shared/engine/channel.ts';
@@ -47,7 +48,7 @@ export class WaypointLab {
 
   private constructor(ca: TestCa, settings: Partial<TrafficSettings>, random: () => number) {
     this.#ca = ca;
-    const logWriter = { writeLine: (line: string) => this.#onLine(line) };
+    const logWriter = lineWriter(line => this.#onLine(line));
     const levels = new LogLevels('info');
     this.thread = new TrafficThread({
       engine: createTestEngine({ clock }),

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { parseTraceparent } from '#shared/observability/trace-context.ts';
 import { findContext } from './found-context.ts';
 import { ensureTraceparent, writeContext } from './write-context.ts';
 
@@ -86,6 +87,9 @@ test('every request goes on with a traceparent: its own, that of its B3 headers,
   t.equal(b3[3], `00-${TRACE}-${SPAN}-01`);
   const none: string[] = [];
   ensureTraceparent(none, random);
-  t.match(none[1], /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+  t.equal(none[1], `00-${'80000000'.repeat(3)}80000001-8000000080000001-00`);
+  const zeros: string[] = [];
+  ensureTraceparent(zeros, () => 0);
+  t.ok(parseTraceparent(zeros[1] ?? ''), 'no id is all zeros');
   t.end();
 });

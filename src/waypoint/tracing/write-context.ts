@@ -1,7 +1,7 @@
 import { getHeader, type HeaderList, removeHeader, setHeader } from '#shared/http/headers.ts';
 import { formatTraceparent } from '#shared/observability/trace-context.ts';
 import { type FoundContext, findContext } from './found-context.ts';
-import { makeSpanId, makeTraceId } from './trace-id.ts';
+import { makeTraceparent } from './trace-id.ts';
 
 /**
  * Gives a request without `traceparent` one, so that the log lines of all hops behind can be joined: that of its B3 headers, or
@@ -12,9 +12,8 @@ import { makeSpanId, makeTraceId } from './trace-id.ts';
 export function ensureTraceparent(headers: HeaderList, random: () => number): void {
   if (getHeader(headers, 'traceparent') !== undefined) return;
   const found = findContext(headers);
-  const traceId = found?.traceId ?? makeTraceId(random);
-  const parentId = found?.parentId ?? makeSpanId(random);
-  headers.push('traceparent', formatTraceparent({ traceId, parentId, sampled: found?.sampled === true }));
+  const context = found && formatTraceparent({ ...found, sampled: found.sampled === true });
+  headers.push('traceparent', context ?? makeTraceparent(random));
 }
 
 /** Makes `spanId`, which is sampled, the parent of what comes next: in `traceparent`, and in B3 where the request came with it. */

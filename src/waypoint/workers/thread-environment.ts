@@ -14,6 +14,7 @@ import { ServiceDirectory } from '../services/service-directory.ts';
 import { ThreadTaps } from '../tap/thread-taps.ts';
 import { ClassifiedRequests } from '../telemetry/classified-requests.ts';
 import { EjectionTelemetry } from '../telemetry/ejections.ts';
+import { RequestLog } from '../telemetry/request-log.ts';
 import { RequestMetrics } from '../telemetry/request-metrics.ts';
 import { ThreadTracer } from '../tracing/thread-tracer.ts';
 import { EndpointPools } from '../upstream/endpoint-pools.ts';
@@ -74,7 +75,7 @@ export function makeEnvironment(
     metrics: new RequestMetrics(metrics),
     classified: new ClassifiedRequests(metrics),
     tcpMetrics: new TcpMetrics(metrics),
-    accessLog: new AccessLog({ format, writer, now, subject: 'request' }),
+    requestLog: new RequestLog(new AccessLog({ format, writer, now, subject: 'request' })),
     connectionLog: new AccessLog({ format, writer, now, subject: 'connection' }),
     accessLogMode: settings.accessLog,
     taps: new ThreadTaps({

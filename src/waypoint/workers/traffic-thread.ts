@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS } from '#shared/http1/limits.ts';
 import { serverOptions } from '#shared/http1/server-options.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
-import type { LineWriter } from '#shared/observability/line-sink.ts';
+import type { BytesWriter } from '#shared/observability/line-sink.ts';
 import type { LogFormat, Logger } from '#shared/observability/logger.ts';
 import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
@@ -39,7 +39,7 @@ export interface TrafficThreadOptions {
   readonly settings: TrafficSettings;
   readonly logger: Logger;
   readonly logFormat: LogFormat;
-  readonly logWriter: LineWriter;
+  readonly logWriter: BytesWriter;
   /** Which of the threads this is, from 0. */
   readonly thread: number;
   /** To the main thread. */

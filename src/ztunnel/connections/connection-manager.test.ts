@@ -1,3 +1,4 @@
+import { lineWriter } from '#shared/testing/line-writer.ts';
 import { test } from 'tap';
 import { compile } from '#shared/authz/compile.ts';
 import { authzConnection } from '#shared/authz/connection.ts';
@@ -31,7 +32,7 @@ function setup(format: LogFormat = 'text') {
     clock,
     accessLog: new AccessLog({
       format,
-      writer: { writeLine: line => lines.push(line) },
+      writer: lineWriter(line => void lines.push(line)),
       now: () => clock.now(),
       subject: 'connection',
     }),

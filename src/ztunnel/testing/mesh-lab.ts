@@ -1,3 +1,4 @@
+import { lineWriter } from '#shared/testing/line-writer.ts';
 import { randomInt } from 'node:crypto';
 import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createTestEngine } from '#shared/testing/engine.ts';
@@ -52,12 +53,10 @@ export class MeshLab {
     const lines: string[] = [];
     const waits: { count: number; resolve: () => void }[] = [];
     const accessLines = (): string[] => lines.filter(line => line.includes('\taccess\t'));
-    const writer = {
-      writeLine(line: string) {
-        lines.push(line);
-        for (const wait of waits) if (accessLines().length >= wait.count) wait.resolve();
-      },
-    };
+    const writer = lineWriter(line => {
+      lines.push(line);
+      for (const wait of waits) if (accessLines().length >= wait.count) wait.resolve();
+    });
     const clock = systemClock;
     const logger = createLogger({
       scope: 'ztunnel',

@@ -3,7 +3,7 @@ import type { Engine, TcpChannel, TlsMaterial } from '#shared/engine/engine.ts';
 import { HbonePool } from '#shared/hbone/session-pool.ts';
 import { delay, type Clock } from '#shared/lifecycle/clock.ts';
 import { AccessLog } from '#shared/observability/access-log.ts';
-import type { LineWriter } from '#shared/observability/line-sink.ts';
+import type { BytesWriter } from '#shared/observability/line-sink.ts';
 import type { LogFormat, Logger } from '#shared/observability/logger.ts';
 import { MetricSet, type FamilySnapshot } from '#shared/observability/metric-set.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
@@ -29,7 +29,7 @@ export interface TrafficThreadOptions {
   readonly settings: TrafficSettings;
   readonly logger: Logger;
   readonly logFormat: LogFormat;
-  readonly logWriter: LineWriter;
+  readonly logWriter: BytesWriter;
   readonly originalDestination: (channel: TcpChannel) => OriginalDestination;
 }
 
