@@ -9,7 +9,8 @@ import type { Http2Stream } from './stream.ts';
 export class BodyReceiver {
   readonly #stream: Http2Stream;
   readonly #sink: BodySink;
-  #held: Buffer[] = [];
+  /** Undefined: nothing is kept. */
+  #held: Buffer[] | undefined;
   #trailers: HeaderList | undefined;
   #isPaused = false;
   #isDelivering = false;
@@ -24,13 +25,13 @@ export class BodyReceiver {
 
   data(slice: Buffer): void {
     if (this.#isStopped) this.#stream.consume(slice.length);
-    else if (this.#isPaused || this.#held.length > 0) this.#held.push(Buffer.from(slice));
+    else if (this.#isPaused || this.#holds) (this.#held ??= []).push(Buffer.from(slice));
     else this.#deliver(slice);
   }
 
   end(trailers: HeaderList): void {
     this.#trailers = trailers;
-    if (!this.#isPaused && this.#held.length === 0) this.#finish();
+    if (!this.#isPaused && !this.#holds) this.#finish();
   }
 
   resume(): void {
@@ -40,18 +41,22 @@ export class BodyReceiver {
     // A sink that resumes while it is being called finds its turn in the loop below, not in another one inside it.
     if (this.#isDelivering) return;
     for (let slice = this.#next(); slice !== undefined; slice = this.#next()) this.#deliver(slice);
-    if (!this.#isPaused && this.#held.length === 0 && this.#trailers !== undefined) this.#finish();
+    if (!this.#isPaused && !this.#holds && this.#trailers !== undefined) this.#finish();
   }
 
   /** The sink hears nothing more; what still comes is passed over. */
   stop(): void {
     this.#isStopped = true;
-    this.#held = [];
+    this.#held = undefined;
     this.#trailers = undefined;
   }
 
+  get #holds(): boolean {
+    return this.#held !== undefined && this.#held.length > 0;
+  }
+
   #next(): Buffer | undefined {
-    return this.#isPaused ? undefined : this.#held.shift();
+    return this.#isPaused ? undefined : this.#held?.shift();
   }
 
   #deliver(slice: Buffer): void {

@@ -14,6 +14,21 @@ const LITERAL_PLAIN = 0x00;
 const INTEGER_BYTES = 6;
 const SPACE = 0x20;
 
+const KEEP_BYTES = 4096;
+/** Shared by all encoders of the thread: what one has filled is written before another is asked. */
+let out: Buffer = Buffer.allocUnsafe(KEEP_BYTES);
+const shared = out;
+/** Of `shared`, by length: a view costs more than the block it shows. */
+const views: (Buffer | undefined)[] = [];
+
+function viewOf(length: number): Buffer {
+  if (out === shared) return (views[length] ??= shared.subarray(0, length));
+  // A large block: its memory is not kept.
+  const view = out.subarray(0, length);
+  out = shared;
+  return view;
+}
+
 /** Encodes header blocks in the order sent (RFC 7541). One per connection. */
 export class HpackEncoder {
   readonly #table = new EncoderTable(DEFAULT_TABLE_BYTES);
@@ -21,7 +36,6 @@ export class HpackEncoder {
   /** Smallest and last table size since the last block (RFC 7541 §4.2); -1 when nothing is to be announced. */
   #smallestResize = -1;
   #lastResize = -1;
-  #out: Buffer = Buffer.allocUnsafe(512);
   #at = 0;
 
   /** `maxTableBytes`: what we use at most of the table the peer offers. */
@@ -42,13 +56,13 @@ export class HpackEncoder {
   /**
    * Encodes a flat list of names (lower case) and values (Latin-1; a character that may not stand in a field value
    * becomes a space, so that no value can break out of its line further on).
-   * @returns a view of a buffer that the next call overwrites; its first `headroom` bytes are left for a frame header.
+   * @returns a view of a buffer that the next call, of any encoder of the thread, overwrites; its first `headroom` bytes are left for a frame header.
    */
   encode(fields: readonly string[], headroom = 0): Buffer {
     this.#at = headroom;
     this.#announceResize();
     for (let i = 0; i + 1 < fields.length; i += 2) this.#field(fields[i] ?? '', fields[i + 1] ?? '');
-    return this.#out.subarray(0, this.#at);
+    return viewOf(this.#at);
   }
 
   #announceResize(): void {
@@ -96,30 +110,30 @@ export class HpackEncoder {
     const huffmanBytes = (bits + 7) >>> 3;
     if (huffmanBytes < text.length && isClean(text)) {
       this.#integer(0x80, 0x7f, huffmanBytes);
-      this.#at = huffmanEncode(text, this.#out, this.#at);
+      this.#at = huffmanEncode(text, out, this.#at);
       return;
     }
     this.#integer(0x00, 0x7f, text.length);
-    for (let i = 0; i < text.length; i++) this.#out[this.#at++] = cleanCharacter(text.charCodeAt(i));
+    for (let i = 0; i < text.length; i++) out[this.#at++] = cleanCharacter(text.charCodeAt(i));
   }
 
   /** RFC 7541 §5.1. */
   #integer(pattern: number, mask: number, value: number): void {
     if (value < mask) {
-      this.#out[this.#at++] = pattern | value;
+      out[this.#at++] = pattern | value;
       return;
     }
-    this.#out[this.#at++] = pattern | mask;
+    out[this.#at++] = pattern | mask;
     let rest = value - mask;
-    for (; rest >= 0x80; rest >>>= 7) this.#out[this.#at++] = 0x80 | (rest & 0x7f);
-    this.#out[this.#at++] = rest;
+    for (; rest >= 0x80; rest >>>= 7) out[this.#at++] = 0x80 | (rest & 0x7f);
+    out[this.#at++] = rest;
   }
 
   #reserve(bytes: number): void {
-    if (this.#at + bytes <= this.#out.length) return;
+    if (this.#at + bytes <= out.length) return;
     const grown = Buffer.allocUnsafe((this.#at + bytes) * 2);
-    this.#out.copy(grown, 0, 0, this.#at);
-    this.#out = grown;
+    out.copy(grown, 0, 0, this.#at);
+    out = grown;
   }
 }
 

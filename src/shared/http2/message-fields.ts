@@ -34,7 +34,7 @@ interface Malformed {
 
 /** `allowProtocol`: extended CONNECT (RFC 8441) was announced. */
 export function checkRequest(fields: readonly string[], allowProtocol: boolean): RequestCheck {
-  const pseudo = new Pseudo();
+  const pseudo = clearedPseudo();
   const regular = readPseudo(fields, allowProtocol ? EXTENDED_REQUEST_PSEUDO : REQUEST_PSEUDO, pseudo);
   if (typeof regular === 'string') return malformed(regular);
   const problem = checkRegular(fields, regular) ?? checkTarget(pseudo) ?? checkHost(fields, regular, pseudo);
@@ -46,7 +46,7 @@ export function checkRequest(fields: readonly string[], allowProtocol: boolean):
 }
 
 export function checkResponse(fields: readonly string[]): ResponseCheck {
-  const pseudo = new Pseudo();
+  const pseudo = clearedPseudo();
   const regular = readPseudo(fields, RESPONSE_PSEUDO, pseudo);
   if (typeof regular === 'string') return malformed(regular);
   const { status } = pseudo;
@@ -76,6 +76,20 @@ class Pseudo {
   path: string | undefined = undefined;
   protocol: string | undefined = undefined;
   status: string | undefined = undefined;
+}
+
+/** One for the thread: each message is checked within one call. */
+const PSEUDO = new Pseudo();
+
+function clearedPseudo(): Pseudo {
+  PSEUDO.method =
+    PSEUDO.scheme =
+    PSEUDO.authority =
+    PSEUDO.path =
+    PSEUDO.protocol =
+    PSEUDO.status =
+      undefined;
+  return PSEUDO;
 }
 
 type PseudoName = keyof Pseudo;

@@ -86,7 +86,7 @@ export class Outbound {
   /** Drops what the stream has queued. */
   discard(stream: StreamState): void {
     this.#queue.remove(stream);
-    if (stream.pending.length > 0) stream.pending = [];
+    stream.pending = undefined;
     stream.pendingBytes = 0;
     stream.pendingTrailers = undefined;
     stream.wantsDrain = false;
@@ -121,12 +121,13 @@ export class Outbound {
 
   /** One frame off the queue of the stream. */
   #sendPending(stream: StreamState): void {
-    const [first] = stream.pending;
-    if (first === undefined) return;
+    const { pending } = stream;
+    const first = pending?.[0];
+    if (pending === undefined || first === undefined) return;
     const bytes = Math.min(first.length, this.#allowance(stream));
     const isLast = bytes === stream.pendingBytes;
-    if (bytes === first.length) stream.pending.shift();
-    else stream.pending[0] = first.subarray(bytes);
+    if (bytes === first.length) pending.shift();
+    else pending[0] = first.subarray(bytes);
     stream.pendingBytes -= bytes;
     stream.progressMs = this.#clock.monotonic();
     const endStream = isLast && stream.localEnded && stream.pendingTrailers === undefined;
@@ -181,6 +182,7 @@ export class Outbound {
 
   #enqueue(stream: StreamState, rest: Uint8Array, isOwned: boolean): void {
     if (stream.pendingBytes === 0) stream.progressMs = this.#clock.monotonic();
+    stream.pending ??= [];
     stream.pending.push(isOwned ? rest : Buffer.from(rest));
     stream.pendingBytes += rest.length;
   }

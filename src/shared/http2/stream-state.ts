@@ -24,7 +24,8 @@ export class StreamState implements Http2Stream {
   endSent = false;
   /** The response head (not 1xx), or the request's, has been sent. */
   headSent = false;
-  pending: Uint8Array[] = [];
+  /** What is queued; undefined when nothing is. */
+  pending: Uint8Array[] | undefined;
   pendingBytes = 0;
   /** Behind the pending data; undefined: END_STREAM goes with the last DATA. */
   pendingTrailers: readonly string[] | undefined;

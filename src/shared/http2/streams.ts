@@ -10,6 +10,7 @@ import { Outbound } from './outbound.ts';
 import { RecentResets } from './recent-resets.ts';
 import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
 import { type StreamOwner, StreamState } from './stream-state.ts';
+import { StreamTable } from './stream-table.ts';
 
 /** WINDOW_UPDATE frames a peer may send for each byte of ours, beyond its fixed rate. */
 const UPDATES_PER_BYTE = 1 / 256;
@@ -24,7 +25,7 @@ export class Streams implements StreamOwner {
   readonly #writer: FrameWriter;
   readonly #flood: FloodGuard;
   readonly #onStreamEnd: () => void;
-  readonly #open = new Map<number, StreamState>();
+  readonly #open = new StreamTable();
   readonly #recentResets = new RecentResets();
   #nextLocalId: number;
   #lastPeerId = 0;
@@ -137,7 +138,7 @@ export class Streams implements StreamOwner {
     const change = windowBytes - this.#peerWindowBytes;
     this.#peerWindowBytes = windowBytes;
     if (change === 0) return;
-    for (const stream of this.#open.values()) {
+    for (const stream of this.#open.streams()) {
       if (this.outbound.addStreamCredit(stream, change)) continue;
       throw new Http2ConnectionError(
         ErrorCode.FLOW_CONTROL_ERROR,
@@ -181,7 +182,7 @@ export class Streams implements StreamOwner {
   resetStalled(nowMs: number): void {
     const { sendStallTimeoutMs } = this.#options;
     if (sendStallTimeoutMs === 0) return;
-    for (const stream of this.#open.values()) {
+    for (const stream of this.#open.streams()) {
       if (stream.pendingBytes === 0 || nowMs - stream.progressMs < sendStallTimeoutMs) continue;
       const text = `${stream.pendingBytes} bytes waited ${sendStallTimeoutMs} ms for the peer to open its window`;
       this.#end(stream, ErrorCode.ENHANCE_YOUR_CALM, text);
@@ -204,7 +205,7 @@ export class Streams implements StreamOwner {
   create(id: number, handler: Http2StreamHandler, headReceived: boolean): StreamState {
     const { streamWindowBytes } = this.#options;
     const stream = new StreamState(id, this, handler, this.#peerWindowBytes, streamWindowBytes, headReceived);
-    this.#open.set(id, stream);
+    this.#open.add(stream);
     this.#openedTotal++;
     this.#lastActivityMs = this.#clock.monotonic();
     return stream;
@@ -246,7 +247,7 @@ export class Streams implements StreamOwner {
   /** All are told, also when a handler throws: it is thrown again behind the last. */
   #endEach(isMeant: (stream: StreamState) => boolean, reset: StreamReset): void {
     const errors: unknown[] = [];
-    for (const stream of [...this.#open.values()].filter(isMeant)) {
+    for (const stream of this.#open.streams().filter(isMeant)) {
       if (stream.isOver) continue;
       try {
         this.finish(stream);

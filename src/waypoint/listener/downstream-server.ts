@@ -1,4 +1,5 @@
 import { type ByteChannel, ChannelError } from '#shared/engine/channel.ts';
+import type { ServerExchange } from '#shared/http/exchange.ts';
 import { Http1ServerConnection } from '#shared/http1/server-connection.ts';
 import type { Http1ServerHandler, Http1ServerOptions } from '#shared/http1/server-options.ts';
 import { Http2Connection } from '#shared/http2/connection.ts';
@@ -125,14 +126,14 @@ export class DownstreamServer {
 
   #serveHttp2(channel: ByteChannel, downstream: Downstream): void {
     downstream.protocol = 'http2';
+    const serve = (exchange: ServerExchange): void => serveRequest(downstream, exchange);
     const connection: Http2Connection = new Http2Connection(
       'server',
       channel,
       this.#options.env.clock,
       { enableConnectProtocol: true },
       {
-        onStream: (stream, fields, endStream) =>
-          serveExchange(stream, fields, endStream, exchange => serveRequest(downstream, exchange)),
+        onStream: (stream, fields, endStream) => serveExchange(stream, fields, endStream, serve),
         onGoaway: (code, text) => {
           if (code !== ErrorCode.NO_ERROR) this.#refused(downstream, `GOAWAY ${code} ${text}`);
         },

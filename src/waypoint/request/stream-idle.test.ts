@@ -6,7 +6,7 @@ import { StreamIdle } from './stream-idle.ts';
 function idleAfter(timeoutMs: number): { clock: FakeClock; idle: StreamIdle; fired: () => number } {
   const clock = new FakeClock();
   let fired = 0;
-  const idle = new StreamIdle(new CoarseTimers(clock, 10), timeoutMs, () => fired++);
+  const idle = new StreamIdle(new CoarseTimers(clock, 10), timeoutMs, 'test', { onIdle: () => fired++ });
   return { clock, idle, fired: () => fired };
 }
 

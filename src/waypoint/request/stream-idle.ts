@@ -1,5 +1,10 @@
 import type { CoarseTimers, Timed } from '#shared/lifecycle/coarse-timers.ts';
 
+export interface IdleOwner {
+  /** @param reason with the timeout, by its name */
+  onIdle(reason: string): void;
+}
+
 /**
  * Ends a request on which nothing has moved either way for `timeoutMs`. For HTTP/2, where a silent stream holds nothing up
  * but itself and would be held for ever; an HTTP/1.1 connection looks after its own silence.
@@ -9,13 +14,15 @@ export class StreamIdle implements Timed {
   timedIndex = -1;
   readonly #timers: CoarseTimers;
   readonly #timeoutMs: number;
-  readonly #onIdle: () => void;
+  readonly #owner: IdleOwner;
+  readonly #name: string;
   #movedAt: number;
 
-  constructor(timers: CoarseTimers, timeoutMs: number, onIdle: () => void) {
+  constructor(timers: CoarseTimers, timeoutMs: number, name: string, owner: IdleOwner) {
     this.#timers = timers;
     this.#timeoutMs = timeoutMs;
-    this.#onIdle = onIdle;
+    this.#name = name;
+    this.#owner = owner;
     timers.add(this);
     this.#movedAt = timers.now;
     this.deadlineAt = timers.after(timeoutMs);
@@ -32,7 +39,7 @@ export class StreamIdle implements Timed {
 
   onDeadline(): void {
     const left = this.#movedAt + this.#timeoutMs - this.#timers.now;
-    if (left <= 0) this.#onIdle();
+    if (left <= 0) this.#owner.onIdle(`nothing moved for ${this.#timeoutMs} ms (${this.#name})`);
     else this.deadlineAt = this.#timers.after(left);
   }
 }

@@ -6,10 +6,10 @@ import { FAILURES, type RequestFailure } from './error-response.ts';
 import { parseGrpcTimeout } from './grpc-timeout.ts';
 import type { RequestBody } from './request-body.ts';
 import { type DeadlineOwner, RequestDeadlines } from './request-deadlines.ts';
-import { StreamIdle } from './stream-idle.ts';
+import { type IdleOwner, StreamIdle } from './stream-idle.ts';
 
 /** A request that has only so long: as a whole, for a try, for its response, and without anything moving. */
-export abstract class TimedRequest extends AnsweredRequest implements DeadlineOwner {
+export abstract class TimedRequest extends AnsweredRequest implements DeadlineOwner, IdleOwner {
   /** Undefined: it has none. */
   protected body: RequestBody | undefined;
   protected deadlines: RequestDeadlines | undefined;
@@ -54,6 +54,10 @@ export abstract class TimedRequest extends AnsweredRequest implements DeadlineOw
     this.#timeOut('request_timeout', 'request timeout of the route');
   }
 
+  onIdle(reason: string): void {
+    this.#timeOut('stream_idle', reason);
+  }
+
   /** The answer of the failure where none has begun; a broken message where one has. */
   #timeOut(failure: RequestFailure, message: string): void {
     const error = new ExchangeError('timeout', message);
@@ -68,9 +72,7 @@ export abstract class TimedRequest extends AnsweredRequest implements DeadlineOw
   #watchIdle(timeoutMs: number, name: string): void {
     const { connectionTimers } = this.downstream.env;
     this.idle?.end();
-    this.idle = new StreamIdle(connectionTimers, timeoutMs, () =>
-      this.#timeOut('stream_idle', `nothing moved for ${timeoutMs} ms (${name})`),
-    );
+    this.idle = new StreamIdle(connectionTimers, timeoutMs, name, this);
   }
 
   protected override release(): void {
