@@ -76,6 +76,8 @@ status: {phase: Running, podIPs: [{ip: 10.0.0.1}], conditions: [{type: Ready, st
 const ALL = SHOP + gateway() + POD;
 const ORDERS = '{group: "", kind: Service, name: orders}';
 
+const TO_ORDERS = '[{backendRefs: [{name: orders, port: 80}]}]';
+
 interface RouteOptions {
   readonly kind?: string;
   readonly namespace?: string;
@@ -83,7 +85,7 @@ interface RouteOptions {
 
 function route(
   parents: string,
-  rules = '[{}]',
+  rules = TO_ORDERS,
   { kind = 'HTTPRoute', namespace = 'shop' }: RouteOptions = {},
 ): string {
   return `
@@ -183,14 +185,14 @@ const ROUTES: readonly [string, string, RegExp, RegExp][] = [
   ],
   [
     'an HTTPRoute where a GRPCRoute is',
-    route(ORDERS, '[{}]', { kind: 'GRPCRoute' }) +
+    route(ORDERS, TO_ORDERS, { kind: 'GRPCRoute' }) +
       route('{group: "", kind: Service, name: orders, port: 80}'),
     /Accepted False Conflicted: on port 80 a GRPCRoute is applied instead/,
     /True/,
   ],
   [
     'an HTTPRoute on all ports where a GRPCRoute has one',
-    route('{group: "", kind: Service, name: orders, port: 7070}', '[{}]', { kind: 'GRPCRoute' }) +
+    route('{group: "", kind: Service, name: orders, port: 7070}', TO_ORDERS, { kind: 'GRPCRoute' }) +
       route(ORDERS),
     /Accepted True Accepted: on port 7070 a GRPCRoute is applied instead/,
     /True/,

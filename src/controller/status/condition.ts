@@ -22,11 +22,16 @@ export function isFalse(type: string, reason: string, message: string): Conditio
   return { type, status: 'False', reason, message };
 }
 
-/** What is wrong with an object, field by field, in one text. */
+/** What is wrong with an object, field by field, in one text; what it is refused for comes first. */
 export function messageOf(diagnostics: readonly Diagnostic[]): string {
-  const shown = diagnostics.slice(0, MAX_DIAGNOSTICS).map(formatDiagnostic);
+  const byWeight = Array.from(diagnostics).toSorted((a, b) => weightOf(a) - weightOf(b));
+  const shown = byWeight.slice(0, MAX_DIAGNOSTICS).map(formatDiagnostic);
   const more = diagnostics.length - shown.length;
   return shown.join('\n') + (more > 0 ? `\nand ${more} more` : '');
+}
+
+function weightOf({ severity }: Diagnostic): number {
+  return severity === 'rejected' ? 0 : 1;
 }
 
 /**

@@ -18,6 +18,16 @@ export function readBackendRef(
   return { weight, ...readTarget(fields, context), subset: undefined, filters };
 }
 
+/** Of a rule that answers nothing itself. Linkerd would send its requests to the parent; Gateway API has no such rule. */
+export function sayIfNowhere(rule: Fields, backends: readonly RouteBackend[]): void {
+  if (backends.length === 0)
+    rule.ignore(
+      'backendRefs',
+      'is empty: requests of the rule are answered with 500',
+      'name the Service they go to; the parent is not meant by it',
+    );
+}
+
 /** The Service a `BackendObjectReference` means. */
 export function readTarget(fields: Fields, context: RouteContext): Pick<RouteBackend, 'service' | 'port'> {
   const port = fields.port('port') ?? 0;

@@ -47,7 +47,8 @@ test('a wrong GRPCRoute is rejected with the field that is wrong', async t => {
   for (const [name, spec, field, message] of REJECTED) {
     const result = translateGrpcRoute(kubeObject('GRPCRoute', spec), SERVICES);
     t.equal(result.ok, false, name);
-    t.match(result.diagnostics[0], { object: 'GRPCRoute shop/it', field, message, fix: /./ }, name);
+    const found = result.diagnostics.find(one => one.severity === 'rejected');
+    t.match(found, { object: 'GRPCRoute shop/it', field, message, fix: /./ }, name);
   }
 });
 
@@ -70,7 +71,8 @@ test('what is ignored is said', async t => {
   for (const [name, spec, field, message] of IGNORED) {
     const result = translateGrpcRoute(kubeObject('GRPCRoute', spec), SERVICES);
     t.equal(result.ok, true, name);
-    t.match(result.diagnostics[0], { field, message, severity: 'ignored', fix: /./ }, name);
+    const found = result.diagnostics.find(one => one.field === field);
+    t.match(found, { message, severity: 'ignored', fix: /./ }, name);
   }
 });
 

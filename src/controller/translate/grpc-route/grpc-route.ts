@@ -3,7 +3,7 @@ import type { RankedRule } from '#shared/route/precedence.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { readBackendRef } from '../gateway-route/backend-ref.ts';
+import { readBackendRef, sayIfNowhere } from '../gateway-route/backend-ref.ts';
 import { readParentRefs } from '../gateway-route/parent-ref.ts';
 import { RouteContext } from '../gateway-route/route-context.ts';
 import { ignoreGatewayFields, ranked, ruleName } from '../gateway-route/route-fields.ts';
@@ -41,6 +41,7 @@ function readRule(fields: Fields, index: number, context: RouteContext): readonl
     const read = readGrpcBackendFilters(backend, context);
     return withBackendFilters(readBackendRef(backend, context, read.filters), read);
   });
+  if (!unresolved) sayIfNowhere(fields, backends);
   const session = fields.object('sessionPersistence', of => readSession(of, sessionName(name)));
   return (matches.length > 0 ? matches : [EVERY_CALL]).map(({ match, specificity }) => {
     const rule = { ...PLAIN_RULE, name, matches: [match], filters, backends, session };

@@ -10,7 +10,7 @@ import {
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
 import type { Fields } from '../decode.ts';
-import { readBackendRef } from '../gateway-route/backend-ref.ts';
+import { readBackendRef, sayIfNowhere } from '../gateway-route/backend-ref.ts';
 import type { RouteContext } from '../gateway-route/route-context.ts';
 import { ranked, ruleName } from '../gateway-route/route-fields.ts';
 import { readSession, sessionName } from '../gateway-route/session-persistence.ts';
@@ -28,6 +28,7 @@ export function readRule(fields: Fields, index: number, context: RouteContext): 
     return withBackendFilters(readBackendRef(backend, context, read.filters), read);
   });
   checkRedirect(fields, filters, backends);
+  if (!unresolved && !filters.some(({ kind }) => kind === 'redirect')) sayIfNowhere(fields, backends);
   const rule = {
     ...PLAIN_RULE,
     name,
