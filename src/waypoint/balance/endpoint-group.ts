@@ -1,11 +1,11 @@
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { SlowStart } from '#shared/route/traffic-policy.ts';
-import type { Choice } from './choice.ts';
+import { type Choice, NO_HASH } from './choice.ts';
 import type { BalancedEndpoint, OutCount } from './endpoint.ts';
 import { warmShare } from './slow-start.ts';
-import { stir } from './text-hash.ts';
+import { mix, stir } from './text-hash.ts';
 
-/** Choices that came to nothing before the endpoints are gone through one after the other. */
+/** Choices that came to nothing before one is made among those that are not out. */
 const REDRAWS = 4;
 
 /** Endpoints that are equally near: one algorithm chooses among them. */
@@ -18,6 +18,8 @@ export class EndpointGroup implements OutCount {
   /** Until then some endpoint is new. */
   #warmUntilMs: number;
   #out = 0;
+  /** Indexes of those that are not out; undefined until it is needed again. */
+  #inUse: Uint32Array | undefined;
 
   /** `onChange`: the number of endpoints that may be chosen is another one. */
   constructor(
@@ -47,6 +49,7 @@ export class EndpointGroup implements OutCount {
 
   count(change: 1 | -1): void {
     this.#out += change;
+    this.#inUse = undefined;
     this.#onChange();
   }
 
@@ -77,27 +80,46 @@ export class EndpointGroup implements OutCount {
     panic: boolean,
     warming: boolean,
   ): BalancedEndpoint | undefined {
-    let index = 0;
     let draw = random;
     let endpoint = first;
     for (let again = 1; again <= REDRAWS && endpoint !== undefined; again++) {
       draw = stir(draw);
       if (mayTake(endpoint, tried, panic) && (!warming || this.#isWarm(endpoint, stir(1 - draw))))
         return endpoint;
-      index = this.#choice.choose(draw, hash, again);
-      endpoint = this.endpoints[index];
+      endpoint = this.endpoints[this.#choice.choose(draw, hash, again)];
     }
     if (endpoint === undefined || mayTake(endpoint, tried, panic)) return endpoint;
-    return this.#nextFrom(index, tried, panic);
+    const start = hash === NO_HASH ? stir(draw) : mix(hash) / 2 ** 32;
+    return panic ? this.#anyFrom(start, tried) : this.#inUseFrom(start, tried);
   }
 
-  #nextFrom(index: number, tried: readonly BalancedEndpoint[], panic: boolean): BalancedEndpoint | undefined {
-    const size = this.endpoints.length;
-    for (let step = 1; step <= size; step++) {
-      const endpoint = this.endpoints[(index + step) % size];
-      if (endpoint !== undefined && mayTake(endpoint, tried, panic)) return endpoint;
+  /** Where most are out: none of them is looked at. Weights play no role here. */
+  #inUseFrom(start: number, tried: readonly BalancedEndpoint[]): BalancedEndpoint | undefined {
+    this.#inUse ??= this.#indexesInUse();
+    const size = this.#inUse.length;
+    const from = Math.floor(start * size);
+    for (let step = 0; step < size; step++) {
+      const endpoint = this.endpoints[this.#inUse[(from + step) % size] ?? 0];
+      if (endpoint !== undefined && !hasBeen(tried, endpoint)) return endpoint;
     }
     return undefined;
+  }
+
+  #anyFrom(start: number, tried: readonly BalancedEndpoint[]): BalancedEndpoint | undefined {
+    const size = this.endpoints.length;
+    const from = Math.floor(start * size);
+    for (let step = 0; step < size; step++) {
+      const endpoint = this.endpoints[(from + step) % size];
+      if (endpoint !== undefined && !hasBeen(tried, endpoint)) return endpoint;
+    }
+    return undefined;
+  }
+
+  #indexesInUse(): Uint32Array {
+    const indexes = new Uint32Array(this.usable);
+    let at = 0;
+    for (const [i, { load }] of this.endpoints.entries()) if (!load.out) indexes[at++] = i;
+    return indexes.subarray(0, at);
   }
 
   #stillWarming(): boolean {
@@ -113,12 +135,12 @@ export class EndpointGroup implements OutCount {
   }
 }
 
-function mayTake(
-  { load, uid }: BalancedEndpoint,
-  tried: readonly BalancedEndpoint[],
-  panic: boolean,
-): boolean {
-  if (load.out && !panic) return false;
-  for (const other of tried) if (other.uid === uid) return false;
-  return true;
+function mayTake(endpoint: BalancedEndpoint, tried: readonly BalancedEndpoint[], panic: boolean): boolean {
+  if (endpoint.load.out && !panic) return false;
+  return !hasBeen(tried, endpoint);
+}
+
+function hasBeen(tried: readonly BalancedEndpoint[], { uid }: BalancedEndpoint): boolean {
+  for (const other of tried) if (other.uid === uid) return true;
+  return false;
 }

@@ -145,6 +145,23 @@ test('whoever is out is not picked while another is left', t => {
   t.end();
 });
 
+test('the few that are left share evenly, wherever those that are out stand', t => {
+  for (const policy of POLICIES) {
+    const all = Array.from({ length: 100 }, (_, i) => endpoint(`e${i}`));
+    const picker = pickerOf([all], policy);
+    for (const { load } of all.slice(5, 95)) load.setOut(true);
+    const hits = new Map<BalancedEndpoint | undefined, number>();
+    for (let i = 0; i < 10_000; i++) {
+      // Each request with a hash of its own.
+      const picked = picker.pick((i * 0.618_034) % 1, [], (i * 2_654_435_761) % 2 ** 32);
+      hits.set(picked, (hits.get(picked) ?? 0) + 1);
+    }
+    t.equal(hits.size, 10, policy ?? 'default');
+    t.ok(Math.max(...hits.values()) < 2_000, `${policy ?? 'default'}: ${[...hits.values()].join()}`);
+  }
+  t.end();
+});
+
 test('panic: with too few usable all are used; with none, if nobody forbids it', t => {
   const all = Array.from({ length: 10 }, (_, i) => endpoint(`e${i}`));
   const picked = (over: Partial<PickerOptions>): number => {
