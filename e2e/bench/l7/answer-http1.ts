@@ -21,7 +21,7 @@ export function answerHttp1(channel: ByteChannel): void {
         if (answer === undefined) return channel.abort(new ChannelError('protocol', 'no such path'));
         waiting = waiting.slice(end + HEAD_END.length);
         // One request is under way on a connection, so that what waits is one answer at most.
-        channel.write(answer);
+        channel.writeOwned(answer);
       }
       if (waiting.length > MAX_HEAD_BYTES)
         channel.abort(new ChannelError('protocol', 'the head is too long'));

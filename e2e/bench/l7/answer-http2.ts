@@ -69,7 +69,7 @@ class Answering implements Http2StreamHandler {
     const answer = this.#answer;
     if (answer === undefined) return this.#stream.sendHeaders([':status', '404'], true);
     this.#stream.sendHeaders(answer.head, false);
-    this.#stream.sendData(answer.body, answer.trailers === undefined);
+    this.#stream.sendOwned(answer.body, answer.trailers === undefined);
     if (answer.trailers !== undefined) this.#stream.sendTrailers(answer.trailers);
   }
 

@@ -4,11 +4,14 @@ import {
   type ChannelHandler,
   type SocketEndpoint,
 } from '../engine/channel.ts';
+import { ByteQueue } from '../engine/byte-queue.ts';
 import type { HeaderList } from '../http/headers.ts';
 import { ErrorCode } from '../http2/error-code.ts';
 import type { Http2Stream, Http2StreamHandler, StreamReset } from '../http2/stream.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** Delivered at once of what was held: as much as one read of a socket brings. */
+const HELD_SLICE_BYTES = 128 * 1024;
 
 /** What the channel under the connection tells of itself. */
 export interface TunnelEnds {
@@ -27,7 +30,7 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
   readonly readsAreOwned: boolean;
   #stream: Http2Stream | undefined;
   #handler: ChannelHandler | undefined;
-  readonly #held: Buffer[] = [];
+  readonly #held = new ByteQueue();
   #paused = false;
   #remoteEnded = false;
   #endDelivered = false;
@@ -89,7 +92,7 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#held.length > 0 || this.#remoteEnded) queueMicrotask(this.#deliverHeld);
+    if (this.#held.bytes > 0 || this.#remoteEnded) queueMicrotask(this.#deliverHeld);
   }
 
   // === as the handler of its stream ===
@@ -98,8 +101,9 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
 
   onData(slice: Buffer): void {
     if (this.#closing) return;
-    if (this.#handler === undefined || this.#paused || this.#held.length > 0) {
-      this.#held.push(this.readsAreOwned ? slice : Buffer.from(slice));
+    if (this.#handler === undefined || this.#paused || this.#held.bytes > 0) {
+      if (this.readsAreOwned) this.#held.appendOwned(slice);
+      else this.#held.append(slice);
       return;
     }
     this.#stream?.consume(slice.length);
@@ -108,7 +112,7 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
 
   onEnd(_trailers: HeaderList): void {
     this.#remoteEnded = true;
-    if (this.#handler !== undefined && !this.#paused && this.#held.length === 0) this.#deliverEnd();
+    if (this.#handler !== undefined && !this.#paused && this.#held.bytes === 0) this.#deliverEnd();
   }
 
   onDrain(): void {
@@ -129,13 +133,14 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
     if (handler === undefined || this.#delivering) return;
     this.#delivering = true;
     while (!this.#paused && !this.#closing) {
-      const slice = this.#held.shift();
+      const slice = this.#held.take(HELD_SLICE_BYTES);
       if (slice === undefined) break;
       this.#stream?.consume(slice.length);
       handler.onData(slice);
+      this.#held.release();
     }
     this.#delivering = false;
-    if (this.#remoteEnded && !this.#paused && this.#held.length === 0) this.#deliverEnd();
+    if (this.#remoteEnded && !this.#paused && this.#held.bytes === 0) this.#deliverEnd();
   };
 
   #deliverEnd(): void {
@@ -153,7 +158,7 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
   #close(error: ChannelError | undefined): void {
     this.#closing = true;
     this.#error = error;
-    this.#held.length = 0;
+    this.#held.clear();
     if (this.#handler !== undefined) queueMicrotask(this.#reportClose);
   }
 

@@ -1,6 +1,10 @@
+import { ByteQueue } from '../engine/byte-queue.ts';
 import type { BodySink } from '../http/exchange.ts';
 import type { HeaderList } from '../http/headers.ts';
 import type { Http2Stream } from './stream.ts';
+
+/** Delivered at once of what was kept: as much as one read of a socket brings. */
+const HELD_SLICE_BYTES = 128 * 1024;
 
 /**
  * Hands a stream's DATA to a body sink. While the sink wants a pause, what is under way already is kept here; its credit
@@ -9,8 +13,8 @@ import type { Http2Stream } from './stream.ts';
 export class BodyReceiver {
   readonly #stream: Http2Stream;
   readonly #sink: BodySink;
-  /** Undefined: nothing is kept. */
-  #held: Buffer[] | undefined;
+  /** Made when something has to be kept for the first time. */
+  #held: ByteQueue | undefined;
   #trailers: HeaderList | undefined;
   #isPaused = false;
   #isDelivering = false;
@@ -25,7 +29,7 @@ export class BodyReceiver {
 
   data(slice: Buffer): void {
     if (this.#isStopped) this.#stream.consume(slice.length);
-    else if (this.#isPaused || this.#holds) (this.#held ??= []).push(Buffer.from(slice));
+    else if (this.#isPaused || this.#holds) (this.#held ??= new ByteQueue()).append(slice);
     else this.#deliver(slice);
   }
 
@@ -40,23 +44,30 @@ export class BodyReceiver {
     this.#owedBytes = 0;
     // A sink that resumes while it is being called finds its turn in the loop below, not in another one inside it.
     if (this.#isDelivering) return;
-    for (let slice = this.#next(); slice !== undefined; slice = this.#next()) this.#deliver(slice);
+    this.#deliverHeld();
     if (!this.#isPaused && !this.#holds && this.#trailers !== undefined) this.#finish();
   }
 
   /** The sink hears nothing more; what still comes is passed over. */
   stop(): void {
     this.#isStopped = true;
-    this.#held = undefined;
+    this.#held?.clear();
     this.#trailers = undefined;
   }
 
   get #holds(): boolean {
-    return this.#held !== undefined && this.#held.length > 0;
+    return this.#held !== undefined && this.#held.bytes > 0;
   }
 
-  #next(): Buffer | undefined {
-    return this.#isPaused ? undefined : this.#held?.shift();
+  #deliverHeld(): void {
+    const held = this.#held;
+    if (held === undefined) return;
+    while (!this.#isPaused) {
+      const slice = held.take(HELD_SLICE_BYTES);
+      if (slice === undefined) return;
+      this.#deliver(slice);
+      held.release();
+    }
   }
 
   #deliver(slice: Buffer): void {

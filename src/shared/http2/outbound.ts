@@ -1,3 +1,4 @@
+import { ByteQueue } from '../engine/byte-queue.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, wholeRecordsPayload } from './frame.ts';
 import type { FrameWriter } from './frame-writer.ts';
@@ -86,8 +87,7 @@ export class Outbound {
   /** Drops what the stream has queued. */
   discard(stream: StreamState): void {
     this.#queue.remove(stream);
-    stream.pending = undefined;
-    stream.pendingBytes = 0;
+    stream.pending?.clear();
     stream.pendingTrailers = undefined;
     stream.wantsDrain = false;
   }
@@ -122,23 +122,22 @@ export class Outbound {
   /** One frame off the queue of the stream. */
   #sendPending(stream: StreamState): void {
     const { pending } = stream;
-    const first = pending?.[0];
-    if (pending === undefined || first === undefined) return;
-    const bytes = Math.min(first.length, this.#allowance(stream));
-    const isLast = bytes === stream.pendingBytes;
-    if (bytes === first.length) pending.shift();
-    else pending[0] = first.subarray(bytes);
-    stream.pendingBytes -= bytes;
+    const slice = pending?.take(this.#allowance(stream));
+    if (pending === undefined || slice === undefined) return;
     stream.progressMs = this.#clock.monotonic();
+    const isLast = pending.bytes === 0;
     const endStream = isLast && stream.localEnded && stream.pendingTrailers === undefined;
-    this.#write(stream, bytes === first.length ? first : first.subarray(0, bytes), endStream, true);
-    if (isLast && stream.pendingTrailers !== undefined) this.#writeTrailers(stream, stream.pendingTrailers);
+    this.#write(stream, slice, endStream, pending.takenIsOwned);
+    pending.release();
+    if (endStream) this.#ended(stream);
+    else if (isLast && stream.pendingTrailers !== undefined)
+      this.#writeTrailers(stream, stream.pendingTrailers);
   }
 
   /** @returns how many bytes went out. */
   #sendNow(stream: StreamState, slice: Uint8Array, endStream: boolean, isOwned: boolean): number {
     if (slice.length === 0) {
-      if (endStream) this.#write(stream, EMPTY, true, false);
+      if (endStream) this.#writeEnd(stream);
       return 0;
     }
     let at = 0;
@@ -148,6 +147,7 @@ export class Outbound {
       const isWhole = bytes === slice.length;
       const isLast = at + bytes === slice.length;
       this.#write(stream, isWhole ? slice : slice.subarray(at, at + bytes), endStream && isLast, isOwned);
+      if (endStream && isLast) this.#ended(stream);
       at += bytes;
     }
     return at;
@@ -163,12 +163,16 @@ export class Outbound {
     this.#window -= payload.length;
     this.#writer.data(stream.id, payload, endStream, isOwned);
     this.#events.onPayloadSent(payload.length);
-    if (endStream) this.#ended(stream);
+  }
+
+  #writeEnd(stream: StreamState): void {
+    this.#write(stream, EMPTY, true, false);
+    this.#ended(stream);
   }
 
   #writeTrailers(stream: StreamState, fields: readonly string[]): void {
     stream.pendingTrailers = undefined;
-    if (fields.length === 0) this.#write(stream, EMPTY, true, false);
+    if (fields.length === 0) this.#writeEnd(stream);
     else {
       this.#writer.headers(stream.id, fields, true);
       this.#ended(stream);
@@ -182,9 +186,9 @@ export class Outbound {
 
   #enqueue(stream: StreamState, rest: Uint8Array, isOwned: boolean): void {
     if (stream.pendingBytes === 0) stream.progressMs = this.#clock.monotonic();
-    stream.pending ??= [];
-    stream.pending.push(isOwned ? rest : Buffer.from(rest));
-    stream.pendingBytes += rest.length;
+    stream.pending ??= new ByteQueue();
+    if (isOwned) stream.pending.appendOwned(rest);
+    else stream.pending.append(rest);
   }
 
   #awaitTurn(stream: StreamState): void {

@@ -1,3 +1,4 @@
+import type { ByteQueue } from '../engine/byte-queue.ts';
 import type { Http2Stream, Http2StreamHandler } from './stream.ts';
 
 /** What a stream asks of its connection. */
@@ -24,9 +25,8 @@ export class StreamState implements Http2Stream {
   endSent = false;
   /** The response head (not 1xx), or the request's, has been sent. */
   headSent = false;
-  /** What is queued; undefined when nothing is. */
-  pending: Uint8Array[] | undefined;
-  pendingBytes = 0;
+  /** Made when something has to wait for the first time. */
+  pending: ByteQueue | undefined;
   /** Behind the pending data; undefined: END_STREAM goes with the last DATA. */
   pendingTrailers: readonly string[] | undefined;
   wantsDrain = false;
@@ -72,6 +72,10 @@ export class StreamState implements Http2Stream {
     this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
     this.headReceived = headReceived;
+  }
+
+  get pendingBytes(): number {
+    return this.pending === undefined ? 0 : this.pending.bytes;
   }
 
   sendHeaders(fields: readonly string[], endStream: boolean): void {
