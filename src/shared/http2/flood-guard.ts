@@ -15,33 +15,28 @@ interface Bucket {
 /** Counts what a peer may do only so often, each by a token bucket of its own. */
 export class FloodGuard {
   readonly #clock: Clock;
-  readonly #buckets: Readonly<Record<FloodName, Bucket>>;
+  readonly #limits: FloodLimits;
+  /** Made when there is something to count: most connections need two of nine. */
+  readonly #buckets: Partial<Record<FloodName, Bucket>> = {};
 
   constructor(clock: Clock, limits: FloodLimits) {
     this.#clock = clock;
-    const startMs = clock.monotonic();
-    const bucket = (limit: FloodLimit): Bucket => ({
+    this.#limits = limits;
+  }
+
+  #bucket(name: FloodName): Bucket {
+    const limit = this.#limits[name];
+    return (this.#buckets[name] ??= {
       limit,
       tokens: limit.burst,
-      refilledMs: startMs,
+      refilledMs: this.#clock.monotonic(),
       total: 0,
     });
-    this.#buckets = {
-      prematureResets: bucket(limits.prematureResets),
-      resets: bucket(limits.resets),
-      streamErrors: bucket(limits.streamErrors),
-      settings: bucket(limits.settings),
-      pings: bucket(limits.pings),
-      emptyData: bucket(limits.emptyData),
-      windowUpdates: bucket(limits.windowUpdates),
-      priorities: bucket(limits.priorities),
-      unknownFrames: bucket(limits.unknownFrames),
-    };
   }
 
   /** Throws ENHANCE_YOUR_CALM, naming the limit, when the peer has used it up. */
   count(name: FloodName): void {
-    const bucket = this.#buckets[name];
+    const bucket = this.#bucket(name);
     bucket.total++;
     if (bucket.tokens < 1) refill(bucket, this.#clock.monotonic());
     bucket.tokens--;
@@ -54,12 +49,12 @@ export class FloodGuard {
   /** Gives `tokens` (fractions add up) back before they are due. */
   earn(name: FloodName, tokens: number): void {
     const bucket = this.#buckets[name];
-    bucket.tokens = Math.min(bucket.limit.burst, bucket.tokens + tokens);
+    if (bucket !== undefined) bucket.tokens = Math.min(bucket.limit.burst, bucket.tokens + tokens);
   }
 
   /** How often `name` has been counted on this connection. */
   total(name: FloodName): number {
-    return this.#buckets[name].total;
+    return this.#buckets[name]?.total ?? 0;
   }
 }
 

@@ -21,6 +21,8 @@ const State = { PREFACE: 0, HEAD: 1, COLLECT: 2, SKIP: 3, PAD_LENGTH: 4, DATA: 5
 /** A collecting buffer larger than this is not kept for the next frame. */
 const KEEP_BYTES = 16_384;
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
 /** Cuts a byte stream into frames. DATA is passed through as it arrives; other payloads are small and made whole. */
 export class FrameReader {
   readonly #sink: FrameSink;
@@ -29,7 +31,7 @@ export class FrameReader {
   #state: number;
   /** Bytes of the preface, the head or the collected payload held from earlier slices. */
   #held = 0;
-  #collected: Buffer = Buffer.alloc(0);
+  #collected = NOTHING;
   #type = 0;
   #flags = 0;
   #streamId = 0;
@@ -182,7 +184,7 @@ export class FrameReader {
   #finishCollected(buffer: Buffer, start: number, end: number): void {
     this.#nextFrame();
     this.#sink.onFrame(this.#type, this.#flags, this.#streamId, buffer, start, end);
-    if (this.#collected.length > KEEP_BYTES) this.#collected = Buffer.alloc(0);
+    if (this.#collected.length > KEEP_BYTES) this.#collected = NOTHING;
   }
 
   #skipSome(slice: Buffer, at: number): number {

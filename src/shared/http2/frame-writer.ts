@@ -23,7 +23,8 @@ export class FrameWriter {
   readonly #onBacklog: (backlogBytes: number) => void;
   readonly #bare = Buffer.alloc(FRAME_HEADER_BYTES);
   readonly #four = Buffer.alloc(FRAME_HEADER_BYTES + 4);
-  readonly #eight = Buffer.alloc(FRAME_HEADER_BYTES + 8);
+  /** Made with the first PING. */
+  #eight: Buffer | undefined;
   #isBlocked = false;
   /** Bytes of frames other than DATA written since the channel became full. */
   #backlogBytes = 0;
@@ -69,9 +70,10 @@ export class FrameWriter {
 
   /** Eight bytes at `buffer[start]` are the opaque data. */
   ping(buffer: Buffer, start: number, isAck: boolean): void {
-    writeFrameHeader(this.#eight, 0, 8, FrameType.PING, isAck ? Flag.ACK : 0, 0);
-    buffer.copy(this.#eight, FRAME_HEADER_BYTES, start, start + 8);
-    this.#control(this.#eight);
+    const frame = (this.#eight ??= Buffer.alloc(FRAME_HEADER_BYTES + 8));
+    writeFrameHeader(frame, 0, 8, FrameType.PING, isAck ? Flag.ACK : 0, 0);
+    buffer.copy(frame, FRAME_HEADER_BYTES, start, start + 8);
+    this.#control(frame);
   }
 
   windowUpdate(streamId: number, increment: number): void {

@@ -12,13 +12,15 @@ const BOMB_FACTOR = 16;
 /** Shared by all decoders of the thread: it is filled and read within one call. */
 let scratch: Buffer = Buffer.allocUnsafe(1024);
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
 /** Decodes header blocks in the order received (RFC 7541). One per connection. */
 export class HpackDecoder {
   readonly #table = new DynamicTable(INITIAL_TABLE_BYTES);
   readonly #maxListBytes: number;
   #tableLimit = INITIAL_TABLE_BYTES;
   #updateRequired = false;
-  #input: Buffer = Buffer.alloc(0);
+  #input = NOTHING;
   #at = 0;
   #end = 0;
 

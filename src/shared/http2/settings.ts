@@ -46,23 +46,21 @@ export function initialPeerSettings(assumedPeerStreams: number): PeerSettings {
 
 /** Payload of the SETTINGS that begin a connection. */
 export function encodeSettings(role: 'client' | 'server', options: Http2Options): Buffer {
-  const pairs: (readonly [id: number, value: number])[] = [
-    [SettingId.HEADER_TABLE_SIZE, options.headerTableBytes],
-    [SettingId.INITIAL_WINDOW_SIZE, options.streamWindowBytes],
-    [SettingId.MAX_FRAME_SIZE, options.maxFrameBytes],
-    [SettingId.MAX_HEADER_LIST_SIZE, options.maxHeaderListBytes],
-  ];
-  if (role === 'client') pairs.push([SettingId.ENABLE_PUSH, 0]);
-  else {
-    pairs.push([SettingId.MAX_CONCURRENT_STREAMS, options.maxConcurrentStreams]);
-    if (options.enableConnectProtocol) pairs.push([SettingId.ENABLE_CONNECT_PROTOCOL, 1]);
-  }
-  const payload = Buffer.alloc(pairs.length * SETTING_BYTES);
-  for (const [i, [id, value]] of pairs.entries()) {
-    payload[i * SETTING_BYTES + 1] = id;
-    writeUint32(payload, i * SETTING_BYTES + 2, value);
-  }
+  const announcesConnect = role === 'server' && options.enableConnectProtocol;
+  const payload = Buffer.alloc((announcesConnect ? 6 : 5) * SETTING_BYTES);
+  writeSetting(payload, 0, SettingId.HEADER_TABLE_SIZE, options.headerTableBytes);
+  writeSetting(payload, 1, SettingId.INITIAL_WINDOW_SIZE, options.streamWindowBytes);
+  writeSetting(payload, 2, SettingId.MAX_FRAME_SIZE, options.maxFrameBytes);
+  writeSetting(payload, 3, SettingId.MAX_HEADER_LIST_SIZE, options.maxHeaderListBytes);
+  if (role === 'client') writeSetting(payload, 4, SettingId.ENABLE_PUSH, 0);
+  else writeSetting(payload, 4, SettingId.MAX_CONCURRENT_STREAMS, options.maxConcurrentStreams);
+  if (announcesConnect) writeSetting(payload, 5, SettingId.ENABLE_CONNECT_PROTOCOL, 1);
   return payload;
+}
+
+function writeSetting(payload: Buffer, index: number, id: number, value: number): void {
+  payload[index * SETTING_BYTES + 1] = id;
+  writeUint32(payload, index * SETTING_BYTES + 2, value);
 }
 
 /**

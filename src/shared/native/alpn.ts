@@ -5,15 +5,25 @@ import { NativeMemory } from './native-memory.ts';
  * and so on; RFC 7301 §3.1); undefined when there is none or the list is malformed.
  */
 export function chooseProtocol(offered: Uint8Array, ours: readonly string[]): number | undefined {
-  const at = new Map<string, number>();
-  for (let i = 0; i < offered.length; ) {
-    const length = offered[i] ?? 0;
-    if (length === 0 || i + 1 + length > offered.length) return undefined;
-    at.set(String.fromCharCode(...offered.subarray(i + 1, i + 1 + length)), i + 1);
-    i += 1 + length;
+  for (let i = 0; i < offered.length; i += 1 + (offered[i] ?? 0))
+    if (offered[i] === 0 || i + (offered[i] ?? 0) >= offered.length) return undefined;
+  for (const name of ours) {
+    const at = offsetOf(name, offered);
+    if (at > 0) return at;
   }
-  const name = ours.find(candidate => at.has(candidate));
-  return name === undefined ? undefined : at.get(name);
+  return undefined;
+}
+
+/** In a list that is well-formed; 0 when it is not there. */
+function offsetOf(name: string, offered: Uint8Array): number {
+  for (let i = 0; i < offered.length; i += 1 + (offered[i] ?? 0))
+    if (offered[i] === name.length && startsAt(name, offered, i + 1)) return i + 1;
+  return 0;
+}
+
+function startsAt(name: string, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name.charCodeAt(i)) return false;
+  return true;
 }
 
 /** The wire form of a list of protocols: what a client offers. */

@@ -1,5 +1,6 @@
-import { getUint8, setUint64, setUint8, toBuffer } from 'node:ffi';
 import { chooseProtocol } from './alpn.ts';
+import { libc } from './libc.ts';
+import { NativeMemory } from './native-memory.ts';
 import { opensslConverted, opensslLibrary } from './openssl.ts';
 import { PresentedChain } from './presented-chain.ts';
 
@@ -32,6 +33,43 @@ export function stepHandshake(ssl: bigint, answers: HandshakeAnswers): number {
   }
 }
 
+/** RFC 7301 §3.1: the length of the list has two bytes. */
+const MAX_LIST_BYTES = 64 * 1024;
+
+interface AlpnMemory {
+  readonly list: NativeMemory;
+  readonly name: NativeMemory;
+  readonly length: NativeMemory;
+}
+
+let memory: AlpnMemory | undefined;
+
+/** Of the thread, for one call each: a handshake allocates none. */
+function alpnMemory(): AlpnMemory {
+  memory ??= {
+    list: new NativeMemory(MAX_LIST_BYTES),
+    name: new NativeMemory(8),
+    length: new NativeMemory(1),
+  };
+  return memory;
+}
+
+/** A copy, valid until the next call. Throws where it is longer than a list can be. */
+function listAt(address: bigint, length: number): Buffer {
+  const { list } = alpnMemory();
+  list.copyFrom(address, 0, length);
+  return list.bytes.subarray(0, length);
+}
+
+/** Writes to `const unsigned char **out` and `unsigned char *outlen`. memcpy(3) */
+function answer(out: bigint, outLength: bigint, name: bigint, length: number): void {
+  const cells = alpnMemory();
+  cells.name.bytes.writeBigUInt64LE(name, 0);
+  cells.length.bytes.writeUInt8(length, 0);
+  libc().memcpy(out, cells.name.address, 8n);
+  libc().memcpy(outLength, cells.length.address, 1n);
+}
+
 let onAlpn: bigint | undefined;
 
 /**
@@ -44,10 +82,10 @@ export function alpnCallback(): bigint {
     { arguments: ['u64', 'u64', 'u64', 'u64', 'u32', 'u64'], return: 'i32' },
     (_ssl, out, outLength, offered, offeredLength) => {
       try {
-        const at = chooseProtocol(toBuffer(offered, offeredLength, true), current?.alpn ?? []);
+        const list = listAt(offered, offeredLength);
+        const at = chooseProtocol(list, current?.alpn ?? []);
         if (at === undefined) return SSL_TLSEXT_ERR_ALERT_FATAL;
-        setUint64(out, 0, offered + BigInt(at));
-        setUint8(outLength, 0, getUint8(offered, at - 1));
+        answer(out, outLength, offered + BigInt(at), list[at - 1] ?? 0);
         return SSL_TLSEXT_ERR_OK;
       } catch {
         return SSL_TLSEXT_ERR_ALERT_FATAL;

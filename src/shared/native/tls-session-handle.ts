@@ -1,4 +1,3 @@
-import { toBuffer } from 'node:ffi';
 import { offerOf } from './alpn.ts';
 import { derOf } from './certificate-der.ts';
 import { errnoNow } from './errno.ts';
@@ -14,6 +13,9 @@ const VERIFY_PEER_OR_FAIL = 1 | 2;
 const CTRL_SET_TLSEXT_HOSTNAME = 55;
 const TLSEXT_NAMETYPE_HOST_NAME = 0n;
 const X509_V_OK = 0n;
+
+/** RFC 7301 §3.1: a name's length has one byte. */
+const MAX_PROTOCOL_BYTES = 255;
 
 export interface TlsSessionOptions {
   readonly isServer: boolean;
@@ -168,7 +170,9 @@ export class TlsSessionHandle {
     const out = cells();
     openssl().SSL_get0_alpn_selected(this.#ssl, out.name.address, out.length.address);
     const length = out.length.bytes.readUInt32LE(0);
-    return length === 0 ? '' : toBuffer(out.name.bytes.readBigUInt64LE(0), length, true).toString('latin1');
+    if (length === 0) return '';
+    out.protocol.copyFrom(out.name.bytes.readBigUInt64LE(0), 0, length);
+    return out.protocol.bytes.toString('latin1', 0, length);
   }
 
   get version(): string {
@@ -190,6 +194,7 @@ export class TlsSessionHandle {
 interface Cells {
   readonly name: NativeMemory;
   readonly length: NativeMemory;
+  readonly protocol: NativeMemory;
 }
 
 let memory: Cells | undefined;
@@ -199,6 +204,7 @@ function cells(): Cells {
   memory ??= {
     name: new NativeMemory(8),
     length: new NativeMemory(4),
+    protocol: new NativeMemory(MAX_PROTOCOL_BYTES),
   };
   return memory;
 }

@@ -10,6 +10,17 @@ export type PeerIdentity =
  * a certificate with two could be one workload to a log and another to a policy.
  */
 export function peerIdentity(uriSans: readonly string[]): PeerIdentity {
+  const known = identities.get(uriSans);
+  if (known !== undefined) return known;
+  const identity = readIdentity(uriSans);
+  identities.set(uriSans, identity);
+  return identity;
+}
+
+/** By the list itself: what is remembered of a certificate has the same for all its connections. */
+const identities = new WeakMap<readonly string[], PeerIdentity>();
+
+function readIdentity(uriSans: readonly string[]): PeerIdentity {
   const uri = uriSans[0];
   if (uri === undefined) return { ok: false, reason: 'the peer’s certificate has no URI SAN' };
   if (uriSans.length > 1) {

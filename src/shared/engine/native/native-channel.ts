@@ -33,6 +33,8 @@ export interface ReleasedSocket {
   readonly fd: number;
   readonly watch: Watch;
   readonly flags: number;
+  /** Undefined: nobody has asked for it yet. */
+  readonly local: SocketEndpoint | undefined;
 }
 
 /** A connected socket as a byte channel, plain or secured: that is its transport's business. */
@@ -62,7 +64,15 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
   #error: ChannelError | undefined;
   #relay: Relay | undefined;
 
-  constructor(thread: NativeThread, fd: number, watch: Watch, remote: SocketEndpoint, transport: Transport) {
+  constructor(
+    thread: NativeThread,
+    fd: number,
+    watch: Watch,
+    remote: SocketEndpoint,
+    transport: Transport,
+    local?: SocketEndpoint,
+  ) {
+    this.#local = local;
     this.#thread = thread;
     this.#fd = fd;
     this.#watch = watch;
@@ -79,6 +89,7 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     return this.#output.bytes + this.#transport.heldBytes;
   }
 
+  /** Known after the close if it was asked for before: most connections are never asked, and it is a system call. */
   get localAddress(): SocketEndpoint {
     if (this.#local === undefined && this.#fd >= 0) this.#local = localEndpoint(this.#fd);
     return this.#local ?? UNKNOWN;
@@ -185,13 +196,12 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
   release(to: NativeThread, owner: Pollable): ReleasedSocket {
     const fd = this.#fd;
     let watch = this.#watch;
-    this.#local = this.localAddress;
     this.#fd = -1;
     if (fd >= 0 && to !== this.#thread) {
       this.#thread.loop.unwatch(fd, watch, true);
       watch = to.loop.watchStream(fd, owner);
     } else if (fd >= 0) to.loop.handOver(watch, owner);
-    return { fd, watch, flags: this.#endAnnounced ? EpollFlag.rdhup : 0 };
+    return { fd, watch, flags: this.#endAnnounced ? EpollFlag.rdhup : 0, local: this.#local };
   }
 
   // === reading ===
@@ -362,7 +372,6 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
   }
 
   #close(error: ChannelError | undefined): void {
-    this.#local = this.localAddress;
     this.#error = error;
     this.#ending = true;
     this.#output.clear();

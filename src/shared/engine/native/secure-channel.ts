@@ -2,8 +2,7 @@ import type { TlsSessionHandle } from '../../native/tls-session-handle.ts';
 import type { SocketEndpoint } from '../channel.ts';
 import type { SecureChannel } from '../engine.ts';
 import type { HandshakeFacts } from '../peer-certificate.ts';
-import type { Watch } from './event-loop.ts';
-import { NativeChannel } from './native-channel.ts';
+import { NativeChannel, type ReleasedSocket } from './native-channel.ts';
 import type { NativeThread } from './native-thread.ts';
 import { TlsTransport } from './transport.ts';
 
@@ -18,7 +17,8 @@ export class NativeSecureChannel extends NativeChannel implements SecureChannel 
 
   constructor(
     thread: NativeThread,
-    socket: { readonly fd: number; readonly watch: Watch; readonly remote: SocketEndpoint },
+    socket: Pick<ReleasedSocket, 'fd' | 'watch' | 'local'>,
+    remote: SocketEndpoint,
     session: TlsSessionHandle,
     facts: HandshakeFacts,
   ) {
@@ -26,8 +26,9 @@ export class NativeSecureChannel extends NativeChannel implements SecureChannel 
       thread,
       socket.fd,
       socket.watch,
-      socket.remote,
+      remote,
       new TlsTransport(socket.fd, session, thread.stage, thread.chunks),
+      socket.local,
     );
     this.alpn = facts.alpn;
     this.peerLeaf = facts.peerLeaf;

@@ -13,9 +13,9 @@ import {
   peerCertificateOf,
   verifyValidity,
 } from '../peer-certificate.ts';
-import type { Pollable, Watch } from './event-loop.ts';
+import type { Pollable } from './event-loop.ts';
 import type { HandshakeQueue } from './handshake-queue.ts';
-import type { NativeChannel } from './native-channel.ts';
+import type { NativeChannel, ReleasedSocket } from './native-channel.ts';
 import { transportError } from './native-error.ts';
 import type { NativeThread } from './native-thread.ts';
 import { NativeSecureChannel } from './secure-channel.ts';
@@ -49,8 +49,7 @@ class Handshake implements Pollable, ChainVerifier {
   readonly #resolve: (channel: SecureChannel) => void;
   readonly #reject: (error: ChannelError) => void;
   readonly #peer: SocketEndpoint;
-  readonly #fd: number;
-  readonly #watch: Watch;
+  readonly #socket: ReleasedSocket;
   #session: TlsSessionHandle | undefined;
   #trustedPeer: PeerCertificate | undefined;
   #timer: Timer | undefined;
@@ -74,16 +73,14 @@ class Handshake implements Pollable, ChainVerifier {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#peer = channel.remoteAddress;
-    const { fd, watch, flags } = channel.release(env.thread, this);
-    this.#fd = fd;
-    this.#watch = watch;
-    this.#seenFlags = flags;
+    this.#socket = channel.release(env.thread, this);
+    this.#seenFlags = this.#socket.flags;
   }
 
   begin(): void {
     const { limiters, thread } = this.#env;
     const { timeoutMs } = this.#options;
-    if (this.#fd < 0) {
+    if (this.#socket.fd < 0) {
       this.#settled = true;
       const gone = new Error('the connection was closed before the handshake');
       this.#reject(handshakeError(gone, this.#role, this.#peer));
@@ -131,7 +128,7 @@ class Handshake implements Pollable, ChainVerifier {
     const { handle, notAfter, notBefore } = this.#context;
     try {
       verifyValidity('our own certificate', notBefore, notAfter, this.#env.thread.clock.now());
-      this.#session = new TlsSessionHandle(handle, this.#fd, {
+      this.#session = new TlsSessionHandle(handle, this.#socket.fd, {
         isServer: this.#role === 'server',
         alpn: this.#options.alpn,
         verifyPeer: this.#options.verifyPeer,
@@ -163,10 +160,9 @@ class Handshake implements Pollable, ChainVerifier {
         this.#options,
         this.#env.thread.clock.now(),
       );
-      const socket = { fd: this.#fd, watch: this.#watch, remote: this.#peer };
-      const channel = new NativeSecureChannel(this.#env.thread, socket, session, facts);
+      const channel = new NativeSecureChannel(this.#env.thread, this.#socket, this.#peer, session, facts);
       channel.inherit(this.#seenFlags);
-      this.#env.thread.loop.handOver(this.#watch, channel);
+      this.#env.thread.loop.handOver(this.#socket.watch, channel);
       this.#settle();
       this.#resolve(channel);
     } catch (error) {
@@ -195,8 +191,8 @@ class Handshake implements Pollable, ChainVerifier {
     this.#session?.free();
     this.#session = undefined;
     const { thread } = this.#env;
-    thread.loop.unwatch(this.#fd, this.#watch);
-    thread.close(this.#fd);
+    thread.loop.unwatch(this.#socket.fd, this.#socket.watch);
+    thread.close(this.#socket.fd);
     this.#reject(error);
   }
 
