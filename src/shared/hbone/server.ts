@@ -1,6 +1,7 @@
 import { ChannelError } from '../engine/channel.ts';
 import type { SecureChannel } from '../engine/engine.ts';
 import type { HeaderList } from '../http/headers.ts';
+import type { Http2ConnectionHandler } from '../http2/connection-handler.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import { ErrorCode } from '../http2/error-code.ts';
 import type { Http2Options } from '../http2/options.ts';
@@ -10,6 +11,7 @@ import { peerIdentity } from '../spiffe/svid.ts';
 import { parseConnectRequest } from './connect-request.ts';
 import type { InboundConnect } from './inbound-connect.ts';
 import { PendingConnect } from './pending-connect.ts';
+import { tunnelOptions } from './tunnel-options.ts';
 
 export interface HboneServerOptions {
   readonly clock: Clock;
@@ -31,39 +33,61 @@ export interface HboneServerSession {
   close(reason: ChannelError): void;
 }
 
-/** A tunnel waits for the application behind it for as long as that takes: the stream's window bounds the cost. */
-const TUNNEL_HTTP2: Partial<Http2Options> = { sendStallTimeoutMs: 0 };
-
 /**
  * Serves HBONE on a channel whose handshake is done. Throws `ChannelError` `tls_handshake` (and aborts the channel) when
  * the peer's certificate carries no single SPIFFE id or the ALPN is not h2.
  */
 export function serveHbone(channel: SecureChannel, options: HboneServerOptions): HboneServerSession {
-  const peer = requirePeer(channel);
-  const connection = new Http2Connection(
-    'server',
-    channel,
-    options.clock,
-    { ...TUNNEL_HTTP2, ...options.http2 },
-    {
-      onStream: (stream, fields) => onStream(stream, fields, channel, peer, options),
-      onGoaway() {},
-      onCapacity() {},
-      onClose: error => {
-        expiry.cancel();
-        options.onClose?.(error);
-      },
-    },
-  );
-  const expiry = new Expiry(options.clock, channel.peerNotAfter, () => connection.drain());
-  return {
-    peerIdentity: peer,
-    get openStreams() {
-      return connection.openStreams;
-    },
-    drain: () => connection.drain(),
-    close: reason => connection.close(closeCodeFor(reason), reason.message),
-  };
+  return new ServerSession(channel, requirePeer(channel), options);
+}
+
+class ServerSession implements HboneServerSession, Http2ConnectionHandler {
+  readonly peerIdentity: string;
+  readonly #channel: SecureChannel;
+  readonly #options: HboneServerOptions;
+  readonly #connection: Http2Connection;
+  readonly #expiry: Expiry;
+
+  constructor(channel: SecureChannel, peer: string, options: HboneServerOptions) {
+    this.peerIdentity = peer;
+    this.#channel = channel;
+    this.#options = options;
+    this.#connection = new Http2Connection(
+      'server',
+      channel,
+      options.clock,
+      tunnelOptions(options.http2),
+      this,
+    );
+    this.#expiry = new Expiry(options.clock, channel.peerNotAfter, () => this.#connection.drain());
+  }
+
+  get openStreams(): number {
+    return this.#connection.openStreams;
+  }
+
+  drain(): void {
+    this.#connection.drain();
+  }
+
+  close(reason: ChannelError): void {
+    this.#connection.close(closeCodeFor(reason), reason.message);
+  }
+
+  // === for the connection ===
+
+  onStream(stream: Http2Stream, fields: HeaderList): Http2StreamHandler {
+    return onStream(stream, fields, this.#channel, this.peerIdentity, this.#options);
+  }
+
+  onGoaway(): void {}
+
+  onCapacity(): void {}
+
+  onClose(error: ChannelError | undefined): void {
+    this.#expiry.cancel();
+    this.#options.onClose?.(error);
+  }
 }
 
 /** Longest wait between two looks at the wall clock: timers stand still while a machine sleeps. */

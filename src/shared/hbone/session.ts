@@ -2,7 +2,6 @@ import { ChannelError } from '../engine/channel.ts';
 import type { SecureChannel } from '../engine/engine.ts';
 import { Http2Connection } from '../http2/connection.ts';
 import { ErrorCode } from '../http2/error-code.ts';
-import type { Http2Options } from '../http2/options.ts';
 import type { Timer } from '../lifecycle/clock.ts';
 import { peerIdentity } from '../spiffe/svid.ts';
 import { formatHostPort } from '../workload/ip.ts';
@@ -11,6 +10,7 @@ import { connectRequestFields } from './connect-request.ts';
 import type { HboneTarget } from './hbone-target.ts';
 import type { HbonePoolOptions, HboneSessionInfo } from './pool-options.ts';
 import type { TunnelRequest } from './tunnel-request.ts';
+import { tunnelOptions } from './tunnel-options.ts';
 
 /** With the defaults filled in. */
 export interface SessionLimits {
@@ -41,9 +41,6 @@ interface Live {
   readonly connection: Http2Connection;
   readonly peerIdentity: string;
 }
-
-/** Tunnels wait for applications; see the server's twin of this. */
-const TUNNEL_HTTP2: Partial<Http2Options> = { sendStallTimeoutMs: 0 };
 
 const ALPN = ['h2'];
 
@@ -167,7 +164,7 @@ export class HboneSession {
       'client',
       channel,
       this.#options.clock,
-      { ...TUNNEL_HTTP2, ...this.#options.http2 },
+      tunnelOptions(this.#options.http2),
       {
         onStream: () => {
           throw new Error('servers of HBONE open no streams');

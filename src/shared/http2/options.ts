@@ -111,8 +111,21 @@ export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
   floodLimits: DEFAULT_FLOOD_LIMITS,
 };
 
-/** Fills in the defaults. Throws RangeError naming the option when a value cannot work on the wire. */
+const resolved = new WeakMap<Partial<Http2Options>, Http2Options>();
+
+/**
+ * Fills in the defaults, once for each object: it is given for many connections and never changed. Throws RangeError naming
+ * the option when a value cannot work on the wire.
+ */
 export function resolveHttp2Options(given: Partial<Http2Options>): Http2Options {
+  const known = resolved.get(given);
+  if (known !== undefined) return known;
+  const options = withDefaults(given);
+  resolved.set(given, options);
+  return options;
+}
+
+function withDefaults(given: Partial<Http2Options>): Http2Options {
   const options: Http2Options = { ...DEFAULT_HTTP2_OPTIONS, ...given };
   requireRange('streamWindowBytes', options.streamWindowBytes, 1, 2 ** 31 - 1);
   requireRange('connectionWindowBytes', options.connectionWindowBytes, 65_535, 2 ** 31 - 1);

@@ -102,10 +102,13 @@ export class OutputBuffer {
 
   /** Drops everything. */
   clear(): void {
-    for (const chunk of this.#full) this.#pool.give(chunk);
+    // Setting a length leaves compiled code, and there is hardly ever anything in front of the tail.
+    if (this.#full.length > 0) {
+      for (const chunk of this.#full) this.#pool.give(chunk);
+      this.#full.length = 0;
+      this.#fullBytes.length = 0;
+    }
     if (this.#tail !== undefined) this.#pool.give(this.#tail);
-    this.#full.length = 0;
-    this.#fullBytes.length = 0;
     this.#tail = undefined;
     this.#tailEnd = 0;
     this.#sent = 0;
