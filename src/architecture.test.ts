@@ -204,6 +204,26 @@ test('a source file holds one concept', t => {
   t.end();
 });
 
+test('no export is dead: each value that a file exports is named in another file', t => {
+  const users = new Map<string, Set<string>>();
+  for (const file of [...FILES, ...globSync('{e2e,scripts,examples}/**/*.ts')]) {
+    for (const [word] of readFileSync(file, 'utf8').matchAll(/[A-Za-z_$][\w$]*/g)) {
+      const files = users.get(word) ?? new Set();
+      users.set(word, files.add(file));
+    }
+  }
+  const VALUE = /^export (?:async )?(?:const|let|function\*?) ([A-Za-z_$][\w$]*)/gm;
+  const exported = FILES.flatMap(file =>
+    [...readFileSync(file, 'utf8').matchAll(VALUE)].map(found => ({ file, name: found[1] ?? '' })),
+  );
+  t.same(
+    exported.filter(({ name }) => users.get(name)?.size === 1),
+    [],
+  );
+  t.ok(exported.length > 1000, 'the scan found the exports');
+  t.end();
+});
+
 test('no file is dead: each is reached from a process, a thread or a test', t => {
   const used = new Set([...REACHED, ...reachedFrom(FILES.filter(f => f.endsWith('.test.ts')))]);
   t.same(

@@ -10,7 +10,7 @@ export type EnvoyInstall =
   | { readonly ok: false; readonly reason: string };
 
 /** The directory for what is fetched once: `AMBIENT_MESH_CACHE`, by default `~/.cache/ambient-mesh`. */
-export function cacheDirectory(): string {
+function cacheDirectory(): string {
   return process.env['AMBIENT_MESH_CACHE'] ?? join(homedir(), '.cache', 'ambient-mesh');
 }
 

@@ -12,7 +12,7 @@ import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 const GB = 1e9;
 const SETTLE_MS = 3_000;
 
-export const L4_METRICS: readonly Metric[] = [
+const L4_METRICS: readonly Metric[] = [
   { name: 'throughput up', unit: 'Gbit/s', goal: { kind: 'ratio_at_least', value: 0.75 } },
   { name: 'throughput down', unit: 'Gbit/s', goal: { kind: 'ratio_at_least', value: 0.75 } },
   { name: 'throughput up, 4 streams', unit: 'Gbit/s', goal: { kind: 'ratio_at_least', value: 0.75 } },

@@ -50,7 +50,7 @@ async function measureStorm(
 }
 
 /** Throws when there was none, or any failed: a proxy that refuses has no rate worth comparing. */
-export function handshakesOf(output: string): number {
+function handshakesOf(output: string): number {
   const result = parseJson(output);
   const [handshakes, failures] = isJsonObject(result) ? [result['handshakes'], result['failures']] : [];
   if (typeof handshakes !== 'number' || handshakes === 0 || failures !== 0)

@@ -21,7 +21,7 @@ export function readSuiteOutput(output: string): SuiteResult {
 }
 
 /** The suite skips every test of another profile: only a mesh test that did not run is a lack of ours. */
-export function isMeshTest(name: string): boolean {
+function isMeshTest(name: string): boolean {
   return name.startsWith('Mesh');
 }
 

@@ -52,13 +52,6 @@ export async function apply(...objects: readonly JsonObject[]): Promise<void> {
   await kubectl(['apply', '-f', '-'], { input: JSON.stringify(list) });
 }
 
-/** @throws when there is no such object. */
-export async function getObject(namespace: string, kind: string, name: string): Promise<JsonObject> {
-  const value = parseJson(await kubectl(['get', '-n', namespace, kind, name, '-o', 'json']));
-  if (!isJsonObject(value)) throw new Error(`${kind} ${namespace}/${name}: kubectl answered no object`);
-  return value;
-}
-
 export async function listObjects(namespace: string, kind: string, selector = ''): Promise<JsonObject[]> {
   const args = ['get', '-n', namespace, kind, '-o', 'json', ...(selector === '' ? [] : ['-l', selector])];
   const value = parseJson(await kubectl(args));

@@ -45,7 +45,7 @@ export function apiServerPid(): number | undefined {
 }
 
 /** Everything on a node: its agents, its containers. Empty: the node is another machine. */
-export function nodePids(node: string): number[] {
+function nodePids(node: string): number[] {
   const all = processes();
   const kubelet = all.find(p => isProgram(p, 'kubelet') && p.argv.includes(`--hostname-override=${node}`));
   if (kubelet === undefined) return [];

@@ -17,7 +17,7 @@ export interface PodOptions {
   readonly spec?: JsonObject;
 }
 
-export const SLEEP = ['sleep', '1000000'];
+const SLEEP = ['sleep', '1000000'];
 export const ECHO = ['node', '/e2e/echo.ts'];
 export const NGINX = ['nginx'];
 
@@ -88,7 +88,7 @@ export function echoWorkload(name: string, options: WorkloadOptions = {}): JsonO
   };
 }
 
-export const ECHO_PORTS = [
+const ECHO_PORTS = [
   { name: 'http', port: 80, targetPort: 8080 },
   { name: 'grpc', port: 8081, targetPort: 8081, appProtocol: 'kubernetes.io/h2c' },
   { name: 'tcp', port: 9000, targetPort: 9000 },

@@ -22,7 +22,7 @@ export interface PodTarget {
 const TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 
-export function describeTarget(target: AdminTarget): string {
+function describeTarget(target: AdminTarget): string {
   if ('socketPath' in target) return target.socketPath;
   return 'pod' in target
     ? `${target.namespace}/${target.pod}:${target.port}`

@@ -44,7 +44,7 @@ export async function listMeshPods({ api }: Cluster): Promise<readonly KubeObjec
     .sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
 }
 
-export function proxyOf(cluster: Cluster, pod: KubeObject, kind: ProxyKind): ProxyRef {
+function proxyOf(cluster: Cluster, pod: KubeObject, kind: ProxyKind): ProxyRef {
   return {
     name: pod.name,
     kind,

@@ -16,7 +16,7 @@ export async function serveControl(playground: Playground, logger: Logger): Prom
   return server;
 }
 
-export function controlRoutes(playground: Playground): AdminRoute[] {
+function controlRoutes(playground: Playground): AdminRoute[] {
   return [
     {
       method: 'GET',

@@ -1,6 +1,6 @@
 /** Ports of the mesh in each pod's network namespace, and of the proxy itself. */
-export const OUTBOUND_PORT = 15001;
-export const INBOUND_PLAINTEXT_PORT = 15006;
+const OUTBOUND_PORT = 15001;
+const INBOUND_PLAINTEXT_PORT = 15006;
 export const HBONE_PORT = 15008;
 export const SOCKS5_PORT = 15080;
 

@@ -30,7 +30,7 @@ export const TARGET_PORTS: Readonly<Record<Protocol, number>> = { h1: 8101, h2: 
 const FIRST_EDGE_PORT = 18_100;
 
 /** Paths that the last rule of every table takes; they name the body of the answer. */
-export const BODY_PREFIX = '/body/';
+const BODY_PREFIX = '/body/';
 const PATHS: Readonly<Record<Cell['body'], string>> = { '1 KB': '1k', '1 MB': '1m' };
 export const BODY_BYTES: Readonly<Record<Cell['body'], number>> = { '1 KB': 1024, '1 MB': 1024 * 1024 };
 

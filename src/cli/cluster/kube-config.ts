@@ -22,7 +22,7 @@ export function kubeconfigFiles(choice: ClusterChoice, env: Environment): readon
   return existsSync(SERVICE_ACCOUNT_TOKEN) ? [IN_CLUSTER] : [];
 }
 
-export const IN_CLUSTER = 'in-cluster';
+const IN_CLUSTER = 'in-cluster';
 
 /** The chosen context of the kubeconfig. @throws CliError that names the file and what is wrong with it. */
 export async function loadKubeConfig(choice: ClusterChoice, env: Environment): Promise<KubeConfig> {

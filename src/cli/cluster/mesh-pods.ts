@@ -1,4 +1,3 @@
-import type { JsonObject } from '#shared/config/json.ts';
 import { child, objects, text } from '../json-fields.ts';
 import type { ProxyKind } from '../proxies.ts';
 import { isConditionTrue, type KubeObject } from './kube-object.ts';
@@ -6,8 +5,8 @@ import { isConditionTrue, type KubeObject } from './kube-object.ts';
 /** How the mesh's own pods are known. The charts and the controller's waypoint deployments put these labels on them. */
 export const APP_NAME = 'app.kubernetes.io/name';
 export const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name';
-export const ZTUNNEL_APP = 'ztunnel';
-export const CONTROLLER_APP = 'ambient-controller';
+const ZTUNNEL_APP = 'ztunnel';
+const CONTROLLER_APP = 'ambient-controller';
 
 /** Where each kind of proxy has its admin server, on loopback of its pod. */
 export const ADMIN_PORTS: Readonly<Record<ProxyKind, number>> = {
@@ -45,10 +44,6 @@ export function isReady(pod: KubeObject): boolean {
 
 export function nodeOf(pod: KubeObject): string {
   return text(pod.spec, 'nodeName');
-}
-
-export function containersOf(pod: KubeObject): readonly JsonObject[] {
-  return objects(pod.spec, 'containers');
 }
 
 export function podIps(pod: KubeObject): readonly string[] {

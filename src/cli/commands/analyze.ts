@@ -65,7 +65,7 @@ function findingOf(level: Finding['level'], object: string, problem: JsonObject)
   };
 }
 
-export function analyzeReport(findings: readonly Finding[]): Report {
+function analyzeReport(findings: readonly Finding[]): Report {
   return {
     header: ['LEVEL', 'OBJECT', 'FIELD', 'MESSAGE', 'FIX'],
     rows: findings.map(f => [f.level, f.object, f.field || '-', f.message, f.fix || '-']),

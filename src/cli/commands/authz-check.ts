@@ -71,7 +71,7 @@ const SERVICE = 'service/';
  * Asks a proxy what it would decide; the proxy's own snapshot and code answer, so there is no second opinion. `target` is
  * `<namespace>/<pod>`.
  */
-export async function authzCheck(
+async function authzCheck(
   target: string,
   options: AuthzCheckOptions,
   proxies: readonly ProxyRef[],
@@ -116,7 +116,7 @@ async function ask(
   return authzReport(await fetchJson(proxy.admin, `/authz/check?${query.toString()}`));
 }
 
-export function authzReport(answer: unknown): Report {
+function authzReport(answer: unknown): Report {
   if (!isJsonObject(answer))
     throw new CliError('the proxy did not answer with an object; is it of another version?');
   const verdict = answer['allowed'] === true ? 'ALLOWED' : 'DENIED';

@@ -2,7 +2,7 @@ import { Argument, type Command } from 'commander';
 import type { CliIo } from '../cli.ts';
 import { bashCompletion, fishCompletion, zshCompletion } from '../render/completion.ts';
 
-export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 /** `ambientctl completion SHELL`: made from the tree of commands, so it knows all of them. */

@@ -54,7 +54,7 @@ async function requireNamespaces(names: readonly string[], api: KubeApi): Promis
     throw new CliError(`there is no namespace ${missing.join(', ')}; nothing was changed`);
 }
 
-export function namespaceReport(
+function namespaceReport(
   namespaces: readonly KubeObject[],
   pods: readonly KubeObject[],
   all: boolean,

@@ -26,7 +26,7 @@ export function addProxyStatus(program: Command, cli: Cli): void {
 }
 
 /** Each replica knows the proxies connected to it. @throws CliError when none answers */
-export async function askControllers(
+async function askControllers(
   controllers: readonly ProxyRef[],
 ): Promise<{ readonly known: readonly SyncedProxy[]; readonly failed: readonly string[] }> {
   const answers = await Promise.allSettled(
@@ -50,7 +50,7 @@ function agrees(options: CommonOptions, proxy: ProxyRef): boolean {
 }
 
 /** A proxy that runs and that no controller knows is shown too: that is the one to look at. */
-export function proxyStatusReport(
+function proxyStatusReport(
   known: readonly SyncedProxy[],
   running: readonly ProxyRef[],
   nowMs: number,

@@ -7,7 +7,7 @@ import { parsePrometheusText, type Sample } from '../prometheus-text.ts';
 import { allProxies, findProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
 
-export const STAT_KINDS = ['workload', 'service', 'namespace'] as const;
+const STAT_KINDS = ['workload', 'service', 'namespace'] as const;
 export type StatKind = (typeof STAT_KINDS)[number];
 
 interface StatOptions extends CommonOptions {
@@ -66,7 +66,7 @@ export interface StatInput {
  * Success, rate and latency by destination, from the waypoints' `istio_requests_total` and
  * `istio_request_duration_milliseconds`. Workloads whose traffic passes no waypoint are shown without figures.
  */
-export function statReport(input: StatInput): Report {
+function statReport(input: StatInput): Report {
   const traffic = trafficBetween(input);
   const names = new Map<string, { meshed: number; total: number }>();
   for (const w of input.workloads) {

@@ -56,7 +56,7 @@ export function addTap(program: Command, cli: Cli): void {
   );
 }
 
-export function tapQuery(service: string | undefined, options: TapOptions): URLSearchParams {
+function tapQuery(service: string | undefined, options: TapOptions): URLSearchParams {
   const wanted: Readonly<Record<string, string | undefined>> = {
     service,
     namespace: options.namespace,
@@ -77,7 +77,7 @@ export function tapQuery(service: string | undefined, options: TapOptions): URLS
 }
 
 /** One line an event, `key=value`, in the order in which one asks. */
-export function tapLine(line: string): string {
+function tapLine(line: string): string {
   const event = readEvent(line);
   const kind = text(event, 'event');
   switch (kind) {

@@ -16,7 +16,7 @@ export function addVersion(program: Command, cli: Cli): void {
 }
 
 /** The client's version and that of every proxy it can reach. */
-export async function versionReport(proxies: readonly ProxyRef[]): Promise<Report> {
+async function versionReport(proxies: readonly ProxyRef[]): Promise<Report> {
   const answers = await Promise.all(
     proxies.map(async p => ({ ...describe(p), version: await versionOf(p) })),
   );

@@ -31,7 +31,7 @@ function singular(table: string): string {
 }
 
 /** What several ztunnels know is shown once: they get the same configuration, but each its own connections and certificates. */
-export async function ztunnelConfig(
+async function ztunnelConfig(
   table: Table,
   proxies: readonly ProxyRef[],
   filter: TableFilter,
@@ -57,7 +57,7 @@ const REPORTS: Readonly<Record<Exclude<Table, 'connections'>, DumpReport>> = {
   certificates: certificatesReport,
 };
 
-export function workloadsReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
+function workloadsReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
   const workloads = merge(
     dumps.flatMap(d => d.workloads),
     w => w.uid,
@@ -78,7 +78,7 @@ export function workloadsReport(dumps: readonly ConfigDump[], filter: TableFilte
   };
 }
 
-export function servicesReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
+function servicesReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
   const services = merge(
     dumps.flatMap(d => d.services),
     s => `${s.namespace}/${s.hostname}`,
@@ -101,7 +101,7 @@ export function servicesReport(dumps: readonly ConfigDump[], filter: TableFilter
   };
 }
 
-export function policiesReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
+function policiesReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
   const policies = merge(
     dumps.flatMap(d => d.policies),
     p => `${p.namespace}/${p.name}`,
@@ -115,7 +115,7 @@ export function policiesReport(dumps: readonly ConfigDump[], filter: TableFilter
   };
 }
 
-export function certificatesReport(dumps: readonly ConfigDump[]): Report {
+function certificatesReport(dumps: readonly ConfigDump[]): Report {
   const certificates = dumps.flatMap(d => d.certificates);
   return {
     header: ['CERTIFICATE NAME', 'TYPE', 'STATUS', 'VALID CERT', 'SERIAL NUMBER', 'NOT AFTER', 'NOT BEFORE'],
@@ -129,7 +129,7 @@ export function certificatesReport(dumps: readonly ConfigDump[]): Report {
   };
 }
 
-export function connectionsReport(answers: readonly unknown[], filter: TableFilter): Report {
+function connectionsReport(answers: readonly unknown[], filter: TableFilter): Report {
   const connections = answers
     .flatMap(answer => (isJsonObject(answer) ? objects(answer, 'connections') : []))
     .filter(c => filter.namespace === undefined || text(c, 'workload').startsWith(`${filter.namespace}/`))

@@ -87,7 +87,7 @@ function isStatic(policy: PolicyLine): boolean {
   return policy.name.includes(`/${STATIC_POLICY_PREFIX}`);
 }
 
-export function routeLines(
+function routeLines(
   routes: JsonObject | undefined,
   states: ReadonlyMap<string, string>,
 ): RouteLine[] | undefined {

@@ -15,7 +15,7 @@ export interface Overlap extends Announced {
 }
 
 /** Connected proxies know a new root within seconds; one that is away learns of it before it asks for anything. */
-export const ANNOUNCE_MS = 60_000;
+const ANNOUNCE_MS = 60_000;
 /** Clocks of peers may be this far behind ours: for them an old leaf lives longer. */
 const CLOCK_SKEW_MS = 60_000;
 

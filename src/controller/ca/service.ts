@@ -79,7 +79,7 @@ export async function createCertificate(
 }
 
 /** Which identity the caller gets: its own, or (a node proxy) one of a pod on its node. Pure but for the callback. */
-export function permittedIdentity(
+function permittedIdentity(
   caller: Caller,
   impersonated: string | undefined,
   ca: Pick<CertificateAuthority, 'trustDomain'>,

@@ -89,7 +89,7 @@ async function review(
 }
 
 /** @returns the reason when the token is not acceptable. */
-export function readReview(status: unknown, audience: string): ReviewedToken | string {
+function readReview(status: unknown, audience: string): ReviewedToken | string {
   if (!isJsonObject(status)) return 'the API server gave no verdict';
   if (status['authenticated'] !== true) {
     const { error } = status;

@@ -21,7 +21,7 @@ export interface LeaseObservation {
 }
 
 /** How long a killed leader's work waits. What a leader does may be done twice, so a lease that is lost under load costs little. */
-export const LEASE_MS = 6_000;
+const LEASE_MS = 6_000;
 const DEFAULT_DURATION_S = 15;
 
 export function readLease(object: JsonObject): Lease {

@@ -43,7 +43,7 @@ function reformat(yaml: string): string {
 }
 
 /** Test input is trusted as far as the metadata goes. */
-export function readObjects(yaml: string): KubeObject[] {
+function readObjects(yaml: string): KubeObject[] {
   return parseAllDocuments(yaml).map(document => {
     const object: unknown = document.toJS();
     const metadata = at(object, 'metadata');

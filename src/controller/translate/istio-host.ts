@@ -10,7 +10,7 @@ export interface HostContext {
 }
 
 /** As Istio: a name without a dot is a Service of the object's own namespace, any other is fully qualified. */
-export function qualifyHost(host: string, context: HostContext): string {
+function qualifyHost(host: string, context: HostContext): string {
   const lower = host.toLowerCase();
   return lower.includes('.') ? lower : `${lower}.${context.namespace}.svc.${context.clusterDomain}`;
 }

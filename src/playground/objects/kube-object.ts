@@ -53,11 +53,6 @@ function objectOf(value: unknown, where: string): KubeObject {
   return { apiVersion, kind, name, namespace, body: value };
 }
 
-/** `Pod shop/orders-0` */
-export function describeRef({ kind, namespace, name }: ObjectRef): string {
-  return `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`;
-}
-
 export function refKey({ kind, namespace, name }: ObjectRef): string {
   return `${kind}/${namespace}/${name}`;
 }

@@ -6,7 +6,7 @@ import { serviceRuleset } from '../network/service-rules.ts';
 import { serviceAddresses } from '../network/address-plan.ts';
 import { endpointSlices } from './endpoint-slices.ts';
 import { hostsFile } from './hosts-file.ts';
-import { child, describeRef, labels, parseManifest } from './kube-object.ts';
+import { child, labels, type ObjectRef, parseManifest } from './kube-object.ts';
 import { ObjectStore } from './object-store.ts';
 import { podSpec, runsTheSame } from './pod-spec.ts';
 import { isReportedReady, withPodStatus } from './pod-status.ts';
@@ -20,6 +20,9 @@ function one(text: string) {
   if (object === undefined) throw new Error('no object');
   return object;
 }
+
+const describeRef = ({ kind, namespace, name }: ObjectRef): string =>
+  `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`;
 
 test('manifests', async t => {
   const objects = parseManifest(SHOP, 'shop');

@@ -66,7 +66,7 @@ function regexPattern(pattern: string): StringPattern {
 }
 
 /** `{*}` is one path segment, `{**}` any number of characters, over segments too; the rest is taken as it stands. */
-export function templateRegex(template: string): string {
+function templateRegex(template: string): string {
   const parts = template.split(/(\{\*\*?\})/);
   return parts.map(part => (part === '{*}' ? '[^/]+' : part === '{**}' ? '(?s:.*)' : quoted(part))).join('');
 }

@@ -15,7 +15,7 @@ export interface CertificateRequest {
 export const CREATE_CERTIFICATE_PATH = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
 
 /** A CSR is below 10 KiB; a chain of several certificates likewise. */
-export const MAX_CERTIFICATE_MESSAGE_BYTES = 256 * 1024;
+const MAX_CERTIFICATE_MESSAGE_BYTES = 256 * 1024;
 const IMPERSONATED_IDENTITY = 'ImpersonatedIdentity';
 
 const requestCodec = messageCodec('istio.v1.auth.IstioCertificateRequest', MAX_CERTIFICATE_MESSAGE_BYTES);

@@ -20,7 +20,7 @@ export class MessageError extends Error {
 }
 
 /** One resource: a service with 10,000 subsets still fits, a body that is not configuration does not. */
-export const MAX_RESOURCE_BYTES = 8 * 1024 * 1024;
+const MAX_RESOURCE_BYTES = 8 * 1024 * 1024;
 /** A whole response or request: what gRPC is told to accept. A foreign control plane sends all resources in one message. */
 export const MAX_MESSAGE_BYTES = 200 * 1024 * 1024;
 /** Deeper than any message of ours; only `google.protobuf.Struct` can nest without end. */

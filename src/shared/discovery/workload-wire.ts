@@ -105,7 +105,7 @@ export function workloadToWire(w: Workload): object {
 }
 
 /** @throws InvalidField when a gateway names neither a host name nor an address. */
-export function gatewayFromWire(wire: WireFields): GatewayAddress {
+function gatewayFromWire(wire: WireFields): GatewayAddress {
   const hboneMtlsPort = readPort(wire, 'hbone_mtls_port', 0) || HBONE_PORT;
   const host = readMessage(wire, 'hostname');
   if (host !== undefined) {

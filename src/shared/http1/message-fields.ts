@@ -121,7 +121,7 @@ function parseLength(value: string): number {
   return length;
 }
 
-export function isToken(text: string): boolean {
+function isToken(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code > 0xff || TOKEN_LOWER[code] === 0) return false;

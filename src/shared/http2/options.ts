@@ -86,7 +86,7 @@ export const DEFAULT_FLOOD_LIMITS: FloodLimits = {
   unknownFrames: { burst: 1_000, perSecond: 100 },
 };
 
-export const DEFAULT_HTTP2_OPTIONS: Http2Options = {
+const DEFAULT_HTTP2_OPTIONS: Http2Options = {
   streamWindowBytes: 4 * MIB,
   connectionWindowBytes: 16 * MIB,
   maxUnconsumedBytes: 48 * MIB,

@@ -41,7 +41,6 @@ export interface KubeApi {
 const DEFAULT_DEADLINE_MS = 30_000;
 /** A page of a list is the largest answer. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
-export const JSON_PATCH = 'application/json-patch+json';
 export const MERGE_PATCH = 'application/merge-patch+json';
 export const APPLY_PATCH = 'application/apply-patch+yaml';
 

@@ -2,32 +2,7 @@ import { test } from 'tap';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { backoffDelay } from './backoff.ts';
 import { delay } from './clock.ts';
-import { Drain } from './drain.ts';
 import { Readiness } from './readiness.ts';
-
-test('a drain ends when the last hold is released', async t => {
-  const clock = new FakeClock();
-  const drain = new Drain(clock);
-  const a = drain.hold('a');
-  const b = drain.hold('b');
-  const done = drain.run(5_000);
-  t.ok(drain.signal.aborted);
-  clock.advance(1_000);
-  t.equal(drain.remainingMs, 4_000);
-  a.release();
-  b.release();
-  t.same(await done, []);
-  t.equal(clock.pendingTimers, 0);
-});
-
-test('a drain that misses its deadline names who still held it', async t => {
-  const clock = new FakeClock();
-  const drain = new Drain(clock);
-  drain.hold('connection 7');
-  const done = drain.run(5_000);
-  clock.advance(5_000);
-  t.same(await done, ['connection 7']);
-});
 
 test('readiness names what it waits for and announces itself once', t => {
   let announced = 0;

@@ -33,7 +33,7 @@ export interface NetlinkRequest {
  * has queued before send(2) returns. netlink(7), rtnetlink(7)
  * @returns 0, or the positive errno the kernel answered. Throws when the request could not be sent.
  */
-export function routeNetlink(request: NetlinkRequest): number {
+function routeNetlink(request: NetlinkRequest): number {
   const type = SocketType.raw | SocketType.cloexec;
   const fd = checked(libc().socket(AddressFamily.netlink, type, NETLINK_ROUTE), 'socket', request.purpose);
   try {
@@ -55,7 +55,7 @@ export function routeNetlinkChecked(request: NetlinkRequest, accepted: readonly 
   return errno;
 }
 
-export function encodeNetlink(request: NetlinkRequest): Buffer {
+function encodeNetlink(request: NetlinkRequest): Buffer {
   const attributeBytes = 8 * request.attributes.length;
   const message = Buffer.alloc(HEADER_BYTES + request.header.length + attributeBytes);
   message.writeUInt32LE(message.length, 0);
@@ -74,7 +74,7 @@ export function encodeNetlink(request: NetlinkRequest): Buffer {
 }
 
 /** `struct nlmsgerr`: the errno is negated, 0 is an acknowledgement. */
-export function decodeAck(answer: Buffer): number {
+function decodeAck(answer: Buffer): number {
   if (answer.length < HEADER_BYTES + 4 || answer.readUInt16LE(4) !== NLMSG_ERROR) {
     throw new Error(`unexpected netlink answer of ${answer.length} bytes`);
   }

@@ -52,7 +52,7 @@ export class PacketSocket {
 }
 
 /** `struct sockaddr_ll`: family in host order, protocol in network order, interface index; the rest is for sending. */
-export function encodeLinkAddress(index: number): NativeMemory {
+function encodeLinkAddress(index: number): NativeMemory {
   const memory = new NativeMemory(linuxAbi().sockaddrLlBytes);
   const { bytes } = memory;
   bytes.fill(0);

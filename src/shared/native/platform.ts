@@ -20,7 +20,7 @@ const LP64 = {
   sockaddrLlBytes: 20,
 } as const;
 
-export const ABI_BY_ARCH: ReadonlyMap<string, LinuxAbi> = new Map([
+const ABI_BY_ARCH: ReadonlyMap<string, LinuxAbi> = new Map([
   ['x64', { ...LP64, epollEventWords: 3, epollDataWord: 1 }],
   ['arm64', { ...LP64, epollEventWords: 4, epollDataWord: 2 }],
 ]);

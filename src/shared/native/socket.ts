@@ -66,14 +66,6 @@ export function originalDestinationOf(fd: number, family: IpFamily): SocketEndpo
   return decodeSocketAddress(readOption(fd, name, MAX_ADDRESS_BYTES));
 }
 
-/** Family of a socket, whatever made it. socket(7) SO_DOMAIN */
-export function socketFamily(fd: number): IpFamily {
-  const domain = getIntOption(fd, 'domain');
-  if (domain === AddressFamily.inet) return 4;
-  if (domain === AddressFamily.inet6) return 6;
-  throw new Error(`descriptor ${fd} is not an IP socket (address family ${domain})`);
-}
-
 /** Valid until the next call on a socket. */
 function readOption(fd: number, name: OptionName, maxBytes: number): Buffer {
   const [level, option] = SocketOption[name];

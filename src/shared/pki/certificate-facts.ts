@@ -18,7 +18,7 @@ export interface CertificateFacts {
 }
 
 /** Throws `PkiError` `bad_certificate` when `der` is not one X.509 certificate. */
-export function readCertificate(der: Buffer): CertificateFacts {
+function readCertificate(der: Buffer): CertificateFacts {
   const x509 = parse(der);
   const notBeforeMs = x509.validFromDate.getTime();
   const notAfterMs = x509.validToDate.getTime();

@@ -17,7 +17,7 @@ export interface RsaAlgorithm {
   readonly hash: 'SHA-256';
 }
 
-export const ECDSA_P256: EcdsaAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const ECDSA_P256: EcdsaAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const ECDSA_P384: EcdsaAlgorithm = { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' };
 const RSA_SHA256: RsaAlgorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
 

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { CHAIN_LIMITS, decodePem, decodeSinglePem, encodePem, KEY_LIMITS } from './pem.ts';
+import { CHAIN_LIMITS, CSR_LIMITS, decodePem, decodeSinglePem, encodePem } from './pem.ts';
 
 const ONE = encodePem('CERTIFICATE', Buffer.from('one'));
 const TWO = encodePem('PRIVATE KEY', Buffer.alloc(100, 7));
@@ -39,7 +39,7 @@ for (const [sentence, text, message] of refused) {
 }
 
 test('a single block must be there, be alone and be of the kind asked for', t => {
-  const single = (text: string) => () => decodeSinglePem(text, ['CERTIFICATE'], KEY_LIMITS);
+  const single = (text: string) => () => decodeSinglePem(text, ['CERTIFICATE'], CSR_LIMITS);
   t.throws(single(''), { message: /no PEM block/ });
   t.throws(single(ONE + ONE), { message: /more than 1/ });
   t.throws(single(TWO), { message: /PRIVATE KEY, expected CERTIFICATE/ });

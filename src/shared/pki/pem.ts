@@ -16,7 +16,6 @@ export interface PemLimits {
 export const CHAIN_LIMITS: PemLimits = { maxChars: 256 * 1024, maxBlocks: 32 };
 /** A CSR with an RSA 4096 key and one SAN is 1.7 KB. */
 export const CSR_LIMITS: PemLimits = { maxChars: 16 * 1024, maxBlocks: 1 };
-export const KEY_LIMITS: PemLimits = { maxChars: 16 * 1024, maxBlocks: 1 };
 
 const BEGIN = '-----BEGIN ';
 const END = '-----END ';

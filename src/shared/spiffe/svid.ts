@@ -32,14 +32,3 @@ function readIdentity(uriSans: readonly string[]): PeerIdentity {
   if (isSpiffeId(uri)) return { ok: true, id: uri };
   return { ok: false, reason: `the peer’s certificate names ${quoted(uri)}: ${spiffeIdFault(uri)}` };
 }
-
-/**
- * True when the peer is one of the identities expected of the destination. Both sides are in their one accepted
- * spelling, so a comparison of strings is enough; nothing is parsed here.
- */
-export function isExpectedPeer(uriSans: readonly string[], expected: readonly SpiffeId[]): boolean {
-  const uri = uriSans[0];
-  if (uri === undefined || uriSans.length !== 1) return false;
-  for (const id of expected) if (id === uri) return true;
-  return false;
-}

@@ -2,7 +2,7 @@ import { ChannelCredentials, Client, Metadata, status } from '@grpc/grpc-js';
 import { systemClock } from '../lifecycle/clock.ts';
 import { type OtlpTransport, SEND_TIMEOUT_MS } from './otlp-transport.ts';
 
-export const EXPORT_PATH = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+const EXPORT_PATH = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 
 /** OTLP: gRPC statuses after which the same bytes may be sent again. */
 const RETRIABLE: ReadonlySet<number> = new Set([

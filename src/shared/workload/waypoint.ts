@@ -90,7 +90,7 @@ export function weighWaypoints(
   return own;
 }
 
-export function gatewayName(gateway: GatewayAddress): string {
+function gatewayName(gateway: GatewayAddress): string {
   return gateway.kind === 'hostname' ? `${gateway.namespace}/${gateway.hostname}` : gateway.ip;
 }
 

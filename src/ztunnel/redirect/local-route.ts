@@ -5,7 +5,7 @@ import type { IpFamily } from '#shared/native/socket-address.ts';
 import { REPLY_MARK, REPLY_MARK_MASK } from './capture-rules.ts';
 
 /** Table that holds one route: everything is local. */
-export const LOCAL_ROUTE_TABLE = 100;
+const LOCAL_ROUTE_TABLE = 100;
 /** Before the main table (32766), after what a CNI plugin may have put in front. */
 const RULE_PRIORITY = 32764;
 /** The loopback interface is the first of every namespace. */

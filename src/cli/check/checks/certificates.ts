@@ -7,7 +7,7 @@ import { answered, type ClusterSnapshot, systemNamespace } from '../cluster-snap
 const category = 'certificates';
 const DAY_MS = 24 * 3_600_000;
 const ROOT_WARNING_MS = 60 * DAY_MS;
-export const ROOT_CONFIG_MAP = 'istio-ca-root-cert';
+const ROOT_CONFIG_MAP = 'istio-ca-root-cert';
 
 /** One certificate of one proxy. */
 interface Held {

@@ -13,7 +13,7 @@ export async function waypointList(
   return waypointReport(dumps[0], namespace);
 }
 
-export function waypointReport(answer: unknown, namespace: string | undefined): Report {
+function waypointReport(answer: unknown, namespace: string | undefined): Report {
   const all = isJsonObject(answer) ? objects(answer, 'waypoints') : [];
   const waypoints = all
     .filter(w => namespace === undefined || text(w, 'namespace') === namespace)

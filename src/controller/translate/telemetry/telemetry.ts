@@ -78,7 +78,7 @@ export function translateTelemetry(
   return diagnostics.conclude(read ?? { namespace, scope: 'namespace', ...nothing });
 }
 
-export const NO_SETTINGS: TelemetrySettings = Object.freeze({
+const NO_SETTINGS: TelemetrySettings = Object.freeze({
   accessLog: undefined,
   traceSpans: undefined,
   traceSamplingPercent: undefined,

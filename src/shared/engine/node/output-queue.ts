@@ -1,7 +1,7 @@
 /** Pooled memory that writes are gathered in: an HTTP/2 frame of 64 KiB with its header fits. */
 export const CHUNK_BYTES = 65 * 1024;
 /** What gathers while the socket is busy. It should be one piece: a TLS socket copies several into one first. */
-export const LARGE_CHUNK_BYTES = 260 * 1024;
+const LARGE_CHUNK_BYTES = 260 * 1024;
 /** Owned slices from here on are queued as they are; below, copying is cheaper than one more element of a writev. */
 const COPY_BELOW_BYTES = 16 * 1024;
 /** What a queue begins with: hundreds of connections with a message of a few hundred bytes each share little memory. */

@@ -7,7 +7,7 @@ import { child, objectMeta } from '#shared/capture/kube-object.ts';
 import { type ParsedObject, WatchedSet } from './watched-set.ts';
 
 /** On the DaemonSet: every pod of every node shall leave the mesh, before anything is deleted. */
-export const RELEASE_ANNOTATION = 'ambient.mesh/release';
+const RELEASE_ANNOTATION = 'ambient.mesh/release';
 
 const DAEMON_SETS: KubeResource = {
   group: 'apps',
@@ -70,7 +70,7 @@ export class UninstallWatch {
 }
 
 /** Why pods are to be released, by it; undefined: they are not. */
-export function parseDaemonSet(object: JsonObject): ParsedObject<string | undefined> {
+function parseDaemonSet(object: JsonObject): ParsedObject<string | undefined> {
   try {
     const { annotations } = objectMeta(object);
     if (child(object, 'metadata')['deletionTimestamp'] !== undefined) {
