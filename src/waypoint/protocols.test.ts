@@ -49,19 +49,53 @@ test('HTTP/1.0: answered in its own version, closed unless it asks to be kept, c
   const mesh = await lab(t);
   const { port } = await deploy(mesh, [
     (req, res) => {
-      res.write(`${req.httpVersion} `);
-      res.end(req.url);
+      const answer = `${req.httpVersion} ${req.url}`;
+      if (req.url?.startsWith('/long') === true) res.setHeader('content-length', answer.length);
+      res.write(answer.slice(0, 4));
+      res.end(answer.slice(4));
     },
   ]);
   const closed = await exchange(port, 'GET /a HTTP/1.0\r\n\r\n');
   t.match(closed, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n1\.1 \/a$/);
   t.notMatch(closed, /transfer-encoding/i, 'a client of 1.0 knows no chunks');
   t.match(closed, /connection: close/i);
+  const request = (path: string): string => `GET ${path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n`;
   const kept = await exchange(
     port,
-    'GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\nHost: x\r\n\r\n',
+    request('/long/1') + request('/long/2') + request('/chunks') + request('/never'),
   );
-  t.match(kept, '1.1 /a');
+  t.match(
+    kept,
+    /\r\nconnection: keep-alive\r\n[^]*1\.1 \/long\/1HTTP\/1\.1 200 OK\r\n[^]*1\.1 \/long\/2HTTP/i,
+  );
+  t.match(kept, /1\.1 \/chunks$/, 'without a length its end is that of the connection');
+});
+
+test('CONNECT is refused over both versions: nobody would judge what a tunnel carries', async t => {
+  const mesh = await lab(t);
+  const app = createServer((_, res) => res.end());
+  let tunnels = 0;
+  app.on('connect', (_, socket) => {
+    tunnels++;
+    socket.end();
+  });
+  const { port } = await deploy(mesh, [app], undefined, 'http11');
+  t.match(
+    await exchange(
+      port,
+      'CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n',
+    ),
+    /^HTTP\/1\.1 501 [^]*\r\nconnection: close\r\n/i,
+  );
+  const session = http2Connect(`http://127.0.0.1:${port}`);
+  t.teardown(() => session.destroy());
+  const stream = session.request({ ':method': 'CONNECT', ':authority': 'a:80' });
+  const response: readonly unknown[] = await once(stream, 'response');
+  t.equal(Reflect.get(Object(response[0]), ':status'), 501);
+  stream.resume();
+  t.equal(tunnels, 0);
+  const lines = await mesh.access(2);
+  for (const line of lines) t.match(line, /method="?CONNECT"?.* response_code=501 response_flags="DPE"/);
 });
 
 test('100-continue: the server is asked before the body is sent', async t => {
