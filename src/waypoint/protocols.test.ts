@@ -22,6 +22,7 @@ import {
 } from 'node:http2';
 import { createConnection } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 import { test } from 'tap';
 import { routeMatch, routeRule } from '#shared/testing/route.ts';
 import { addBeside, ask, backend, deploy } from './testing/deploy.ts';
@@ -191,6 +192,35 @@ test('a head over the limit is refused and says so', async t => {
     /^HTTP\/1\.1 431 /,
   );
   t.match(await exchange(port, `GET /${'u'.repeat(40_000)} HTTP/1.1\r\nHost: a\r\n\r\n`), /^HTTP\/1\.1 414 /);
+});
+
+test('compressed bodies pass as they are, and whether to compress is left to both ends', async t => {
+  const mesh = await lab(t);
+  const plain = 'compress me '.repeat(1_000);
+  const packed = gzipSync(plain);
+  const { port } = await deploy(mesh, [
+    (req, res) => {
+      const chunks: Buffer[] = [];
+      req.on('data', (chunk: Buffer) => chunks.push(chunk));
+      req.on('end', () => {
+        const wanted = req.headers['accept-encoding'];
+        res.setHeader(
+          'x-came',
+          `${req.headers['content-encoding']} ${wanted} ${Buffer.concat(chunks).equals(packed)}`,
+        );
+        if (wanted !== 'gzip') return void res.end(plain);
+        res.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length, etag: '"strong"' });
+        res.end(packed);
+      });
+    },
+  ]);
+  const headers = { 'accept-encoding': 'gzip', 'content-encoding': 'gzip' };
+  const answer = await ask(port, { headers, body: packed });
+  t.match(answer.headers, { 'x-came': 'gzip gzip true', 'content-encoding': 'gzip', etag: '"strong"' });
+  t.ok(Buffer.from(answer.body, 'latin1').equals(packed));
+  const bare = await ask(port);
+  t.match(bare, { body: plain, headers: { 'x-came': 'undefined undefined false' } }, 'nobody asked for it');
+  t.equal(bare.headers['content-encoding'], undefined);
 });
 
 test('bodies without end: 200 MB each way at once, held nowhere', async t => {

@@ -1,0 +1,129 @@
+import { createServer, request as httpRequest } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import { test, type Test } from 'tap';
+import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
+import { NO_TIMEOUTS, type RouteRule } from '#shared/route/model.ts';
+import { routeRule } from '#shared/testing/route.ts';
+import { ask, backend, deploy } from './testing/deploy.ts';
+import { SimulatedMesh } from './testing/simulated-mesh.ts';
+import { WaypointLab } from './testing/waypoint-lab.ts';
+
+const NO_RETRY = { ...DEFAULT_RETRY_POLICY, attempts: 0 };
+const RETRY = { ...DEFAULT_RETRY_POLICY, on: ['gateway_error'], attempts: 3 } as const;
+
+/** Endpoints that never answer, on a clock that moves when told: when a request ends, and after how many tries. */
+const SILENCE: readonly (readonly [string, Partial<RouteRule>, endMs: number | undefined, tries: number])[] =
+  [
+    ['without a timeout it waits', { retry: NO_RETRY }, undefined, 1],
+    ['timeout of a request', { timeouts: { ...NO_TIMEOUTS, requestMs: 500 }, retry: NO_RETRY }, 500, 1],
+    [
+      'timeout of a try, which is not to be tried again',
+      { timeouts: { ...NO_TIMEOUTS, backendRequestMs: 200 }, retry: NO_RETRY },
+      200,
+      1,
+    ],
+    [
+      'timeout of each try of several',
+      {
+        timeouts: { ...NO_TIMEOUTS, backendRequestMs: 200 },
+        retry: { ...RETRY, backoffBaseMs: 1, backoffMaxMs: 1 },
+      },
+      800,
+      4,
+    ],
+    [
+      'timeout of a try in the policy of retries',
+      { retry: { ...RETRY, perTryTimeoutMs: 200, backoffBaseMs: 1, backoffMaxMs: 1 } },
+      800,
+      4,
+    ],
+    [
+      'that of the request is over all tries',
+      {
+        timeouts: { ...NO_TIMEOUTS, requestMs: 500, backendRequestMs: 200 },
+        retry: { ...RETRY, backoffBaseMs: 1, backoffMaxMs: 1 },
+      },
+      500,
+      3,
+    ],
+    [
+      'timeout of the response: a request without a body has ended at once',
+      { timeouts: { ...NO_TIMEOUTS, responseMs: 300 }, retry: NO_RETRY },
+      300,
+      1,
+    ],
+    [
+      'the earlier one of request and response',
+      { timeouts: { ...NO_TIMEOUTS, requestMs: 400, responseMs: 300 }, retry: NO_RETRY },
+      300,
+      1,
+    ],
+    ['timeout of silence', { timeouts: { ...NO_TIMEOUTS, idleMs: 1_000 }, retry: NO_RETRY }, 1_000, 1],
+  ];
+
+/** Ticks of the timers. */
+const LATE_MS = 600;
+
+test('endpoints that never answer', async t => {
+  for (const [name, rule, endMs, tries] of SILENCE) {
+    const mesh = await SimulatedMesh.create(5, { rule });
+    for (const endpoint of mesh.endpoints) endpoint.conduct = 'hang';
+    const [answer] = await mesh.send(1);
+    await mesh.pass((endMs ?? 30_000) - 20);
+    t.equal(answer?.status, undefined, `${name}: not earlier`);
+    await mesh.pass(LATE_MS);
+    t.equal(answer?.status, endMs === undefined ? undefined : 504, name);
+    t.equal(
+      mesh.endpoints.reduce((sum, { requests }) => sum + requests, 0),
+      tries,
+      `${name}: tries`,
+    );
+    mesh.close();
+  }
+});
+
+async function served(t: Test, rule: Partial<RouteRule>): Promise<{ lab: WaypointLab; port: number }> {
+  const lab = await WaypointLab.create({ detectionTimeoutMs: 5_000 });
+  t.teardown(() => lab.close());
+  const app = createServer((req, res) => {
+    void text(req).then(async body => {
+      if (req.url !== '/drops') return res.end(body);
+      for (let i = 0; i < 12; i++) {
+        res.write(`${i} `);
+        await pause(100);
+      }
+      // And then nothing.
+      return undefined;
+    });
+  });
+  const { port } = await deploy(lab, [app], of => ({
+    rules: [routeRule({ backends: [backend(of)], ...rule })],
+  }));
+  return { lab, port };
+}
+
+test('the timeout of the response begins when the request has ended', async t => {
+  const { port } = await served(t, { timeouts: { ...NO_TIMEOUTS, responseMs: 1_000 } });
+  const body = await new Promise<string>((resolve, reject) => {
+    const req = httpRequest({ port, method: 'POST', agent: false }, res => {
+      resolve(text(res).then(all => `${res.statusCode ?? 0} ${all}`));
+    });
+    req.on('error', reject);
+    req.write('begun, ');
+    setTimeout(() => req.end('ended'), 1_300);
+  });
+  t.equal(body, '200 begun, ended');
+});
+
+test('whatever moves puts the timeout of silence off; a response that stands still is broken off', async t => {
+  const { lab, port } = await served(t, { timeouts: { ...NO_TIMEOUTS, idleMs: 1_000 } });
+  await t.rejects(ask(port, { path: '/drops' }));
+  const [line = ''] = await lab.access(1);
+  t.match(line, /response_code=200 response_flags="SI"/);
+  t.match(
+    line,
+    new RegExp(`bytes_sent=${'0 1 2 3 4 5 6 7 8 9 10 11 '.length} `),
+    'all that came before the silence',
+  );
+});
