@@ -15,12 +15,15 @@ export type HostLookup = (hostname: string) => Promise<HostAddresses>;
 const TRY_MS = 2_000;
 const TRIES = 2;
 
-/** Of the name servers of the system, with the times they give; what these do not know, as the system does (hosts file). */
-export function systemLookup(): HostLookup {
+/** Of the name servers of the system, or others, with the times they give; what these do not know, as the system does (hosts file). */
+export function systemLookup(servers: readonly string[] = []): HostLookup {
   // Made when the first name is asked for: most meshes have none.
   let resolver: Resolver | undefined;
   return async hostname => {
-    resolver ??= new Resolver({ timeout: TRY_MS, tries: TRIES });
+    if (resolver === undefined) {
+      resolver = new Resolver({ timeout: TRY_MS, tries: TRIES });
+      if (servers.length > 0) resolver.setServers(servers);
+    }
     for (const ask of [resolver.resolve4.bind(resolver), resolver.resolve6.bind(resolver)]) {
       const records = await ask(hostname, { ttl: true }).catch(() => []);
       if (records.length === 0) continue;

@@ -38,6 +38,10 @@ export class DnsServer {
     return new DnsServer(socket, ttlSeconds);
   }
 
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
   close(): void {
     this.#socket.close();
   }
