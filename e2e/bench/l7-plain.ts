@@ -2,16 +2,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleTier } from './bundle.ts';
 import type { Daemon } from './command.ts';
-import { type Contender, largestPeakMb, largestResidentMb, type SampleSet, whenReady } from './contender.ts';
+import { type Contender, type SampleSet, whenReady } from './contender.ts';
 import { envoyHttpProxy } from './envoy-config.ts';
 import { httpLoad } from './load.ts';
+import { measureIdleMemory, measurePeakMemory, memoryMetrics } from './memory.ts';
 import type { Metric } from './result.ts';
 import { measureRates } from './rates.ts';
 import type { OurOptions, Suite } from './suite.ts';
 import { NGINX_PORT, type Topology, waitForPort } from './topology.ts';
 
 const PROXY_PORT = 8081;
-const SETTLE_MS = 3_000;
 
 const L7_METRICS: readonly Metric[] = [
   { name: 'RPS, 1 connection', unit: '1/s', goal: { kind: 'none' } },
@@ -26,8 +26,7 @@ const L7_METRICS: readonly Metric[] = [
   { name: 'p99, 32 connections, the second before', unit: 'ms', goal: { kind: 'none' } },
   { name: 'p99, 256 connections, the second before', unit: 'ms', goal: { kind: 'none' } },
   { name: 'CPU per 100k requests', unit: 's', goal: { kind: 'none' } },
-  { name: 'memory idle', unit: 'MB', goal: { kind: 'none' } },
-  { name: 'peak memory under load', unit: 'MB', goal: { kind: 'none' } },
+  ...memoryMetrics({ idle: { kind: 'none' }, underLoad: { kind: 'none' } }),
 ];
 
 /** The waypoint's plaintext mode against Envoy as an HTTP/1.1 proxy, one worker each. */
@@ -68,12 +67,10 @@ async function measureL7(
 ): Promise<void> {
   const { client } = topology;
   const url = `http://${client.ip}:${PROXY_PORT}/`;
-  // A process that is idle gives back what starting took; for Envoy nothing changes.
-  await new Promise(resolve => setTimeout(resolve, SETTLE_MS));
-  into.add('memory idle', largestResidentMb(daemons));
+  await measureIdleMemory(daemons, into);
   await httpLoad(client, url, 32, 1);
   await measureRates({ client, url, daemons, seconds, cpuMetric: 'CPU per 100k requests' }, into);
-  into.add('peak memory under load', largestPeakMb(daemons));
+  measurePeakMemory(daemons, into);
 }
 
 export const l7PlainSuite: Suite = {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = 100;
 
@@ -14,9 +14,14 @@ export function residentMb(pid: number): number {
   return statusKb(pid, 'VmRSS') / 1024;
 }
 
-/** Since the process began. */
+/** Since the process began, or `resetPeakResident`. */
 export function peakResidentMb(pid: number): number {
   return statusKb(pid, 'VmHWM') / 1024;
+}
+
+/** proc(5), clear_refs: the peak is what is resident now. */
+export function resetPeakResident(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 function statusKb(pid: number, field: string): number {

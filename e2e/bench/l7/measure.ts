@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Daemon } from '../command.ts';
-import { largestPeakMb, largestResidentMb, type SampleSet, withCpu } from '../contender.ts';
+import { type SampleSet, withCpu } from '../contender.ts';
+import { measureIdleMemory, measurePeakMemory } from '../memory.ts';
 import { type HttpLoad, parseWrk } from '../load.ts';
 import type { Step } from '../suite.ts';
 import type { Namespace } from '../topology.ts';
@@ -30,20 +31,18 @@ export function l7Steps(plan: L7Plan): readonly Step[] {
     );
   });
   return [
-    memory('memory idle', largestResidentMb),
+    (_topology, _directory, { daemons }, _seconds, into) => measureIdleMemory(daemons, into),
     ...warmUps,
     ...cellsOf(plan).map(cellStep),
     ...tables,
-    memory('peak memory under load', largestPeakMb),
+    peakMemory,
   ];
 }
 
-function memory(metric: string, of: (daemons: readonly Daemon[]) => number): Step {
-  return (_topology, _directory, { daemons }, _seconds, into) => {
-    into.add(metric, of(daemons));
-    return Promise.resolve();
-  };
-}
+const peakMemory: Step = (_topology, _directory, { daemons }, _seconds, into) => {
+  measurePeakMemory(daemons, into);
+  return Promise.resolve();
+};
 
 function cellStep(cell: Cell): Step {
   const name = cellName(cell);

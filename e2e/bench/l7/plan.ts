@@ -1,3 +1,4 @@
+import { memoryMetrics } from '../memory.ts';
 import type { Goal, Metric } from '../result.ts';
 
 /** What the load speaks, and with it what the waypoint speaks on both sides. */
@@ -88,10 +89,5 @@ export function l7Metrics(plan: L7Plan, engine: 'native' | 'node'): readonly Met
       goal: { kind: 'at_most', value: MAX_TABLE_COST },
     }),
   );
-  return [
-    ...cells,
-    ...tables,
-    { name: 'memory idle', unit: 'MB', goal: none },
-    { name: 'peak memory under load', unit: 'MB', goal: none },
-  ];
+  return [...cells, ...tables, ...memoryMetrics({ idle: none, underLoad: none })];
 }
