@@ -47,6 +47,7 @@ export async function listMeshPods({ api }: Cluster): Promise<readonly KubeObjec
 function proxyOf(cluster: Cluster, pod: KubeObject, kind: ProxyKind): ProxyRef {
   return {
     name: pod.name,
+    pod: pod.name,
     kind,
     node: nodeOf(pod),
     namespace: pod.namespace,

@@ -65,6 +65,7 @@ function decodeProxy(value: unknown, index: number): ProxyRef {
     throw new Error(`proxies[${index}].kind is ${kind}`);
   return {
     name: text('name'),
+    pod: entry['pod'] === undefined ? text('name') : text('pod'),
     kind,
     node: text('node'),
     namespace: text('namespace'),

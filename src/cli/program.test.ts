@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -104,6 +104,18 @@ test('bad input is one clear line and a non-zero exit status', async t => {
       t.match(result.err, message, line);
       t.equal(result.err.trimEnd().split('\n').length, 1, `${line}: one line`);
     }
+  });
+});
+
+test("a playground's waypoint is found by its pod, whatever the playground calls it", async t => {
+  await withFakeMesh(async dir => {
+    const file = join(dir, 'proxies.json');
+    const listed = readFileSync(file, 'utf8');
+    writeFileSync(file, listed.replace('"name":"waypoint-a"', '"name":"waypoint-shop","pod":"waypoint-a"'));
+    const run = async (line: string): Promise<string> => (await runLine(`${line} --state-dir ${dir}`)).out;
+    t.match(await run('proxy-status'), /waypoint-shop\.shop +Kubernetes +controller-a/);
+    t.match(await run('describe service shop/payments'), /HTTPRoute\/shop\/split\/0/);
+    t.match(await run('authz check service/shop/payments --from shop/orders-0'), /^(ALLOWED|DENIED): /);
   });
 });
 

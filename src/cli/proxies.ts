@@ -12,6 +12,8 @@ export type ProxyKind = 'ztunnel' | 'waypoint' | 'controller';
 export interface ProxyRef {
   readonly name: string;
   readonly kind: ProxyKind;
+  /** Name of the pod it runs in, by which workloads and the controller know it; of a playground's waypoint it is not `name`. */
+  readonly pod: string;
   readonly node: string;
   readonly namespace: string;
   readonly admin: AdminTarget;
@@ -102,5 +104,5 @@ export async function allProxies(choice: ProxyChoice, finder: ProxyFinder): Prom
 }
 
 function atAddress(kind: ProxyKind, address: string): ProxyRef {
-  return { name: address, kind, node: '', namespace: '', admin: parseAdminAddress(address) };
+  return { name: address, pod: address, kind, node: '', namespace: '', admin: parseAdminAddress(address) };
 }

@@ -96,7 +96,7 @@ async function proxiesOfPod(target: string, all: readonly ProxyRef[]): Promise<r
   return all.filter(
     p =>
       (p.kind === 'ztunnel' && p.node === pod.node) ||
-      (p.kind === 'waypoint' && waypointPods.some(w => w.name === p.name && w.namespace === p.namespace)),
+      (p.kind === 'waypoint' && waypointPods.some(w => w.name === p.pod && w.namespace === p.namespace)),
   );
 }
 

@@ -57,8 +57,7 @@ function proxyStatusReport(
 ): Report {
   const rows = running.map(proxy => {
     const name = proxy.namespace === '' ? proxy.name : `${proxy.name}.${proxy.namespace}`;
-    const status = known.find(k => k.name === name || k.name.startsWith(`${proxy.name}.`));
-    return { name, status };
+    return { name, status: known.find(k => isOf(k, proxy)) };
   });
   const columns = Object.values(TYPE_NAMES);
   const refusals = rows.flatMap(({ name, status }) =>
@@ -88,6 +87,11 @@ function proxyStatusReport(
     data: rows.map(({ name, status }) => ({ ...status, name, connected: status !== undefined })),
     empty: 'no proxy is running',
   };
+}
+
+/** The controller knows a proxy by its pod, `<pod>.<namespace>`. */
+function isOf({ name }: SyncedProxy, { pod, namespace }: ProxyRef): boolean {
+  return namespace === '' ? name.startsWith(`${pod}.`) : name === `${pod}.${namespace}`;
 }
 
 /** `synced (2m)` since the last answer, `stale (5s)` since the push that is not answered. */

@@ -121,7 +121,7 @@ export function podsOfWaypoint(
 ): readonly ProxyRef[] {
   const pods = workloads.filter(w => w.serviceNames.includes(name));
   return proxies.filter(
-    p => p.kind === 'waypoint' && pods.some(w => w.name === p.name && w.namespace === p.namespace),
+    p => p.kind === 'waypoint' && pods.some(w => w.name === p.pod && w.namespace === p.namespace),
   );
 }
 

@@ -176,7 +176,11 @@ export function asked(kind: ProxyKind, name: string, node: string, fields: DumpF
     certificates: kind === 'controller' ? [] : [certificate],
   });
   const namespace = kind === 'waypoint' ? 'shop' : 'istio-system';
-  return { ref: { kind, name, node, namespace, admin: { socketPath: '' } }, dump, error: undefined };
+  return {
+    ref: { kind, name, pod: name, node, namespace, admin: { socketPath: '' } },
+    dump,
+    error: undefined,
+  };
 }
 
 export function syncedProxy(name: string, state = 'synced', lastNack = ''): SyncedProxy {

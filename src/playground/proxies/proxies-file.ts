@@ -7,6 +7,8 @@ export type ProxyKind = 'ztunnel' | 'waypoint' | 'controller';
 export interface ProxyEntry {
   readonly name: string;
   readonly kind: ProxyKind;
+  /** Name of the pod it runs in, by which the controller knows it; absent where that is `name`. */
+  readonly pod?: string;
   /** Empty for the controller, which is on no node. */
   readonly node: string;
   readonly namespace: string;

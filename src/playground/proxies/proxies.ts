@@ -104,7 +104,7 @@ export class Proxies {
     const place = { ip, netnsFd: pod.network.netnsFd };
     const env = dedicatedZtunnelEnvironment(options);
     const program = this.#proxyProgram(name, ['node', 'src/ztunnel/main.ts'], env, place, claims);
-    const entry = { kind: 'ztunnel', name, node: pod.network.node, namespace } as const;
+    const entry = { kind: 'ztunnel', name, pod: podName, node: pod.network.node, namespace } as const;
     this.#add(entry, program, place, `${namespace}/${podName}`);
   }
 
@@ -229,7 +229,8 @@ export class Proxies {
     const env = { ...waypointEnvironment(options, gateway), ...pod.env };
     const claims = { namespace, serviceAccount, node: undefined };
     const program = this.#proxyProgram(name, pod.command, env, place, claims);
-    return this.#add({ kind: 'waypoint', name, node, namespace }, program, place, `${namespace}/${podName}`);
+    const entry = { kind: 'waypoint', name, pod: podName, node, namespace } as const;
+    return this.#add(entry, program, place, `${namespace}/${podName}`);
   }
 
   #proxyOptions(name: string, ip: string) {
