@@ -228,6 +228,18 @@ test('authorities may be in a Secret of their own, or beside that of the certifi
     ['beside', { credential: 'shop/api' }, [client, secret('shop/api-cacert', roots)], /URI:.*sa\/one/],
     ['nowhere', { credential: 'shop/api' }, [client], /not trusted|issuer/],
     [
+      'there, and no certificate to show',
+      { credential: 'shop/api' },
+      [secret('shop/api', roots)],
+      /no certificate/,
+    ],
+    [
+      'there, and none is to be shown',
+      { mode: 'simple', credential: 'shop/api' },
+      [{ ...client, ...roots }],
+      /tls_handshake|certificate required|handshake/i,
+    ],
+    [
       'of their own',
       { credential: 'shop/api', trustedRoots: named },
       [client, secret('shop/roots', roots)],

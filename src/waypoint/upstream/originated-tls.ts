@@ -4,7 +4,10 @@ import type { TlsOrigination } from '#shared/route/traffic-policy.ts';
 import type { Workload } from '#shared/workload/workload.ts';
 
 /** What a server's certificate is checked against, and what it is shown: alike for many servers. */
-export type TlsTrust = Pick<TlsOrigination, 'trustedRoots' | 'clientCertificate' | 'credential'>;
+export interface TlsTrust extends Pick<TlsOrigination, 'trustedRoots' | 'clientCertificate' | 'credential'> {
+  /** A certificate is shown. */
+  readonly mutual: boolean;
+}
 
 /** TLS that the waypoint speaks with an endpoint, whether its client did or not. */
 export type OriginatedTls =
@@ -45,7 +48,7 @@ export function originateTls(
   if (policy.mode === 'mesh') return { kind: 'mesh', serverName, names: subjectAltNames, alpn };
   return {
     kind: 'foreign',
-    trust: { trustedRoots, clientCertificate, credential },
+    trust: { mutual: policy.mode === 'mutual', trustedRoots, clientCertificate, credential },
     // A wildcard is no server's name: nothing is trusted under it unless names are given.
     server: { serverName, names: subjectAltNames.length > 0 ? subjectAltNames : [name] },
     verifies: !skipVerification,

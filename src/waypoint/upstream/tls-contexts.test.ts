@@ -11,6 +11,7 @@ import { TlsContexts } from './tls-contexts.ts';
 const ca = await createTestCa('public');
 const ID = 'spiffe://elsewhere/ns/a/sa/b';
 const SYSTEM: TlsTrust = {
+  mutual: false,
   trustedRoots: { kind: 'system' },
   clientCertificate: undefined,
   credential: undefined,
@@ -41,6 +42,7 @@ test('files are looked at every ten seconds: what changed is used, what is gone 
   };
   await write();
   const trust: TlsTrust = {
+    mutual: true,
     trustedRoots: { kind: 'file', path: root },
     clientCertificate: { certificateFile: chain, privateKeyFile: key },
     credential: undefined,
@@ -77,13 +79,14 @@ test('a file that is no certificate store is not read whole', t => {
 
 test('a Secret is used as it is now', async t => {
   const { made } = contexts();
-  const trust: TlsTrust = { ...SYSTEM, credential: 'shop/api' };
+  const trust: TlsTrust = { ...SYSTEM, mutual: true, credential: 'shop/api' };
   const { certChainPem: certificateChainPem, privateKeyPem } = await ca.issue(ID);
   const secret = { name: 'shop/api', certificateChainPem, privateKeyPem };
   t.throws(() => made.get(trust), { message: /Secret shop\/api has not come/ });
   made.setCredential('shop/api', { ...secret, trustedRootsPem: ca.rootPem, revocationListsPem: '' });
   const first = made.get(trust);
   t.equal(first.notAfter < Number.POSITIVE_INFINITY, true, 'with its certificate');
+  t.equal(made.get({ ...trust, mutual: false }).notAfter, Number.POSITIVE_INFINITY, 'SIMPLE shows none');
   const revocationListsPem = await ca.revocationLists([]);
   made.setCredential('shop/api', {
     name: 'shop/api',
@@ -92,5 +95,8 @@ test('a Secret is used as it is now', async t => {
     trustedRootsPem: '',
     revocationListsPem,
   });
-  t.equal(made.get(trust).notAfter, Number.POSITIVE_INFINITY, 'without a certificate none is shown');
+  t.throws(() => made.get(trust), {
+    message: /Secret shop\/api holds no certificate \(tls\.crt, tls\.key\) to show/,
+  });
+  t.ok(made.get({ ...trust, mutual: false }));
 });

@@ -55,21 +55,16 @@ export class TlsContexts {
     return context;
   }
 
-  #materialOf({ clientCertificate, credential: name, trustedRoots }: TlsTrust): ForeignTlsMaterial {
+  #materialOf(trust: TlsTrust): ForeignTlsMaterial {
+    const { credential: name, trustedRoots } = trust;
     const credential = name === undefined ? undefined : this.#credential(name);
     const authorities = this.#authorities(trustedRoots, credential);
-    const ofSecret = credential !== undefined && credential.privateKeyPem !== '';
     return {
       trustedRootsPem: authorities?.trustedRootsPem ?? rootsOf(trustedRoots),
       revocationListsPem: [...new Set([credential, authorities])]
         .map(secret => secret?.revocationListsPem ?? '')
         .join(''),
-      client: ofSecret
-        ? { certChainPem: credential.certificateChainPem, privateKeyPem: credential.privateKeyPem }
-        : clientCertificate && {
-            certChainPem: read(clientCertificate.certificateFile),
-            privateKeyPem: read(clientCertificate.privateKeyFile),
-          },
+      client: clientOf(trust, credential),
     };
   }
 
@@ -89,6 +84,25 @@ export class TlsContexts {
     const why = 'is there such a Secret, and may the controller read Secrets?';
     throw new ChannelError('tls_handshake', `Secret ${name} has not come from the controller: ${why}`);
   }
+}
+
+/** As Istio: SIMPLE shows none, whatever the Secret holds. */
+function clientOf(
+  { clientCertificate, mutual }: TlsTrust,
+  credential: TlsCredential | undefined,
+): ForeignTlsMaterial['client'] {
+  if (!mutual) return undefined;
+  if (credential === undefined)
+    return (
+      clientCertificate && {
+        certChainPem: read(clientCertificate.certificateFile),
+        privateKeyPem: read(clientCertificate.privateKeyFile),
+      }
+    );
+  const { certificateChainPem, name, privateKeyPem } = credential;
+  if (privateKeyPem === '')
+    throw new ChannelError('tls_handshake', `Secret ${name} holds no certificate (tls.crt, tls.key) to show`);
+  return { certChainPem: certificateChainPem, privateKeyPem };
 }
 
 function rootsOf(roots: TrustedRoots): string | undefined {
