@@ -1,30 +1,25 @@
 import type { JsonObject } from '#shared/config/json.ts';
+import {
+  LABEL_OPERATORS,
+  type LabelExpression,
+  type Labels,
+  type LabelSelector,
+  selectsLabels,
+} from '#shared/kube/label-selector.ts';
 import { objects, text, textMap, texts } from '../json-fields.ts';
 
-type Labels = Readonly<Record<string, string>>;
-
-/** A `LabelSelector` of the API: every label and every expression must agree; an empty one selects all. */
+/** A `LabelSelector` as the API server serves it. One with an operator that we do not know selects nothing. */
 export function selects(selector: JsonObject, labels: Labels): boolean {
-  const wanted = Object.entries(textMap(selector, 'matchLabels'));
-  return (
-    wanted.every(([key, value]) => labels[key] === value) &&
-    objects(selector, 'matchExpressions').every(expression => agrees(expression, labels))
-  );
+  const read = readLabelSelector(selector);
+  return read !== undefined && selectsLabels(read, labels);
 }
 
-function agrees(expression: JsonObject, labels: Labels): boolean {
-  const value = labels[text(expression, 'key')];
-  const values = texts(expression, 'values');
-  switch (text(expression, 'operator')) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    default:
-      return false;
+function readLabelSelector(selector: JsonObject): LabelSelector | undefined {
+  const expressions: LabelExpression[] = [];
+  for (const expression of objects(selector, 'matchExpressions')) {
+    const operator = LABEL_OPERATORS.find(name => name === text(expression, 'operator'));
+    if (operator === undefined) return undefined;
+    expressions.push({ key: text(expression, 'key'), operator, values: texts(expression, 'values') });
   }
+  return { labels: new Map(Object.entries(textMap(selector, 'matchLabels'))), expressions };
 }

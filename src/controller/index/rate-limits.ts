@@ -1,8 +1,8 @@
+import { selectsLabels } from '#shared/kube/label-selector.ts';
 import { PLAIN_RULE, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
 import type { LocalRateLimit } from '#shared/route/route-filter.ts';
 import { keyOf } from '../source/kube-object.ts';
 import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
-import { selectsLabels } from '../translate/label-selector.ts';
 import type { RateLimitPolicy } from '../translate/linkerd-rate-limit/rate-limit-policy.ts';
 import type { LinkerdServer } from '../translate/linkerd-rate-limit/server.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';

@@ -37,14 +37,6 @@ export function dupFd(fd: number): number {
   return checked(libc().fcntl(fd, FcntlCommand.dupfdCloexec, 0n), 'fcntl', `duplicate descriptor ${fd}`);
 }
 
-/** Address the socket is bound to. getsockname(2) */
-export function localAddress(fd: number): SocketEndpoint {
-  const { value, length } = callMemory();
-  const result = libc().getsockname(fd, value.address, length.address);
-  checked(result, 'getsockname', `read the address of descriptor ${fd}`);
-  return decodeSocketAddress(answered(value, length));
-}
-
 /** Sets an option whose value is a C int. setsockopt(2), socket(7), ip(7), ipv6(7) */
 export function setIntOption(fd: number, name: OptionName, value: number): void {
   if (setOption(fd, name, value) < 0) failed('setsockopt', `set ${name} on descriptor ${fd}`);

@@ -1,7 +1,8 @@
+import type { LabelSelector } from '#shared/kube/label-selector.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { type Fields, readSpec } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { type LabelSelector, readLabelSelector } from '../label-selector.ts';
+import { readLabelSelector } from '../label-selector.ts';
 
 /** A port of pods: what a Linkerd Server names. */
 export interface LinkerdServer {

@@ -3,8 +3,8 @@ import { NativeMemory } from '../../native/native-memory.ts';
 import { openssl, takeOpensslError } from '../../native/openssl.ts';
 import { EpollFlag } from '../../native/platform.ts';
 import { runtimeLoopFd } from '../../native/runtime-loop.ts';
-import { bindSocket, closeFd, listenSocket, localAddress, openTcpSocket } from '../../native/socket.ts';
-import { accept, receive, send, startConnect } from '../../native/stream-socket.ts';
+import { bindSocket, closeFd, listenSocket, openTcpSocket } from '../../native/socket.ts';
+import { accept, localEndpoint, receive, send, startConnect } from '../../native/stream-socket.ts';
 import { TlsContextHandle } from '../../native/tls-context-handle.ts';
 import { TLS_CIPHER_SUITES, TLS_GROUPS } from '../tls-material.ts';
 
@@ -36,8 +36,10 @@ function testLoopback(): string | undefined {
     const listener = keep(fds, openTcpSocket(4));
     bindSocket(listener, { ip: '127.0.0.1', port: 0 });
     listenSocket(listener, 1);
+    const address = localEndpoint(listener);
+    if (address === undefined) return 'a listening socket has no address';
     const client = keep(fds, openTcpSocket(4));
-    startConnect(client, localAddress(listener));
+    startConnect(client, address);
     epoll.add(listener, EpollFlag.in, SLOT, GENERATION);
     if (epoll.wait(WAIT_MS) !== 1) return 'epoll does not tell of a connection';
     if (epoll.slotOf(0) !== SLOT || epoll.generationOf(0) !== GENERATION)
