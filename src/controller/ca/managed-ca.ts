@@ -3,6 +3,7 @@ import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { createTrustBundle } from '#shared/spiffe/trust-bundle.ts';
 import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
+import { AnnouncedTrust } from './announced-trust.ts';
 import { CaError } from './ca-error.ts';
 import type { CaStore } from './ca-store.ts';
 import { type CertificateAuthority, createTrustState, type TrustState } from './certificate-authority.ts';
@@ -54,10 +55,9 @@ export class ManagedCa implements CertificateAuthority {
   readonly #store: CaStore;
   readonly #leafPolicy: LeafPolicy;
   readonly #onWarning: (message: string, cause: unknown) => void;
-  readonly #listeners = new Set<(trust: TrustState) => void>();
+  readonly #trust: AnnouncedTrust;
   #state: CaState;
   #authority: SigningAuthority;
-  #trust: TrustState;
   #lastChange: Promise<void> = Promise.resolve();
   #horizonWritten: Promise<void> = Promise.resolve();
   #nextRenewalMs = 0;
@@ -70,7 +70,7 @@ export class ManagedCa implements CertificateAuthority {
     this.#onWarning = options.onWarning ?? (() => undefined);
     this.#state = state;
     this.#authority = authority;
-    this.#trust = trustOf(state, authority);
+    this.#trust = new AnnouncedTrust(trustOf(state, authority));
   }
 
   /** Loads the CA of the store, whatever phase a crash left it in, or makes a new one. Rejects with `CaError`. */
@@ -83,7 +83,7 @@ export class ManagedCa implements CertificateAuthority {
   }
 
   get trust(): TrustState {
-    return this.#trust;
+    return this.#trust.state;
   }
 
   get phase(): CaState['phase'] {
@@ -95,8 +95,7 @@ export class ManagedCa implements CertificateAuthority {
   }
 
   onTrustChange(listener: (trust: TrustState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#trust.onChange(listener);
   }
 
   async issue(
@@ -109,7 +108,7 @@ export class ManagedCa implements CertificateAuthority {
     this.#renewIntermediateIfDue(nowMs);
     // Authority and horizon are taken in one turn: a rotation step that follows already counts this leaf.
     const authority = this.#authority;
-    const trust = this.#trust;
+    const trust = this.trust;
     await this.#coverLeaf(nowMs, ttlMs);
     return signLeaf(
       authority,
@@ -167,10 +166,7 @@ export class ManagedCa implements CertificateAuthority {
     const authority = await loadAuthority(this.#store.keys, state.active);
     this.#state = withLeavesUntil(this.#state, state);
     this.#authority = authority;
-    const trust = trustOf(this.#state, authority);
-    if (trust.version === this.#trust.version) return;
-    this.#trust = trust;
-    for (const listener of this.#listeners) listener(trust);
+    this.#trust.announce(trustOf(this.#state, authority));
   }
 
   /** When another replica was first, its state is the CA's. */

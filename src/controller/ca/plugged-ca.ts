@@ -6,6 +6,7 @@ import { type CryptoProvider, importPrivateKey } from '#shared/pki/crypto-provid
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { createTrustBundle } from '#shared/spiffe/trust-bundle.ts';
 import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
+import { AnnouncedTrust } from './announced-trust.ts';
 import { CaError } from './ca-error.ts';
 import type { CaFileSource } from './ca-files.ts';
 import { type CertificateAuthority, createTrustState, type TrustState } from './certificate-authority.ts';
@@ -33,16 +34,17 @@ interface Loaded {
 export class PluggedCa implements CertificateAuthority {
   readonly trustDomain: TrustDomain;
   readonly #options: PluggedCaOptions;
-  readonly #listeners = new Set<(trust: TrustState) => void>();
+  readonly #trust: AnnouncedTrust;
   /** Root fingerprint → until when leaves that chain to it may live. */
   readonly #leavesUntilMs = new Map<string, number>();
-  #loaded: Loaded;
+  #authority: SigningAuthority;
   #since: ReadonlyMap<string, number>;
 
   private constructor(options: PluggedCaOptions, loaded: Loaded) {
     this.trustDomain = options.trustDomain;
     this.#options = options;
-    this.#loaded = loaded;
+    this.#authority = loaded.authority;
+    this.#trust = new AnnouncedTrust(loaded.trust);
     // What is there at the start has been told by whoever was here before.
     this.#since = new Map(loaded.trust.bundle.roots.map(({ fingerprint }) => [fingerprint, 0]));
   }
@@ -53,12 +55,11 @@ export class PluggedCa implements CertificateAuthority {
   }
 
   get trust(): TrustState {
-    return this.#loaded.trust;
+    return this.#trust.state;
   }
 
   onTrustChange(listener: (trust: TrustState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#trust.onChange(listener);
   }
 
   async issue(
@@ -67,10 +68,10 @@ export class PluggedCa implements CertificateAuthority {
     ttlMs: number,
     serverNames: readonly string[] = [],
   ): Promise<IssuedLeaf> {
-    const { authority, trust } = this.#loaded;
+    const trust = this.trust;
     const leaf = { identity, publicKeySpki, ttlMs, serverNames };
     const issued = await signLeaf(
-      authority,
+      this.#authority,
       trust.bundle,
       this.#options.leafPolicy,
       leaf,
@@ -90,15 +91,12 @@ export class PluggedCa implements CertificateAuthority {
    */
   async reload(): Promise<void> {
     const wanted = await loadFiles(this.#options);
-    const before = { bundle: this.#loaded.trust.bundle, since: this.#since };
+    const before = { bundle: this.trust.bundle, since: this.#since };
     const now = this.#options.clock.now();
     const { bundle, signsWithNew, since } = overlap(before, wanted.trust.bundle, this.#leavesUntilMs, now);
-    const { authority } = signsWithNew ? wanted : this.#loaded;
-    const trust = createTrustState(bundle, authority.certificate.fingerprint);
-    const isChanged = trust.version !== this.#loaded.trust.version;
+    if (signsWithNew) this.#authority = wanted.authority;
     this.#since = since;
-    this.#loaded = { authority, trust };
-    if (isChanged) for (const listener of this.#listeners) listener(trust);
+    this.#trust.announce(createTrustState(bundle, this.#authority.certificate.fingerprint));
   }
 }
 
