@@ -182,7 +182,7 @@ export class EndpointPools {
     protocol: PoolProtocol,
     connection: UpstreamConnection,
   ): UpstreamPool {
-    const { clock, queueTimeoutMs, timers } = this.#options;
+    const { queueTimeoutMs, timers } = this.#options;
     const connect = (): Promise<ByteChannel> => this.#connect(endpoint, connection, ALPN[protocol]);
     const options = { timers, queueTimeoutMs, connect };
     if (this.#reaper === undefined) this.#startReaper();
@@ -190,12 +190,9 @@ export class EndpointPools {
       case 'http1':
         return new Http1Pool(options);
       case 'http2':
-        return new Http2Pool(options, clock);
+        return new Http2Pool(options);
       case 'negotiated':
-        return new NegotiatedPool(
-          { ...options, connect: () => this.#negotiate(endpoint, connection) },
-          clock,
-        );
+        return new NegotiatedPool({ ...options, connect: () => this.#negotiate(endpoint, connection) });
     }
   }
 

@@ -27,7 +27,7 @@ test('PINGs of the policy: at its interval, and a server that answers none loses
     onClose() {},
   });
   const timers = new CoarseTimers(clock, 100);
-  const pool = new Http2Pool({ timers, queueTimeoutMs: 3_000, connect: async () => pair.left }, clock);
+  const pool = new Http2Pool({ timers, queueTimeoutMs: 3_000, connect: async () => pair.left });
   const attempt = new RecordedAttempt();
   pool.start(attempt, { ...TEST_LIMITS, keepalive: { intervalMs: 5_000, timeoutMs: 1_000 } });
   await new Promise(resolve => setImmediate(resolve));

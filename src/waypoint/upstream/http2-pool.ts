@@ -5,9 +5,9 @@ import { Http2Connection } from '#shared/http2/connection.ts';
 import type { Http2Options } from '#shared/http2/options.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from './attempt.ts';
-import type { PoolOptions } from './http1-pool.ts';
 import { noConnection } from './no-connection.ts';
-import { SharedUse } from './shared-use.ts';
+import { PoolConnections, type PoolOptions } from './pool-connections.ts';
+import type { SharedUse } from './shared-use.ts';
 import { WaitingAttempts } from './waiting-attempts.ts';
 
 /** A session takes this many streams before another one is opened, whatever the peer allows. */
@@ -15,26 +15,24 @@ const STREAMS_PER_CONNECTION = 100;
 
 /** HTTP/2 sessions (prior knowledge): requests share the first that has room. */
 export class Http2Pool implements UpstreamPool {
-  readonly #options: PoolOptions;
   readonly #clock: Clock;
+  readonly #connections: PoolConnections<Http2Connection>;
+  /** In the order in which they were made, as an array: a request looks through them. */
   readonly #sessions: Http2Connection[] = [];
-  readonly #made = new Map<Http2Connection, { readonly shared: SharedUse; readonly atMs: number }>();
   readonly #waiting: WaitingAttempts;
-  #connecting = 0;
   #closed = false;
-  #limits: PoolLimits | undefined;
 
-  constructor(options: PoolOptions, clock: Clock) {
-    this.#options = options;
-    this.#clock = clock;
+  constructor(options: PoolOptions) {
+    this.#connections = new PoolConnections(options);
     const { queueTimeoutMs, timers } = options;
+    this.#clock = timers.clock;
     this.#waiting = new WaitingAttempts(timers, queueTimeoutMs, () =>
-      noConnection(queueTimeoutMs, this.#sessions.length),
+      noConnection(queueTimeoutMs, this.#connections.made),
     );
   }
 
   get connections(): number {
-    return this.#sessions.length + this.#connecting;
+    return this.#connections.size;
   }
 
   get pending(): number {
@@ -42,7 +40,7 @@ export class Http2Pool implements UpstreamPool {
   }
 
   start(attempt: UpstreamAttempt, limits: PoolLimits): void {
-    this.#limits = limits;
+    this.#connections.limits = limits;
     const session = this.#available();
     if (session !== undefined) {
       this.#send(session, attempt);
@@ -50,21 +48,17 @@ export class Http2Pool implements UpstreamPool {
     }
     if (!this.#waiting.add(attempt, limits)) {
       // While the queue fails fast one connection is being tried all the same, by which it recovers.
-      if (this.#waiting.failsFast && this.#connecting === 0 && this.#mayConnect(limits)) this.#connect();
+      const { connecting, mayConnect } = this.#connections;
+      if (this.#waiting.failsFast && connecting === 0 && mayConnect) this.#connect();
       return;
     }
-    const enough = this.#connecting * this.#streamsPerConnection >= this.#waiting.size;
-    if (!enough && this.#mayConnect(limits)) this.#connect();
-  }
-
-  /** Whatever the service's bound, an endpoint gets a first connection: those who wait for it would wait in vain. */
-  #mayConnect({ maxConnections, shared }: PoolLimits): boolean {
-    if (this.connections >= maxConnections) return false;
-    return this.connections === 0 || !shared.connectionsFull;
+    const enough = this.#connections.connecting * this.#streamsPerConnection >= this.#waiting.size;
+    if (!enough && this.#connections.mayConnect) this.#connect();
   }
 
   get #streamsPerConnection(): number {
-    return Math.min(STREAMS_PER_CONNECTION, this.#limits?.maxStreamsPerConnection ?? STREAMS_PER_CONNECTION);
+    const { limits } = this.#connections;
+    return Math.min(STREAMS_PER_CONNECTION, limits?.maxStreamsPerConnection ?? STREAMS_PER_CONNECTION);
   }
 
   cancel(attempt: UpstreamAttempt): void {
@@ -82,7 +76,7 @@ export class Http2Pool implements UpstreamPool {
   }
 
   reap(nowMs: number, idleTimeoutMs: number): void {
-    const idleSinceMs = nowMs - (this.#limits?.idleTimeoutMs ?? idleTimeoutMs);
+    const idleSinceMs = nowMs - (this.#connections.limits?.idleTimeoutMs ?? idleTimeoutMs);
     for (const session of this.#sessions) {
       if (session.openStreams === 0 && session.lastActivityMs < idleSinceMs) session.drain();
     }
@@ -104,39 +98,23 @@ export class Http2Pool implements UpstreamPool {
       attempt.onNoExchange(error);
       return;
     }
-    if (this.#isUsedUp(session)) session.drain();
-  }
-
-  #isUsedUp(session: Http2Connection): boolean {
-    const { maxConnectionDurationMs, maxRequestsPerConnection } = this.#limits ?? {};
-    if (maxRequestsPerConnection !== undefined && session.openedTotal >= maxRequestsPerConnection)
-      return true;
-    if (maxConnectionDurationMs === undefined || maxConnectionDurationMs === Number.POSITIVE_INFINITY)
-      return false;
-    return this.#clock.monotonic() - (this.#made.get(session)?.atMs ?? 0) >= maxConnectionDurationMs;
+    if (this.#connections.isUsedUp(session, session.openedTotal)) session.drain();
   }
 
   #connect(): void {
-    const shared = this.#limits?.shared ?? new SharedUse();
-    this.#connecting++;
-    shared.connections++;
-    this.#options.connect().then(
-      channel => this.#connected(channel, shared),
-      (error: unknown) => {
-        shared.connections--;
-        this.#failed(error);
-      },
+    this.#connections.connect(
+      (channel, shared) => this.#connected(channel, shared),
+      error => this.#failed(error),
     );
   }
 
   #connected(channel: ByteChannel, shared: SharedUse): void {
-    this.#connecting--;
     this.#waiting.recover();
     const session: Http2Connection = new Http2Connection(
       'client',
       channel,
       this.#clock,
-      keepaliveOptions(this.#limits),
+      keepaliveOptions(this.#connections.limits),
       {
         // Pushes are refused by our SETTINGS; the codec never calls this on a client.
         onStream: () => {
@@ -148,7 +126,7 @@ export class Http2Pool implements UpstreamPool {
       },
     );
     this.#sessions.push(session);
-    this.#made.set(session, { shared, atMs: this.#clock.monotonic() });
+    this.#connections.add(session, shared);
     this.#serveWaiting();
     if (this.#closed) session.drain();
   }
@@ -164,7 +142,8 @@ export class Http2Pool implements UpstreamPool {
 
   /** Those who wait for room on a session that takes no more streams would wait for its last one to end. */
   #replaceDraining(): void {
-    if (this.#waiting.size > 0 && this.#connecting === 0 && !this.#hasOpenSession()) this.#connect();
+    if (this.#waiting.size > 0 && this.#connections.connecting === 0 && !this.#hasOpenSession())
+      this.#connect();
   }
 
   #hasOpenSession(): boolean {
@@ -174,18 +153,13 @@ export class Http2Pool implements UpstreamPool {
   #lost(session: Http2Connection): void {
     const index = this.#sessions.indexOf(session);
     if (index >= 0) this.#sessions.splice(index, 1);
-    const made = this.#made.get(session);
-    if (made !== undefined) made.shared.connections--;
-    this.#made.delete(session);
+    this.#connections.remove(session);
     this.#replaceDraining();
   }
 
   /** Nothing came of the one connection all were waiting for. */
-  #failed(cause: unknown): void {
-    this.#connecting--;
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const error = new ExchangeError('connect_failure', message, { cause });
-    if (this.#connecting === 0 && !this.#hasOpenSession()) this.#waiting.failAll(error);
+  #failed(error: ExchangeError): void {
+    if (this.#connections.connecting === 0 && !this.#hasOpenSession()) this.#waiting.failAll(error);
     else this.#waiting.next()?.onNoExchange(error);
   }
 }

@@ -22,19 +22,16 @@ function bench(): Bench {
   const dials: PromiseWithResolvers<NegotiatedChannel>[] = [];
   let dialled = 0;
   const shared = new SharedUse();
-  const pool = new NegotiatedPool(
-    {
-      timers: new CoarseTimers(clock, 100),
-      queueTimeoutMs: 3_000,
-      connect: () => {
-        const dial = Promise.withResolvers<NegotiatedChannel>();
-        dials.push(dial);
-        dialled++;
-        return dial.promise;
-      },
+  const pool = new NegotiatedPool({
+    timers: new CoarseTimers(clock, 100),
+    queueTimeoutMs: 3_000,
+    connect: () => {
+      const dial = Promise.withResolvers<NegotiatedChannel>();
+      dials.push(dial);
+      dialled++;
+      return dial.promise;
     },
-    clock,
-  );
+  });
   return {
     pool,
     clock,

@@ -1,12 +1,12 @@
 import type { ByteChannel } from '#shared/engine/channel.ts';
 import { ChannelError } from '#shared/engine/channel.ts';
 import { ExchangeError } from '#shared/http/exchange.ts';
-import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from './attempt.ts';
-import { Http1Pool, type PoolOptions } from './http1-pool.ts';
+import { Http1Pool } from './http1-pool.ts';
 import { Http2Pool } from './http2-pool.ts';
 import { noConnection } from './no-connection.ts';
-import { SharedUse } from './shared-use.ts';
+import { connectFailure, type PoolOptions } from './pool-connections.ts';
+import type { SharedUse } from './shared-use.ts';
 import { WaitingAttempts } from './waiting-attempts.ts';
 
 /** A connection whose server has chosen what to speak. */
@@ -28,7 +28,6 @@ type Protocol = 'http1' | 'http2';
  */
 export class NegotiatedPool implements UpstreamPool {
   readonly #options: NegotiatedPoolOptions;
-  readonly #clock: Clock;
   readonly #waiting: WaitingAttempts;
   #connecting = false;
   #closed = false;
@@ -37,9 +36,8 @@ export class NegotiatedPool implements UpstreamPool {
   /** The connection that decided, until the pool it made asks for one. */
   #first: NegotiatedChannel | undefined;
 
-  constructor(options: NegotiatedPoolOptions, clock: Clock) {
+  constructor(options: NegotiatedPoolOptions) {
     this.#options = options;
-    this.#clock = clock;
     const { queueTimeoutMs, timers } = options;
     this.#waiting = new WaitingAttempts(timers, queueTimeoutMs, () => noConnection(queueTimeoutMs, 0));
   }
@@ -97,8 +95,7 @@ export class NegotiatedPool implements UpstreamPool {
       (cause: unknown) => {
         this.#connecting = false;
         shared.connections--;
-        const message = cause instanceof Error ? cause.message : String(cause);
-        this.#waiting.failAll(new ExchangeError('connect_failure', message, { cause }));
+        this.#waiting.failAll(connectFailure(cause));
       },
     );
   }
@@ -113,7 +110,7 @@ export class NegotiatedPool implements UpstreamPool {
     const protocol = protocolOf(channel);
     this.#first = channel;
     const options = { ...this.#options, connect: () => this.#connect(protocol) };
-    const pool = protocol === 'http2' ? new Http2Pool(options, this.#clock) : new Http1Pool(options);
+    const pool = protocol === 'http2' ? new Http2Pool(options) : new Http1Pool(options);
     this.#chosen = pool;
     for (let next: typeof first | undefined = first; next !== undefined; next = this.#waiting.next())
       pool.start(next, limits);
