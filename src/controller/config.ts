@@ -2,9 +2,10 @@ import { hostname } from 'node:os';
 import { type Address, readAddress, readAdminAddress, readRequiredAddress } from '#shared/config/address.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { parseList } from '#shared/config/list.ts';
+import { readTrustDomain } from '#shared/config/trust-domain.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '#shared/observability/logger.ts';
 import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
-import { parseTrustDomain, type TrustDomain, trustDomainFault } from '#shared/spiffe/trust-domain.ts';
+import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Cluster } from './translate/cluster.ts';
 import { readWaypointConfig, type WaypointConfig } from './waypoints/waypoint-config.ts';
@@ -184,10 +185,7 @@ function readSource(env: EnvReader, kind: SourceConfig['kind'], namespace: strin
 
 function readCa(env: EnvReader, source: SourceConfig['kind']): CaConfig {
   const dataDir = env.string('DATA_DIR', DEFAULT_DATA_DIR, 'directory for what has to survive a restart');
-  const trustDomainText = env.string('TRUST_DOMAIN', 'cluster.local', 'trust domain of the identities');
-  const fault = trustDomainFault(trustDomainText);
-  if (fault !== undefined)
-    env.reject('TRUST_DOMAIN', `${JSON.stringify(trustDomainText)} is not accepted: ${fault}`);
+  const trustDomain = readTrustDomain(env, 'trust domain of the identities');
   const ttl = { minMs: MINUTE_MS, maxMs: 90 * DAY_MS };
   const leafTtlMs = env.durationMs(
     'WORKLOAD_CERT_TTL',
@@ -203,7 +201,7 @@ function readCa(env: EnvReader, source: SourceConfig['kind']): CaConfig {
   );
   if (maxLeafTtlMs < leafTtlMs) env.reject('MAX_WORKLOAD_CERT_TTL', 'is shorter than WORKLOAD_CERT_TTL');
   return {
-    trustDomain: parseTrustDomain(fault === undefined ? trustDomainText : 'cluster.local'),
+    trustDomain,
     directory: env.string('CA_DIR', dataDir, 'directory of the CA and its keys; default: DATA_DIR'),
     pluggedDirectory: env.optional(
       'CACERTS_DIR',

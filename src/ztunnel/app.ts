@@ -23,7 +23,7 @@ import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
-import { createCertificateSource, createDiscovery } from './control/control-plane.ts';
+import { requestCertificates, createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
 import { NodeCapture } from './control/node-capture.ts';
@@ -36,9 +36,9 @@ export interface Ztunnel {
   readonly logger: Logger;
 }
 
-/** Beside this file in source and bundle alike. */
 /** Closing waits for a change of rules that is under way; draining does not wait longer than this for it. */
 const ORIGINALS_MS = 500;
+/** Beside this file in source and bundle alike. */
 const WORKER_ENTRY = new URL(
   import.meta.url.endsWith('.ts') ? './workers/worker-main.ts' : './workers/worker-main.js',
   import.meta.url,
@@ -144,7 +144,7 @@ class App {
     const logger = this.logger.child('identity');
     const manager = new CertificateManager({
       clock: systemClock,
-      requestCertificate: await createCertificateSource(this.#config, systemClock),
+      requestCertificate: await requestCertificates(this.#config, systemClock),
       ttlMs: certificates.ttlMs,
       onFailure: ({ identity, message, retryInMs, notAfterMs }) => {
         const validUntil = notAfterMs === undefined ? undefined : new Date(notAfterMs).toISOString();

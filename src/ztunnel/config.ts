@@ -2,6 +2,7 @@ import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 import { type Address, readAddress, readAdminAddress, readIp } from '#shared/config/address.ts';
 import { readEngine } from '#shared/config/engine.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
+import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import type { EngineName } from '#shared/engine/choose-engine.ts';
 import {
   type CertificateConfig,
@@ -12,12 +13,7 @@ import {
 import { type LogConfig, readLog } from './config/log-config.ts';
 import { readDrain, readTraffic } from './config/traffic-config.ts';
 import { type NodeAgentConfig, readNodeAgent } from './config/node-agent-config.ts';
-import {
-  type DedicatedConfig,
-  type InstanceConfig,
-  readDedicated,
-  readInstance,
-} from './config/workload-config.ts';
+import { type DedicatedConfig, readDedicated, readInstance } from './config/workload-config.ts';
 import type { TrafficSettings } from './pod/traffic-context.ts';
 
 export interface ZtunnelConfig {
@@ -25,7 +21,7 @@ export interface ZtunnelConfig {
   readonly nodeAgent: NodeAgentConfig | undefined;
   /** Undefined: the pods of a node. */
   readonly dedicated: DedicatedConfig | undefined;
-  readonly instance: InstanceConfig;
+  readonly instance: ProxyInstance;
   readonly discovery: DiscoveryConfig;
   readonly certificates: CertificateConfig;
   readonly traffic: TrafficSettings;

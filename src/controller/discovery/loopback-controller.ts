@@ -121,11 +121,10 @@ export class LoopbackClient {
     const { types = RESOURCE_TYPES, mode, snapshot, onTrust, clock = systemClock, node = 'node-a' } = options;
     this.client = new DiscoveryClient({
       transport: createDeltaTransport(endpoint),
-      node: makeDiscoveryNode({
-        kind: 'ztunnel',
+      node: makeDiscoveryNode('ztunnel', {
         name: `ztunnel-${node}`,
         namespace: 'istio-system',
-        ips: ['127.0.0.1'],
+        ip: '127.0.0.1',
         nodeName: node,
         clusterId: 'Kubernetes',
         clusterDomain: 'cluster.local',

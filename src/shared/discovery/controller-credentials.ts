@@ -1,4 +1,25 @@
 import { readFileSync } from 'node:fs';
+import type { ControllerEndpoint } from './controller-channel.ts';
+
+/** How a proxy is told to reach a controller or CA. */
+export interface ControllerAccess {
+  readonly address: string;
+  /** PEM text or path. */
+  readonly rootCa: string;
+  /** Undefined: no token is sent. */
+  readonly tokenPath: string | undefined;
+  readonly clusterId: string;
+}
+
+export function controllerEndpoint(access: ControllerAccess): ControllerEndpoint {
+  const { address, clusterId, rootCa, tokenPath } = access;
+  return {
+    address,
+    trustBundle: trustBundleReader(rootCa),
+    token: tokenPath === undefined ? () => undefined : tokenReader(tokenPath),
+    clusterId,
+  };
+}
 
 /**
  * Trust bundle from an environment variable: PEM text itself, or the path of a file, read again at every call so that

@@ -11,9 +11,10 @@ import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
-import type { ControllerConfig, WaypointConfig } from '../config.ts';
+import type { WaypointConfig } from '../config.ts';
+import type { ControllerConfig } from '../config/controller-config.ts';
 import type { CredentialCommand, KeysCommand } from '../workers/messages.ts';
-import { createCertificateSource, createDiscovery } from './control-plane.ts';
+import { requestCertificates, createDiscovery } from './control-plane.ts';
 import { documentFetcher } from './keys/fetch-document.ts';
 import { KeyServer } from './keys/key-server.ts';
 
@@ -50,7 +51,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
   const { clock, config, controller, logger, metrics, onCertificate, onDelta, onSynced } = options;
   const certificates = new CertificateManager({
     clock,
-    requestCertificate: await createCertificateSource(config, controller, clock),
+    requestCertificate: await requestCertificates(config, controller, clock),
     ttlMs: config.certificateTtlMs,
     onFailure: ({ identity, message, retryInMs }) =>
       logger.warn('certificate not renewed', { identity, error: message, retryInMs: Math.round(retryInMs) }),

@@ -1,6 +1,6 @@
 import type { Address } from '#shared/config/address.ts';
 import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
-import { PLAINTEXT_SERVICE } from '../config.ts';
+import { PLAINTEXT_SERVICE } from '../config/traffic-config.ts';
 
 /** The mesh of the plaintext mode: one service with one endpoint outside the mesh. */
 export function plaintextMesh(upstream: Address): MeshDelta {

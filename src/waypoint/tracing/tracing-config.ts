@@ -1,7 +1,7 @@
 import type { EnvReader } from '#shared/config/env-reader.ts';
 import { VERSION } from '#shared/config/version.ts';
+import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import type { Resource } from '#shared/tracing/otlp-message.ts';
-import type { InstanceConfig } from '../config.ts';
 
 /** Where spans go. Variables have OpenTelemetry's own names. */
 export interface TracingConfig {
@@ -51,7 +51,7 @@ export function readTracing(env: EnvReader): TracingConfig | undefined {
 
 /** Who reports the spans. @param hostname of the waypoint's Service: `<gateway>.<namespace>.svc.…` */
 export function tracingResource(
-  instance: InstanceConfig,
+  instance: ProxyInstance,
   serviceName: string | undefined,
   hostname: string,
 ): Resource {

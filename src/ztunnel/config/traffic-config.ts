@@ -1,32 +1,21 @@
 import type { EnvReader } from '#shared/config/env-reader.ts';
+import { readTrustDomain } from '#shared/config/trust-domain.ts';
+import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import type { Http2Options } from '#shared/http2/options.ts';
-import { trustDomainFault } from '#shared/spiffe/trust-domain.ts';
 import { isLoopback } from '#shared/workload/ip.ts';
 import type { TrafficSettings } from '../pod/traffic-context.ts';
-import type { InstanceConfig } from './workload-config.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
 export function readTraffic(
   env: EnvReader,
-  instance: InstanceConfig,
+  instance: ProxyInstance,
   shared: boolean,
   listenIp: string,
 ): TrafficSettings {
-  const originalSource = env.boolean(
-    'ENABLE_ORIG_SRC',
-    shared,
-    "applications see the client's own address; default: true in shared mode",
-  );
-  if (originalSource && !shared && !isLoopback(listenIp))
-    env.reject(
-      'ENABLE_ORIG_SRC',
-      'true needs PROXY_MODE=shared, or a LISTEN_IP of 127.0.0.0/8: elsewhere no answer would find its way back',
-    );
-  const second = { minMs: 1, maxMs: 10 * MINUTE_MS };
   return {
-    trustDomain: readTrustDomain(env),
+    trustDomain: readTrustDomain(env, 'trust domain of the identities of local workloads'),
     clusterId: instance.clusterId,
     network: env.string('NETWORK', '', "network of this node's pods"),
     nodeName: instance.nodeName,
@@ -37,16 +26,50 @@ export function readTraffic(
       'refuse',
       'connections to a service whose waypoint is not ready; bypass skips its L7 policy',
     ),
+    ...readTimeouts(env),
+    maxStreamsPerConnection: env.integer(
+      'POOL_MAX_STREAMS_PER_CONNECTION',
+      100,
+      { min: 1, max: 10_000 },
+      'connections that share one HBONE connection',
+    ),
+    originalSource: readOriginalSource(env, shared, listenIp),
+    http2: readHttp2(env),
+  };
+}
+
+function readOriginalSource(env: EnvReader, shared: boolean, listenIp: string): boolean {
+  const originalSource = env.boolean(
+    'ENABLE_ORIG_SRC',
+    shared,
+    "applications see the client's own address; default: true in shared mode",
+  );
+  if (originalSource && !shared && !isLoopback(listenIp))
+    env.reject(
+      'ENABLE_ORIG_SRC',
+      'true needs PROXY_MODE=shared, or a LISTEN_IP of 127.0.0.0/8: elsewhere no answer would find its way back',
+    );
+  return originalSource;
+}
+
+type Timeouts = Pick<
+  TrafficSettings,
+  'connectTimeoutMs' | 'handshakeTimeoutMs' | 'halfClosedTimeoutMs' | 'poolIdleTimeoutMs'
+>;
+
+function readTimeouts(env: EnvReader): Timeouts {
+  const attempt = { minMs: 1, maxMs: 10 * MINUTE_MS };
+  return {
     connectTimeoutMs: env.durationMs(
       'CONNECT_TIMEOUT',
       '10s',
-      second,
+      attempt,
       'for one connection to another proxy or application, handshake included',
     ),
     handshakeTimeoutMs: env.durationMs(
       'HANDSHAKE_TIMEOUT',
       '10s',
-      second,
+      attempt,
       'for the TLS handshake of an incoming HBONE connection',
     ),
     halfClosedTimeoutMs: env.durationMs(
@@ -61,26 +84,7 @@ export function readTraffic(
       { minMs: 100, maxMs: DAY_MS },
       'HBONE connections without a stream are closed after this',
     ),
-    maxStreamsPerConnection: env.integer(
-      'POOL_MAX_STREAMS_PER_CONNECTION',
-      100,
-      { min: 1, max: 10_000 },
-      'connections that share one HBONE connection',
-    ),
-    originalSource,
-    http2: readHttp2(env),
   };
-}
-
-function readTrustDomain(env: EnvReader): string {
-  const trustDomain = env.string(
-    'TRUST_DOMAIN',
-    'cluster.local',
-    'trust domain of the identities of local workloads',
-  );
-  const fault = trustDomainFault(trustDomain);
-  if (fault !== undefined) env.reject('TRUST_DOMAIN', `${JSON.stringify(trustDomain)}: ${fault}`);
-  return trustDomain;
 }
 
 /** A second is kept for the last words before the kubelet kills. */

@@ -1,5 +1,6 @@
 import { type Address, readAddress, readIp } from '#shared/config/address.ts';
 import type { EnvReader } from '#shared/config/env-reader.ts';
+import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import { SOCKS5_PORT } from '../ports.ts';
 
 export interface DedicatedConfig {
@@ -10,16 +11,7 @@ export interface DedicatedConfig {
   readonly socks5: Address | undefined;
 }
 
-export interface InstanceConfig {
-  readonly name: string;
-  readonly namespace: string;
-  readonly ip: string;
-  readonly nodeName: string;
-  readonly clusterId: string;
-  readonly clusterDomain: string;
-}
-
-export function readInstance(env: EnvReader): InstanceConfig {
+export function readInstance(env: EnvReader): ProxyInstance {
   return {
     name: env.string('POD_NAME', 'ztunnel', 'name of the pod this process runs in'),
     namespace: env.string('POD_NAMESPACE', 'istio-system', 'its namespace'),

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { KubeClient } from '#shared/kube/client.ts';
 import { inClusterConnection } from '#shared/kube/in-cluster.ts';
 import { VERSION } from '#shared/config/version.ts';
+import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import { type Clock, delay } from '#shared/lifecycle/clock.ts';
 import { type AdminRoute, json } from '#shared/observability/admin-server.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
 import type { NodeAgentConfig, PodSourceConfig } from '../config/node-agent-config.ts';
-import type { InstanceConfig } from '../config/workload-config.ts';
 import { AdmissionServer } from '../node/cni/admission-server.ts';
 import { ChainKeeper } from '../node/cni/chain-keeper.ts';
 import { PodAdmission } from '../node/cni/pod-admission.ts';
@@ -27,7 +27,7 @@ import { createNft } from '../redirect/nft.ts';
 
 export interface NodeAgentParts {
   readonly config: NodeAgentConfig;
-  readonly instance: InstanceConfig;
+  readonly instance: ProxyInstance;
   readonly workers: PodWorkers;
   /** Undefined: nothing is kept for the next start. */
   readonly stateDir: string | undefined;
