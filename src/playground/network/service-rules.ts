@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 
 /** One port of a service, for pods outside the mesh: what kube-proxy does, as small as it can be. */
 export interface ServiceRule {
@@ -14,7 +14,8 @@ const TABLE = 'inet playground_services';
  * to one without endpoints it is refused at once rather than left without an answer. Pods in the mesh never send to a
  * cluster IP: their ztunnel has chosen the endpoint.
  */
-export function serviceRuleset(rules: readonly ServiceRule[]): string {
+export function serviceRuleset(wanted: readonly ServiceRule[]): string {
+  const rules = wanted.filter(isSound);
   const endpointIps = [...new Set(rules.flatMap(rule => rule.endpoints.map(e => e.ip)))].sort();
   return [
     `add table ${TABLE}`,
@@ -38,6 +39,15 @@ export function serviceRuleset(rules: readonly ServiceRule[]): string {
     '}',
     '',
   ].join('\n');
+}
+
+/** A user wrote it: what is no address or no port would have all rules refused, or looked up as a name. The controller tells of it. */
+function isSound({ clusterIp, port, endpoints }: ServiceRule): boolean {
+  return isIP(clusterIp) !== 0 && isPort(port) && endpoints.every(e => isPort(e.port));
+}
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
 function match({ clusterIp, port }: ServiceRule): string {

@@ -204,3 +204,14 @@ test('specs of services keep what the wire needs', async t => {
   );
   t.same(spec.ports, [{ name: '', port: 53, targetPort: 53, protocol: 'UDP', appProtocol: undefined }]);
 });
+
+test('a service that is wrong leaves the rules of the others alone', async t => {
+  const good = { clusterIp: '10.96.0.10', port: 80, endpoints: [{ ip: '10.244.1.2', port: 8080 }] };
+  const bad = [
+    { ...good, clusterIp: '10.96.0.999' },
+    { ...good, clusterIp: 'example.com' },
+    { ...good, port: 80_000 },
+    { ...good, endpoints: [{ ip: '10.244.1.2', port: 0 }] },
+  ];
+  t.equal(serviceRuleset([good, ...bad]), serviceRuleset([good]));
+});
