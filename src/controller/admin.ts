@@ -49,7 +49,8 @@ export function debugRoutes(state: AdminState): AdminRoute[] {
       handle: ({ query }) => {
         const wanted = query.get('state');
         const objects = state.index.statuses().filter(o => wanted === null || o.state === wanted);
-        return json({ objects, unreadable: state.problems() });
+        const kinds = [...state.index.objects.kinds()].map(([kind]) => kind).sort();
+        return json({ kinds, objects, unreadable: state.problems() });
       },
     },
   ];

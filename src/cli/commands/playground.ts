@@ -5,14 +5,15 @@ import { stateDir } from '#shared/config/state-dir.ts';
 import { CONTROL_SOCKET } from '../../playground/control.ts';
 import { runForeground, untilStopped } from '../../playground/foreground.ts';
 import { isRunning, readInstance } from '../../playground/instance.ts';
-import { parseManifest } from '../../playground/objects/kube-object.ts';
+import { type ObjectRef, parseManifest } from '../../playground/objects/kube-object.ts';
 import { ObjectStore } from '../../playground/objects/object-store.ts';
 import { cleanUp } from '../../playground/playground.ts';
 import { type StateLayout, stateLayout } from '../../playground/state-layout.ts';
 import { fetchJson, fetchText } from '../admin-client.ts';
-import { CliError } from '../cli-error.ts';
+import { type AppliedObject, awaitVerdict } from '../applied-objects.ts';
+import { CliError, FailedCheck } from '../cli-error.ts';
 import { objects, text } from '../json-fields.ts';
-import type { CliIo } from '../cli.ts';
+import type { Cli, CliIo } from '../cli.ts';
 import { OUTPUT_FORMATS, render, type Report } from '../render/output.ts';
 
 interface PlaygroundOptions {
@@ -23,12 +24,13 @@ const DOWN_DEADLINE_MS = 30_000;
 const POLL_MS = 100;
 
 /** `ambientctl playground …`: the mesh on this machine. */
-export function addPlaygroundCommands(program: Command, io: CliIo): void {
+export function addPlaygroundCommands(program: Command, io: Cli): void {
   const group = program.command('playground').description('the mesh on this machine, with a sample shop');
   addUp(group, io);
   addDown(group, io);
   addStatus(group, io);
   addApply(group, io);
+  addDelete(group, io);
   addExec(group, io);
   withStateDir(
     group.command('logs').description('log of a proxy').argument('<proxy>', 'its name, as in "status"'),
@@ -95,23 +97,48 @@ export function statusReport(answer: unknown): Report {
   };
 }
 
-function addApply(group: Command, io: CliIo): void {
-  const change = (verb: 'apply' | 'delete', description: string): void => {
-    withStateDir(group.command(verb).description(description).argument('<file...>', 'YAML files')).action(
-      (files: string[], options: PlaygroundOptions) => {
-        const layout = runningLayout(options);
-        const store = new ObjectStore(layout.objects, layout.staging);
-        for (const object of files.flatMap(readManifest)) {
-          const name = `${object.kind} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`;
-          if (verb === 'apply') store.apply(object);
-          const done = verb === 'apply' ? 'applied' : store.remove(object) ? 'deleted' : 'not found';
-          io.stdout(`${name}: ${done}\n`);
-        }
-      },
+function addApply(group: Command, cli: Cli): void {
+  withStateDir(
+    group
+      .command('apply')
+      .description('adds or replaces the objects of files')
+      .argument('<file...>', 'YAML files'),
+  ).action(async (files: string[], options: PlaygroundOptions) => {
+    const layout = runningLayout(options);
+    const store = objectStore(layout);
+    const applied = files.flatMap(readManifest).map((object): AppliedObject => {
+      const { apiVersion, kind, namespace, name } = object;
+      const generation = store.apply(object);
+      cli.stdout(`${describeRef(object)}: applied\n`);
+      return { apiVersion, kind, namespace, name, generation };
+    });
+    const controller = { socketPath: layout.adminSocketOf('controller') };
+    const { lines, rejected } = await awaitVerdict(
+      applied,
+      () => fetchJson(controller, '/debug/objects'),
+      cli,
     );
-  };
-  change('apply', 'adds or replaces the objects of files');
-  change('delete', 'removes the objects of files');
+    for (const line of lines) cli.stderr(`${line}\n`);
+    if (rejected) throw new FailedCheck();
+  });
+}
+
+function addDelete(group: Command, io: CliIo): void {
+  withStateDir(
+    group.command('delete').description('removes the objects of files').argument('<file...>', 'YAML files'),
+  ).action((files: string[], options: PlaygroundOptions) => {
+    const store = objectStore(runningLayout(options));
+    for (const object of files.flatMap(readManifest))
+      io.stdout(`${describeRef(object)}: ${store.remove(object) ? 'deleted' : 'not found'}\n`);
+  });
+}
+
+function objectStore(layout: StateLayout): ObjectStore {
+  return new ObjectStore(layout.objects, layout.staging);
+}
+
+function describeRef({ kind, namespace, name }: ObjectRef): string {
+  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
 }
 
 function addExec(group: Command, io: CliIo): void {

@@ -10,6 +10,8 @@ export interface Parsed<T> {
 /** Whether an object is in use, and what is wrong with it. */
 export interface ObjectStatus {
   readonly key: string;
+  /** Which version of the object this is about; 0 where it has none. */
+  readonly generation: number;
   /** `stale`: the present object is rejected, an earlier one is in use. */
   readonly state: 'accepted' | 'stale' | 'rejected';
   readonly diagnostics: readonly Diagnostic[];
@@ -102,7 +104,7 @@ export class ParsedKind<T> {
     for (const ofNamespace of this.#namespaces.values()) {
       for (const { accepted, diagnostics, good, latest } of ofNamespace.values()) {
         const state = accepted ? 'accepted' : good === undefined ? 'rejected' : 'stale';
-        yield { key: keyOf(latest), state, diagnostics };
+        yield { key: keyOf(latest), generation: latest.metadata.generation, state, diagnostics };
       }
     }
   }

@@ -60,11 +60,19 @@ export class ObjectStore {
     return this.#stored.get(fileOf(ref))?.object;
   }
 
-  /** As a user would: what the cluster has written into the object (status, addresses, capture) is kept. */
-  apply(object: KubeObject): void {
+  /**
+   * As a user would: what the cluster has written into the object (status, addresses, capture) is kept.
+   * @returns its generation: another one than before when it changed
+   */
+  apply(object: KubeObject): number {
     this.refresh();
     const before = this.get(object);
-    this.put(before === undefined ? object : withClusterFields(object, before));
+    const generation = before === undefined ? 0 : generationOf(before);
+    const merged = before === undefined ? object : withClusterFields(object, before);
+    const same = withGeneration(merged, generation);
+    if (before !== undefined && isDeepStrictEqual(same.body, before.body)) return generation;
+    this.put(withGeneration(merged, generation + 1));
+    return generation + 1;
   }
 
   /** Writes the object as it is, unless it is there already. */
@@ -103,8 +111,19 @@ function stampOf(path: string): string {
   return stats === undefined ? '' : `${stats.ino}:${stats.mtimeMs}:${stats.size}`;
 }
 
-function fileOf(ref: ObjectRef): string {
+/** Name of the file that an object is in. */
+export function fileOf(ref: ObjectRef): string {
   return `${refKey(ref).replaceAll('/', '_').toLowerCase()}.yaml`;
+}
+
+function generationOf(object: KubeObject): number {
+  const generation = child(object.body, 'metadata')['generation'];
+  return typeof generation === 'number' ? generation : 0;
+}
+
+function withGeneration(object: KubeObject, generation: number): KubeObject {
+  const metadata = { ...child(object.body, 'metadata'), generation };
+  return { ...object, body: { ...object.body, metadata } };
 }
 
 /** What an API server keeps when a client applies a manifest that says nothing about it. */
@@ -115,14 +134,15 @@ function withClusterFields(object: KubeObject, before: KubeObject): KubeObject {
     ...textMap(metadata, 'annotations'),
   };
   const spec = child(object.body, 'spec');
-  const { clusterIP, clusterIPs } = child(before.body, 'spec');
+  const { clusterIP, clusterIPs, ipFamilies } = child(before.body, 'spec');
+  const families = ipFamilies === undefined ? {} : { ipFamilies };
   const addresses = object.kind === 'Service' && !('clusterIP' in spec) && clusterIP !== undefined;
   return {
     ...object,
     body: {
       ...object.body,
       metadata: Object.keys(annotations).length === 0 ? metadata : { ...metadata, annotations },
-      ...(addresses ? { spec: { ...spec, clusterIP, clusterIPs } } : {}),
+      ...(addresses ? { spec: { ...families, ...spec, clusterIP, clusterIPs } } : {}),
       ...('status' in before.body ? { status: before.body['status'] } : {}),
     },
   };

@@ -71,6 +71,12 @@ test('the store', async t => {
     'applying again keeps what the cluster wrote',
   );
 
+  t.equal(store.apply(service), 1, 'what has not changed keeps its generation');
+  const changed = one(
+    '{apiVersion: v1, kind: Service, metadata: {name: a, namespace: x}, spec: {ports: [{port: 82}]}}',
+  );
+  t.equal(store.apply(changed), 2, 'what has changed gets another one');
+
   const file = join(directory, 'service_x_a.yaml');
   writeFileSync(file, 'kind: [');
   t.match(other.refresh(), [/service_x_a/], 'a damaged file is reported');
