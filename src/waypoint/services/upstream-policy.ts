@@ -38,7 +38,9 @@ export function makeUpstreamPolicy(
       maxRequestsPerConnection: unlessZero(policy.maxRequestsPerConnection),
       maxStreamsPerConnection: unlessZero(policy.maxConcurrentStreams),
       maxConnectionDurationMs: unlessZero(policy.maxConnectionDurationMs),
-      idleTimeoutMs: policy.httpIdleTimeoutMs,
+      // Where nothing is said it is the waypoint's.
+      idleTimeoutMs:
+        policy.httpIdleTimeoutMs === undefined ? undefined : unlessZero(policy.httpIdleTimeoutMs),
       keepalive: policy.http2Keepalive,
       shared: use,
     },

@@ -25,7 +25,9 @@ export class RecordedAttempt implements UpstreamAttempt {
   waitingSinceMs = 0;
   state = 'waiting';
   reused: boolean | undefined;
-  onExchange(_exchange: ClientExchange, reused: boolean): void {
+  exchange: ClientExchange | undefined;
+  onExchange(exchange: ClientExchange, reused: boolean): void {
+    this.exchange = exchange;
     this.state = 'sent';
     this.reused = reused;
   }

@@ -35,6 +35,9 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
 
   start(attempt: UpstreamAttempt, limits: PoolLimits): void {
     this.#connections.limits = limits;
+    // What has been idle for longer than the policy says is not used, whenever it would be reaped.
+    if (limits.idleTimeoutMs !== undefined)
+      this.reap(this.#options.timers.clock.monotonic(), limits.idleTimeoutMs);
     const connection = attempt.fresh ? undefined : this.#idle.pop();
     if (connection !== undefined) {
       this.#idleSince.pop();
@@ -69,6 +72,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
     const idleSinceMs = nowMs - (this.#connections.limits?.idleTimeoutMs ?? idleTimeoutMs);
     let old = 0;
     while (old < this.#idle.length && (this.#idleSince[old] ?? 0) < idleSinceMs) old++;
+    if (old === 0) return;
     this.#idleSince.splice(0, old);
     for (const connection of this.#idle.splice(0, old)) connection.close();
   }

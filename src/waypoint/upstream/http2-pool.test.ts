@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { ExchangeError } from '#shared/http/exchange.ts';
 import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { memoryChannelPair } from '#shared/testing/memory-channel.ts';
@@ -45,4 +46,31 @@ test('PINGs of the policy: at its interval, and a server that answers none loses
   clock.advance(1);
   pair.flush();
   t.same([pool.connections, attempt.state], [0, 'connection_closed']);
+});
+
+test('a session that has been idle for longer than the policy says is not used again', async t => {
+  const clock = new FakeClock();
+  let connections = 0;
+  const pool = new Http2Pool({
+    timers: new CoarseTimers(clock, 100),
+    queueTimeoutMs: 3_000,
+    connect: async () => {
+      connections++;
+      return memoryChannelPair().left;
+    },
+  });
+  const start = async (idleTimeoutMs: number): Promise<string> => {
+    const attempt = new RecordedAttempt();
+    pool.start(attempt, { ...TEST_LIMITS, idleTimeoutMs });
+    await new Promise(resolve => setImmediate(resolve));
+    attempt.exchange?.abort(new ExchangeError('cancelled', 'the test has seen enough'));
+    return `${attempt.state} ${connections}`;
+  };
+  t.equal(await start(500), 'sent 1');
+  clock.advance(400);
+  t.equal(await start(500), 'sent 1');
+  clock.advance(501);
+  t.equal(await start(500), 'sent 2');
+  clock.advance(5_000);
+  t.equal(await start(Number.POSITIVE_INFINITY), 'sent 2', 'without a bound');
 });

@@ -41,6 +41,8 @@ export class Http2Pool implements UpstreamPool {
 
   start(attempt: UpstreamAttempt, limits: PoolLimits): void {
     this.#connections.limits = limits;
+    // What has been idle for longer than the policy says is not used, whenever it would be reaped.
+    if (limits.idleTimeoutMs !== undefined) this.reap(this.#clock.monotonic(), limits.idleTimeoutMs);
     const session = this.#available();
     if (session !== undefined) {
       this.#send(session, attempt);

@@ -287,6 +287,22 @@ test("idle time of the policy wins over the waypoint's", async t => {
   t.equal(b.pool.connections, 0);
 });
 
+test('what has been idle for longer than the policy says is not used again, though nobody has reaped it', async t => {
+  const b = bench();
+  const limits = { idleTimeoutMs: 500 };
+  b.start(limits);
+  await b.connect();
+  b.answer(0);
+  b.clock.advance(400);
+  t.equal(b.start(limits).state, 'sent', 'not that long');
+  b.answer(0);
+  b.clock.advance(501);
+  const late = b.start(limits);
+  t.equal(late.state, 'waiting');
+  await b.connect();
+  t.same([late.state, late.reused], ['sent', false]);
+});
+
 test('threads share a bound; each has at least one', t => {
   t.equal(shareOf(100, 4), 25);
   t.equal(shareOf(10, 4), 3);
