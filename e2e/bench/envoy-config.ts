@@ -180,7 +180,12 @@ export function transportSocket(
       ...(context === 'DownstreamTlsContext' ? { require_client_certificate: true } : {}),
       common_tls_context: {
         alpn_protocols: ['h2'],
-        tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
+        tls_params: {
+          tls_minimum_protocol_version: 'TLSv1_3',
+          tls_maximum_protocol_version: 'TLSv1_3',
+          // As ours (shared/engine/tls-material.ts), so that handshakes of both do the same.
+          ecdh_curves: ['X25519MLKEM768', 'X25519', 'P-256'],
+        },
         tls_certificates: [
           { certificate_chain: { filename: tls.certChain }, private_key: { filename: tls.privateKey } },
         ],

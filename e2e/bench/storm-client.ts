@@ -1,6 +1,6 @@
 /**
  * Opens HBONE connections as fast as it can, each with a full handshake, and closes them: `node storm-client.ts IP PORT
- * SECONDS CONCURRENCY`. Prints one line of JSON.
+ * SECONDS CONCURRENCY`. Prints one line of JSON. Another key exchange than the hybrid one is a failure.
  */
 import { ChannelError } from '#shared/engine/channel.ts';
 import { createSharedNativeEngine } from '#shared/engine/native/native-engine.ts';
@@ -9,6 +9,7 @@ import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
 import { BENCH_IDENTITY } from './spiffe-ids.ts';
 import { issueFakeMaterial } from './fake-material.ts';
 
+const HYBRID = 'X25519MLKEM768';
 const TIMEOUT_MS = 5_000;
 const TLS = { alpn: ['h2'], timeoutMs: TIMEOUT_MS, verifyPeer: true };
 
@@ -25,7 +26,8 @@ async function open(): Promise<void> {
   const fd = openOutgoingSocket({ remoteIp: ip });
   const tcp = await engine.connect({ remote, timeoutMs: TIMEOUT_MS, fd });
   const secured = await engine.secureClient(tcp, context, TLS);
-  handshakes++;
+  if (secured.keyExchangeGroup === HYBRID) handshakes++;
+  else failures++;
   secured.abort(new ChannelError('aborted', 'it was only opened'));
 }
 
