@@ -46,6 +46,7 @@ export class RequestLog {
     const endpoint = this.#endpoint(line);
     const failed = line.flags !== '-' || line.status >= 500;
     log.begin(failed ? 'error' : 'info', failed ? 'failed' : 'complete');
+    log.field('src.addr', line.sourceAddress);
     log.rendered(client);
     log.rendered(endpoint);
     log.field('method', request.method);
@@ -90,10 +91,9 @@ interface RenderedEndpoint extends RenderedFields {
   readonly port: number;
 }
 
-function clientFields({ peers, sourceAddress }: RequestLine): AccessValue[] {
+/** Its address is not among them: the same client comes from many ports. */
+function clientFields({ peers }: RequestLine): AccessValue[] {
   return [
-    'src.addr',
-    sourceAddress,
     'src.workload',
     peers.source?.name,
     'src.namespace',
