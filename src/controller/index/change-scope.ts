@@ -37,127 +37,106 @@ export interface MeshTraits {
   readonly hasLabelledSources: boolean;
 }
 
-/**
- *     Pod, WorkloadEntry ─► itself; routes of its namespace (subsets, policies by selector)
- *     EndpointSlice ──────► workloads and routes of its namespace
- *     Service ────────────► its namespace; what routes refer to; policies (waypoints' identities)
- *     Namespace ──────────► all of it, policies
- *     Node ───────────────► every workload (locality)
- *     Gateway ────────────► everything: any namespace may ask for the waypoint
- *     GatewayClass ───────► everything, and whether Gateways of it are ours
- *     policies ───────────► workloads they may select, all routes
- *     routes ─────────────► all routes; a VirtualService that others delegate to: translated again
- *     ConfigMap ──────────► all routes; Telemetry, translated again
- *     Secret ─────────────► itself, which is looked at after each change
- *     ReferenceGrant ─────► all routes, translated again
- */
+type MeshWide = 'workloads' | 'services' | 'routes' | 'lookups' | 'policies' | 'gateways' | 'telemetry';
+
+/** How far a change of one object of a kind reaches. */
+interface Reach {
+  /** Of its namespace; `itself`: the one workload it is. */
+  readonly workloads?: 'itself' | 'all';
+  readonly services?: 'all';
+  readonly routes?: 'all';
+  /** Of the whole mesh. */
+  readonly every?: readonly MeshWide[];
+  /** Of the whole mesh too, where the object or the mesh is such. */
+  readonly everyIf?: (changed: ChangedObject, mesh: MeshTraits) => readonly MeshWide[];
+}
+
+const NOTHING: Reach = {};
+const ALL_ROUTES: Reach = { every: ['routes'] };
+const WORKLOAD: Reach = {
+  workloads: 'itself',
+  // Subsets, policies by selector.
+  routes: 'all',
+  everyIf({ object }, { hasIntentions, hasLabelledSources }) {
+    // A waypoint's identity is in policies; an intention names services, which stand for their pods' accounts.
+    const isInPolicies = hasIntentions || object?.metadata.labels[GATEWAY_NAME] !== undefined;
+    return [
+      ...(hasLabelledSources ? (['routes'] as const) : []),
+      ...(isInPolicies ? (['policies'] as const) : []),
+    ];
+  },
+};
+const SELECTING_POLICY: Reach = {
+  workloads: 'all',
+  every: ['policies', 'routes'],
+  everyIf: ({ namespace }, { rootNamespace }) => (namespace === rootNamespace ? ['workloads'] : []),
+};
+
+const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
+  ['Pod', WORKLOAD],
+  ['WorkloadEntry', WORKLOAD],
+  ['EndpointSlice', { workloads: 'all', routes: 'all' }],
+  // What routes refer to, and identities of waypoints in policies.
+  ['Service', { workloads: 'all', services: 'all', every: ['lookups', 'policies', 'routes'] }],
+  // Addresses given to one may move those of others.
+  ['ServiceEntry', { workloads: 'all', services: 'all', every: ['lookups', 'services', 'routes'] }],
+  ['Namespace', { workloads: 'all', services: 'all', routes: 'all', every: ['policies'] }],
+  // Its locality.
+  ['Node', { every: ['workloads'] }],
+  // Any namespace may ask for the waypoint.
+  ['Gateway', { every: ['workloads', 'services', 'routes', 'policies'] }],
+  ['GatewayClass', { every: ['gateways', 'workloads', 'services', 'routes', 'policies'] }],
+  ['ConfigMap', { every: ['telemetry', 'routes'] }],
+  ['AuthorizationPolicy', SELECTING_POLICY],
+  ['PeerAuthentication', SELECTING_POLICY],
+  ['RequestAuthentication', { every: ['policies', 'routes'] }],
+  ['ServiceIntentions', { every: ['workloads', 'policies', 'routes'] }],
+  ['ReferenceGrant', { every: ['lookups', 'routes'] }],
+  // Those that others delegate to are translated into their routes.
+  ['VirtualService', { every: ['routes'], everyIf: ({ object }) => (isDelegate(object) ? ['lookups'] : []) }],
+  ['HTTPRoute', ALL_ROUTES],
+  ['GRPCRoute', ALL_ROUTES],
+  ['TLSRoute', ALL_ROUTES],
+  ['TCPRoute', ALL_ROUTES],
+  ['XBackendTrafficPolicy', ALL_ROUTES],
+  ['Telemetry', ALL_ROUTES],
+  ['DestinationRule', ALL_ROUTES],
+  ['ServiceProfile', ALL_ROUTES],
+  ['Server', ALL_ROUTES],
+  ['HTTPLocalRateLimitPolicy', ALL_ROUTES],
+  ['ServiceRouter', ALL_ROUTES],
+  ['ServiceSplitter', ALL_ROUTES],
+  ['ServiceResolver', ALL_ROUTES],
+]);
+
+/** What a Secret holds is looked at after each change, whatever the scope. */
 export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): ChangeScope {
-  const { hasIntentions, hasLabelledSources, rootNamespace } = mesh;
   const workloads = new Map<string, Set<string> | 'all'>();
   const services = new Set<string>();
   const routes = new Set<string>();
-  const every = {
-    workload: false,
-    service: false,
-    route: false,
-    lookups: false,
-    policies: false,
-    gateways: false,
-    telemetry: false,
-  };
-  for (const { kind, name, namespace, object } of changed) {
-    switch (kind) {
-      case 'Pod':
-      case 'WorkloadEntry':
-        addName(workloads, namespace, `${kind}/${name}`);
-        routes.add(namespace);
-        every.route ||= hasLabelledSources;
-        // A waypoint's identity is in policies; an intention names services, which stand for their pods' accounts.
-        every.policies ||= hasIntentions || object?.metadata.labels[GATEWAY_NAME] !== undefined;
-        break;
-      case 'EndpointSlice':
-        workloads.set(namespace, 'all');
-        routes.add(namespace);
-        break;
-      case 'Service':
-        workloads.set(namespace, 'all');
-        services.add(namespace);
-        every.lookups = every.policies = every.route = true;
-        break;
-      case 'ServiceEntry':
-        workloads.set(namespace, 'all');
-        services.add(namespace);
-        // Addresses given to one may move those of others.
-        every.lookups = every.service = every.route = true;
-        break;
-      case 'Namespace':
-        workloads.set(name, 'all');
-        services.add(name);
-        routes.add(name);
-        every.policies = true;
-        break;
-      case 'Node':
-        every.workload = true;
-        break;
-      case 'GatewayClass':
-        every.gateways = true;
-        every.workload = every.service = every.route = every.policies = true;
-        break;
-      case 'Gateway':
-        every.workload = every.service = every.route = every.policies = true;
-        break;
-      case 'RequestAuthentication':
-        every.policies = every.route = true;
-        break;
-      case 'ConfigMap':
-        every.telemetry = every.route = true;
-        break;
-      case 'AuthorizationPolicy':
-      case 'PeerAuthentication':
-        workloads.set(namespace, 'all');
-        every.workload ||= namespace === rootNamespace;
-        every.policies = every.route = true;
-        break;
-      case 'ServiceIntentions':
-        every.workload = every.policies = every.route = true;
-        break;
-      case 'ReferenceGrant':
-        every.lookups = every.route = true;
-        break;
-      case 'HTTPRoute':
-      case 'GRPCRoute':
-      case 'TLSRoute':
-      case 'TCPRoute':
-      case 'XBackendTrafficPolicy':
-      case 'Telemetry':
-      case 'DestinationRule':
-      case 'ServiceProfile':
-      case 'Server':
-      case 'HTTPLocalRateLimitPolicy':
-      case 'ServiceRouter':
-      case 'ServiceSplitter':
-      case 'ServiceResolver':
-        every.route = true;
-        break;
-      case 'VirtualService':
-        every.route = true;
-        every.lookups ||= isDelegate(object);
-        break;
-      default:
-        break;
-    }
+  const every = new Set<MeshWide>();
+  for (const object of changed) {
+    const { kind, name } = object;
+    const reach = REACH.get(kind) ?? NOTHING;
+    const namespace = kind === 'Namespace' ? name : object.namespace;
+    if (reach.workloads === 'all') workloads.set(namespace, 'all');
+    else if (reach.workloads === 'itself') addName(workloads, namespace, `${kind}/${name}`);
+    if (reach.services === 'all') services.add(namespace);
+    if (reach.routes === 'all') routes.add(namespace);
+    for (const what of reach.every ?? []) every.add(what);
+    for (const what of reach.everyIf?.(object, mesh) ?? []) every.add(what);
   }
   return {
     workloads,
-    everyWorkload: every.workload,
+    everyWorkload: every.has('workloads'),
     services,
-    everyService: every.service,
-    lookups: every.lookups,
-    gateways: every.gateways,
-    telemetry: every.telemetry,
-    policies: every.policies,
+    everyService: every.has('services'),
+    lookups: every.has('lookups'),
+    gateways: every.has('gateways'),
+    telemetry: every.has('telemetry'),
+    policies: every.has('policies'),
     routes,
-    everyRoute: every.route,
+    everyRoute: every.has('routes'),
   };
 }
 
