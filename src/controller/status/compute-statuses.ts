@@ -3,6 +3,7 @@ import { backendPolicies } from '../index/backend-policies.ts';
 import type { MeshIndex } from '../index/mesh-index.ts';
 import type { MeshObjects } from '../index/mesh-objects.ts';
 import type { Entry } from '../index/parsed-kind.ts';
+import type { Diagnostic } from '../translate/diagnostic.ts';
 import { backendPolicyAncestors } from './backend-policy-status.ts';
 import type { Condition } from './condition.ts';
 import { isTrue } from './condition.ts';
@@ -34,62 +35,106 @@ const PLAIN_KINDS = [
 /** What every object's status should say, by key. A pure function of the index. */
 export function computeStatuses(index: MeshIndex): ReadonlyMap<string, DesiredStatus> {
   const { objects } = index;
-  const desired = new Map<string, DesiredStatus>();
-  const add = (status: DesiredStatus | undefined): void => {
-    if (status !== undefined) desired.set(keyOf(status.object), status);
-  };
+  const found: Found = new Map(index.statuses().map(({ diagnostics, key }) => [key, diagnostics]));
+  const statuses = [
+    ...gatewayStatuses(index),
+    ...routeStatuses(index),
+    ...serviceStatuses(objects),
+    ...policyStatuses(objects, found),
+    ...backendPolicyStatuses(objects),
+    ...rateLimitStatuses(index, found),
+    ...plainStatuses(objects, found),
+    ...entryStatuses(objects, found),
+  ];
+  return new Map(statuses.map(status => [keyOf(status.object), status]));
+}
+
+/** What was found when objects were put together, by key. */
+type Found = ReadonlyMap<string, readonly Diagnostic[]>;
+
+function* gatewayStatuses(index: MeshIndex): Iterable<DesiredStatus> {
+  const { objects } = index;
   const routes = routesByWaypoint(objects);
   const failureOf = (key: string): string | undefined => index.waypointFailure(key);
-  for (const { object } of objects.gatewayClasses.all()) add(classStatus(object, objects));
-  for (const entry of objects.gateways.entries()) add(gatewayStatus(entry, { objects, failureOf, routes }));
+  for (const { object } of objects.gatewayClasses.all()) {
+    if (objects.isOwnClass(object.metadata.name))
+      yield conditionsOf(object, [isTrue('Accepted', 'Accepted')], ['Accepted']);
+  }
+  for (const entry of objects.gateways.entries()) {
+    const status = gatewayStatus(entry, { objects, failureOf, routes });
+    if (status !== undefined) yield status;
+  }
+}
+
+function* routeStatuses(index: MeshIndex): Iterable<DesiredStatus> {
+  const { objects } = index;
   const conflicts = index.conflicts();
   for (const kind of objects.gatewayRoutes()) {
     for (const entry of kind.entries())
-      add({ kind: 'route', object: entry.latest, parents: routeParents(entry, objects, conflicts) });
+      yield { kind: 'route', object: entry.latest, parents: routeParents(entry, objects, conflicts) };
   }
+}
+
+function* serviceStatuses(objects: MeshObjects): Iterable<DesiredStatus> {
   for (const { latest } of objects.services.entries()) {
     const bound = waypointBound(latest, objects);
-    add(conditionsOf(latest, bound === undefined ? [] : [bound], [WAYPOINT_BOUND]));
+    yield conditionsOf(latest, bound === undefined ? [] : [bound], [WAYPOINT_BOUND]);
   }
-  const policies = [ZTUNNEL_ACCEPTED, WAYPOINT_ACCEPTED];
+}
+
+/** Policies that are enforced by ztunnels, waypoints, or both. */
+function* policyStatuses(objects: MeshObjects, found: Found): Iterable<DesiredStatus> {
+  const owned = [ZTUNNEL_ACCEPTED, WAYPOINT_ACCEPTED];
   for (const entry of objects.authorizationPolicies.entries())
-    add(conditionsOf(entry.latest, authorizationStatus(entry, objects), policies));
+    yield conditionsOf(entry.latest, authorizationStatus(entry, objects), owned);
   for (const entry of objects.peerAuthentications.entries())
-    add(conditionsOf(entry.latest, ztunnelPolicyStatus(entry), policies));
-  const holding = backendPolicies(objects);
-  for (const entry of objects.backendTrafficPolicies.entries()) {
-    const ancestors = backendPolicyAncestors(entry, objects, holding);
-    add({ kind: 'policy', object: entry.latest, ancestors });
-  }
-  const found = new Map(index.statuses().map(({ diagnostics, key }) => [key, diagnostics] as const));
+    yield conditionsOf(entry.latest, ztunnelPolicyStatus(entry), owned);
   for (const kind of [objects.requestAuthentications, objects.telemetries]) {
     for (const entry of kind.entries()) {
       const conditions = waypointPolicyStatus(entry, objects, found.get(keyOf(entry.latest)));
-      add(conditionsOf(entry.latest, conditions, policies));
+      yield conditionsOf(entry.latest, conditions, owned);
     }
   }
-  const plain = (entry: Entry<unknown>): readonly Condition[] =>
-    plainStatus(entry, found.get(keyOf(entry.latest)));
+}
+
+function* backendPolicyStatuses(objects: MeshObjects): Iterable<DesiredStatus> {
+  const holding = backendPolicies(objects);
+  for (const entry of objects.backendTrafficPolicies.entries()) {
+    const ancestors = backendPolicyAncestors(entry, objects, holding);
+    yield { kind: 'policy', object: entry.latest, ancestors };
+  }
+}
+
+function* rateLimitStatuses(index: MeshIndex, found: Found): Iterable<DesiredStatus> {
   const holders = rateLimitHolders(index);
-  for (const entry of objects.rateLimitPolicies.entries())
-    add(rateLimitStatus(entry, index, holders, found.get(keyOf(entry.latest)) ?? entry.diagnostics));
+  for (const entry of index.objects.rateLimitPolicies.entries())
+    yield rateLimitStatus(entry, index, holders, found.get(keyOf(entry.latest)) ?? entry.diagnostics);
+}
+
+function* plainStatuses(objects: MeshObjects, found: Found): Iterable<DesiredStatus> {
   for (const name of PLAIN_KINDS) {
     for (const entry of objects.ofKind(name)?.entries() ?? [])
-      add(conditionsOf(entry.latest, plain(entry), ['Accepted']));
+      yield conditionsOf(entry.latest, plainConditions(entry, found), ['Accepted']);
   }
+}
+
+/** ServiceEntry and WorkloadEntry: whether they are used, and by which waypoint. */
+function* entryStatuses(objects: MeshObjects, found: Found): Iterable<DesiredStatus> {
   for (const [kind, traffic] of [
     [objects.serviceEntries, 'service'],
     [objects.workloadEntries, 'workload'],
   ] as const) {
     for (const entry of kind.entries()) {
       const bound = waypointBound(entry.latest, objects, traffic);
-      add(conditionsOf(entry.latest, [...plain(entry), ...(bound ? [bound] : [])], BOUND_KIND));
+      const conditions = [...plainConditions(entry, found), ...(bound ? [bound] : [])];
+      yield conditionsOf(entry.latest, conditions, ['Accepted', WAYPOINT_BOUND]);
     }
   }
-  return desired;
 }
 
-const BOUND_KIND = ['Accepted', WAYPOINT_BOUND];
+function plainConditions(entry: Entry<unknown>, found: Found): readonly Condition[] {
+  return plainStatus(entry, found.get(keyOf(entry.latest)));
+}
 
 function conditionsOf(
   object: KubeObject,
@@ -97,9 +142,4 @@ function conditionsOf(
   owned: readonly string[],
 ): DesiredStatus {
   return { kind: 'conditions', object, conditions, owned };
-}
-
-function classStatus(object: KubeObject, objects: MeshObjects): DesiredStatus | undefined {
-  if (!objects.isOwnClass(object.metadata.name)) return undefined;
-  return conditionsOf(object, [isTrue('Accepted', 'Accepted')], ['Accepted']);
 }

@@ -1,8 +1,13 @@
-import type { ClaimValueMatch, HeaderValueMatch, HttpMatch, Match } from '#shared/authz/policy.ts';
-import { EMPTY_MATCH } from '#shared/authz/policy.ts';
+import {
+  ANY_HTTP_REQUEST,
+  type ClaimValueMatch,
+  EMPTY_MATCH,
+  type HeaderValueMatch,
+  type HttpMatch,
+  type Match,
+} from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
-import { ANY_HTTP_REQUEST } from '#shared/authz/policy.ts';
 import { unchecked, type RuleReading } from './unchecked.ts';
 import { cidrs, ports, serviceAccounts, stringMatches } from './values.ts';
 
@@ -11,10 +16,16 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
   const key = fields.requiredString('key');
   if (!fields.has('values') && !fields.has('notValues'))
     fields.reject('values', 'is required, or notValues', 'set one of them');
-  const [, header] = /^request\.headers\[(.+)\]$/.exec(key) ?? [];
-  if (header !== undefined) return readHeader(fields, header);
-  const claim = claimOf(key);
-  if (claim !== undefined) return withHttp({ claims: [readClaim(fields, claim)] });
+  const { namespace } = context;
+  return (
+    readSource(fields, key, namespace) ??
+    readDestination(fields, key) ??
+    readRequest(fields, key) ??
+    readUnchecked(fields, key, context)
+  );
+}
+
+function readSource(fields: Fields, key: string, namespace: string): Match | undefined {
   switch (key) {
     case 'source.ip':
       return { ...EMPTY_MATCH, sourceIps: cidrs(fields, 'values'), notSourceIps: cidrs(fields, 'notValues') };
@@ -39,9 +50,16 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
     case 'source.serviceAccount':
       return {
         ...EMPTY_MATCH,
-        serviceAccounts: serviceAccounts(fields, 'values', context.namespace),
-        notServiceAccounts: serviceAccounts(fields, 'notValues', context.namespace),
+        serviceAccounts: serviceAccounts(fields, 'values', namespace),
+        notServiceAccounts: serviceAccounts(fields, 'notValues', namespace),
       };
+    default:
+      return undefined;
+  }
+}
+
+function readDestination(fields: Fields, key: string): Match | undefined {
+  switch (key) {
     case 'destination.ip':
       return {
         ...EMPTY_MATCH,
@@ -60,6 +78,18 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
         serverNames: stringMatches(fields, 'values'),
         notServerNames: stringMatches(fields, 'notValues'),
       };
+    default:
+      return undefined;
+  }
+}
+
+/** What a waypoint alone can see. */
+function readRequest(fields: Fields, key: string): Match | undefined {
+  const claim = claimOf(key);
+  if (claim !== undefined) return withHttp({ claims: [readClaim(fields, claim)] });
+  const [, header] = /^request\.headers\[(.+)\]$/.exec(key) ?? [];
+  if (header !== undefined) return readHeader(fields, header);
+  switch (key) {
     case 'remote.ip':
       return withHttp({ remoteIps: cidrs(fields, 'values'), notRemoteIps: cidrs(fields, 'notValues') });
     case 'request.auth.principal':
@@ -68,7 +98,7 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
         notRequestPrincipals: stringMatches(fields, 'notValues'),
       });
     default:
-      return readUnchecked(fields, key, context);
+      return undefined;
   }
 }
 

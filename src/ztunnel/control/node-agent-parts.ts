@@ -1,0 +1,20 @@
+import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { Logger } from '#shared/observability/logger.ts';
+import type { MetricSet } from '#shared/observability/metric-set.ts';
+import type { NodeAgentConfig } from '../config/node-agent-config.ts';
+import type { PodWorkers } from '../node/enrolment.ts';
+import type { LocalPod } from '../node/local-pod.ts';
+
+export interface NodeAgentParts {
+  readonly config: NodeAgentConfig;
+  readonly instance: ProxyInstance;
+  readonly workers: PodWorkers;
+  /** Undefined: nothing is kept for the next start. */
+  readonly stateDir: string | undefined;
+  readonly peersKnowItLeft: (pod: LocalPod) => boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly metrics: MetricSet;
+  readonly logger: Logger;
+}
