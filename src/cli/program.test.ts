@@ -119,6 +119,31 @@ test("a playground's waypoint is found by its pod, whatever the playground calls
   });
 });
 
+test('a proxy that does not answer is a warning: what the others know is shown', async t => {
+  await withFakeMesh(async dir => {
+    const file = join(dir, 'proxies.json');
+    const listed = readFileSync(file, 'utf8');
+    const dead = (kind: string): string =>
+      `{"name":"dead","kind":"${kind}","node":"node-c","namespace":"","adminSocket":"/nonexistent/dead"},`;
+    writeFileSync(file, listed.replace('[', `[${dead('ztunnel')}${dead('waypoint')}${dead('controller')}`));
+    for (const line of [
+      'ztunnel-config workloads',
+      'ztunnel-config connections',
+      'authz check shop/payments-v1-0 --from shop/orders-0',
+      'authz check service/shop/payments --from shop/orders-0',
+      'stat -w 1',
+      'tap payments',
+      'analyze',
+      'waypoint list',
+    ]) {
+      const { status, out, err } = await runLine(`${line} --state-dir ${dir}`);
+      t.equal(status, line === 'analyze' ? 1 : 0, line);
+      t.match(err, /warning: cannot reach \/nonexistent\/dead: /, line);
+      t.match(out, /shop|payments/, line);
+    }
+  });
+});
+
 test('without a mesh the operator is told how to start one', async t => {
   const result = await runLine('ztunnel-config workloads --state-dir /nonexistent');
   t.equal(result.status, 1);

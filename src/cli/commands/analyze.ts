@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { fetchJson } from '../admin-client.ts';
+import { askFirst } from '../ask-proxies.ts';
 import { type Cli, print } from '../cli.ts';
 import { FailedCheck } from '../cli-error.ts';
 import { objects, text } from '../json-fields.ts';
@@ -14,9 +15,9 @@ export function addAnalyze(program: Command, cli: Cli): void {
     .command('analyze')
     .description('what is wrong with routes, policies and other objects; exit status 1 when one is rejected');
   withNamespaceFilter(withCommonOptions(command)).action(async (options: CommonOptions) => {
-    const [controller] = await findProxies('controller', options, cli);
-    if (controller === undefined) return;
-    const findings = findingsOf(await fetchJson(controller.admin, '/debug/objects'), options.namespace);
+    const controllers = await findProxies('controller', options, cli);
+    const { answer } = await askFirst(controllers, c => fetchJson(c.admin, '/debug/objects'), cli);
+    const findings = findingsOf(answer, options.namespace);
     print(cli, options, analyzeReport(findings));
     if (findings.some(f => f.level === 'Error')) throw new FailedCheck();
   });

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { isJsonObject } from '#shared/config/json.ts';
 import { fetchJson } from '../admin-client.ts';
-import { type Cli, print } from '../cli.ts';
+import { askFirst } from '../ask-proxies.ts';
+import { type Cli, type CliIo, print } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
 import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
 import { chooseService } from '../describe/describe-service.ts';
@@ -55,14 +56,14 @@ async function check(
     if (choice.adminAddress !== undefined || choice.node !== undefined)
       throw new CliError('the waypoint of a service is asked; give no --admin-address and no --node', 2);
     const proxies = await (await openProxies(choice, cli)).list();
-    return serviceAuthzCheck(target.slice(SERVICE.length), options, proxies);
+    return serviceAuthzCheck(target.slice(SERVICE.length), options, proxies, cli);
   }
   if (options.sni !== undefined)
     throw new CliError(
       'a ztunnel reads no TLS: server names are looked at by the waypoint of a service; write service/NAMESPACE/SERVICE',
       2,
     );
-  return authzCheck(target, options, await findProxies('ztunnel', choice, cli));
+  return authzCheck(target, options, await findProxies('ztunnel', choice, cli), cli);
 }
 
 const SERVICE = 'service/';
@@ -75,10 +76,10 @@ async function authzCheck(
   target: string,
   options: AuthzCheckOptions,
   proxies: readonly ProxyRef[],
+  io: CliIo,
 ): Promise<Report> {
-  const proxy = proxies[0];
-  if (proxy === undefined) throw new CliError('no ztunnel is running');
-  const { workloads } = decodeConfigDump(await fetchJson(proxy.admin, '/config_dump'));
+  const { proxy, answer } = await askFirst(proxies, p => fetchJson(p.admin, '/config_dump'), io);
+  const { workloads } = decodeConfigDump(answer);
   return ask(proxy, new URLSearchParams({ workload: findPod(workloads, target).uid }), options, workloads);
 }
 
@@ -87,10 +88,12 @@ async function serviceAuthzCheck(
   target: string,
   options: ServiceCheckOptions,
   proxies: readonly ProxyRef[],
+  io: CliIo,
 ): Promise<Report> {
-  const ztunnel = proxies.find(({ kind }) => kind === 'ztunnel');
-  if (ztunnel === undefined) throw new CliError('no ztunnel is running');
-  const { services, workloads } = decodeConfigDump(await fetchJson(ztunnel.admin, '/config_dump'));
+  const ztunnels = proxies.filter(({ kind }) => kind === 'ztunnel');
+  if (ztunnels.length === 0) throw new CliError('no ztunnel is running');
+  const { answer } = await askFirst(ztunnels, p => fetchJson(p.admin, '/config_dump'), io);
+  const { services, workloads } = decodeConfigDump(answer);
   const [service] = chooseService(target)({ services, workloads }).services;
   if (service === undefined || service.waypoint === 'None')
     throw new CliError(

@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { fetchJson, fetchText } from '../admin-client.ts';
-import { type Cli, print } from '../cli.ts';
+import { askEach } from '../ask-proxies.ts';
+import { type Cli, type CliIo, print } from '../cli.ts';
 import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
 import { type CommonOptions, parseSeconds, withCommonOptions, withNamespaceFilter } from '../options.ts';
 import { parsePrometheusText, type Sample } from '../prometheus-text.ts';
@@ -23,12 +24,14 @@ export function addStat(program: Command, cli: Cli): void {
   withNamespaceFilter(withCommonOptions(command)).action(async (kind: StatKind, options: StatOptions) => {
     const ztunnels = await findProxies('ztunnel', options, cli);
     const waypoints = (await allProxies(options, cli)).filter(p => p.kind === 'waypoint');
-    const before = await scrape(waypoints);
+    const first = await scrape(waypoints, cli);
     cli.stderr(`measuring for ${options.window} s\n`);
     await cli.sleep(options.window * 1_000);
-    const after = await scrape(waypoints);
-    const dumps = await Promise.all(ztunnels.map(p => fetchJson(p.admin, '/config_dump')));
-    const workloads = new Map(dumps.flatMap(d => decodeConfigDump(d).workloads).map(w => [w.uid, w]));
+    const last = await scrape([...first.keys()], cli);
+    const dumps = await askEach(ztunnels, p => fetchJson(p.admin, '/config_dump'), cli);
+    const workloads = new Map(dumps.flatMap(d => decodeConfigDump(d.answer).workloads).map(w => [w.uid, w]));
+    const after = [...last.values()].flat();
+    const before = [...last.keys()].flatMap(proxy => first.get(proxy) ?? []);
     const input = { kind, namespace: options.namespace, before, after, windowSeconds: options.window };
     print(cli, options, statReport({ ...input, workloads: [...workloads.values()] }));
   });
@@ -40,9 +43,10 @@ function parseStatKind(text: string): StatKind {
   return kind;
 }
 
-async function scrape(proxies: readonly ProxyRef[]): Promise<Sample[]> {
-  const texts = await Promise.all(proxies.map(p => fetchText(p.admin, '/stats/prometheus')));
-  return texts.flatMap(parsePrometheusText);
+/** Of those that answer: the figures of one that ends meanwhile are left out altogether. */
+async function scrape(proxies: readonly ProxyRef[], io: CliIo): Promise<Map<ProxyRef, readonly Sample[]>> {
+  const texts = await askEach(proxies, p => fetchText(p.admin, '/stats/prometheus'), io);
+  return new Map(texts.map(({ proxy, answer }) => [proxy, parsePrometheusText(answer)]));
 }
 
 /** What the waypoints counted for one destination over the window. */

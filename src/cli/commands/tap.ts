@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
 import { streamLines } from '../admin-client.ts';
+import { askEach } from '../ask-proxies.ts';
 import type { Cli } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
 import { text } from '../json-fields.ts';
@@ -51,7 +52,7 @@ export function addTap(program: Command, cli: Cli): void {
       const signal = cli.untilInterrupted();
       const show = (line: string): void =>
         cli.stdout(options.output === 'table' ? tapLine(line) : `${line}\n`);
-      await Promise.all(waypoints.map(w => streamLines(w.admin, path, show, signal)));
+      await askEach(waypoints, w => streamLines(w.admin, path, show, signal), cli);
     },
   );
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { type Cli, print } from '../cli.ts';
+import { askEach } from '../ask-proxies.ts';
+import { type Cli, type CliIo, print } from '../cli.ts';
 import { type ConfigDump, decodeConfigDump } from '../config-dump.ts';
 import { objects, text } from '../json-fields.ts';
 import { fetchJson } from '../admin-client.ts';
@@ -21,7 +22,11 @@ export function addZtunnelConfig(program: Command, cli: Cli): void {
   for (const table of TABLES) {
     const command = group.command(table).alias(singular(table)).description(`${table} of the ztunnels`);
     withNamespaceFilter(withCommonOptions(command)).action(async (options: CommonOptions) =>
-      print(cli, options, await ztunnelConfig(table, await findProxies('ztunnel', options, cli), options)),
+      print(
+        cli,
+        options,
+        await ztunnelConfig(table, await findProxies('ztunnel', options, cli), options, cli),
+      ),
     );
   }
 }
@@ -35,17 +40,14 @@ async function ztunnelConfig(
   table: Table,
   proxies: readonly ProxyRef[],
   filter: TableFilter,
+  io: CliIo,
 ): Promise<Report> {
-  if (table === 'connections') {
-    return connectionsReport(
-      await Promise.all(proxies.map(p => fetchJson(p.admin, '/debug/connections'))),
-      filter,
-    );
-  }
-  const dumps = await Promise.all(
-    proxies.map(async p => decodeConfigDump(await fetchJson(p.admin, '/config_dump'))),
-  );
-  return REPORTS[table](dumps, filter);
+  const path = table === 'connections' ? '/debug/connections' : '/config_dump';
+  const answers = await askEach(proxies, p => fetchJson(p.admin, path), io);
+  const said = answers.map(({ answer }) => answer);
+  return table === 'connections'
+    ? connectionsReport(said, filter)
+    : REPORTS[table](said.map(decodeConfigDump), filter);
 }
 
 type DumpReport = (dumps: readonly ConfigDump[], filter: TableFilter) => Report;

@@ -1,4 +1,6 @@
 import { fetchJson } from '../../admin-client.ts';
+import { askFirst } from '../../ask-proxies.ts';
+import type { CliIo } from '../../cli.ts';
 import { isJsonObject } from '#shared/config/json.ts';
 import { objects, text } from '../../json-fields.ts';
 import type { ProxyRef } from '../../proxies.ts';
@@ -8,9 +10,10 @@ import type { Report } from '../../render/output.ts';
 export async function waypointList(
   controllers: readonly ProxyRef[],
   namespace: string | undefined,
+  io: CliIo,
 ): Promise<Report> {
-  const dumps = await Promise.all(controllers.map(c => fetchJson(c.admin, '/debug/waypoints')));
-  return waypointReport(dumps[0], namespace);
+  const { answer } = await askFirst(controllers, c => fetchJson(c.admin, '/debug/waypoints'), io);
+  return waypointReport(answer, namespace);
 }
 
 function waypointReport(answer: unknown, namespace: string | undefined): Report {

@@ -32,7 +32,11 @@ export function addWaypointCommands(program: Command, cli: Cli): void {
   addGenerate(group, cli);
   const list = group.command('list').description('waypoints and whether they are programmed');
   withNamespaceFilter(withCommonOptions(list)).action(async (options: CommonOptions) =>
-    print(cli, options, await waypointList(await findProxies('controller', options, cli), options.namespace)),
+    print(
+      cli,
+      options,
+      await waypointList(await findProxies('controller', options, cli), options.namespace, cli),
+    ),
   );
   addStatus(group, cli);
   addDelete(group, cli);
