@@ -12,7 +12,13 @@ const server = createServer((req, res) => {
   if (req.url === '/lines') {
     res.write('one\ntwo\n');
     res.end('three');
-  } else res.end(`${req.method} ${req.url} of ${req.headers.host}`);
+  } else if (req.url === '/wrong') {
+    res.statusCode = 400;
+    res.end('duration "1" is not accepted; use 1s to 1h\n');
+  } else if (req.url === '/broken') {
+    res.statusCode = 500;
+    res.end('oh\n');
+  } else if (req.url !== '/silent') res.end(`${req.method} ${req.url} of ${req.headers.host}`);
 });
 
 const forwarded = pod(() => {
@@ -33,6 +39,23 @@ test('lines come over it too', async t => {
   const lines: string[] = [];
   await streamLines(forwarded, '/lines', line => lines.push(line), new AbortController().signal);
   t.same(lines, ['one', 'two', 'three']);
+});
+
+test('what was asked wrongly gets the words of the server alone; a fault of the server names it', async t => {
+  const { signal } = new AbortController();
+  const words = { message: 'duration "1" is not accepted; use 1s to 1h' };
+  await t.rejects(fetchText(forwarded, '/wrong'), words);
+  await t.rejects(
+    streamLines(forwarded, '/wrong', () => undefined, signal),
+    words,
+  );
+  await t.rejects(fetchText(forwarded, '/broken'), {
+    message: 'mesh/ztunnel-x:15000/broken answered 500: oh',
+  });
+});
+
+test('who asks for something that takes long says for how long it waits', async t => {
+  await t.rejects(fetchText(forwarded, '/silent', 'POST', 20), { message: /no answer within 0.02 s/ });
 });
 
 test('a pod that cannot be reached is named, with the way to look at it', async t => {

@@ -61,20 +61,26 @@ export async function fetchJson(target: AdminTarget, path: string): Promise<unkn
   }
 }
 
+/** @param timeoutMs how long nothing may come */
 export async function fetchText(
   target: AdminTarget,
   path: string,
   method: 'GET' | 'POST' = 'GET',
+  timeoutMs = TIMEOUT_MS,
 ): Promise<string> {
   try {
-    const { status, body } = await exchange(target, path, method);
+    const { status, body } = await exchange(target, path, method, timeoutMs);
     if (status === 200) return body;
-    throw new CliError(
-      `${describeTarget(target)}${path} answered ${status}: ${body.trim().slice(0, MAX_SHOWN_CHARS)}`,
-    );
+    throw refusal(`${describeTarget(target)}${path}`, status, body);
   } catch (error) {
     throw error instanceof CliError ? error : unreachable(target, error);
   }
+}
+
+/** What was asked wrongly is told in the server's words, which are made for it; where it stands is of no use to who asked. */
+function refusal(where: string, status: number, body: string): CliError {
+  const said = body.trim().slice(0, MAX_SHOWN_CHARS);
+  return new CliError(status === 400 ? said : `${where} answered ${status}: ${said}`);
 }
 
 function unreachable(target: AdminTarget, error: unknown): CliError {
@@ -89,7 +95,12 @@ interface Answer {
   readonly body: string;
 }
 
-async function exchange(target: AdminTarget, path: string, method: string): Promise<Answer> {
+async function exchange(
+  target: AdminTarget,
+  path: string,
+  method: string,
+  timeoutMs: number,
+): Promise<Answer> {
   const where = await whereTo(target);
   return new Promise((resolve, reject) => {
     const call = request({ ...where, path, method }, response => {
@@ -108,8 +119,8 @@ async function exchange(target: AdminTarget, path: string, method: string): Prom
     });
     // Not the request's own timeout: a connection through the API server is no socket and has none.
     const silence = setTimeout(
-      () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)),
-      TIMEOUT_MS,
+      () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)),
+      timeoutMs,
     );
     call.on('error', reject);
     call.on('close', () => clearTimeout(silence));
@@ -135,8 +146,7 @@ export async function streamLines(
     }
     const lines: string[] = [];
     await eachLine(response, line => void lines.push(line), signal);
-    const said = lines.join('; ').slice(0, MAX_SHOWN_CHARS);
-    throw new CliError(`${describeTarget(target)} answered ${response.statusCode ?? 0}: ${said}`);
+    throw refusal(describeTarget(target), response.statusCode ?? 0, lines.join('; '));
   } catch (error) {
     if (signal.aborted) return;
     throw error instanceof CliError ? error : unreachable(target, error);

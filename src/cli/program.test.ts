@@ -57,7 +57,7 @@ const BAD_INPUT: readonly (readonly [string, number, RegExp])[] = [
   ['stat -w 0', 2, /use seconds from 1 to 3600/],
   ['authz check shop/payments-v1-0 --port 70000', 2, /use a port from 0 to 65535/],
   ['proxy-status everything', 2, /too many arguments for 'proxy-status'/],
-  ['tap --status bad', 1, /answered 400: status "bad" is not accepted; use a status/],
+  ['tap --status bad', 1, /^ambientctl: status "bad" is not accepted; use a status/],
   ['tap --waypoint nowhere', 1, /no waypoint nowhere; there are: waypoint-a/],
   ['logs --level loud', 2, /argument 'loud' is invalid. Allowed choices are/],
   ['logs --tail some', 2, /use a whole number from 0 to 1000000/],

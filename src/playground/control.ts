@@ -22,7 +22,15 @@ function controlRoutes(playground: Playground): AdminRoute[] {
       method: 'GET',
       path: '/status',
       help: 'pods and proxies',
-      handle: () => json({ mode: playground.mode, pods: podStatus(playground), proxies: playground.proxies }),
+      handle: async () => {
+        const notReady = await playground.proxiesNotReady();
+        return json({
+          mode: playground.mode,
+          pods: podStatus(playground),
+          proxies: playground.proxies,
+          notReady,
+        });
+      },
     },
     {
       method: 'POST',
@@ -33,11 +41,15 @@ function controlRoutes(playground: Playground): AdminRoute[] {
         const argv = query.getAll('arg');
         const seconds = Number(query.get('seconds') ?? DEFAULT_EXEC_SECONDS);
         if (!playground.pods().has(pod))
-          return text(`no pod ${JSON.stringify(pod)}; pods: ${names(playground)}\n`, 404);
+          return text(`no pod ${JSON.stringify(pod)}; pods: ${names(playground)}\n`, 400);
         if (argv.length === 0) return text('no program to run\n', 400);
         if (!(seconds >= 1 && seconds <= MAX_EXEC_SECONDS))
           return text('seconds must be from 1 to 3600\n', 400);
-        return json(await playground.exec(pod, argv, seconds * 1_000));
+        try {
+          return json(await playground.exec(pod, argv, seconds * 1_000));
+        } catch (error) {
+          return text(`${error instanceof Error ? error.message : String(error)}\n`, 400);
+        }
       },
     },
     {
@@ -47,7 +59,7 @@ function controlRoutes(playground: Playground): AdminRoute[] {
       handle: ({ query }) => {
         const proxy = query.get('proxy') ?? '';
         if (!playground.proxies.includes(proxy)) {
-          return text(`no proxy ${JSON.stringify(proxy)}; proxies: ${playground.proxies.join(', ')}\n`, 404);
+          return text(`no proxy ${JSON.stringify(proxy)}; proxies: ${playground.proxies.join(', ')}\n`, 400);
         }
         return text(playground.log(proxy));
       },

@@ -154,6 +154,10 @@ export class Playground implements MeshUnderTest {
     return this.#proxies.names();
   }
 
+  proxiesNotReady(): Promise<readonly string[]> {
+    return this.#proxies.notReady();
+  }
+
   /** Adds or replaces the objects of YAML text. */
   applyText(text: string, origin: string): void {
     for (const object of parseManifest(text, origin)) this.#store.apply(object);

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import { isJsonObject, parseJson } from '#shared/config/json.ts';
+import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
 import { stateDir } from '#shared/config/state-dir.ts';
 import { CONTROL_SOCKET } from '../../playground/control.ts';
 import { runForeground, untilStopped } from '../../playground/foreground.ts';
@@ -14,6 +14,7 @@ import { type AppliedObject, awaitVerdict } from '../applied-objects.ts';
 import { CliError, FailedCheck } from '../cli-error.ts';
 import { objects, text } from '../json-fields.ts';
 import type { Cli, CliIo } from '../cli.ts';
+import { parseSeconds } from '../options.ts';
 import { OUTPUT_FORMATS, render, type Report } from '../render/output.ts';
 
 interface PlaygroundOptions {
@@ -22,6 +23,8 @@ interface PlaygroundOptions {
 
 const DOWN_DEADLINE_MS = 30_000;
 const POLL_MS = 100;
+/** The playground ends the program itself and says so; only then is it given up. */
+const EXEC_MARGIN_MS = 10_000;
 
 /** `ambientctl playground …`: the mesh on this machine. */
 export function addPlaygroundCommands(program: Command, io: Cli): void {
@@ -73,7 +76,11 @@ function addDown(group: Command, io: CliIo): void {
 }
 
 function addStatus(group: Command, io: CliIo): void {
-  withStateDir(group.command('status').description('pods and whether they are captured'))
+  withStateDir(
+    group
+      .command('status')
+      .description('pods and whether they are captured; proxies and whether they are ready'),
+  )
     .option('-o, --output <format>', 'output format', parseFormat, 'table')
     .action(async (options: PlaygroundOptions & { output: 'table' | 'json' | 'yaml' }) => {
       io.stdout(render(statusReport(await fetchJson(control(options), '/status')), options.output));
@@ -84,7 +91,7 @@ export function statusReport(answer: unknown): Report {
   const status = isJsonObject(answer) ? answer : {};
   const pods = objects(status, 'pods');
   return {
-    preamble: [`mode: ${text(status, 'mode')}`],
+    preamble: [`mode: ${text(status, 'mode')}`, `proxies: ${proxyNames(status).join(', ')}`],
     header: ['POD', 'NODE', 'ADDRESSES', 'MESH'],
     rows: pods.map(p => [
       text(p, 'name'),
@@ -95,6 +102,14 @@ export function statusReport(answer: unknown): Report {
     data: answer,
     empty: 'no pods',
   };
+}
+
+function proxyNames(status: JsonObject): string[] {
+  const [names, notReady] = [status['proxies'], status['notReady']];
+  const waiting: readonly unknown[] = Array.isArray(notReady) ? notReady : [];
+  return (Array.isArray(names) ? names : [])
+    .filter(name => typeof name === 'string')
+    .map(name => (waiting.includes(name) ? `${name} (not ready)` : name));
 }
 
 function addApply(group: Command, cli: Cli): void {
@@ -147,10 +162,18 @@ function addExec(group: Command, io: CliIo): void {
       .command('exec')
       .description('runs a program inside a pod')
       .argument('<pod>', 'NAMESPACE/NAME')
-      .argument('<argv...>', 'program and arguments, after --'),
-  ).action(async (pod: string, argv: string[], options: PlaygroundOptions) => {
-    const query = new URLSearchParams([['pod', pod], ...argv.map(arg => ['arg', arg])]);
-    const answer = parseJson(await fetchText(control(options), `/exec?${query.toString()}`, 'POST'));
+      .argument('<argv...>', 'program and arguments, after --')
+      .option('--timeout <seconds>', 'for how long it may run', parseSeconds, 60),
+  ).action(async (pod: string, argv: string[], options: PlaygroundOptions & { timeout: number }) => {
+    const query = new URLSearchParams([
+      ['pod', pod],
+      ['seconds', String(options.timeout)],
+      ...argv.map(arg => ['arg', arg]),
+    ]);
+    const path = `/exec?${query.toString()}`;
+    const answer = parseJson(
+      await fetchText(control(options), path, 'POST', options.timeout * 1_000 + EXEC_MARGIN_MS),
+    );
     const result = isJsonObject(answer) ? answer : {};
     io.stdout(text(result, 'stdout'));
     io.stderr(text(result, 'stderr'));
