@@ -126,6 +126,48 @@ test('a policy attached to a service is for its waypoint alone', t => {
   t.end();
 });
 
+test('a policy may be for a waypoint, for all of a class, for the hosts of a ServiceEntry', t => {
+  const use = '{istio.io/use-waypoint: waypoint}';
+  const deny = (name: string, target: string): string =>
+    policy(name, `{targetRefs: [${target}], action: DENY, rules: [{to: [{operation: {methods: [POST]}}]}]}`);
+  const GATEWAY = 'group: gateway.networking.k8s.io';
+  const lab = new IndexLab(
+    SHOP,
+    WAYPOINT,
+    service('orders', { labels: use }),
+    service('plain'),
+    `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: vendor, namespace: shop, labels: ${use}}
+spec:
+  hosts: [api.example]
+  ports: [{number: 80, name: http}]
+  resolution: STATIC
+  endpoints: [{address: 1.2.3.4}]`,
+    deny('of-waypoint', `{kind: Gateway, ${GATEWAY}, name: waypoint}`),
+    deny('of-another', `{kind: Gateway, ${GATEWAY}, name: other}`),
+    deny('of-entry', '{kind: ServiceEntry, group: networking.istio.io, name: vendor}'),
+    deny('of-class-elsewhere', `{kind: GatewayClass, ${GATEWAY}, name: istio-waypoint}`),
+    deny('of-class', `{kind: GatewayClass, ${GATEWAY}, name: istio-waypoint}`).replace(
+      'namespace: shop',
+      'namespace: root',
+    ),
+    deny('of-another-class', `{kind: GatewayClass, ${GATEWAY}, name: other}`).replace(
+      'namespace: shop',
+      'namespace: root',
+    ),
+  );
+  const of = (routes: ReturnType<typeof lab.routes>): unknown =>
+    routes?.authorizationPolicies.map(({ name }) => name).toSorted();
+  t.same(of(lab.routes('orders')), ['of-class', 'of-waypoint']);
+  t.same(of(lab.routesOf('shop/api.example')), ['of-class', 'of-entry', 'of-waypoint']);
+  t.same(of(lab.routes('plain')) ?? [], [], 'without a waypoint nobody would hold it');
+  lab.remove(deny('of-waypoint', ''));
+  t.same(of(lab.routes('orders')), ['of-class']);
+  t.end();
+});
+
 test('STRICT mutual TLS is a policy that its workloads name', t => {
   const strict =
     'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: shop}\nspec: {mtls: {mode: STRICT}}';

@@ -246,6 +246,40 @@ test('what is asked of a request and its token', async t => {
   }
 });
 
+/** What a condition is the same as, with its values and with those it must not have. */
+const CONDITIONS: readonly (readonly [
+  key: string,
+  of: (values: object) => object,
+  field: string,
+  values: string[],
+])[] = [
+  ['source.ip', source, 'ipBlocks', ['10.0.0.0/8']],
+  ['remote.ip', source, 'remoteIpBlocks', ['10.0.0.0/8']],
+  ['source.namespace', source, 'namespaces', ['shop', 'a*']],
+  ['source.principal', source, 'principals', ['td/ns/shop/sa/a']],
+  ['source.serviceAccount', source, 'serviceAccounts', ['shop/a']],
+  ['source.trustDomain', source, 'trustDomains', ['td']],
+  ['request.auth.principal', source, 'requestPrincipals', ['https://a/b']],
+  ['destination.port', operation, 'ports', ['80', '443']],
+];
+
+test('a condition says what the field of its name says', async t => {
+  const translated = (spec: object): unknown => {
+    const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', spec), OPTIONS);
+    return result.ok ? result.value.full.rules[0]?.clauses[0]?.matches : result.diagnostics;
+  };
+  for (const [key, of, field, values] of CONDITIONS) {
+    const not = `not${field.charAt(0).toUpperCase()}${field.slice(1)}`;
+    t.same(translated(when({ key, values })), translated(of({ [field]: values })), key);
+    t.same(translated(when({ key, notValues: values })), translated(of({ [not]: values })), `not ${key}`);
+  }
+  t.match(
+    translated(when({ key: 'destination.ip', values: ['10.0.0.1'], notValues: ['10.0.0.2'] })),
+    [{ destinationIps: [{ ip: '10.0.0.1' }], notDestinationIps: [{ ip: '10.0.0.2' }] }],
+    'which there is no field for',
+  );
+});
+
 test('scopes', async t => {
   const scope = (spec: object, namespace: string): object | false => {
     const result = translateAuthorizationPolicy(
