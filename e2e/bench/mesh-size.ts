@@ -10,7 +10,7 @@ import { endpointOf, service, workload } from '#shared/testing/topology.ts';
 import {
   type LoopbackController,
   startController,
-} from '../../src/controller/discovery/loopback-controller.ts';
+} from '../../src/controller/testing/loopback-controller.ts';
 import { bundleTier } from './bundle.ts';
 import { Daemon } from './command.ts';
 import { nodeFlags } from './node-flags.ts';

@@ -8,7 +8,7 @@ import { MeshIndex } from '../../src/controller/index/mesh-index.ts';
 import { ResourceStore } from '../../src/controller/discovery/resource-store.ts';
 import { parseObjectFile } from '../../src/controller/source/object-file.ts';
 import { RESOURCE_TYPES } from '../../src/shared/discovery/mesh-resource.ts';
-import { createLogger, LogLevels } from '../../src/shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { isJsonObject, parseJson } from '../../src/shared/config/json.ts';
 import { type AppServer, WaypointLab } from '../../src/waypoint/testing/waypoint-lab.ts';
 
@@ -155,8 +155,6 @@ function readEcho(text: string): Pick<EchoAnswer, 'backend' | 'path' | 'seen'> {
 
 async function publish(lab: WaypointLab, yaml: string): Promise<void> {
   const store = new ResourceStore();
-  const levels = new LogLevels('error');
-  const writer = { writeLine: () => undefined };
   const index = new MeshIndex({
     cluster: {
       clusterId: 'Kubernetes',
@@ -166,7 +164,7 @@ async function publish(lab: WaypointLab, yaml: string): Promise<void> {
     },
     rootNamespace: 'istio-system',
     store,
-    logger: createLogger({ scope: 't', levels, format: 'text', writer, now: () => 0 }),
+    logger: quietLogger,
   });
   const { objects, problems } = parseObjectFile(yaml, 'conformance', undefined);
   if (problems.length > 0) throw new Error(JSON.stringify(problems));

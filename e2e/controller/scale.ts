@@ -3,10 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { collectionPath, type KubeResource, objectPath } from '#shared/kube/resource.ts';
+import { collectionPath, objectPath } from '#shared/kube/resource.ts';
 import { CONFIG_MAPS } from '#shared/kube/core-resources.ts';
-import { LoopbackClient } from '../../src/controller/discovery/loopback-controller.ts';
+import { LoopbackClient } from '../../src/controller/testing/loopback-controller.ts';
 import { createPod } from '../../src/controller/testing/service-account.ts';
+import { AUTHORIZATION_POLICIES } from '../../src/controller/testing/authorization-policies.ts';
 import { ClusterLab } from '../../src/controller/testing/cluster-lab.ts';
 import { installOpenCrd } from '../../src/controller/testing/crds.ts';
 
@@ -15,13 +16,6 @@ import { installOpenCrd } from '../../src/controller/testing/crds.ts';
  * Against a real API server; the controller is the bundle in a process of its own, as a pod runs it; one proxy takes
  * everything. Prints a table.
  */
-const POLICIES: KubeResource = {
-  group: 'security.istio.io',
-  version: 'v1',
-  kind: 'AuthorizationPolicy',
-  plural: 'authorizationpolicies',
-  namespaced: true,
-};
 const PODS_PER_SERVICE = 10;
 const NAMESPACES = 20;
 const ROUNDS = 30;
@@ -31,7 +25,7 @@ const READY_MS = 60_000;
 const [bundle = '', ...sizes] = process.argv.slice(2);
 const cleanUps: (() => unknown)[] = [];
 const lab = await ClusterLab.start({ teardown: (fn: () => unknown) => void cleanUps.push(fn) });
-await installOpenCrd(lab.client, POLICIES);
+await installOpenCrd(lab.client, AUTHORIZATION_POLICIES);
 console.log(
   '| workloads | ready after (s) | RSS idle (MB) | policy to proxy p50 / p99 (ms) | pod to proxy p50 / p99 (ms) |',
 );
@@ -128,7 +122,7 @@ async function policyTimes(proxy: LoopbackClient): Promise<string> {
   const took: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const name = `p${round}`;
-    const path = collectionPath(POLICIES, 'app-0');
+    const path = collectionPath(AUTHORIZATION_POLICIES, 'app-0');
     const body = {
       apiVersion: 'security.istio.io/v1',
       kind: 'AuthorizationPolicy',
@@ -146,7 +140,7 @@ async function policyTimes(proxy: LoopbackClient): Promise<string> {
         proxy,
       ),
     );
-    await lab.client.request({ method: 'DELETE', path: objectPath(POLICIES, 'app-0', name) });
+    await lab.client.request({ method: 'DELETE', path: objectPath(AUTHORIZATION_POLICIES, 'app-0', name) });
     await proxy.until(() => proxy.store.policy(`app-0/${name}`) === undefined);
   }
   return percentiles(took);

@@ -12,7 +12,7 @@ import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { type Controller, startController } from './app.ts';
 import { readConfig } from './config.ts';
-import { LoopbackClient } from './discovery/loopback-controller.ts';
+import { LoopbackClient } from './testing/loopback-controller.ts';
 import { type AdminAnswer, askAdmin } from './testing/admin-socket.ts';
 
 /** A controller in this process, over a directory of its own. */

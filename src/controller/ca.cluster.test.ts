@@ -7,7 +7,7 @@ import { ADDRESS_TYPE } from '#shared/discovery/mesh-resource.ts';
 import { CONFIG_MAPS, SECRETS } from '#shared/kube/core-resources.ts';
 import { objectPath } from '#shared/kube/resource.ts';
 import { readCertificates } from '#shared/pki/certificate-facts.ts';
-import { LoopbackClient } from './discovery/loopback-controller.ts';
+import { LoopbackClient } from './testing/loopback-controller.ts';
 import { REPORTS_NAME } from './kube/trust-reports.ts';
 import { askAdmin } from './testing/admin-socket.ts';
 import { ClusterLab, MESH_NAMESPACE } from './testing/cluster-lab.ts';

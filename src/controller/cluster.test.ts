@@ -1,22 +1,16 @@
 import { test } from 'tap';
 import { createDeltaTransport } from '#shared/discovery/controller-channel.ts';
 import { LEASES, PODS, SECRETS } from '#shared/kube/core-resources.ts';
-import { collectionPath, type KubeResource, objectPath } from '#shared/kube/resource.ts';
-import { LoopbackClient } from './discovery/loopback-controller.ts';
+import { collectionPath, objectPath } from '#shared/kube/resource.ts';
+import { LoopbackClient } from './testing/loopback-controller.ts';
 import { ClusterLab, MESH_NAMESPACE } from './testing/cluster-lab.ts';
 import { installOpenCrd, removeCrd } from './testing/crds.ts';
+import { AUTHORIZATION_POLICIES } from './testing/authorization-policies.ts';
 import { cannotRunApiServer } from './testing/kube-binaries.ts';
 import { createPod, createToken, ensureObject } from './testing/service-account.ts';
 
 const skip = cannotRunApiServer();
 const ORDERS = 'spiffe://cluster.local/ns/shop/sa/orders';
-const POLICIES: KubeResource = {
-  group: 'security.istio.io',
-  version: 'v1',
-  kind: 'AuthorizationPolicy',
-  plural: 'authorizationpolicies',
-  namespaced: true,
-};
 
 function orders(name: string, node: string, ip: string) {
   return {
@@ -107,14 +101,14 @@ test('a controller of a cluster', { skip, timeout: 60_000 }, async t => {
   );
 
   await t.test('a policy counts as soon as its CRD is installed, and no longer when it goes', async () => {
-    await installOpenCrd(client, POLICIES);
-    await ensureObject(client, POLICIES, {
+    await installOpenCrd(client, AUTHORIZATION_POLICIES);
+    await ensureObject(client, AUTHORIZATION_POLICIES, {
       metadata: { name: 'deny', namespace: 'shop' },
       spec: { action: 'DENY', rules: [{}] },
     });
     const denies = (): boolean => proxyA.store.policy('shop/deny') !== undefined;
     await proxyA.until(denies);
-    await removeCrd(client, POLICIES);
+    await removeCrd(client, AUTHORIZATION_POLICIES);
     await proxyA.until(() => !denies());
   });
 

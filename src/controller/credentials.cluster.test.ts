@@ -5,7 +5,7 @@ import { SECRETS } from '#shared/kube/core-resources.ts';
 import { MERGE_PATCH } from '#shared/kube/client.ts';
 import { type KubeResource, objectPath } from '#shared/kube/resource.ts';
 import { createTestCa } from '#shared/testing/test-ca.ts';
-import { LoopbackClient } from './discovery/loopback-controller.ts';
+import { LoopbackClient } from './testing/loopback-controller.ts';
 import { ClusterLab } from './testing/cluster-lab.ts';
 import { installCrds } from './testing/crds.ts';
 import { cannotRunApiServer, gatewayApiCrds } from './testing/kube-binaries.ts';

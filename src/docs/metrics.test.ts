@@ -10,7 +10,7 @@ import { createNodeMetrics } from '../ztunnel/node/node-metrics.ts';
 import { REQUEST_LABELS } from '#shared/route/telemetry-policy.ts';
 import { ClassifiedRequests } from '../waypoint/telemetry/classified-requests.ts';
 import { RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { EjectionTelemetry } from '../waypoint/telemetry/ejections.ts';
 import { SpanExporter } from '#shared/tracing/span-exporter.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
@@ -19,14 +19,6 @@ import { codeOf, generatedPart, parseTables, renderTable } from './markdown.ts';
 
 /** docs/metrics.md against what the tiers register. `UPDATE_DOCS=1 tap src/docs/metrics.test.ts` rewrites its first table. */
 const FILE = 'docs/metrics.md';
-
-const QUIET = createLogger({
-  scope: 'test',
-  levels: new LogLevels('error'),
-  format: 'text',
-  writer: { writeLine: () => undefined },
-  now: () => 0,
-});
 
 /** What registers metrics, and the text by which a tier's sources show that they use it. */
 const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: MetricSet) => void }[] = [
@@ -37,7 +29,7 @@ const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: 
   { use: 'new ClassifiedRequests(', register: m => void new ClassifiedRequests(m) },
   {
     use: 'new EjectionTelemetry(',
-    register: m => void new EjectionTelemetry(m, QUIET),
+    register: m => void new EjectionTelemetry(m, quietLogger),
   },
   { use: 'createNodeMetrics(', register: m => void createNodeMetrics(m) },
   {
@@ -54,7 +46,7 @@ const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: 
         encode,
         clock: new FakeClock(),
         random: () => 0,
-        logger: QUIET,
+        logger: quietLogger,
         metrics,
       });
     },
@@ -65,8 +57,7 @@ const REGISTRARS: readonly { readonly use: string; readonly register: (metrics: 
 ];
 
 const TIERS = ['ztunnel', 'waypoint', 'controller'] as const;
-/** Part of the controller's tests, in production code for the playground of no one. */
-const NOT_PRODUCTION = /\.test\.ts$|\/testing\/|loopback-controller\.ts$/;
+const NOT_PRODUCTION = /\.test\.ts$|\/testing\//;
 
 function sourcesOf(folder: string): string {
   const files = globSync(`src/${folder}/**/*.ts`).filter(f => !NOT_PRODUCTION.test(f));

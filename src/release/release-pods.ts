@@ -1,20 +1,12 @@
+import { RELEASE_ANNOTATION } from '#shared/capture/release.ts';
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { type KubeApi, MERGE_PATCH } from '#shared/kube/client.ts';
+import { DAEMON_SETS, PODS } from '#shared/kube/core-resources.ts';
 import { isNotFound } from '#shared/kube/kube-error.ts';
 import { listObjects } from '#shared/kube/list.ts';
-import { type KubeResource, objectPath } from '#shared/kube/resource.ts';
+import { objectPath } from '#shared/kube/resource.ts';
 import { type Clock, delay } from '#shared/lifecycle/clock.ts';
 
-const DAEMON_SETS: KubeResource = {
-  group: 'apps',
-  version: 'v1',
-  kind: 'DaemonSet',
-  plural: 'daemonsets',
-  namespaced: true,
-};
-const PODS: KubeResource = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
-/** Node agents that see it on their DaemonSet let every pod go. */
-const RELEASE = 'ambient.mesh/release';
 const REDIRECTION = 'ambient.istio.io/redirection';
 const POLL_MS = 500;
 const MAX_NAMED = 10;
@@ -39,7 +31,7 @@ export async function releasePods(options: ReleaseOptions): Promise<void> {
       method: 'PATCH',
       contentType: MERGE_PATCH,
       path: objectPath(DAEMON_SETS, namespace, daemonSet),
-      body: { metadata: { annotations: { [RELEASE]: 'true' } } },
+      body: { metadata: { annotations: { [RELEASE_ANNOTATION]: 'true' } } },
     });
   } catch (error) {
     if (!isNotFound(error)) throw error;

@@ -1,6 +1,6 @@
 import type { JsonObject } from '#shared/config/json.ts';
 import type { KubeApi } from '#shared/kube/client.ts';
-import { NAMESPACES, NODES, PODS } from '#shared/kube/core-resources.ts';
+import { NAMESPACES, NODES, PODS, SERVICES } from '#shared/kube/core-resources.ts';
 import { collectionPath, type KubeResource, objectPath } from '#shared/kube/resource.ts';
 
 /** On a node that nobody runs: the mesh is told of the pods, and none of them exists. */
@@ -8,7 +8,6 @@ const NODE = 'scale-node';
 const NAMESPACE = 'scale-workloads';
 const PODS_PER_SERVICE = 4;
 const CONCURRENCY = 16;
-const SERVICES: KubeResource = { ...PODS, kind: 'Service', plural: 'services' };
 const NOW = { gracePeriodSeconds: '0' };
 
 /** Pods of a mesh, four to a Service, that are there for the control plane alone. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { authzCheckRoute } from '#shared/authz/check-route.ts';
 import { AdminServer, type AdminRoute, json, text } from '#shared/observability/admin-server.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import {
   endpointOf,
   mesh,
@@ -15,14 +15,6 @@ import {
 } from '#shared/testing/topology.ts';
 
 /** A small shop in which orders may call payments, as its proxies know it. */
-const logger = createLogger({
-  scope: 'test',
-  levels: new LogLevels('error'),
-  format: 'text',
-  writer: { writeLine: () => undefined },
-  now: () => 0,
-});
-
 const waypoint = service('waypoint', { namespace: 'shop', vip: '10.96.0.9' });
 const payments = service('payments', { namespace: 'shop', vip: '10.96.0.2', waypoint: waypointOf(waypoint) });
 const store = mesh({
@@ -306,7 +298,7 @@ export async function withFakeMesh(use: (dir: string, mesh: FakeMesh) => Promise
   const servers: AdminServer[] = [];
   const sockets = new Map<string, string>();
   for (const { name, routes } of PROXIES) {
-    const server = new AdminServer(routes(), logger);
+    const server = new AdminServer(routes(), quietLogger);
     const unixSocket = join(dir, `${name}.sock`);
     await server.listen({ unixSocket });
     servers.push(server);

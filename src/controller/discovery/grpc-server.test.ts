@@ -7,7 +7,7 @@ import { noRoutes, policy, service, workload } from '#shared/testing/topology.ts
 import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
 import { ADDRESS_TYPE, SERVICE_ROUTES_TYPE, TRUST_BUNDLE_TYPE } from '#shared/discovery/mesh-resource.ts';
 import { ANY_REQUEST, PLAIN_RULE } from '#shared/route/model.ts';
-import { LoopbackClient, startController } from './loopback-controller.ts';
+import { LoopbackClient, startController } from '../testing/loopback-controller.ts';
 import type { WatchStatus } from './type-watch.ts';
 
 const ORDERS = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/orders');

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'tap';
 import { stringify } from 'yaml';
 import { type MeshResource, RESOURCE_TYPES } from '#shared/discovery/mesh-resource.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { ResourceStore } from '../discovery/resource-store.ts';
 import { parseObjectFile } from '../source/object-file.ts';
 import { formatDiagnostic } from '../translate/diagnostic.ts';
@@ -41,18 +41,11 @@ test('no pair is left out', t => {
 
 function translate(yaml: string): object {
   const store = new ResourceStore();
-  const writer = { writeLine: () => undefined };
   const index = new MeshIndex({
     cluster: { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: 'net' },
     rootNamespace: 'istio-system',
     store,
-    logger: createLogger({
-      scope: 't',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer,
-      now: () => 0,
-    }),
+    logger: quietLogger,
   });
   const { objects, problems } = parseObjectFile(yaml, 'input', undefined);
   if (problems.length > 0) throw new Error(JSON.stringify(problems));

@@ -6,7 +6,7 @@ import {
   type MeshResource,
   SERVICE_ROUTES_TYPE,
 } from '#shared/discovery/mesh-resource.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import type { Service, Workload } from '#shared/workload/workload.ts';
 import { ResourceStore } from '../discovery/resource-store.ts';
 import { keyOf } from '../source/kube-object.ts';
@@ -21,18 +21,11 @@ export class IndexLab {
   #changed: string[] = [];
 
   constructor(...yaml: readonly string[]) {
-    const writer = { writeLine: () => undefined };
     this.index = new MeshIndex({
       cluster: { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: '' },
       rootNamespace: 'root',
       store: this.store,
-      logger: createLogger({
-        scope: 't',
-        levels: new LogLevels('error'),
-        format: 'text',
-        writer,
-        now: () => 0,
-      }),
+      logger: quietLogger,
     });
     this.store.onChange(changes => this.#changed.push(...changes.map(change => change.name)));
     this.apply(...yaml);

@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import type { KubeRequest } from '#shared/kube/client.ts';
 import { FakeKubeApi } from '#shared/kube/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { LeaderElection } from './leader-election.ts';
 
@@ -21,13 +21,7 @@ class LeaseServer {
       api,
       clock: this.clock,
       random: () => 0.5,
-      logger: createLogger({
-        scope: me,
-        levels: new LogLevels('error'),
-        format: 'text',
-        writer: { writeLine: () => undefined },
-        now: () => 0,
-      }),
+      logger: quietLogger,
       namespace: 'mesh',
       name: 'leader',
       me,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { DirectorySource } from './directory.ts';
 import { keyOf, type KubeObject } from './kube-object.ts';
 import type { SourceProblem } from './object-source.ts';
@@ -19,15 +19,7 @@ class Reader {
 
   constructor(t: Test) {
     this.path = mkdtempSync(join(tmpdir(), 'ambient-objects-'));
-    const writer = { writeLine: () => undefined };
-    const logger = createLogger({
-      scope: 't',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer,
-      now: () => 0,
-    });
-    this.source = new DirectorySource({ path: this.path, clock: systemClock, logger });
+    this.source = new DirectorySource({ path: this.path, clock: systemClock, logger: quietLogger });
     // Watches and timers of the source do not keep a process alive; the test has to.
     const alive = setInterval(() => undefined, 60_000);
     t.teardown(async () => {
@@ -227,15 +219,11 @@ test('of an object in two files the first file counts, and the other is reported
 
 test('a directory that is not there is an error at the start', async t => {
   const reader = new Reader(t);
-  const writer = { writeLine: () => undefined };
-  const logger = createLogger({
-    scope: 't',
-    levels: new LogLevels('error'),
-    format: 'text',
-    writer,
-    now: () => 0,
+  const source = new DirectorySource({
+    path: join(reader.path, 'missing'),
+    clock: systemClock,
+    logger: quietLogger,
   });
-  const source = new DirectorySource({ path: join(reader.path, 'missing'), clock: systemClock, logger });
   const ignore = { onChange: () => undefined, onProblems: () => undefined };
   await t.rejects(source.start(ignore), /missing is no directory that can be read/);
 });

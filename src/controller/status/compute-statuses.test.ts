@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { ResourceStore } from '../discovery/resource-store.ts';
 import { MeshIndex } from '../index/mesh-index.ts';
 import { parseObjectFile } from '../source/object-file.ts';
@@ -12,13 +12,11 @@ function statusesOf(...changes: readonly string[]): ReturnType<typeof computeSta
 }
 
 function indexOf(...changes: readonly string[]): MeshIndex {
-  const writer = { writeLine: () => undefined };
-  const levels = new LogLevels('error');
   const index = new MeshIndex({
     cluster: { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: '' },
     rootNamespace: 'root',
     store: new ResourceStore(),
-    logger: createLogger({ scope: 't', levels, format: 'text', writer, now: () => 0 }),
+    logger: quietLogger,
   });
   for (const yaml of changes) {
     const { objects, problems } = parseObjectFile(yaml, 'test', undefined);

@@ -2,7 +2,7 @@ import { type Test, test } from 'tap';
 import type { JsonObject } from '#shared/config/json.ts';
 import { FakeKubeApi } from '#shared/kube/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { NodeTaints } from './node-taints.ts';
 
@@ -39,13 +39,7 @@ async function setUp(t: Test, nodes: JsonObject[], pods: JsonObject[]) {
     labelSelector: 'app.kubernetes.io/name=ztunnel',
     clock,
     random: () => 0.5,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer: { writeLine: () => undefined },
-      now: () => 0,
-    }),
+    logger: quietLogger,
   });
   t.teardown(() => task.stop());
   task.start();

@@ -49,3 +49,13 @@ export function headerChange(
     remove: change.remove.map(changed),
   };
 }
+
+/** `{set, add, remove}`, the first two by name: as Istio and Consul write it. */
+export function readHeaderMaps(fields: Fields): HeaderChange {
+  const pairs = (key: string) => [...fields.stringMap(key)].map(([name, value]) => ({ name, value }));
+  return headerChange(fields, 'set', {
+    set: pairs('set'),
+    add: pairs('add'),
+    remove: fields.strings('remove'),
+  });
+}

@@ -1,21 +1,7 @@
-import { SERVICE_ACCOUNTS } from '#shared/kube/core-resources.ts';
+import { DEPLOYMENTS, SERVICE_ACCOUNTS, SERVICES } from '#shared/kube/core-resources.ts';
 import type { KubeResource } from '#shared/kube/resource.ts';
 
 /** Kinds of objects a waypoint is made of. Each of its objects is named as its Gateway. */
-export const SERVICES: KubeResource = {
-  group: '',
-  version: 'v1',
-  kind: 'Service',
-  plural: 'services',
-  namespaced: true,
-};
-export const DEPLOYMENTS: KubeResource = {
-  group: 'apps',
-  version: 'v1',
-  kind: 'Deployment',
-  plural: 'deployments',
-  namespaced: true,
-};
 export const DISRUPTION_BUDGETS: KubeResource = {
   group: 'policy',
   version: 'v1',
@@ -30,7 +16,7 @@ export const AUTOSCALERS: KubeResource = {
   plural: 'horizontalpodautoscalers',
   namespaced: true,
 };
-export { SERVICE_ACCOUNTS };
+export { DEPLOYMENTS, SERVICE_ACCOUNTS, SERVICES };
 
 /** In the order they are made: a Deployment's pods need the account, and are not to be without their budget. */
 export const MANAGED_KINDS: readonly KubeResource[] = [

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { createLogger, LogLevels, type Logger } from '../observability/logger.ts';
+import { quietLogger } from '../testing/quiet-logger.ts';
 import { MetricSet } from '../observability/metric-set.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { policy, workload } from '../testing/topology.ts';
@@ -21,17 +21,6 @@ import {
 } from './mesh-resource.ts';
 
 const NODE = { id: 'ztunnel~1', metadata: {} };
-
-function silent(): Logger {
-  const levels = new LogLevels('error');
-  return createLogger({
-    scope: 't',
-    levels,
-    format: 'text',
-    writer: { writeLine: () => undefined },
-    now: () => 0,
-  });
-}
 
 interface SetUp {
   readonly client: DiscoveryClient;
@@ -55,7 +44,7 @@ function setUp(options: Partial<DiscoveryClientOptions> = {}): SetUp {
     listener: { onDelta: delta => void deltas.push(delta), onSynced: () => void seen.synced++ },
     clock,
     random: () => 0.5,
-    logger: silent(),
+    logger: quietLogger,
     metrics: createDiscoveryMetrics(metrics),
     ...options,
   });
@@ -230,7 +219,7 @@ test('credentials go to the listener alone: nothing waits for them, and none is 
       onSynced: () => void seen.synced++,
       onCredential: (name, credential) => void heard.push([name, credential?.trustedRootsPem]),
     },
-    snapshot: new SnapshotFile({ path, clock: new FakeClock(), logger: silent() }),
+    snapshot: new SnapshotFile({ path, clock: new FakeClock(), logger: quietLogger }),
   });
   client.start();
   transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('a', '1')] });

@@ -2,7 +2,14 @@ import { EMPTY_MATCH, type AuthorizationPolicy, type Match, type StringMatch } f
 import { isJsonObject, type JsonObject } from '../config/json.ts';
 import { parseCidr } from '../workload/cidr.ts';
 import { canonicalIp, ipFromBytes } from '../workload/ip.ts';
-import type { GatewayAddress, NetworkAddress, Service, ServicePort, Workload } from '../workload/workload.ts';
+import {
+  type GatewayAddress,
+  type NetworkAddress,
+  SERVICE_DEFAULTS,
+  type Service,
+  type ServicePort,
+  type Workload,
+} from '../workload/workload.ts';
 import type { MeshResource } from './mesh-resource.ts';
 import { checkPort, InvalidField } from './wire-fields.ts';
 
@@ -82,6 +89,7 @@ function workload(item: JsonObject): Workload {
 function service(item: JsonObject): Service {
   known(item, ['name', 'namespace', 'hostname', 'vips', 'ports', 'subjectAltNames', 'waypoint']);
   return {
+    ...SERVICE_DEFAULTS,
     name: requiredText(item, 'name'),
     namespace: requiredText(item, 'namespace'),
     hostname: requiredText(item, 'hostname'),
@@ -89,12 +97,6 @@ function service(item: JsonObject): Service {
     ports: portMap(item['ports'] ?? {}, 'ports'),
     subjectAltNames: texts(item, 'subjectAltNames'),
     waypoint: waypoint(item),
-    loadBalancing: undefined,
-    ipFamilies: 'automatic',
-    canonical: true,
-    ingressUseWaypoint: false,
-    weightedWaypoints: [],
-    visibility: 'public',
   };
 }
 

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createLogger, LogLevels } from '../observability/logger.ts';
+import { quietLogger } from '../testing/quiet-logger.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { delta, endpointOf, noRoutes, service, workload } from '../testing/topology.ts';
 import { MeshStore } from '../workload/mesh-store.ts';
@@ -19,13 +19,7 @@ function lab(answers: Record<string, readonly string[]>) {
   const endpoints = new NamedEndpoints({
     clock,
     random: () => 0,
-    logger: createLogger({
-      scope: 'dns',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer: { writeLine: () => undefined },
-      now: () => 0,
-    }),
+    logger: quietLogger,
     lookup: hostname => {
       asked.push(hostname);
       return Promise.resolve({ ips: answers[hostname] ?? [], ttlMs: 5_000 });

@@ -5,15 +5,8 @@ import { test } from 'tap';
 import { Readiness } from '../lifecycle/readiness.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from './admin-routes.ts';
 import { AdminServer, json } from './admin-server.ts';
-import { createLogger, LogLevels } from './logger.ts';
-
-const quiet = createLogger({
-  scope: 'test',
-  levels: new LogLevels('error'),
-  format: 'text',
-  writer: { writeLine: () => undefined },
-  now: () => 0,
-});
+import { LogLevels } from './logger.ts';
+import { quietLogger } from '../testing/quiet-logger.ts';
 
 interface Answer {
   readonly status: number;
@@ -56,7 +49,7 @@ test('routes answer over TCP and over a unix socket', async t => {
       handle: () => Promise.reject(new Error('disk on fire')),
     },
   ];
-  const server = new AdminServer(routes, quiet);
+  const server = new AdminServer(routes, quietLogger);
   t.teardown(() => server.close());
   const port = await server.listen({ ip: '127.0.0.1', port: 0 });
   const dir = mkdtempSync(`${tmpdir()}/admin-`);
@@ -81,15 +74,15 @@ test('routes answer over TCP and over a unix socket', async t => {
 });
 
 test('an address that is taken is an error at start', async t => {
-  const first = new AdminServer([], quiet);
-  const second = new AdminServer([], quiet);
+  const first = new AdminServer([], quietLogger);
+  const second = new AdminServer([], quietLogger);
   t.teardown(() => Promise.all([first.close(), second.close()]));
   const port = await first.listen({ ip: '127.0.0.1', port: 0 });
   await t.rejects(second.listen({ ip: '127.0.0.1', port }), { code: 'EADDRINUSE' });
 });
 
 test('a unix socket path longer than the kernel takes is an error that says so', async t => {
-  const server = new AdminServer([], quiet);
+  const server = new AdminServer([], quietLogger);
   await t.rejects(server.listen({ unixSocket: `/tmp/${'x'.repeat(120)}` }), /at most 107 bytes/);
 });
 
@@ -97,7 +90,7 @@ test('a web page in the browser of an operator gets nothing', async t => {
   const levels = new LogLevels('info');
   const server = new AdminServer(
     loggingRoutes(levels, () => undefined),
-    quiet,
+    quietLogger,
   );
   t.teardown(() => server.close());
   const port = await server.listen({ ip: '127.0.0.1', port: 0 });

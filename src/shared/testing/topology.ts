@@ -2,7 +2,13 @@ import { EMPTY_MATCH, type AuthorizationPolicy, type Match } from '../authz/poli
 import { NO_ROUTES, type ServiceRoutes } from '../route/model.ts';
 import { EMPTY_DELTA, type MeshDelta } from '../workload/mesh-view.ts';
 import { MeshStore } from '../workload/mesh-store.ts';
-import type { GatewayAddress, Service, ServicePort, Workload } from '../workload/workload.ts';
+import {
+  type GatewayAddress,
+  SERVICE_DEFAULTS,
+  type Service,
+  type ServicePort,
+  type Workload,
+} from '../workload/workload.ts';
 
 /**
  * Builders of mesh objects for tests: every field has the value an ordinary pod or Service of namespace `default` has,
@@ -50,14 +56,7 @@ export function service(name: string, fields: Partial<Service> & { vip?: string 
     hostname: `${name}.${namespace}.svc.cluster.local`,
     addresses: vip === undefined ? [] : [{ network: '', ip: vip, prefixLength: undefined }],
     ports: [port(80, 8080)],
-    subjectAltNames: [],
-    waypoint: undefined,
-    loadBalancing: undefined,
-    ipFamilies: 'automatic',
-    canonical: true,
-    ingressUseWaypoint: false,
-    weightedWaypoints: [],
-    visibility: 'public',
+    ...SERVICE_DEFAULTS,
     ...rest,
   };
 }

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { testEngineName } from '../testing/engine.ts';
-import { createLogger, LogLevels } from '../observability/logger.ts';
+import { quietLogger } from '../testing/quiet-logger.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { FakeWorkers } from '../testing/fake-workers.ts';
 import { delta, mesh, workload } from '../testing/topology.ts';
@@ -45,13 +45,7 @@ function setup(count = 2) {
     replyTimeoutMs: REPLY_TIMEOUT_MS,
     clock,
     random: () => 0.5,
-    logger: createLogger({
-      scope: 't',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer: { writeLine: () => undefined },
-      now: () => 0,
-    }),
+    logger: quietLogger,
     restarts,
   });
   return { clock, workers, restarts, pool };

@@ -50,6 +50,18 @@ export interface Service {
   readonly visibility: 'public' | 'namespace';
 }
 
+/** What a service has of which nothing is asked but to be reached. */
+export const SERVICE_DEFAULTS = Object.freeze({
+  subjectAltNames: [],
+  waypoint: undefined,
+  loadBalancing: undefined,
+  ipFamilies: 'automatic',
+  canonical: true,
+  ingressUseWaypoint: false,
+  weightedWaypoints: [],
+  visibility: 'public',
+} satisfies Partial<Service>);
+
 export type TunnelProtocol = 'none' | 'hbone' | 'legacy_istio_mtls';
 export type WorkloadType = 'deployment' | 'cronjob' | 'pod' | 'job';
 export type AppProtocol = 'unknown' | 'http11' | 'http2' | 'grpc' | 'tcp' | 'tls';

@@ -1,5 +1,6 @@
 import type { Address } from '#shared/config/address.ts';
 import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
+import { SERVICE_DEFAULTS } from '#shared/workload/workload.ts';
 import { PLAINTEXT_SERVICE } from '../config/traffic-config.ts';
 
 /** The mesh of the plaintext mode: one service with one endpoint outside the mesh. */
@@ -8,23 +9,7 @@ export function plaintextMesh(upstream: Address): MeshDelta {
   const ports = [{ servicePort: port, targetPort: upstream.port, appProtocol: 'http11' as const }];
   return {
     ...EMPTY_DELTA,
-    services: [
-      {
-        name: 'upstream',
-        namespace,
-        hostname,
-        addresses: [],
-        ports,
-        subjectAltNames: [],
-        waypoint: undefined,
-        loadBalancing: undefined,
-        ipFamilies: 'automatic',
-        canonical: true,
-        ingressUseWaypoint: false,
-        weightedWaypoints: [],
-        visibility: 'public',
-      },
-    ],
+    services: [{ ...SERVICE_DEFAULTS, name: 'upstream', namespace, hostname, addresses: [], ports }],
     workloads: [
       {
         uid: 'plaintext/upstream',

@@ -1,7 +1,7 @@
 import { createServer, get } from 'node:http';
 import { test } from 'tap';
 import { AdminServer } from '#shared/observability/admin-server.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { endpointOf, noRoutes, service, waypointOf, workload } from '#shared/testing/topology.ts';
 import { WaypointLab } from '../testing/waypoint-lab.ts';
@@ -52,14 +52,7 @@ test('a request through the waypoint is seen at its admin address while it passe
   lab.onEvent = event => {
     if (event.kind === 'tap') sessions.onEvents(event.tap, event.events);
   };
-  const logger = createLogger({
-    scope: 'test',
-    levels: new LogLevels('error'),
-    format: 'text',
-    writer: { writeLine: () => undefined },
-    now: () => 0,
-  });
-  const admin = new AdminServer([tapRoute(sessions)], logger);
+  const admin = new AdminServer([tapRoute(sessions)], quietLogger);
   t.teardown(() => admin.close());
   const adminPort = await admin.listen({ ip: '127.0.0.1', port: 0 });
 

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { testEngineName } from '#shared/testing/engine.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { FakeWorkers } from '#shared/testing/fake-workers.ts';
@@ -32,13 +32,7 @@ function setup(count = 2) {
     wholeMesh: () => mesh({ workloads: [workload('known')] }).toDelta(),
     clock,
     random: () => 0.5,
-    logger: createLogger({
-      scope: 't',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer: { writeLine: () => undefined },
-      now: () => 0,
-    }),
+    logger: quietLogger,
     metrics,
   });
   const restarts = (): number => metrics.snapshot()[0]?.series[0]?.value ?? 0;

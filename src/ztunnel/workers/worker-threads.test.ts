@@ -2,7 +2,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
 import { test } from 'tap';
 import { testEngineName } from '#shared/testing/engine.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { delta } from '#shared/testing/topology.ts';
 import { type WorkerLink, workerThreads } from '#shared/workers/worker-link.ts';
@@ -72,13 +72,7 @@ test('real threads share the listening sockets; one that dies is replaced and th
     wholeMesh: () => delta({}),
     clock: systemClock,
     random: Math.random,
-    logger: createLogger({
-      scope: 't',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer: { writeLine: () => undefined },
-      now: () => 0,
-    }),
+    logger: quietLogger,
     metrics,
   });
   await pool.start();

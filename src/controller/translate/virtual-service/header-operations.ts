@@ -1,6 +1,6 @@
 import type { HeaderChange, RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
-import { headerChange } from '../http-headers.ts';
+import { readHeaderMaps } from '../http-headers.ts';
 
 /** Istio's `headers: {request: {set, add, remove}, response: …}`. */
 export function readHeaders(fields: Fields): readonly RouteFilter[] {
@@ -14,7 +14,7 @@ export function readHeaders(fields: Fields): readonly RouteFilter[] {
 
 /** Setting `host` is Istio's other way to rewrite the authority. */
 function readRequestChange(fields: Fields): readonly RouteFilter[] {
-  const change = readChange(fields);
+  const change = readHeaderMaps(fields);
   const isHost = ({ name }: { readonly name: string }): boolean => name === 'host';
   const hostname = change.set.find(isHost)?.value;
   if (change.add.some(isHost) || change.remove.includes('host')) {
@@ -27,17 +27,8 @@ function readRequestChange(fields: Fields): readonly RouteFilter[] {
 }
 
 function readResponseChange(fields: Fields): readonly RouteFilter[] {
-  const change = readChange(fields);
+  const change = readHeaderMaps(fields);
   return isEmpty(change) ? [] : [{ kind: 'response_headers', change }];
-}
-
-function readChange(fields: Fields): HeaderChange {
-  const pairs = (key: string) => [...fields.stringMap(key)].map(([name, value]) => ({ name, value }));
-  return headerChange(fields, 'set', {
-    set: pairs('set'),
-    add: pairs('add'),
-    remove: fields.strings('remove'),
-  });
 }
 
 function isEmpty(change: HeaderChange): boolean {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type AdmissionRequest, formatAdmissionRequest } from '#shared/cni/admission.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { AdmissionServer } from './admission-server.ts';
 
@@ -21,13 +21,6 @@ function setUp(t: Test) {
   const directory = mkdtempSync(join(tmpdir(), 'cni-'));
   const path = join(directory, 'cni.sock');
   const clock = new FakeClock();
-  const logger = createLogger({
-    scope: 'test',
-    levels: new LogLevels('error'),
-    format: 'text',
-    writer: { writeLine: () => undefined },
-    now: () => 0,
-  });
   const servers: AdmissionServer[] = [];
   const make = (name: string, charges: string[] = []): AdmissionServer => {
     const server = new AdmissionServer({
@@ -36,7 +29,7 @@ function setUp(t: Test) {
         Promise.resolve({ ok: true, captured: true, reason: `${name} ${command} ${pod}` }),
       onCharge: () => void charges.push(name),
       clock,
-      logger,
+      logger: quietLogger,
     });
     servers.push(server);
     return server;

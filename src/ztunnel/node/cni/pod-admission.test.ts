@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import type { AdmissionRequest } from '#shared/cni/admission.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { netnsInode } from '../kubernetes/pod-netns.ts';
 import type { LocalPod, PodStatus } from '../local-pod.ts';
@@ -55,13 +55,7 @@ function admission(
     isReleased: () => false,
     rules: { excludedNamespaces: new Set(['kube-system']) },
     clock,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer: { writeLine: () => undefined },
-      now: () => 0,
-    }),
+    logger: quietLogger,
     ...options,
   });
   return { made, clock, calls };

@@ -1,6 +1,6 @@
 import { type Test, test } from 'tap';
 import { FakeKubeApi } from '#shared/kube/fake-kube-api.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { UninstallWatch } from './uninstall-watch.ts';
 
@@ -20,13 +20,7 @@ async function setUp(t: Test, items: object[]) {
     onUninstall: reason => void told.push(reason),
     clock: new FakeClock(),
     random: () => 0.5,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels('error'),
-      format: 'text',
-      writer: { writeLine: () => undefined },
-      now: () => 0,
-    }),
+    logger: quietLogger,
   });
   t.teardown(() => watch.stop());
   watch.start();

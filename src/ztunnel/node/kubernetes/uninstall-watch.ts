@@ -1,21 +1,11 @@
+import { child, objectMeta } from '#shared/capture/kube-object.ts';
+import { RELEASE_ANNOTATION } from '#shared/capture/release.ts';
 import type { JsonObject } from '#shared/config/json.ts';
 import type { KubeApi } from '#shared/kube/client.ts';
-import type { KubeResource } from '#shared/kube/resource.ts';
+import { DAEMON_SETS } from '#shared/kube/core-resources.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
-import { child, objectMeta } from '#shared/capture/kube-object.ts';
 import { type ParsedObject, WatchedSet } from './watched-set.ts';
-
-/** On the DaemonSet: every pod of every node shall leave the mesh, before anything is deleted. */
-const RELEASE_ANNOTATION = 'ambient.mesh/release';
-
-const DAEMON_SETS: KubeResource = {
-  group: 'apps',
-  version: 'v1',
-  kind: 'DaemonSet',
-  plural: 'daemonsets',
-  namespaced: true,
-};
 
 export interface UninstallWatchOptions {
   readonly api: KubeApi;

@@ -9,7 +9,7 @@ import { RESOURCE_TYPES, type ResourceType } from '#shared/discovery/mesh-resour
 import type { SnapshotFile } from '#shared/discovery/snapshot-file.ts';
 import type { TrustAnnouncement } from '#shared/discovery/trust-bundle-wire.ts';
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
-import { createLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
+import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import type { TlsCredential } from '#shared/route/tls-credential.ts';
@@ -22,12 +22,12 @@ import { createJoinTokens, type JoinTokens } from '../ca/join-token.ts';
 import { ManagedCa } from '../ca/managed-ca.ts';
 import { createCertificate } from '../ca/service.ts';
 import { authenticateBearer } from '../ca/token-authenticator.ts';
-import { DepartedClients } from './departed-clients.ts';
-import { DiscoveryServer } from './discovery-server.ts';
-import { GrpcServer } from './grpc-server.ts';
-import { ResourceStore } from './resource-store.ts';
-import { issueServerCertificate } from './server-certificate.ts';
-import { createServerMetrics } from './server-metrics.ts';
+import { DepartedClients } from '../discovery/departed-clients.ts';
+import { DiscoveryServer } from '../discovery/discovery-server.ts';
+import { GrpcServer } from '../discovery/grpc-server.ts';
+import { ResourceStore } from '../discovery/resource-store.ts';
+import { issueServerCertificate } from '../discovery/server-certificate.ts';
+import { createServerMetrics } from '../discovery/server-metrics.ts';
 
 /** For tests: a controller's discovery and CA over real TLS on the loopback interface, and clients of it. */
 export interface LoopbackController {
@@ -62,10 +62,9 @@ export async function startController(options: LoopbackOptions = {}): Promise<Lo
   const key = await generateKey(softwareProvider, false);
   const tokens = options.tokens ?? (await createJoinTokens({ clock, key, trustDomain }));
   const store = options.store ?? new ResourceStore();
-  const logger = silentLogger();
   const metrics = createServerMetrics(new MetricSet());
   const departed = new DepartedClients(clock);
-  const discovery = new DiscoveryServer({ store, clock, logger, metrics, departed });
+  const discovery = new DiscoveryServer({ store, clock, logger: quietLogger, metrics, departed });
   const issued = await issueServerCertificate({ ca, identity: CONTROLLER_ID, serverNames: ['127.0.0.1'] });
   const isIdentityOnNode = options.isIdentityOnNode ?? (() => false);
   const server = new GrpcServer({
@@ -74,7 +73,7 @@ export async function startController(options: LoopbackOptions = {}): Promise<Lo
     createCertificate: request => createCertificate({ ca, isIdentityOnNode }, request),
     certificate: issued.certificate,
     clock,
-    logger,
+    logger: quietLogger,
     metrics,
   });
   const port = await server.listen('127.0.0.1', options.port ?? 0);
@@ -151,7 +150,7 @@ export class LoopbackClient {
       },
       clock,
       random: Math.random,
-      logger: silentLogger(),
+      logger: quietLogger,
       metrics: createDiscoveryMetrics(new MetricSet()),
       backoff: { initialMs: 10, maxMs: 50, factor: 2, jitter: 0 },
     });
@@ -174,14 +173,4 @@ export class LoopbackClient {
     this.#waits = this.#waits.filter(w => !due.includes(w));
     for (const wait of due) wait.resolve();
   }
-}
-
-function silentLogger(): Logger {
-  return createLogger({
-    scope: 'test',
-    levels: new LogLevels('error'),
-    format: 'text',
-    writer: { writeLine: () => undefined },
-    now: () => 0,
-  });
 }
