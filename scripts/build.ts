@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type BuildOptions } from 'esbuild';
+import { asciiBundle } from './ascii-bundle.ts';
 
 /**
  * One ESM bundle for each binary, for images, with the message definitions it reads beside it. Traffic threads have a bundle
@@ -32,6 +33,7 @@ const options: BuildOptions = {
   sourcemap: 'linked',
   banner: { js: BANNER },
   logLevel: 'warning',
+  plugins: [asciiBundle()],
 };
 const whole = BINARIES.filter(name => name !== 'controller').map(name => `src/${name}/main.ts`);
 const threads = ['ztunnel', 'waypoint'].map(name => `src/${name}/workers/worker-main.ts`);

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { asciiBundle } from '../../scripts/ascii-bundle.ts';
 
 /** A tier as images have it: the benchmark measures what is shipped, not the development loader. Returns its main file. */
 export async function bundleTier(
@@ -20,6 +21,7 @@ export async function bundleTier(
     format: 'esm',
     keepNames: false,
     logLevel: 'error',
+    plugins: [asciiBundle()],
     banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   });
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}');

@@ -8,14 +8,14 @@ const UNITS_MS: ReadonlyMap<string, number> = new Map([
   ['ns', 0.000_001],
 ]);
 
-const DURATION = /^(?:\d{1,9}(?:\.\d{1,9})?(?:h|ms|m|s|us|µs|ns)){1,4}$/;
+const DURATION = /^(?:\d{1,9}(?:\.\d{1,9})?(?:h|ms|m|s|us|\u00b5s|ns)){1,4}$/;
 
 /** Go's and Gateway API's durations (`1h30m`, `2.5s`, `100ms`); undefined when malformed. */
 export function parseDurationMs(text: string): number | undefined {
   if (text === '0') return 0;
   if (!DURATION.test(text)) return undefined;
   let total = 0;
-  for (const [, number = '', unit = ''] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) {
+  for (const [, number = '', unit = ''] of text.matchAll(/([\d.]+)([a-z\u00b5]+)/g)) {
     total += Number(number) * (UNITS_MS.get(unit) ?? 0);
   }
   return total;
