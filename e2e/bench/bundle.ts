@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { asciiBundle } from '../../scripts/ascii-bundle.ts';
+import { BUNDLE_OPTIONS } from '../../scripts/bundle-options.ts';
 
 /** A tier as images have it: the benchmark measures what is shipped, not the development loader. Returns its main file. */
 export async function bundleTier(
@@ -13,16 +13,10 @@ export async function bundleTier(
   const source = fileURLToPath(new URL('../../src', import.meta.url));
   await build({
     entryPoints: entries.map(entry => join(source, tier, entry)),
+    ...BUNDLE_OPTIONS,
     outdir: directory,
     outbase: source,
-    bundle: true,
-    platform: 'node',
-    target: 'node26',
-    format: 'esm',
-    keepNames: false,
     logLevel: 'error',
-    plugins: [asciiBundle()],
-    banner: { js: "import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);" },
   });
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
   return join(directory, tier, 'main.js');
