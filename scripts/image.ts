@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { VERSION } from '../src/shared/config/version.ts';
 import { writeDockerArchive } from './image/docker-archive.ts';
 import { applicationLayer, runtimeLayer } from './image/rootfs.ts';
@@ -44,6 +45,6 @@ try {
     rmSync(partial, { force: true });
   }
 } catch (error) {
-  console.error(`image: ${error instanceof Error ? error.message : String(error)}; ${USAGE}`);
+  console.error(`image: ${errorMessage(error)}; ${USAGE}`);
   process.exitCode = 2;
 }

@@ -7,6 +7,7 @@
  * The exit status says whether every goal was reached.
  */
 import { parseArgs } from 'node:util';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { benchCluster } from '../kube/bench/main.ts';
 import { SUITE_COMMANDS, type SuiteCommand } from './commands.ts';
 import { benchGrowth, formatPoints } from './growth/growth.ts';
@@ -143,6 +144,6 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`bench: ${errorMessage(error)}`);
   return 1;
 });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage } from '#shared/observability/error-message.ts';
 
 const POLL_MS = 100;
 
@@ -17,7 +18,7 @@ export async function eventually(
     try {
       last = await probe();
     } catch (error) {
-      last = error instanceof Error ? error.message : String(error);
+      last = errorMessage(error);
     }
     const took = performance.now() - started;
     if (last === true) return took;

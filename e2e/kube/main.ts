@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { runTap } from '../../scripts/tap-run.ts';
 import { ensureGatewayApi, install } from './installation.ts';
 import { kubectl } from './kubectl.ts';
@@ -24,7 +25,7 @@ if (wanted.length === 0) fail(`no test matches ${words.join(' ')}; there are ${a
 try {
   await kubectl(['version', '-o', 'json'], { timeoutMs: 10_000 });
 } catch (error) {
-  fail(`no cluster: ${error instanceof Error ? error.message : String(error)}; set KUBECONFIG`);
+  fail(`no cluster: ${errorMessage(error)}; set KUBECONFIG`);
 }
 for (const archive of ['dist-image/ambient-mesh.tar', 'dist-image/ambient-e2e.tar']) {
   const load = process.env['E2E_LOAD'];

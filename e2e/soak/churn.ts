@@ -5,6 +5,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { CONDUCTS, type ChurnReport, type Conduct } from './report.ts';
 
 const MAX_PAUSE_MS = 60;
@@ -122,8 +123,7 @@ async function once(): Promise<void> {
     await play(socket, target, conduct);
     counts.set(conduct, (counts.get(conduct) ?? 0) + 1);
   } catch (error) {
-    if (faults.length < MAX_FAULTS)
-      faults.push(`${conduct} ${target.address}: ${error instanceof Error ? error.message : String(error)}`);
+    if (faults.length < MAX_FAULTS) faults.push(`${conduct} ${target.address}: ${errorMessage(error)}`);
   } finally {
     socket?.destroy();
   }

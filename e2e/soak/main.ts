@@ -4,6 +4,7 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { soak } from './soak.ts';
 
 const USAGE = 'usage: npm run soak -- [--minutes N]';
@@ -28,6 +29,6 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  console.error(`soak: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`soak: ${errorMessage(error)}`);
   return 1;
 });

@@ -3,6 +3,7 @@
  * resets at random. The exit status says whether every byte arrived in order, and every end as what it was.
  */
 import { parseArgs } from 'node:util';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { transit } from './run.ts';
 
 const ENGINES = ['native', 'node'] as const;
@@ -33,6 +34,6 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  console.error(`transit: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`transit: ${errorMessage(error)}`);
   return 1;
 });

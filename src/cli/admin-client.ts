@@ -2,6 +2,7 @@ import { type IncomingMessage, request, type RequestOptions } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { parseJson } from '#shared/config/json.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { CliError } from './cli-error.ts';
 import { eachLine } from './lines.ts';
 
@@ -84,7 +85,7 @@ function refusal(where: string, status: number, body: string): CliError {
 }
 
 function unreachable(target: AdminTarget, error: unknown): CliError {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorMessage(error);
   return new CliError(`cannot reach ${describeTarget(target)}: ${why}; ${hint(target)}`);
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Environment } from '#shared/config/env-reader.ts';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
 import { PROXIES_FILE, stateDir } from '#shared/config/state-dir.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { isRunning, readInstance } from '../playground/instance.ts';
 import { stateLayout } from '../playground/state-layout.ts';
 import { CliError } from './cli-error.ts';
@@ -38,7 +39,7 @@ export class PlaygroundProxies implements Proxies {
     try {
       return Promise.resolve(decodeProxies(parseJson(readFileSync(file, 'utf8'))));
     } catch (error) {
-      throw new CliError(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new CliError(`${file}: ${errorMessage(error)}`);
     }
   }
 

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '#shared/config/version.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Cli, CliIo, Platform } from './cli.ts';
 import { CliError, FailedCheck } from './cli-error.ts';
 import { addAnalyze } from './commands/analyze.ts';
@@ -27,7 +28,7 @@ export async function runCli(argv: readonly string[], io: CliIo, platform: Platf
   } catch (error) {
     if (error instanceof FailedCheck) return 1;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    io.stderr(oneLine(error instanceof Error ? error.message : String(error)));
+    io.stderr(oneLine(errorMessage(error)));
     return error instanceof CliError ? error.exitCode : 1;
   }
 }

@@ -1,6 +1,7 @@
 import type { AdmissionAnswer } from '#shared/cni/admission.ts';
 import type { MeshWish } from '#shared/capture/wants-mesh.ts';
 import { type Clock, delay } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { CniError, CniErrorCode } from './cni-error.ts';
 import type { PodArgs } from './invocation.ts';
 
@@ -32,7 +33,7 @@ export async function admitPod(options: AdmitPodOptions): Promise<string> {
       return accepted(await askZtunnel());
     } catch (error) {
       if (error instanceof CniError) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       if (options.excludedNamespaces.includes(pod.namespace)) return `namespace ${pod.namespace} is excluded`;
       wish ??= await options.askApiServer().catch(() => undefined);
       if (wish?.wanted === false) return wish.reason;

@@ -1,5 +1,6 @@
 import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
 import type { Environment } from '#shared/config/env-reader.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { CniError, CniErrorCode } from './cni-error.ts';
 
 export const SUPPORTED_VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const;
@@ -76,7 +77,7 @@ function decode(text: string): JsonObject {
   try {
     value = parseJson(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = errorMessage(cause);
     throw new CniError(CniErrorCode.decodeFailure, `the network configuration is not JSON: ${reason}`);
   }
   if (!isJsonObject(value))

@@ -1,6 +1,7 @@
 import type { AdmissionRequest } from '#shared/cni/admission.ts';
 import type { Environment } from '#shared/config/env-reader.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { admitPod } from './admit-pod.ts';
 import { askZtunnel } from './ask-ztunnel.ts';
 import { CniError, CniErrorCode } from './cni-error.ts';
@@ -38,7 +39,7 @@ export async function runPlugin(call: CniCall): Promise<CniOutcome> {
     return { stdout: await execute(call), exitCode: 0 };
   } catch (error) {
     const code = error instanceof CniError ? error.code : CniErrorCode.refused;
-    const msg = `ambient-cni: ${error instanceof Error ? error.message : String(error)}`;
+    const msg = `ambient-cni: ${errorMessage(error)}`;
     return { stdout: JSON.stringify({ cniVersion: versionIn(call.stdin), code, msg }), exitCode: 1 };
   }
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { directoryCaFiles } from './ca/ca-files.ts';
@@ -47,7 +48,7 @@ export async function openAuthority(config: CaConfig, clock: Clock, logger: Logg
     return { ca, managed: undefined, tokens, ledger, stop: reloadPeriodically(ca, clock, logger).stop };
   }
   const onWarning = (message: string, cause: unknown): void => {
-    logger.error(message, { reason: cause instanceof Error ? cause.message : String(cause) });
+    logger.error(message, { reason: errorMessage(cause) });
   };
   const store = directoryCaStore(directory, keys);
   const managed = await ManagedCa.open({ clock, trustDomain, store, leafPolicy, onWarning });
@@ -81,7 +82,7 @@ export function reloadPeriodically(
   let timer: Timer;
   const now = (): void => {
     ca.reload().catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       logger.error('files of the CA not taken over, the CA in use stays', { reason });
     });
   };
@@ -117,7 +118,7 @@ export function announceTrust(
       // The file first: who is told on the stream may have to connect again at once.
       replaceFile(rootCertPath, bundle.pem);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       logger.error('file of the roots not written; new proxies may not connect', {
         path: rootCertPath,
         reason,

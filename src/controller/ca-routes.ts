@@ -1,5 +1,6 @@
 import { type AdminResponse, type AdminRoute, json, text } from '#shared/observability/admin-server.ts';
 import { parseDuration } from '#shared/config/env-reader.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { formatSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import type { Authority } from './authority.ts';
 import { CaError } from './ca/ca-error.ts';
@@ -106,7 +107,7 @@ async function answer(act: () => Promise<string>): Promise<AdminResponse> {
   try {
     return text(await act());
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     return text(`${message}\n`, error instanceof CaError && error.code === 'FAILED_PRECONDITION' ? 409 : 400);
   }
 }

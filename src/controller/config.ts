@@ -3,6 +3,7 @@ import { type Address, readAddress, readAdminAddress, readRequiredAddress } from
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { parseList } from '#shared/config/list.ts';
 import { readTrustDomain } from '#shared/config/trust-domain.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { LOG_LEVELS, type LogFormat, type LogLevel } from '#shared/observability/logger.ts';
 import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
@@ -244,7 +245,7 @@ function controllerIdentity(env: EnvReader, trustDomain: TrustDomain, namespace:
   try {
     return formatSpiffeId({ trustDomain, namespace, serviceAccount });
   } catch (error) {
-    env.reject('SERVICE_ACCOUNT', error instanceof Error ? error.message : String(error));
+    env.reject('SERVICE_ACCOUNT', errorMessage(error));
     return formatSpiffeId({ trustDomain, namespace: 'istio-system', serviceAccount: 'istiod' });
   }
 }

@@ -10,6 +10,7 @@ import {
 import { uptime } from 'node:os';
 import { dirname } from 'node:path';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Leaf } from './leaf-ledger.ts';
 
 export type LeafEntry = readonly [key: string, leaf: Leaf];
@@ -70,7 +71,7 @@ export class LeafJournal {
   #fail(error: unknown): void {
     this.#broken = true;
     rmSync(this.#path, { force: true });
-    this.#onFailure(error instanceof Error ? error.message : String(error));
+    this.#onFailure(errorMessage(error));
   }
 
   #rewrite(live: readonly LeafEntry[]): void {

@@ -1,5 +1,6 @@
 import { VERSION } from '#shared/config/version.ts';
 import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { startController } from './app.ts';
 import { readConfig } from './config.ts';
 
@@ -12,7 +13,7 @@ if (process.argv.includes('--version')) {
     const controller = await startController(readConfig(process.env));
     onShutdownSignal(controller.logger, () => controller.stop());
   } catch (error) {
-    process.stderr.write(`controller: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`controller: ${errorMessage(error)}\n`);
     process.exit(1);
   }
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { parseDuration } from '#shared/config/env-reader.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { formatSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
@@ -37,6 +38,6 @@ async function main(): Promise<string> {
 try {
   process.stdout.write(`${await main()}\n`);
 } catch (error) {
-  process.stderr.write(`token: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`token: ${errorMessage(error)}\n`);
   process.exitCode = 1;
 }

@@ -1,4 +1,5 @@
 import { type AdminRoute, AdminServer, json, text } from '#shared/observability/admin-server.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { Playground } from './playground.ts';
 import { stateLayout } from './state-layout.ts';
@@ -48,7 +49,7 @@ function controlRoutes(playground: Playground): AdminRoute[] {
         try {
           return json(await playground.exec(pod, argv, seconds * 1_000));
         } catch (error) {
-          return text(`${error instanceof Error ? error.message : String(error)}\n`, 400);
+          return text(`${errorMessage(error)}\n`, 400);
         }
       },
     },

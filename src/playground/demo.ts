@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { runForeground, untilStopped } from './foreground.ts';
 import type { Playground } from './playground.ts';
 import { describeOutcome, runChecks } from './scenario/check.ts';
@@ -64,6 +65,6 @@ try {
   const status = await runForeground({ stateDir, print, use: once ? playScenario : show });
   process.exit(status);
 } catch (error) {
-  console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
+  console.error(`demo: ${errorMessage(error)}`);
   process.exit(1);
 }

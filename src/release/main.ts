@@ -3,6 +3,7 @@ import { VERSION } from '#shared/config/version.ts';
 import { KubeClient } from '#shared/kube/client.ts';
 import { inClusterConnection } from '#shared/kube/in-cluster.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { declareConfig } from './config.ts';
 import { releasePods } from './release-pods.ts';
 
@@ -20,7 +21,7 @@ if (process.argv.includes('--version')) {
     );
     await releasePods({ ...config, api, clock: systemClock, print });
   } catch (error) {
-    process.stderr.write(`release: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`release: ${errorMessage(error)}\n`);
     process.exitCode = 1;
   }
 }

@@ -12,6 +12,7 @@ import type { SpanExporter } from '#shared/tracing/span-exporter.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { prepareRuntimeForTraffic } from '#shared/workers/prepare-runtime.ts';
 import { ChangeGarbage } from '#shared/workers/change-garbage.ts';
 import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
@@ -38,7 +39,7 @@ export async function runFromEnvironment(): Promise<void> {
     await app.start();
     onShutdownSignal(app.logger, () => app.stop());
   } catch (error) {
-    process.stderr.write(`waypoint: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`waypoint: ${errorMessage(error)}\n`);
     process.exit(1);
   }
 }

@@ -1,6 +1,7 @@
 import { VERSION } from '#shared/config/version.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { prepareRuntimeForTraffic } from '#shared/workers/prepare-runtime.ts';
 import { startZtunnel } from './app.ts';
 import { readConfig } from './config.ts';
@@ -13,7 +14,7 @@ if (process.argv.includes('--version')) {
     const ztunnel = await startZtunnel(readConfig(process.env));
     onShutdownSignal(ztunnel.logger, () => ztunnel.stop());
   } catch (error) {
-    process.stderr.write(`ztunnel: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`ztunnel: ${errorMessage(error)}\n`);
     process.exitCode = 1;
   }
 }

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Daemon } from '../command.ts';
 import { type Contender, largestResidentMb, withCpu } from '../contender.ts';
 import { installEnvoy } from '../envoy-install.ts';
@@ -70,7 +71,7 @@ export async function benchGrowth(
 /** Requests that failed make a rate worthless: the peer's point is left out and said so; ours may have none. */
 function leftOut(who: 'ours' | 'Envoy', error: unknown, log: (line: string) => void): undefined {
   if (who === 'ours') throw error;
-  log(`left out: ${error instanceof Error ? error.message : String(error)}`);
+  log(`left out: ${errorMessage(error)}`);
 }
 
 type Measured = Pick<GrowthPoint, 'requestsPerSecond' | 'cpuPer100k' | 'memoryMb'>;

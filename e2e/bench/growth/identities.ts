@@ -8,6 +8,7 @@ import type { TcpChannel, TlsContext } from '#shared/engine/engine.ts';
 import { HbonePool, type HboneTarget } from '#shared/hbone/session-pool.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { issueFakeMaterial } from '../fake-material.ts';
 import { createPeerEngine } from '../peer-engine.ts';
 import { NGINX_PORT } from '../topology.ts';
@@ -59,7 +60,7 @@ function tunnel(downstream: TcpChannel): void {
   pool.connect(targetOf(identities[accepted++ % identities.length] ?? '')).then(
     upstream => copyBidirectional(downstream, upstream, { clock, onClose: () => undefined }),
     (error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       process.stderr.write(`${reason}\n`);
       downstream.abort(new ChannelError('unreachable', reason));
     },

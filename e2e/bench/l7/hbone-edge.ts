@@ -7,6 +7,7 @@ import { copyBidirectional } from '#shared/engine/copy.ts';
 import type { TcpChannel } from '#shared/engine/engine.ts';
 import { HbonePool } from '#shared/hbone/session-pool.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { BENCH_IDENTITY } from '../spiffe-ids.ts';
 import { BENCH_SERVICES, HBONE_PORT, SERVICE_PORT } from './address-plan.ts';
 import { WAYPOINT_IDENTITY } from './features.ts';
@@ -36,7 +37,7 @@ function tunnel(downstream: TcpChannel, vip: string): void {
   pool.connect(target).then(
     upstream => copyBidirectional(downstream, upstream, { clock, onClose: () => undefined }),
     (error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       downstream.abort(new ChannelError('unreachable', reason));
       process.stderr.write(`${reason}\n`);
     },

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Daemon } from '../command.ts';
 import { whenReady } from '../contender.ts';
 import { BENCH_IDENTITY } from '../spiffe-ids.ts';
@@ -66,7 +67,7 @@ export class Stage {
         );
         return;
       } catch (error) {
-        last = error instanceof Error ? error.message : String(error);
+        last = errorMessage(error);
         await new Promise(resolve => setTimeout(resolve, RETRY_MS));
       }
     }

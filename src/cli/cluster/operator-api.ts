@@ -5,6 +5,7 @@ import { APPLY_PATCH, KubeClient, type KubeRequest, MERGE_PATCH } from '#shared/
 import type { KubeConnection } from '#shared/kube/connection.ts';
 import { isNotFound, KubeError } from '#shared/kube/kube-error.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { CliError } from '../cli-error.ts';
 import { child, objects, text } from '../json-fields.ts';
 import { eachLine } from '../lines.ts';
@@ -153,7 +154,7 @@ export class OperatorApi implements KubeApi {
   /** One line that says what was wanted, what the API server said, and what to do where that is known. */
   #explain(what: string, error: unknown): CliError {
     if (error instanceof CliError) return error;
-    const said = oneLine(error instanceof Error ? error.message : String(error));
+    const said = oneLine(errorMessage(error));
     if (!(error instanceof KubeError))
       return new CliError(
         `cannot reach the API server ${this.server}: ${said}; is the cluster up, and is this the right context?`,

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { fetchJson } from '../admin-client.ts';
 import { type Cli, print } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
@@ -33,13 +34,9 @@ async function askControllers(
     controllers.map(async c => decodeSyncStatus(await fetchJson(c.admin, '/debug/syncz'), c.name)),
   );
   const known = answers.flatMap(a => (a.status === 'fulfilled' ? a.value : []));
-  const failed = answers.flatMap(a => (a.status === 'rejected' ? [reasonOf(a.reason)] : []));
+  const failed = answers.flatMap(a => (a.status === 'rejected' ? [errorMessage(a.reason)] : []));
   if (failed.length === controllers.length) throw new CliError(failed[0] ?? 'no controller answered');
   return { known, failed };
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function agrees(options: CommonOptions, proxy: ProxyRef): boolean {

@@ -1,4 +1,5 @@
 import { parseJson } from '#shared/config/json.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { readSingleCertificate } from '#shared/pki/certificate-facts.ts';
 import { CaError } from './ca-error.ts';
 import type { AuthorityRecord, CaState } from './root-rotation.ts';
@@ -10,7 +11,7 @@ export function parseCaState(text: string, where: string): CaState {
   try {
     return parseState(parseJson(text));
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorMessage(cause);
     throw new CaError(
       'FAILED_PRECONDITION',
       `CA state ${where} is damaged (${why}): restore it from a backup`,

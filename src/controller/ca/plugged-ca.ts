@@ -1,4 +1,5 @@
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { verifyChain } from '#shared/pki/cert-chain.ts';
 import { readCertificates, readSingleCertificate } from '#shared/pki/certificate-facts.ts';
 import { issuerOf } from '#shared/pki/certificate.ts';
@@ -114,7 +115,7 @@ async function loadFiles({ clock, files, provider }: PluggedCaOptions): Promise<
     const trust = createTrustState(createTrustBundle([root, ...roots]), certificate.fingerprint);
     return { authority: { issuer, certificate, intermediates: path.slice(0, -1) }, trust };
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorMessage(cause);
     throw new CaError('FAILED_PRECONDITION', `${files.name}: ${why}`, { cause });
   }
 }

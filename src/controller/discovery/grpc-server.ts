@@ -10,6 +10,7 @@ import type { CertificateRequest } from '#shared/discovery/certificate-message.t
 import type { DeltaRequest } from '#shared/discovery/delta-message.ts';
 import { MAX_MESSAGE_BYTES } from '#shared/discovery/messages.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { CreateCertificateRequest, CreateCertificateResponse } from '../ca/service.ts';
@@ -160,7 +161,7 @@ export class GrpcServer {
     try {
       return await this.#options.authenticate(authorization?.toString(), controller.signal);
     } catch (error) {
-      return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+      return { ok: false, reason: errorMessage(error) };
     } finally {
       timer.cancel();
     }

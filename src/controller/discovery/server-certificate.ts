@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import {
   exportPrivateKey,
@@ -66,7 +67,7 @@ export class ServerCertificateRenewal {
       this.#scheduleBefore(issued.notAfterMs);
     } catch (error) {
       if (this.#stopped) return;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#options.logger.error('controller certificate not renewed, trying again', { reason });
       this.#renewSoon(RETRY_MS);
     }

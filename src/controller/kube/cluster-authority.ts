@@ -6,6 +6,7 @@ import { isNotFound } from '#shared/kube/kube-error.ts';
 import { objectPath } from '#shared/kube/resource.ts';
 import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts';
 import { type Clock, delay } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { type Authority, leafPolicyOf, reloadPeriodically } from '../authority.ts';
@@ -43,7 +44,7 @@ export async function openClusterAuthority(options: ClusterAuthorityOptions): Pr
       return await open(options);
     } catch (error) {
       if (error instanceof CaError && error.code === 'FAILED_PRECONDITION') throw error;
-      const reason = textOf(error);
+      const reason = errorMessage(error);
       logger.warn('CA not opened yet, trying again', { reason });
       await delay(clock, backoffDelay(BACKOFF, attempt, random()));
     }
@@ -112,7 +113,7 @@ async function openManaged(options: ClusterAuthorityOptions): Promise<Authority>
     trustDomain,
     store,
     leafPolicy: leafPolicyOf(options.ca),
-    onWarning: (message, cause) => logger.error(message, { reason: textOf(cause) }),
+    onWarning: (message, cause) => logger.error(message, { reason: errorMessage(cause) }),
   });
   const stopWatching = [
     watchSecret(options, caSecret, secret => {
@@ -149,7 +150,7 @@ function adopt(managed: ManagedCa, store: SecretCaStore, secret: JsonObject, log
   Promise.resolve()
     .then(() => managed.adopt(store.take(secret)))
     .catch((error: unknown) => {
-      logger.error('Secret of the CA not taken over, the CA in use stays', { reason: textOf(error) });
+      logger.error('Secret of the CA not taken over, the CA in use stays', { reason: errorMessage(error) });
     });
 }
 
@@ -175,8 +176,4 @@ function watchSecret(
   });
   informer.start();
   return () => void informer.stop();
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

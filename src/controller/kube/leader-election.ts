@@ -3,6 +3,7 @@ import { LEASES } from '#shared/kube/core-resources.ts';
 import { isConflict, isNotFound } from '#shared/kube/kube-error.ts';
 import { collectionPath, objectPath } from '#shared/kube/resource.ts';
 import { type Clock, delay, type Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { Leadership, LeaderTask } from './leadership.ts';
 import { type LeaseObservation, leaseObject, mayTake, observe, readLease } from './lease.ts';
@@ -70,7 +71,7 @@ export class LeaderElection implements Leadership {
     await this.#stopLeading('handing over');
     await this.#write('').catch((error: unknown) => {
       this.#options.logger.warn('lease not released, the next leader waits for its end', {
-        reason: text(error),
+        reason: errorMessage(error),
       });
     });
   }
@@ -96,7 +97,7 @@ export class LeaderElection implements Leadership {
       } else if (this.#leading) await this.#stopLeading(`${this.leaseHolder} holds the lease`);
       this.#failure = undefined;
     } catch (error) {
-      const reason = text(error);
+      const reason = errorMessage(error);
       if (this.#failure === undefined) logger.warn('lease not read or written, trying again', { reason });
       this.#failure = reason;
     }
@@ -162,7 +163,10 @@ export class LeaderElection implements Leadership {
     try {
       task.start();
     } catch (error) {
-      this.#options.logger.error('task of the leader not started', { task: task.name, reason: text(error) });
+      this.#options.logger.error('task of the leader not started', {
+        task: task.name,
+        reason: errorMessage(error),
+      });
     }
   }
 
@@ -176,13 +180,9 @@ export class LeaderElection implements Leadership {
       } catch (error) {
         this.#options.logger.error('task of the leader not stopped', {
           task: task.name,
-          reason: text(error),
+          reason: errorMessage(error),
         });
       }
     }
   }
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

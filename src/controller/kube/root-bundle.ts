@@ -6,6 +6,7 @@ import { isConflict, isNotFound, KubeError } from '#shared/kube/kube-error.ts';
 import { objectNameOf } from '#shared/kube/known-versions.ts';
 import { objectPath } from '#shared/kube/resource.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { CertificateAuthority } from '../ca/certificate-authority.ts';
 import { type Term, TermTask } from './term-task.ts';
@@ -65,7 +66,7 @@ class Running implements Term {
       ...options,
       process: namespace => this.#reconcile(namespace),
       onFailure: (namespace, error, waitMs) => {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = errorMessage(error);
         options.logger.warn('roots not written, trying again', { namespace, reason, waitMs });
       },
       concurrency: CONCURRENCY,

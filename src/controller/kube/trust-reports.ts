@@ -6,6 +6,7 @@ import { objectNameOf } from '#shared/kube/known-versions.ts';
 import { listObjects } from '#shared/kube/list.ts';
 import { collectionPath, objectPath } from '#shared/kube/resource.ts';
 import { type Clock, delay } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { TrustState } from '../ca/certificate-authority.ts';
 import type { ManagedCa } from '../ca/managed-ca.ts';
@@ -80,7 +81,7 @@ export class TrustReports {
         await this.#report();
         this.#failure = undefined;
       } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = errorMessage(error);
         if (this.#failure === undefined && !signal.aborted)
           logger.warn('other replicas cannot be told which proxies have the new root, trying again', {
             reason,

@@ -1,5 +1,6 @@
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { type DirectoryScan, type FileStamp, scanDirectory, stampOf, statOf } from './directory-scan.ts';
 import { ObjectFiles } from './object-files.ts';
@@ -74,7 +75,7 @@ export class DirectorySource implements ObjectSource {
       this.#watch(scan);
       this.#read(scan, false);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#options.logger.error('configuration directory cannot be read, the last objects stay', { reason });
     }
   }
@@ -101,7 +102,7 @@ export class DirectorySource implements ObjectSource {
       // What came in between the scan and the watch.
       this.#lookSoon();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#options.logger.warn('directory is not watched, changes are found by the periodic scan', {
         path,
         reason,
@@ -143,7 +144,7 @@ export class DirectorySource implements ObjectSource {
       if (after === undefined || stampOf(after).text !== stamp.text) return undefined;
       return parseObjectFile(text, path, before);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       return unreadableFile(path, reason, 'make it readable for the controller', before);
     }
   }

@@ -1,4 +1,5 @@
 import { type Document, parseAllDocuments } from 'yaml';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { keyOf, type KubeObject } from './kube-object.ts';
 import type { SourceProblem } from './object-source.ts';
 import { parseObject } from './parse-object.ts';
@@ -83,7 +84,7 @@ function parseDocument(document: Document.Parsed, origin: string): KubeObject | 
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = errorMessage(cause);
     return problem(origin, '', undefined, message, 'write out what the aliases stand for');
   }
   const parsed = parseObject(value);

@@ -2,6 +2,7 @@ import { type KubeApi, MERGE_PATCH } from '#shared/kube/client.ts';
 import { ifThere } from '#shared/kube/kube-error.ts';
 import { type KubeResource, objectPath } from '#shared/kube/resource.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { LeaderTask } from '../kube/leadership.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
@@ -59,7 +60,7 @@ export class StatusWriter implements LeaderTask {
       burst: BURST,
       process: key => this.#write(key),
       onFailure: (key, error, waitMs) => {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = errorMessage(error);
         logger.warn('status could not be written, trying again', { object: key, reason, waitMs });
       },
     });

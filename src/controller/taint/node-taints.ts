@@ -4,6 +4,7 @@ import { Informer } from '#shared/kube/informer.ts';
 import { nameKey, objectNameOf, resourceVersionOf } from '#shared/kube/known-versions.ts';
 import { objectPath } from '#shared/kube/resource.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { type Term, TermTask } from '../kube/term-task.ts';
 import { WorkQueue } from '../kube/work-queue.ts';
@@ -55,7 +56,7 @@ class Running implements Term {
       ...options,
       process: node => this.#reconcile(node),
       onFailure: (node, error, waitMs) => {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = errorMessage(error);
         options.logger.warn('taint of a node not written, trying again', { node, reason, waitMs });
       },
       concurrency: CONCURRENCY,

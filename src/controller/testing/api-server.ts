@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeClient } from '#shared/kube/client.ts';
 import type { KubeConnection } from '#shared/kube/connection.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { ChildProgram } from './child-program.ts';
 import { binaryPath } from './kube-binaries.ts';
 
@@ -166,7 +167,7 @@ export class ApiServer {
         await this.client.request({ path: '/readyz' });
         return;
       } catch (error) {
-        last = error instanceof Error ? error.message : String(error);
+        last = errorMessage(error);
         await sleep(POLL_MS);
       }
     }

@@ -3,6 +3,7 @@ import type { KubeApi } from '#shared/kube/client.ts';
 import { Informer } from '#shared/kube/informer.ts';
 import type { KubeResource } from '#shared/kube/resource.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { ChangedObject } from '../index/change-scope.ts';
 import type { LeaderTask } from '../kube/leadership.ts';
@@ -113,7 +114,7 @@ export class WaypointDeployments implements LeaderTask {
         onOutcome(key, undefined);
       },
       onFailure: (key, error, waitMs) => {
-        const reason = error instanceof Error ? error.message : String(error);
+        const reason = errorMessage(error);
         logger.warn('waypoint is not as its Gateway asks, trying again', { object: key, reason, waitMs });
         onOutcome(key, reason);
       },

@@ -1,5 +1,6 @@
 import { type FSWatcher, mkdirSync, watch, writeFileSync } from 'node:fs';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { MeshNetwork, PodNetwork } from '../network/mesh-network.ts';
 import type { ServiceRule } from '../network/service-rules.ts';
 import {
@@ -247,7 +248,7 @@ export class Cluster {
   }
 
   #problem(key: string, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     if (this.#problems.get(key) === message) return;
     this.#problems.set(key, message);
     this.#options.report(message);

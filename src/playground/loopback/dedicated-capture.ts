@@ -1,4 +1,5 @@
 import { type Clock, delay } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { CapturedPod, CaptureState, PodCapture } from '../cluster/pod-capture.ts';
 import type { PodNetwork } from '../network/mesh-network.ts';
 
@@ -69,7 +70,7 @@ export class DedicatedCapture implements PodCapture {
       this.#options.network.joinMesh(pod.network, SOCKS5_PORT);
       entry.state = { state: 'enrolled', message: '' };
     } catch (error) {
-      entry.state = { state: 'failed', message: error instanceof Error ? error.message : String(error) };
+      entry.state = { state: 'failed', message: errorMessage(error) };
     }
   }
 

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { runInNetns } from '#shared/native/netns.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 
 const TIMEOUT_MS = 10_000;
 
@@ -27,7 +28,7 @@ export function ipBatch(lines: readonly string[], netnsFd?: number): void {
       ...(netnsFd === undefined ? {} : { netnsFd }),
     });
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = errorMessage(cause);
     const number = Number(/Command failed -:(\d+)/.exec(message)?.[1]);
     throw new Error(`${message.split('\n', 1)[0]} in "ip ${lines[number - 1] ?? ''}"`, { cause });
   }

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { child, type KubeObject, type ObjectRef, parseManifest, refKey, textMap } from './kube-object.ts';
 
 interface Stored {
@@ -40,7 +41,7 @@ export class ObjectStore {
         const stored = this.#read(file, before);
         if (stored !== undefined) next.set(file, stored);
       } catch (error) {
-        problems.push(error instanceof Error ? error.message : String(error));
+        problems.push(errorMessage(error));
         if (before !== undefined) next.set(file, before);
       }
     }

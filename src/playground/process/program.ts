@@ -1,5 +1,6 @@
 import { backoffDelay, type BackoffOptions } from '#shared/lifecycle/backoff.ts';
 import type { Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { MeshProcess, type ProcessOptions } from './mesh-process.ts';
 
 const RESTART: BackoffOptions = { initialMs: 250, maxMs: 10_000, factor: 2, jitter: 0 };
@@ -68,7 +69,7 @@ export class Program {
       await this.#prepare();
       this.#preparationError = undefined;
     } catch (error) {
-      this.#preparationError = error instanceof Error ? error.message : String(error);
+      this.#preparationError = errorMessage(error);
       this.#startAgainLater();
       return;
     }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { MeshUnderTest, Need } from './mesh-under-test.ts';
 
 /** One sentence about the mesh, and how to see that it holds. */
@@ -43,9 +44,7 @@ export async function runChecks(
       print(`ok    ${check.name} (${seen}; ${seconds(started)})`);
     } catch (error) {
       failed++;
-      print(
-        `FAIL  ${check.name}: ${error instanceof Error ? error.message : String(error)} (${seconds(started)})`,
-      );
+      print(`FAIL  ${check.name}: ${errorMessage(error)} (${seconds(started)})`);
     }
   }
   return { passed, failed, skipped };

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { isJsonObject, type JsonObject, parseJson } from '../config/json.ts';
+import { errorMessage } from '../observability/error-message.ts';
 
 /**
  * What the CNI plugin asks the node's ztunnel, and what that answers: one line of JSON each way on a unix socket, then the
@@ -43,7 +44,7 @@ export function parseAdmissionRequest(line: string): AdmissionParse {
   try {
     return { ok: true, request: admissionRequest(objectOf(line)) };
   } catch (cause) {
-    return { ok: false, error: cause instanceof Error ? cause.message : String(cause) };
+    return { ok: false, error: errorMessage(cause) };
   }
 }
 

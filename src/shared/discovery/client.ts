@@ -1,5 +1,6 @@
 import { type BackoffOptions, backoffDelay } from '../lifecycle/backoff.ts';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
+import { errorMessage } from '../observability/error-message.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { MeshDelta } from '../workload/mesh-view.ts';
 import type { DeltaResource, DeltaResponse, DiscoveryNode } from './delta-message.ts';
@@ -135,7 +136,7 @@ export class DiscoveryClient implements DiscoverySource {
         onEnd: reason => this.#onEnd(reason),
       });
     } catch (error) {
-      this.#onEnd(error instanceof Error ? error.message : String(error));
+      this.#onEnd(errorMessage(error));
       return;
     }
     for (const subscription of this.#subscriptions.values()) this.#openType(subscription);
@@ -210,7 +211,7 @@ export class DiscoveryClient implements DiscoverySource {
       try {
         this.#options.listener.onTrust?.(decoded.resource.trust);
       } catch (error) {
-        return error instanceof Error ? error.message : String(error);
+        return errorMessage(error);
       }
     }
     if (decoded.resource.kind === 'credential') {

@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { parse } from 'yaml';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
+import { errorMessage } from '../observability/error-message.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { DiscoveryListener, DiscoverySource, DiscoveryStatus } from './discovery-source.ts';
 import { parseLocalConfig } from './local-config.ts';
@@ -98,7 +99,7 @@ export class LocalSource implements DiscoverySource {
       this.#lastError = undefined;
       if (isFirst) listener.onSynced();
     } catch (error) {
-      this.#lastError = error instanceof Error ? error.message : String(error);
+      this.#lastError = errorMessage(error);
       logger.error('configuration file not usable, the last one stays', { path, reason: this.#lastError });
     }
   }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import protobuf from 'protobufjs';
+import { errorMessage } from '../observability/error-message.ts';
 import { isWireFields, type WireFields } from './wire-fields.ts';
 
 /**
@@ -62,7 +63,7 @@ function decodeFields(type: protobuf.Type, bytes: Uint8Array): WireFields {
     if (isWireFields(decoded)) return decoded;
     throw new MessageError('not a message');
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     throw new MessageError(`${bytes.length} bytes are not a ${type.name}: ${reason}`, { cause: error });
   }
 }

@@ -4,6 +4,7 @@ import { mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { stagedPath } from '../config/staged-file.ts';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
+import { errorMessage } from '../observability/error-message.ts';
 import type { Logger } from '../observability/logger.ts';
 import { decodeDeltaResponse, encodeDeltaResponse } from './delta-message.ts';
 import { decodeResource, encodeResource, parseResourceType, RESOURCE_TYPES } from './mesh-resource.ts';
@@ -54,7 +55,7 @@ export class SnapshotFile {
       return held;
     } catch (error) {
       if (isNotFound(error)) logger.info('no configuration snapshot yet', { path });
-      else logger.error('configuration snapshot ignored', { path, reason: messageOf(error) });
+      else logger.error('configuration snapshot ignored', { path, reason: errorMessage(error) });
       return [];
     }
   }
@@ -94,7 +95,7 @@ export class SnapshotFile {
       logger.debug('configuration snapshot written', { path });
     } catch (error) {
       this.#dirty = true;
-      logger.error('configuration snapshot not written', { path, reason: messageOf(error) });
+      logger.error('configuration snapshot not written', { path, reason: errorMessage(error) });
     }
   }
 }
@@ -190,8 +191,4 @@ function sha256(bytes: Buffer): Buffer {
 
 function isNotFound(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

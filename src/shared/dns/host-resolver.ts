@@ -1,5 +1,6 @@
 import { type BackoffOptions, backoffDelay } from '../lifecycle/backoff.ts';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
+import { errorMessage } from '../observability/error-message.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { HostAddresses, HostLookup } from './host-lookup.ts';
 
@@ -96,7 +97,7 @@ export class HostResolver {
     );
     lookup(host.name).then(
       answer => settle(answer, 'no address'),
-      (error: unknown) => settle(undefined, error instanceof Error ? error.message : String(error)),
+      (error: unknown) => settle(undefined, errorMessage(error)),
     );
   }
 

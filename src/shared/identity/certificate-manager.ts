@@ -1,5 +1,6 @@
 import { backoffDelay } from '../lifecycle/backoff.ts';
 import type { Timer } from '../lifecycle/clock.ts';
+import { errorMessage } from '../observability/error-message.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { parseTrustBundle, type TrustBundle } from '../spiffe/trust-bundle.ts';
 import {
@@ -191,7 +192,7 @@ export class CertificateManager {
         this.#announce(entry);
         this.#scheduleFor(entry);
       } catch (error) {
-        refused.push({ identity, reason: messageOf(error) });
+        refused.push({ identity, reason: errorMessage(error) });
       }
     }
     return refused;
@@ -311,7 +312,7 @@ export class CertificateManager {
     const retryInMs = backoffDelay(RENEWAL_BACKOFF, entry.failures, random());
     entry.failures += 1;
     entry.retryAt = clock.monotonic() + retryInMs;
-    entry.lastError = messageOf(error);
+    entry.lastError = errorMessage(error);
     const notAfterMs = entry.held?.leaf.notAfterMs;
     const until = notAfterMs === undefined ? {} : { notAfterMs };
     onFailure({ identity: entry.identity, message: entry.lastError, retryInMs, ...until });
@@ -382,8 +383,4 @@ export class CertificateManager {
     this.#idleWaiters = [];
     for (const waiter of waiters) waiter();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

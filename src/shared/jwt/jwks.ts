@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { errorMessage } from '../observability/error-message.ts';
 import { algorithmsOf, type JwtAlgorithm } from './algorithm.ts';
 
 /** A public key an issuer signs with. */
@@ -48,7 +49,7 @@ function keyList(text: string): readonly unknown[] | string {
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    return `is not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return `is not JSON: ${errorMessage(error)}`;
   }
   const keys = isObject(parsed) ? parsed['keys'] : undefined;
   if (!Array.isArray(keys)) return 'has no list "keys" (RFC 7517 §5)';
@@ -83,7 +84,7 @@ function publicKey(item: Record<string, unknown>): KeyObject | string {
   try {
     return createPublicKey({ key: item, format: 'jwk' });
   } catch (error) {
-    return `is not a valid ${kty} key: ${error instanceof Error ? error.message : String(error)}`;
+    return `is not a valid ${kty} key: ${errorMessage(error)}`;
   }
 }
 

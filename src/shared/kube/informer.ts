@@ -1,5 +1,6 @@
 import { type BackoffOptions, backoffDelay } from '../lifecycle/backoff.ts';
 import { type Clock, delay } from '../lifecycle/clock.ts';
+import { errorMessage } from '../observability/error-message.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { KubeApi } from './client.ts';
 import { isGone, KubeError, kubeErrorOf } from './kube-error.ts';
@@ -200,7 +201,7 @@ export class Informer {
 
   #onFailure(error: unknown, waitMs: number): void {
     const { logger, resource } = this.#options;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     if (isGone(error)) {
       // An ordinary event after a long outage, not a fault; what differs is told by the list.
       this.#resourceVersion = undefined;

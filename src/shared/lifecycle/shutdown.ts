@@ -1,3 +1,4 @@
+import { errorMessage } from '../observability/error-message.ts';
 import type { Logger } from '../observability/logger.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -18,7 +19,7 @@ export function onShutdownSignal(logger: Logger, stop: () => Promise<void>): () 
     stop().then(
       () => process.exit(0),
       (error: unknown) => {
-        logger.error('shutdown failed', { error: error instanceof Error ? error.message : String(error) });
+        logger.error('shutdown failed', { error: errorMessage(error) });
         process.exit(1);
       },
     );

@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
+import { errorMessage } from './error-message.ts';
 import type { Logger } from './logger.ts';
 
 export interface AdminRequest {
@@ -120,7 +121,7 @@ export class AdminServer {
     try {
       return await route.handle({ method, path: url.pathname, query: url.searchParams });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorMessage(error);
       this.#logger.error('admin request failed', { path: url.pathname, error: message });
       return text(`${message}\n`, 500);
     }

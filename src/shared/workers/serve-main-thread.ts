@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import { errorMessage } from '../observability/error-message.ts';
 import type { LogLevels } from '../observability/logger.ts';
 import type { FamilySnapshot } from '../observability/metric-set.ts';
 import type { MeshDelta } from '../workload/mesh-view.ts';
@@ -81,6 +82,6 @@ export async function replyWhenDone(
     await work;
     reply({ kind: 'done', id, error: undefined });
   } catch (error) {
-    reply({ kind: 'done', id, error: error instanceof Error ? error.message : String(error) });
+    reply({ kind: 'done', id, error: errorMessage(error) });
   }
 }

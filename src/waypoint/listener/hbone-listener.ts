@@ -4,6 +4,7 @@ import type { InboundConnect } from '#shared/hbone/inbound-connect.ts';
 import { type HboneServerSession, serveHbone } from '#shared/hbone/server.ts';
 import type { Http2Options } from '#shared/http2/options.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 
@@ -75,11 +76,7 @@ export class HboneListener {
       if (this.#closedBy !== undefined) session.close(this.#closedBy);
       else if (this.#draining) session.drain();
     } catch (error) {
-      this.#warn(
-        'HBONE handshake failed',
-        remoteAddress,
-        error instanceof Error ? error.message : String(error),
-      );
+      this.#warn('HBONE handshake failed', remoteAddress, errorMessage(error));
     }
   }
 
@@ -88,7 +85,7 @@ export class HboneListener {
     try {
       return this.#options.tlsContext();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorMessage(error);
       channel.abort(new ChannelError('tls_handshake', message, { cause: error }));
       throw error;
     }

@@ -1,6 +1,7 @@
 import type { ByteChannel } from '#shared/engine/channel.ts';
 import { ExchangeError } from '#shared/http/exchange.ts';
 import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { PoolLimits } from './attempt.ts';
 import { SharedUse } from './shared-use.ts';
 
@@ -98,6 +99,6 @@ export class PoolConnections<Connection> {
 }
 
 export function connectFailure(cause: unknown): ExchangeError {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = errorMessage(cause);
   return new ExchangeError('connect_failure', message, { cause });
 }

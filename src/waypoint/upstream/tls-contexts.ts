@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { Engine, ForeignTlsMaterial, TlsContext } from '#shared/engine/engine.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { rootsBeside, type TlsCredential } from '#shared/route/tls-credential.ts';
 import type { TrustedRoots } from '#shared/route/traffic-policy.ts';
 import type { TlsTrust } from './originated-tls.ts';
@@ -141,7 +142,7 @@ function orRefuse<T>(path: string, use: () => T): T {
   try {
     return use();
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorMessage(cause);
     throw new ChannelError('tls_handshake', `the waypoint cannot read ${path}: ${why}`, { cause });
   }
 }

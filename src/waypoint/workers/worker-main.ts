@@ -1,4 +1,5 @@
 import type { TlsMaterial } from '#shared/engine/engine.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import { replyWhenDone, serveMainThread } from '#shared/workers/serve-main-thread.ts';
@@ -41,7 +42,7 @@ function setCertificate(thread: TrafficThread, material: TlsMaterial, logger: Lo
     thread.setCertificate(material);
   } catch (error) {
     logger.error('certificate not usable, the last one stays', {
-      error: error instanceof Error ? error.message : String(error),
+      error: errorMessage(error),
     });
   }
 }

@@ -1,5 +1,6 @@
 import { ChannelError, type ByteChannel } from '#shared/engine/channel.ts';
 import { copyBidirectional } from '#shared/engine/copy.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { TrafficContext } from '../pod/traffic-context.ts';
 import type { TrackedConnection } from './tracked-connection.ts';
 
@@ -23,6 +24,6 @@ export function carry(
 /** What was thrown, as the error of a connection. Anything but a `ChannelError` is a fault of ours. */
 export function connectionError(thrown: unknown): ChannelError {
   if (thrown instanceof ChannelError) return thrown;
-  const why = thrown instanceof Error ? thrown.message : String(thrown);
+  const why = errorMessage(thrown);
   return new ChannelError('io', `internal error: ${why}`, { cause: thrown });
 }

@@ -6,6 +6,7 @@ import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import { type CertificateManager, type CertificateUpdate } from '#shared/identity/certificate-manager.ts';
 import { decodeSnapshot, encodeSnapshot } from '#shared/identity/certificate-snapshot.ts';
 import { isMemoryBacked } from '#shared/native/memory-backed.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { WorkerPool } from '../workers/worker-pool.ts';
 
@@ -61,7 +62,7 @@ export class CertificateFeed {
     } catch (error) {
       logger.error('certificates of the state directory ignored', {
         path: this.#path,
-        reason: messageOf(error),
+        reason: errorMessage(error),
       });
     }
   }
@@ -95,7 +96,7 @@ export class CertificateFeed {
       } catch (error) {
         this.#options.logger.error('certificates not written to the state directory', {
           path,
-          reason: messageOf(error),
+          reason: errorMessage(error),
         });
       }
     });
@@ -120,8 +121,4 @@ function readIfThere(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -15,6 +15,7 @@ import type { NodeAgent } from '../node/node-agent.ts';
 import type { NodeMetrics } from '../node/node-metrics.ts';
 import { nodeAddresses } from '../node/probe-sources.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { NodeAgentParts } from './node-agent-parts.ts';
 
 type KubernetesConfig = PodSourceConfig & { kind: 'kubernetes' };
@@ -75,7 +76,7 @@ export class KubernetesNode {
       this.#probeFailure = undefined;
       return found;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       if (this.#probeFailure === undefined) {
         this.#parts.logger.error('cannot find the addresses of the node: probes of strict pods will fail', {
           error: reason,
@@ -128,7 +129,7 @@ export class KubernetesNode {
       () => logger.warn('every pod is released', {}),
       (error: unknown) =>
         logger.error('the mesh could not be removed from this node completely', {
-          error: error instanceof Error ? error.message : String(error),
+          error: errorMessage(error),
         }),
     );
   }

@@ -2,6 +2,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { MAX_POD_FILE_BYTES, parsePodFile } from './pod-file.ts';
@@ -93,7 +94,7 @@ export class DirectoryPodSource implements PodSource {
       this.#scanning = this.#scan(false).catch((error: unknown) => {
         this.#logger.warn('cannot read the directory of pods; the last known pods stay', {
           directory: this.#directory,
-          error: error instanceof Error ? error.message : String(error),
+          error: errorMessage(error),
         });
       });
       await this.#scanning;

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { canonicalIp } from '#shared/workload/ip.ts';
 import type { LocalPod } from './local-pod.ts';
 
@@ -22,7 +23,7 @@ export function parsePodFile(text: string, fileUid: string): PodFileResult {
   try {
     value = parseJson(text);
   } catch (cause) {
-    return { ok: false, errors: [`not JSON: ${cause instanceof Error ? cause.message : String(cause)}`] };
+    return { ok: false, errors: [`not JSON: ${errorMessage(cause)}`] };
   }
   if (!isJsonObject(value)) return { ok: false, errors: ['not a JSON object'] };
   const fields = new Fields(value);

@@ -11,6 +11,7 @@ import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { closePodCapture, openPodCapture, type PodCapture } from './pod-capture.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { type CaptureDecision, shouldCapture } from './should-capture.ts';
 
 const RETRY: BackoffOptions = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 };
@@ -281,7 +282,7 @@ export class PodKeeper {
   }
 
   async #failed(error: unknown): Promise<void> {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     const delayMs = backoffDelay(RETRY, this.#failures++, this.#options.random());
     this.#logger.error('capture of a pod failed', {
       uid: this.#uid,
@@ -298,7 +299,7 @@ export class PodKeeper {
     try {
       await step;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#logger.warn(`cannot ${what}`, { uid: this.#uid, error: reason });
     }
   }

@@ -3,6 +3,7 @@ import { ChannelError, type SocketEndpoint } from '#shared/engine/channel.ts';
 import type { Engine, TcpChannel } from '#shared/engine/engine.ts';
 import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
 import { SystemCallError } from '#shared/native/system-error.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { isIpv6, isLoopback } from '#shared/workload/ip.ts';
 
 /** Makes the TCP connections of one local workload. Rejects with `ChannelError`. */
@@ -80,7 +81,7 @@ function canReach(ownIp: string, remoteIp: string): boolean {
 
 function socketError(remote: SocketEndpoint, cause: unknown): ChannelError {
   const exhausted = cause instanceof SystemCallError && (cause.code === 'EMFILE' || cause.code === 'ENFILE');
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = errorMessage(cause);
   return new ChannelError(exhausted ? 'resource_exhausted' : 'io', `no socket to ${remote.ip}: ${why}`, {
     cause,
   });

@@ -1,5 +1,6 @@
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { TcpChannel } from '#shared/engine/engine.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { OriginalDestination } from '../redirect/original-dst.ts';
 import type { PodContext } from './pod-context.ts';
 
@@ -8,7 +9,7 @@ export function originalDestinationOf(pod: PodContext, channel: TcpChannel): Ori
   try {
     return pod.traffic.originalDestination(channel);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = errorMessage(cause);
     throw new ChannelError(
       'io',
       `connection tracking has lost the original destination (is nf_conntrack_max reached?): ${why}`,

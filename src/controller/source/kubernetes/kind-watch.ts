@@ -3,6 +3,7 @@ import { Informer } from '#shared/kube/informer.ts';
 import type { KubeResource } from '#shared/kube/resource.ts';
 import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { KnownKind } from '../known-kinds.ts';
 import { KindPresence } from './kind-presence.ts';
@@ -110,7 +111,7 @@ export class KindWatch {
       else this.#lookNext();
     } catch (error) {
       if (signal.aborted) return;
-      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#failure = errorMessage(error);
       this.#lookIn(backoffDelay(BACKOFF, this.#failures++, random()));
     }
   }

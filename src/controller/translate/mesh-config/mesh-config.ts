@@ -1,3 +1,4 @@
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { ExternalAuthorizer, HeaderNameMatch } from '#shared/route/external-authorizer.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { parseYaml } from '../../source/yaml-value.ts';
@@ -37,7 +38,7 @@ export function translateMeshConfig(object: KubeObject, options: MeshConfigOptio
   try {
     providers = objectAt(parseYaml(text))['extensionProviders'];
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     diagnostics.reject(`data.${DATA_KEY}`, text, `is no YAML: ${reason}`, 'correct it');
     return diagnostics.conclude(NOTHING);
   }

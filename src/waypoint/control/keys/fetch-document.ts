@@ -1,5 +1,6 @@
 import { getCACertificates } from 'node:tls';
 import http2 from 'http2-wrapper';
+import { errorMessage } from '#shared/observability/error-message.ts';
 
 export interface DocumentRequest {
   readonly url: URL;
@@ -58,5 +59,5 @@ function readAnswer(request: ClientRequest, maxBytes: number, signal: AbortSigna
 
 function reasonOf(error: unknown, signal: AbortSignal, timeoutMs: number): string {
   if (signal.aborted) return `no whole answer within ${timeoutMs} ms`;
-  return error instanceof Error ? error.message : String(error);
+  return errorMessage(error);
 }

@@ -2,6 +2,7 @@ import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts'
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { type KeySource, keySource } from '#shared/jwt/key-source.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import type { KeysCommand } from '../../workers/messages.ts';
 import type { FetchDocument } from './fetch-document.ts';
@@ -119,7 +120,7 @@ export class KeyServer {
       logger.warn('keys of a token issuer could not be fetched', {
         source: source.name,
         keys: held.jwks === undefined ? 'none: its tokens are refused' : 'the last ones stay',
-        error: error instanceof Error ? error.message : String(error),
+        error: errorMessage(error),
       });
     }
     held.fetching = false;

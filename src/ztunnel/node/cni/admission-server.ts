@@ -9,6 +9,7 @@ import {
 } from '#shared/cni/admission.ts';
 import { LineSplitter } from '#shared/cni/line-splitter.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 
 export interface AdmissionServerOptions {
@@ -105,7 +106,7 @@ export class AdmissionServer {
     this.#timer = this.#options.clock.setTimer(CHARGE_INTERVAL_MS, () => {
       void this.check()
         .catch((error: unknown) => {
-          const reason = error instanceof Error ? error.message : String(error);
+          const reason = errorMessage(error);
           this.#logger.error('cannot take over the socket of the CNI plugin', { error: reason });
         })
         .finally(() => this.#scheduleCheck());

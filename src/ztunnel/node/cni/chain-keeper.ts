@@ -3,6 +3,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile 
 import { join } from 'node:path';
 import { removeAbandoned, stagedPath } from '#shared/config/staged-file.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { ClusterAccess, CniInstallConfig } from '../../config/node-agent-config.ts';
 import { isSameFile } from './same-file.ts';
@@ -100,7 +101,7 @@ export class ChainKeeper {
       await this.#writeCredentials();
       await this.#chain();
     } catch (error) {
-      this.#set({ installed: false, reason: error instanceof Error ? error.message : String(error) });
+      this.#set({ installed: false, reason: errorMessage(error) });
     }
     this.#checkAfter(CHECK_MS);
   }

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 
 /** Name of the plugin's executable, and so its `type` in a configuration. */
 export const PLUGIN_TYPE = 'ambient-cni';
@@ -45,7 +46,7 @@ function readConflist(text: string): ConflistRead {
   try {
     list = parseJson(text);
   } catch (cause) {
-    return { ok: false, reason: `it is not JSON: ${cause instanceof Error ? cause.message : String(cause)}` };
+    return { ok: false, reason: `it is not JSON: ${errorMessage(cause)}` };
   }
   if (!isJsonObject(list)) return { ok: false, reason: 'it is not a JSON object' };
   const plugins = list['plugins'];

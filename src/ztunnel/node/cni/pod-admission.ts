@@ -7,6 +7,7 @@ import type { StartingPod } from '../kubernetes/pod-source.ts';
 import type { LocalPod } from '../local-pod.ts';
 import type { SettledPod } from '../node-agent.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { shouldCapture } from '../should-capture.ts';
 
 export interface PodAdmissionOptions {
@@ -54,7 +55,7 @@ export class PodAdmission {
       });
       return answer;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#logger.warn('pod not started', { pod: name, namespace, error: reason });
       return { ok: false, reason };
     } finally {

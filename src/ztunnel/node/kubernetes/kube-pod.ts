@@ -1,6 +1,7 @@
 import { child, children, objectMeta, objectName } from '#shared/capture/kube-object.ts';
 import { sidecarOf } from '#shared/capture/sidecar.ts';
 import type { JsonObject } from '#shared/config/json.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { canonicalIp } from '#shared/workload/ip.ts';
 import { probePorts } from './probe-ports.ts';
 import type { ParsedObject } from './watched-set.ts';
@@ -37,7 +38,7 @@ export function parseKubePod(object: JsonObject): ParsedObject<KubePod> {
   try {
     return { ok: true, value: kubePod(object) };
   } catch (cause) {
-    return { ok: false, error: cause instanceof Error ? cause.message : String(cause) };
+    return { ok: false, error: errorMessage(cause) };
   }
 }
 

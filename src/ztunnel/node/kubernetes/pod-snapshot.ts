@@ -1,6 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
 import { stagedPath } from '#shared/config/staged-file.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { LocalPod } from '../local-pod.ts';
 import { parsePodFile } from '../pod-file.ts';
@@ -73,7 +74,7 @@ export class PodSnapshot {
     } catch (error) {
       this.#logger.warn('cannot write the note of pods for the next ztunnel', {
         path: this.#path,
-        error: error instanceof Error ? error.message : String(error),
+        error: errorMessage(error),
       });
     }
   }

@@ -5,6 +5,7 @@ import { type KubeResource, objectPath } from '#shared/kube/resource.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { LocalPod, PodSource, PodStatus } from '../local-pod.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { type NamespaceLabels, parseKubeNamespace } from './kube-namespace.ts';
 import { type KubePod, parseKubePod } from './kube-pod.ts';
 import { type KnownPods, localPods, namespaceKey, withoutNetns } from './local-pods.ts';
@@ -258,7 +259,7 @@ export class KubernetesPodSource implements PodSource {
       }
     } catch (error) {
       this.#logger.warn('cannot look for network namespaces of pods', {
-        error: error instanceof Error ? error.message : String(error),
+        error: errorMessage(error),
       });
     }
   }

@@ -3,6 +3,7 @@ import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts'
 import { type Clock, delay } from '#shared/lifecycle/clock.ts';
 import { type KubeApi, MERGE_PATCH } from '#shared/kube/client.ts';
 import { isConflict, isNotFound } from '#shared/kube/kube-error.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { PodStatus } from '../local-pod.ts';
 import { type KubePod, REDIRECTION_ANNOTATION } from './kube-pod.ts';
@@ -138,7 +139,7 @@ export class PodStatusWriter {
     this.#logger.warn(message, {
       pod: pod.name,
       namespace: pod.namespace,
-      error: error instanceof Error ? error.message : String(error),
+      error: errorMessage(error),
     });
   }
 }

@@ -4,6 +4,7 @@ import type { JsonObject } from '#shared/config/json.ts';
 import type { KubeApi } from '#shared/kube/client.ts';
 import { DAEMON_SETS } from '#shared/kube/core-resources.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { type ParsedObject, WatchedSet } from './watched-set.ts';
 
@@ -69,6 +70,6 @@ function parseDaemonSet(object: JsonObject): ParsedObject<string | undefined> {
     const isReleased = annotations[RELEASE_ANNOTATION] === 'true';
     return { ok: true, value: isReleased ? `is annotated ${RELEASE_ANNOTATION}=true` : undefined };
   } catch (cause) {
-    return { ok: false, error: cause instanceof Error ? cause.message : String(cause) };
+    return { ok: false, error: errorMessage(cause) };
   }
 }
