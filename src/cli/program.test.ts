@@ -144,6 +144,29 @@ test('a proxy that does not answer is a warning: what the others know is shown',
   });
 });
 
+/** [command line, what stands on standard output or error] */
+const NOTHING: readonly (readonly [string, RegExp])[] = [
+  [
+    'zc workloads -n shp',
+    /no workloads: the ztunnels know nothing of namespace "shp"; they know legacy, shop/,
+  ],
+  ['zc policies -n legacy', /no policies in namespace legacy\n/],
+  ['zc certificates -n legacy', /no certificates in namespace legacy\n/],
+  ['zc connections -n legacy', /no connections in namespace legacy\n/],
+  ['stat -n legacy', /no request to these passed a waypoint in 5 s, and figures are of those alone/],
+  ['tap nothing', /no request that matches passed waypoint-a; .*one for service "nothing"/],
+];
+
+test('where there is nothing to show the reason is', async t => {
+  await withMesh(async run => {
+    for (const [line, message] of NOTHING) {
+      const { status, out, err } = await run(line);
+      t.equal(status, 0, line);
+      t.match(out + err, message, line);
+    }
+  });
+});
+
 test('without a mesh the operator is told how to start one', async t => {
   const result = await runLine('ztunnel-config workloads --state-dir /nonexistent');
   t.equal(result.status, 1);

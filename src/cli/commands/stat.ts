@@ -33,8 +33,18 @@ export function addStat(program: Command, cli: Cli): void {
     const after = [...last.values()].flat();
     const before = [...last.keys()].flatMap(proxy => first.get(proxy) ?? []);
     const input = { kind, namespace: options.namespace, before, after, windowSeconds: options.window };
-    print(cli, options, statReport({ ...input, workloads: [...workloads.values()] }));
+    const report = statReport({ ...input, workloads: [...workloads.values()] });
+    print(cli, options, report);
+    if (!report.hasTraffic) cli.stderr(`${nothingPassed(waypoints, options.window)}\n`);
   });
+}
+
+function nothingPassed(waypoints: readonly ProxyRef[], seconds: number): string {
+  const where =
+    waypoints.length === 0
+      ? 'no waypoint is running'
+      : `no request to these passed a waypoint in ${seconds} s`;
+  return `${where}, and figures are of those alone; for longer: -w SECONDS, of connections: ambientctl ztunnel-config connections`;
 }
 
 function parseStatKind(text: string): StatKind {
@@ -70,7 +80,7 @@ export interface StatInput {
  * Success, rate and latency by destination, from the waypoints' `istio_requests_total` and
  * `istio_request_duration_milliseconds`. Workloads whose traffic passes no waypoint are shown without figures.
  */
-function statReport(input: StatInput): Report {
+function statReport(input: StatInput): Report & { readonly hasTraffic: boolean } {
   const traffic = trafficBetween(input);
   const names = new Map<string, { meshed: number; total: number }>();
   for (const w of input.workloads) {
@@ -99,6 +109,7 @@ function statReport(input: StatInput): Report {
       formatMs(s.latencyP99Ms),
     ]),
     data: stats,
+    hasTraffic: stats.some(s => s.rps !== undefined),
     empty: `no ${input.kind}s${input.namespace === undefined ? '' : ` in namespace ${input.namespace}`}`,
   };
 }

@@ -50,11 +50,27 @@ export function addTap(program: Command, cli: Cli): void {
         throw new CliError(`no waypoint ${waypoint ?? ''}; there are: ${all.map(w => w.name).join(', ')}`);
       const path = `/debug/tap?${tapQuery(service, options).toString()}`;
       const signal = cli.untilInterrupted();
-      const show = (line: string): void =>
+      let shown = 0;
+      const show = (line: string): void => {
+        shown++;
         cli.stdout(options.output === 'table' ? tapLine(line) : `${line}\n`);
+      };
       await askEach(waypoints, w => streamLines(w.admin, path, show, signal), cli);
+      if (shown === 0)
+        cli.stderr(
+          `${nothingPassed(
+            service,
+            waypoints.map(w => w.name),
+          )}\n`,
+        );
     },
   );
+}
+
+/** Silence has many reasons: which of them is the next question. */
+function nothingPassed(service: string | undefined, waypoints: readonly string[]): string {
+  const which = service === undefined ? 'a waypoint' : `one for service ${JSON.stringify(service)}`;
+  return `no request that matches passed ${waypoints.join(', ')}; does the service have ${which}? see: ambientctl ztunnel-config services`;
 }
 
 function tapQuery(service: string | undefined, options: TapOptions): URLSearchParams {

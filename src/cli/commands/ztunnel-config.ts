@@ -76,7 +76,12 @@ function workloadsReport(dumps: readonly ConfigDump[], filter: TableFilter): Rep
       w.protocol,
     ]),
     data: workloads.map(w => w.raw),
-    empty: 'no workloads: is the controller connected? try: ambientctl version',
+    empty: emptyTable(
+      filter,
+      'workloads',
+      dumps,
+      ': is the controller connected? try: ambientctl proxy-status',
+    ),
   };
 }
 
@@ -99,7 +104,7 @@ function servicesReport(dumps: readonly ConfigDump[], filter: TableFilter): Repo
       return [s.namespace, s.name, s.vips.join(',') || '-', s.waypoint, `${healthy}/${members.length}`];
     }),
     data: services.map(s => s.raw),
-    empty: 'no services',
+    empty: emptyTable(filter, 'services', dumps, ''),
   };
 }
 
@@ -113,12 +118,14 @@ function policiesReport(dumps: readonly ConfigDump[], filter: TableFilter): Repo
     header: ['NAMESPACE', 'POLICY NAME', 'ACTION', 'SCOPE'],
     rows: policies.map(p => [p.namespace, p.name, p.action, p.scope]),
     data: policies.map(p => p.raw),
-    empty: 'no policies: all traffic is allowed',
+    empty: emptyTable(filter, 'policies', dumps, ': all traffic is allowed'),
   };
 }
 
-function certificatesReport(dumps: readonly ConfigDump[]): Report {
-  const certificates = dumps.flatMap(d => d.certificates);
+function certificatesReport(dumps: readonly ConfigDump[], filter: TableFilter): Report {
+  const certificates = dumps
+    .flatMap(d => d.certificates)
+    .filter(c => filter.namespace === undefined || c.identity.includes(`/ns/${filter.namespace}/`));
   return {
     header: ['CERTIFICATE NAME', 'TYPE', 'STATUS', 'VALID CERT', 'SERIAL NUMBER', 'NOT AFTER', 'NOT BEFORE'],
     rows: certificates.flatMap(c =>
@@ -127,7 +134,7 @@ function certificatesReport(dumps: readonly ConfigDump[]): Report {
         : c.chain.map(x => [c.identity, x.type, c.state, String(x.valid), x.serial, x.notAfter, x.notBefore]),
     ),
     data: certificates.map(c => c.raw),
-    empty: 'no certificates: no pod of this node is in the mesh',
+    empty: emptyTable(filter, 'certificates', dumps, ': no pod of this node is in the mesh'),
   };
 }
 
@@ -147,8 +154,19 @@ function connectionsReport(answers: readonly unknown[], filter: TableFilter): Re
       text(c, 'protocol'),
     ]),
     data: connections,
-    empty: 'no connections',
+    empty:
+      filter.namespace === undefined ? 'no connections' : `no connections in namespace ${filter.namespace}`,
   };
+}
+
+/** With a namespace the reason may be its name: those that there are stand beside it. */
+function emptyTable(filter: TableFilter, what: Table, dumps: readonly ConfigDump[], reason: string): string {
+  if (filter.namespace === undefined) return `no ${what}${reason}`;
+  const namespaces = dumps.flatMap(d => [...d.workloads, ...d.services].map(({ namespace }) => namespace));
+  const known = [...new Set(namespaces)].sort();
+  return known.includes(filter.namespace)
+    ? `no ${what} in namespace ${filter.namespace}`
+    : `no ${what}: the ztunnels know nothing of namespace ${JSON.stringify(filter.namespace)}; they know ${known.join(', ') || 'none'}`;
 }
 
 function merge<T extends { readonly namespace: string }>(

@@ -248,7 +248,7 @@ const TAP: AdminRoute = page('/debug/tap', ({ query }) =>
     : {
         ...text(''),
         stream: output => {
-          for (const line of TAPPED) output.writeLine(line);
+          if (query.get('service') !== 'nothing') for (const line of TAPPED) output.writeLine(line);
           output.end();
           return () => undefined;
         },
