@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '#shared/config/version.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
+import { callHint } from './call-hints.ts';
 import type { Cli, CliIo, Platform } from './cli.ts';
 import { CliError, FailedCheck } from './cli-error.ts';
 import { addAnalyze } from './commands/analyze.ts';
@@ -27,7 +28,12 @@ export async function runCli(argv: readonly string[], io: CliIo, platform: Platf
     return 0;
   } catch (error) {
     if (error instanceof FailedCheck) return 1;
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) {
+      const hint = callHint(error, program, argv);
+      if (isMisunderstood(error))
+        io.stderr(oneLine(hint === '' ? error.message : `${error.message.replace(/\.$/, '')}; ${hint}`));
+      return error.exitCode === 0 ? 0 : 2;
+    }
     io.stderr(oneLine(errorMessage(error)));
     return error instanceof CliError ? error.exitCode : 1;
   }
@@ -41,7 +47,8 @@ export function buildProgram(cli: Cli): Command {
     .configureOutput({
       writeOut: cli.stdout,
       writeErr: cli.stderr,
-      outputError: (text, write) => write(oneLine(text)),
+      // Said by runCli, with what to type in its place.
+      outputError: () => undefined,
     })
     .showSuggestionAfterError();
   addInstall(program, cli);
@@ -60,6 +67,11 @@ export function buildProgram(cli: Cli): Command {
   addPlaygroundCommands(program, cli);
   addCompletion(program, cli);
   return program;
+}
+
+/** Help and the version end it by an error too, which is no message. */
+function isMisunderstood({ code }: CommanderError): boolean {
+  return !['commander.help', 'commander.helpDisplayed', 'commander.version'].includes(code);
 }
 
 /** Commander and others break some messages over lines; an operator's terminal gets one. */
