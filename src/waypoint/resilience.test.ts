@@ -260,6 +260,28 @@ test('circuit breaking: as many requests as the policy allows are under way, one
   t.equal(failed(await mesh.send(10).then(async sent => (await mesh.pass(1_100), sent))), 0, 'room again');
 });
 
+test('as many retries as the policy allows are under way, others fail with what they got', async t => {
+  const mesh = await experiment(t, 3, {
+    policy: { maxRetries: 2 },
+    rule: { retry: { ...RETRY_5XX, attempts: 1, backoffBaseMs: 1, backoffMaxMs: 1 } },
+  });
+  conduct(mesh, { afterMs: 100, fails: true }, 0, 1, 2);
+  const answers = await mesh.send(20);
+  await mesh.pass(150);
+  t.equal(
+    failed(answers.filter(({ status }) => status !== undefined)),
+    18,
+    'those that may not be tried again',
+  );
+  await mesh.pass(200);
+  t.equal(answers.filter(({ status }) => status === 503).length, 20);
+  t.equal(reached(mesh), 22);
+  t.match(mesh.lines.join('\n'), /2 retries are under way already/);
+  await mesh.send(1);
+  await mesh.pass(400);
+  t.equal(reached(mesh), 24, 'they are over: there is room again');
+});
+
 test('one thread of four lets a quarter of the requests through', async t => {
   const mesh = await experiment(t, 2, { policy: { http2MaxRequests: 10 }, settings: { threads: 4 } });
   conduct(mesh, { afterMs: 1_000 }, 0, 1);
