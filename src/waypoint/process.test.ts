@@ -48,7 +48,10 @@ function portOf(server: Server): number {
 
 async function listening(t: Test, server: Server): Promise<Server> {
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => void server.close().closeAllConnections());
+  t.teardown(() => {
+    server.close();
+    server.closeAllConnections();
+  });
   return server;
 }
 
