@@ -84,7 +84,7 @@ export class AccessLog {
     this.#name(name);
     if (typeof value === 'number') this.#number(value);
     else if (typeof value === 'string') this.#string(value);
-    else this.#line.ascii(String(value));
+    else this.#line.ascii(value ? 'true' : 'false');
   }
 
   /** As text with its unit: `"1.5ms"`. */

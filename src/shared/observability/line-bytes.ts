@@ -1,8 +1,10 @@
 const FIRST_BYTES = 2_048;
 /** What one long line needed is not kept for ever. */
 const MAX_KEPT_BYTES = 64 * 1024;
-/** Of UTF-8, for each unit of a JavaScript string. */
-const MAX_BYTES_PER_CHAR = 3;
+/** Of UTF-8. */
+const MAX_BYTES_PER_CHAR = 4;
+/** For text of unknown length. */
+const MIN_ROOM_BYTES = 256;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -50,38 +52,37 @@ export class LineBytes {
     this.#length += bytes.length;
   }
 
-  /** @param text of ASCII alone */
+  /** @param text of ASCII alone, and one of few constants */
   ascii(text: string): void {
-    this.#reserve(text.length);
+    const { length } = text;
+    this.#reserve(length);
     let at = this.#length;
-    for (let i = 0; i < text.length; i++) this.#bytes[at++] = text.charCodeAt(i);
+    for (let i = 0; i < length; i++) this.#bytes[at++] = text.charCodeAt(i);
     this.#length = at;
   }
 
   text(text: string): void {
-    this.#reserve(text.length * MAX_BYTES_PER_CHAR);
-    this.#length += this.#bytes.write(text, this.#length, 'utf8');
+    this.#length += this.#write(text, this.#length);
   }
 
   /** In quotes. @returns false, with nothing written, for what is not printable ASCII that can stand in quotes as it is */
   plainQuoted(text: string): boolean {
-    this.#reserve(text.length + 2);
+    const start = this.#length + 1;
+    const end = start + this.#write(text, start);
     const bytes = this.#bytes;
-    let at = this.#length;
-    bytes[at++] = QUOTE;
-    for (let i = 0; i < text.length; i++) {
-      const c = text.charCodeAt(i);
+    for (let at = start; at < end; at++) {
+      const c = bytes[at] ?? 0;
       if (c < SPACE || c > TILDE || c === QUOTE || c === BACKSLASH) return false;
-      bytes[at++] = c;
     }
-    bytes[at++] = QUOTE;
-    this.#length = at;
+    bytes[start - 1] = QUOTE;
+    bytes[end] = QUOTE;
+    this.#length = end + 1;
     return true;
   }
 
   number(value: number): void {
     if (Number.isInteger(value) && value >= 0 && value < MAX_DIGITS_VALUE) this.#digits(value);
-    else this.ascii(String(value));
+    else this.text(String(value));
   }
 
   /** In whole milliseconds, below ten with one decimal: `12`, `3.4`. */
@@ -91,6 +92,22 @@ export class LineBytes {
     this.number(Math.floor(tenths / 10));
     this.byte(POINT);
     this.number(tenths % 10);
+  }
+
+  /**
+   * Writes at `start`, with room for one more byte behind. One call for all of it: strings come in many shapes (slices, pieces
+   * put together, constants), and to ask one of unknown shape for its length, or for each of its characters, is a search each time.
+   * @returns how many bytes there are
+   */
+  #write(text: string, start: number): number {
+    this.#reserve(start - this.#length + MIN_ROOM_BYTES);
+    let written = this.#bytes.write(text, start, 'utf8');
+    // As much as there was room for, less what another character may take: perhaps not all.
+    while (start + written + MAX_BYTES_PER_CHAR >= this.#bytes.length) {
+      this.#reserve(this.#bytes.length);
+      written = this.#bytes.write(text, start, 'utf8');
+    }
+    return written;
   }
 
   #digits(value: number): void {

@@ -29,49 +29,52 @@ export interface RequestLine {
   readonly upstreamMs: number;
 }
 
-/** One line for each request that has ended. What lines of one client, and of one endpoint, have in common is rendered once. */
+/**
+ * One line for each request that has ended. What lines of one client, and of one endpoint, have in common is rendered once, as
+ * is what requests of one client mostly have in common.
+ */
 export class RequestLog {
   readonly #log: AccessLog;
-  readonly #clients = new WeakMap<RequestPeers, RenderedFields>();
-  readonly #endpoints = new WeakMap<Workload, RenderedEndpoint>();
+  readonly #clients = new WeakMap<RequestPeers, Client>();
+  readonly #endpoints = new WeakMap<Workload, Endpoint>();
+  readonly #noFlags: RenderedFields;
 
   constructor(log: AccessLog) {
     this.#log = log;
+    this.#noFlags = log.render(['response_flags', '-']);
   }
 
   write(line: RequestLine): void {
     const log = this.#log;
-    const { request } = line;
     const client = this.#client(line);
     const endpoint = this.#endpoint(line);
     const failed = line.flags !== '-' || line.status >= 500;
     log.begin(failed ? 'error' : 'info', failed ? 'failed' : 'complete');
     log.field('src.addr', line.sourceAddress);
-    log.rendered(client);
+    log.rendered(client.fields);
     log.rendered(endpoint);
-    log.field('method', request.method);
-    log.field('authority', request.authority);
-    log.field('path', request.path);
-    log.field('protocol', request.protocol);
-    log.field('route', line.route);
+    log.rendered(client.target);
+    log.field('path', line.request.path);
+    log.rendered(client.way);
     log.field('attempts', line.attempts);
     log.field('response_code', line.status);
     if (line.grpcStatus !== '') log.field('grpc_status', line.grpcStatus);
-    log.field('response_flags', line.flags);
+    if (line.flags === '-') log.rendered(this.#noFlags);
+    else log.field('response_flags', line.flags);
     log.field('bytes_recv', line.requestBytes);
     log.field('bytes_sent', line.responseBytes);
     log.milliseconds('duration', line.durationMs);
     if (line.upstreamMs >= 0) log.milliseconds('upstream_duration', line.upstreamMs);
-    log.field('trace_id', traceId(request));
+    log.field('trace_id', traceId(line.request));
     log.field('error', line.detail);
     log.end();
   }
 
-  #client(line: RequestLine): RenderedFields {
-    let rendered = this.#clients.get(line.peers);
-    if (rendered === undefined)
-      this.#clients.set(line.peers, (rendered = this.#log.render(clientFields(line))));
-    return rendered;
+  #client({ peers, request, route }: RequestLine): Client {
+    let client = this.#clients.get(peers);
+    if (client === undefined) this.#clients.set(peers, (client = new Client(this.#log, peers)));
+    client.onRequest(this.#log, request, route);
+    return client;
   }
 
   #endpoint(line: RequestLine): RenderedFields {
@@ -86,13 +89,45 @@ export class RequestLog {
   }
 }
 
-interface RenderedEndpoint extends RenderedFields {
+interface Endpoint extends RenderedFields {
   readonly service: Service;
   readonly port: number;
 }
 
+const NOTHING: RenderedFields = { bytes: new Uint8Array(0) };
+
+/** Fields of a client, and those of its last request that the next one mostly has as well. */
+class Client {
+  readonly fields: RenderedFields;
+  /** Before the path. */
+  target = NOTHING;
+  /** Behind it. */
+  way = NOTHING;
+  #method: string | undefined;
+  #authority = '';
+  #protocol: string | undefined;
+  #route = '';
+
+  constructor(log: AccessLog, peers: RequestPeers) {
+    this.fields = log.render(clientFields(peers));
+  }
+
+  onRequest(log: AccessLog, { authority, method, protocol }: RequestHead, route: string): void {
+    if (method !== this.#method || authority !== this.#authority) {
+      this.#method = method;
+      this.#authority = authority;
+      this.target = log.render(['method', method, 'authority', authority]);
+    }
+    if (protocol !== this.#protocol || route !== this.#route) {
+      this.#protocol = protocol;
+      this.#route = route;
+      this.way = log.render(['protocol', protocol, 'route', route]);
+    }
+  }
+}
+
 /** Its address is not among them: the same client comes from many ports. */
-function clientFields({ peers }: RequestLine): AccessValue[] {
+function clientFields(peers: RequestPeers): AccessValue[] {
   return [
     'src.workload',
     peers.source?.name,
