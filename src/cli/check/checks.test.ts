@@ -159,6 +159,27 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /HTTPRoute\/shop\/split: spec.rules\[0\] has no backend; the last good version stays in force/,
   ],
   [
+    'objects of a kind that is not read',
+    'other-kinds',
+    change({
+      others: [
+        {
+          kind: 'EnvoyFilter',
+          group: 'networking.istio.io',
+          instead: 'no proxy here is Envoy',
+          names: ['shop/a', 'shop/b', 'shop/c', 'shop/d'],
+        },
+      ],
+    }),
+    /EnvoyFilter \(networking.istio.io\) shop\/a, shop\/b, shop\/c and 1 more: not read; no proxy here is Envoy/,
+  ],
+  [
+    'objects of such a kind that may not be listed',
+    'other-kinds',
+    change({ others: [{ kind: 'WasmPlugin', group: 'g', instead: 'ask a service', names: undefined }] }),
+    /WasmPlugin \(g\) is installed and not read, and you may not list its objects: ask a service/,
+  ],
+  [
     'a node without ztunnel',
     'ztunnel-on-every-node',
     change({ pods: HEALTHY.pods.filter(p => p.name !== 'ztunnel-2') }),

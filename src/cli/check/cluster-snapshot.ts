@@ -3,6 +3,7 @@ import { isRunning, proxyKindOf } from '../cluster/mesh-pods.ts';
 import { meshWish } from '../cluster/mesh-wish.ts';
 import type { ConfigDump } from '../config-dump.ts';
 import type { ProxyRef } from '../proxies.ts';
+import type { OtherObjects } from './other-kinds.ts';
 import type { SyncedProxy } from '../sync-status.ts';
 
 /** Undefined: the kind is not served, or we may not list it. */
@@ -53,6 +54,8 @@ export interface ClusterSnapshot {
   readonly synced: readonly SyncedProxy[];
   /** Undefined when no controller told. */
   readonly rejected: readonly RejectedObject[] | undefined;
+  /** Objects of kinds that are not read. Undefined when definitions cannot be listed. */
+  readonly others: readonly OtherObjects[] | undefined;
   /** What the caller may not do of what an installation needs: `create customresourcedefinitions`. */
   readonly forbidden: readonly string[];
 }

@@ -25,6 +25,7 @@ import { objects, text, texts } from '../json-fields.ts';
 import type { ProxyRef } from '../proxies.ts';
 import { decodeSyncStatus, type SyncedProxy } from '../sync-status.ts';
 import type { AskedProxy, ClusterSnapshot, NodeReport, RejectedObject } from './cluster-snapshot.ts';
+import { otherObjects } from './other-kinds.ts';
 
 /** What an installation creates. */
 const NEEDED_RIGHTS: readonly (readonly [string, ObjectKind])[] = [
@@ -65,11 +66,12 @@ export async function gatherSnapshot(cluster: Cluster, nowMs: number): Promise<C
   const refs = await new ClusterProxies(cluster).list();
   const controllers = refs.filter(ref => ref.kind === 'controller');
   const ztunnels = refs.filter(ref => ref.kind === 'ztunnel');
-  const [proxies, nodeReports, synced, rejected, forbidden] = await Promise.all([
+  const [proxies, nodeReports, synced, rejected, others, forbidden] = await Promise.all([
     Promise.all(refs.map(askProxy)),
     Promise.all(ztunnels.map(askNode)),
     syncedProxies(controllers),
     rejectedObjects(controllers),
+    otherObjects(cluster, crds),
     forbiddenOf(cluster),
   ]);
   return {
@@ -92,6 +94,7 @@ export async function gatherSnapshot(cluster: Cluster, nowMs: number): Promise<C
     nodeReports: nodeReports.flatMap(report => report ?? []),
     synced,
     rejected,
+    others,
     forbidden,
   };
 }

@@ -26,6 +26,32 @@ test('a bare cluster may be installed into', async t => {
   t.match(refused.out, /you may not create clusterroles/);
 });
 
+test('objects of kinds that are not read are found, in the version that is served', async t => {
+  const definition = (name: string, kind: string, group: string): string => `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: ${name}.${group}}
+spec: {names: {kind: ${kind}, plural: ${name}}, versions: [{name: v1, served: false}, {name: v1beta1, served: true}]}
+---`;
+  const versions: string[] = [];
+  class Watched extends FakeCluster {
+    override list(...[kind, options]: Parameters<FakeCluster['list']>): ReturnType<FakeCluster['list']> {
+      versions.push(kind.apiVersion);
+      return super.list(kind, options);
+    }
+  }
+  const cluster = new Watched().add(
+    `${definition('authorizationpolicies', 'AuthorizationPolicy', 'policy.linkerd.io')}${definition('wasmplugins', 'WasmPlugin', 'extensions.istio.io')}
+apiVersion: policy.linkerd.io/v1beta1
+kind: AuthorizationPolicy
+metadata: {name: only-web, namespace: shop}`,
+  );
+  const { out } = await runLine('check', testPlatform(cluster));
+  t.match(out, /AuthorizationPolicy \(policy\.linkerd\.io\) shop\/only-web: not read; nothing of it is held/);
+  t.notMatch(out, /WasmPlugin/, 'of which there is none');
+  t.ok(versions.includes('policy.linkerd.io/v1beta1'));
+});
+
 test('proxies and controllers are asked', async t => {
   await withFakeMesh(async (_dir, mesh) => {
     const cluster = new FakeCluster().add(HEALTHY_YAML);

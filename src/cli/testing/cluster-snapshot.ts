@@ -143,6 +143,7 @@ export function snapshotOf(yaml: string): ClusterSnapshot {
       syncedProxy('waypoint-1.shop'),
     ],
     rejected: [],
+    others: [],
     forbidden: [],
   };
 }
