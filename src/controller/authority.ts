@@ -12,7 +12,7 @@ import { directoryKeyStore, loadOrCreateKey } from './ca/key-store.ts';
 import { DEFAULT_LEAF_POLICY, type LeafPolicy } from './ca/leaf-policy.ts';
 import { ManagedCa } from './ca/managed-ca.ts';
 import { PluggedCa } from './ca/plugged-ca.ts';
-import type { CaConfig } from './config.ts';
+import type { CaConfig } from './config/ca-config.ts';
 import type { ResourceStore } from './discovery/resource-store.ts';
 import { LeafJournal } from './leaf-journal.ts';
 import { LeafLedger } from './leaf-ledger.ts';

@@ -17,7 +17,8 @@ import { ManagedCa } from '../ca/managed-ca.ts';
 import { PluggedCa } from '../ca/plugged-ca.ts';
 import { SecretCaStore } from '../ca/secret-ca-store.ts';
 import { readSecret } from '../ca/secret-data.ts';
-import type { CaConfig, ClusterConfig } from '../config.ts';
+import type { CaConfig } from '../config/ca-config.ts';
+import type { ClusterConfig } from '../config/source-config.ts';
 import { LeafLedger } from '../leaf-ledger.ts';
 
 export interface ClusterAuthorityOptions {

@@ -1,5 +1,4 @@
 import { backoffDelay } from '../lifecycle/backoff.ts';
-import type { Timer } from '../lifecycle/clock.ts';
 import { errorMessage } from '../observability/error-message.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { parseTrustBundle, type TrustBundle } from '../spiffe/trust-bundle.ts';
@@ -25,6 +24,7 @@ import {
   materialOf,
   restoreCertificate,
 } from './held-certificate.ts';
+import { DueTimer } from './due-timer.ts';
 import { type CertificateManagerOptions, withDefaults } from './manager-options.ts';
 import { refetchTime, RENEWAL_BACKOFF, renewalTime } from './renewal.ts';
 import { type Priority, RequestQueue } from './request-queue.ts';
@@ -41,11 +41,6 @@ export interface CertificateLease {
   release(): void;
 }
 
-/** The wall clock is looked at this often at least: timers stand still while a machine sleeps. */
-const MAX_TICK_MS = 10_000;
-/** What is due within this time shares a timer. */
-const MIN_TICK_MS = 50;
-
 /**
  * Keeps a valid certificate for each identity in use. Keys are made here and leave only through updates and `export`.
  * Construct, `subscribe`, then `retain`; `close` at the end. A failed renewal never takes a certificate away.
@@ -57,13 +52,13 @@ export class CertificateManager {
   readonly #listeners = new Set<(update: CertificateUpdate) => void>();
   readonly #trust = new TrustTracker();
   readonly #closed = new AbortController();
+  readonly #due: DueTimer;
   #idleWaiters: (() => void)[] = [];
-  #timer: Timer | undefined;
-  #timerAt = Number.POSITIVE_INFINITY;
   #active = 0;
 
   constructor(options: CertificateManagerOptions) {
     this.#options = withDefaults(options);
+    this.#due = new DueTimer(this.#options.clock, () => this.#tick());
   }
 
   get trustBundle(): TrustBundle | undefined {
@@ -207,7 +202,7 @@ export class CertificateManager {
   /** Stops timers and aborts requests under way. What was handed out stays usable. */
   close(): void {
     this.#closed.abort(new Error('the certificate manager was closed'));
-    this.#timer?.cancel();
+    this.#due.close();
     for (const entry of this.#entries.values()) this.#queue.delete(entry);
     this.#settleIdle();
   }
@@ -333,25 +328,12 @@ export class CertificateManager {
     entry.waiters.clear();
   }
 
-  /** There is one timer, for what is due first; when it fires, everything due is done. */
   #scheduleFor(entry: CertificateEntry): void {
     const { clock } = this.#options;
-    this.#scheduleIn(dueInMs(entry, clock.now(), clock.monotonic()));
-  }
-
-  #scheduleIn(delayMs: number): void {
-    if (this.#closed.signal.aborted) return;
-    const { clock } = this.#options;
-    const boundedMs = Math.min(MAX_TICK_MS, Math.max(MIN_TICK_MS, delayMs));
-    const at = clock.monotonic() + boundedMs;
-    if (this.#timerAt <= at) return;
-    this.#timer?.cancel();
-    this.#timerAt = at;
-    this.#timer = clock.setTimer(boundedMs, () => this.#tick());
+    this.#due.within(dueInMs(entry, clock.now(), clock.monotonic()));
   }
 
   #tick(): void {
-    this.#timerAt = Number.POSITIVE_INFINITY;
     const { clock } = this.#options;
     const [nowMs, monotonicMs] = [clock.now(), clock.monotonic()];
     let nextInMs = Number.POSITIVE_INFINITY;
@@ -363,7 +345,7 @@ export class CertificateManager {
       if (isDue(entry, nowMs)) this.#enqueue(entry, this.#priorityOf(entry, nowMs));
       nextInMs = Math.min(nextInMs, dueInMs(entry, nowMs, monotonicMs));
     }
-    if (this.#entries.size > 0) this.#scheduleIn(nextInMs);
+    if (this.#entries.size > 0) this.#due.within(nextInMs);
   }
 
   #priorityOf(entry: CertificateEntry, nowMs: number): Priority {
