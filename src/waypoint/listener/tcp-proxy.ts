@@ -1,17 +1,14 @@
-import { type AuthzConnection, withServerName } from '#shared/authz/connection.ts';
+import { withServerName } from '#shared/authz/connection.ts';
 import { evaluate } from '#shared/authz/evaluate.ts';
 import { reportDryRun } from '#shared/authz/report-dry-run.ts';
 import { type ByteChannel, ChannelError } from '#shared/engine/channel.ts';
-import { type BidirectionalCopy, copyBidirectional, type CopyResult } from '#shared/engine/copy.ts';
-import type { Timer } from '#shared/lifecycle/clock.ts';
+import { copyBidirectional, type CopyResult } from '#shared/engine/copy.ts';
 import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
 import {
   RESPONSE_FLAGS,
   type ResponseFlag,
   TCP_RESPONSE_FLAGS,
-  type TcpResponseFlag,
 } from '#shared/observability/response-flags.ts';
-import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
 import type { RoutedStream } from '#shared/route/match-stream.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
@@ -23,33 +20,19 @@ import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import { FAILURES, type RequestFailure } from '../request/error-response.ts';
 import { type ConnectionLine, logConnection, logSubject } from '../telemetry/connection-log.ts';
 import type { Hello } from './client-hello.ts';
+import { type CopiedBytes, countBytes, type LiveConnection, newConnection } from './live-connection.ts';
 import { chooseStream, type StreamTarget } from './stream-target.ts';
+import { failureOf, NoEndpointError, tcpFlagOf, UnroutedError } from './tcp-failure.ts';
 
 /** Endpoints that are tried before a connection is given up. */
 const MAX_ATTEMPTS = 3;
-
-/** One proxied connection, to be cut when policy no longer allows it. */
-interface LiveConnection {
-  readonly downstream: Downstream;
-  readonly authz: AuthzConnection;
-  readonly startMs: number;
-  copy: BidirectionalCopy | undefined;
-  cells: TcpCells | undefined;
-  /** Of the copy's bytes, those that are in the metrics. */
-  countedReceived: number;
-  countedSent: number;
-  denied: ChannelError | undefined;
-  /** When it has lasted long enough. */
-  limit: Timer | undefined;
-}
 
 /** What is left of a connection to be told. */
 interface Outcome {
   readonly flag: ResponseFlag;
   /** Undefined: opened and ended in order. */
   readonly error: ChannelError | undefined;
-  /** As counted by a copy: downstream to upstream is sent. */
-  readonly copied: { readonly bytesSent: number; readonly bytesReceived: number };
+  readonly copied: CopiedBytes;
   readonly durationMs: number;
 }
 
@@ -244,20 +227,6 @@ export class TcpProxy {
   }
 }
 
-function newConnection(downstream: Downstream, authz: AuthzConnection, startMs: number): LiveConnection {
-  return {
-    downstream,
-    authz,
-    startMs,
-    copy: undefined,
-    cells: undefined,
-    countedReceived: 0,
-    countedSent: 0,
-    denied: undefined,
-    limit: undefined,
-  };
-}
-
 function peersOf(downstream: Downstream, endpoint: BalancedEndpoint | undefined): ConnectionPeers {
   const { peers, service } = downstream;
   const destination = endpoint?.workload;
@@ -275,35 +244,6 @@ function peersOf(downstream: Downstream, endpoint: BalancedEndpoint | undefined)
   };
 }
 
-/** `copied`: so far. */
-function countBytes(live: LiveConnection, copied: Outcome['copied']): void {
-  const { cells } = live;
-  if (cells === undefined) return;
-  cells.received.value += copied.bytesSent - live.countedReceived;
-  cells.sent.value += copied.bytesReceived - live.countedSent;
-  live.countedReceived = copied.bytesSent;
-  live.countedSent = copied.bytesReceived;
-}
-
-function flagOf(live: LiveConnection, { closedBy, error }: CopyResult): ResponseFlag {
-  if (error === undefined) return RESPONSE_FLAGS.none;
-  if (live.denied !== undefined) return FAILURES.denied.flag;
-  return closedBy === 'downstream'
-    ? RESPONSE_FLAGS.downstreamConnectionTermination
-    : FAILURES.upstream_closed.flag;
-}
-
-function failureOf(error: ChannelError): RequestFailure {
-  if (error instanceof NoEndpointError) return 'no_endpoint';
-  if (error instanceof UnroutedError) return error.failure;
-  return error.code === 'policy' ? 'denied' : 'connect_failure';
-}
-
-function tcpFlagOf({ code }: ChannelError): TcpResponseFlag {
-  if (code === 'policy') return TCP_RESPONSE_FLAGS.denied;
-  return code === 'tls_handshake' ? TCP_RESPONSE_FLAGS.tlsFailure : TCP_RESPONSE_FLAGS.connect;
-}
-
 /** Undefined: that is not known. */
 function askedName(hello: Hello): string | undefined {
   if (hello.kind === 'tls') return hello.serverName;
@@ -317,19 +257,10 @@ function streamOf({ authz }: Downstream, hello: Hello): RoutedStream {
     : { protocol: 'tcp', serverName: '', destinationIp };
 }
 
-class UnroutedError extends ChannelError {
-  readonly failure: RequestFailure;
-
-  constructor(failure: RequestFailure, reason: string) {
-    super('unreachable', reason);
-    this.name = 'UnroutedError';
-    this.failure = failure;
-  }
-}
-
-class NoEndpointError extends ChannelError {
-  constructor(service: string) {
-    super('unreachable', `${service} has no endpoint`);
-    this.name = 'NoEndpointError';
-  }
+function flagOf(live: LiveConnection, { closedBy, error }: CopyResult): ResponseFlag {
+  if (error === undefined) return RESPONSE_FLAGS.none;
+  if (live.denied !== undefined) return FAILURES.denied.flag;
+  return closedBy === 'downstream'
+    ? RESPONSE_FLAGS.downstreamConnectionTermination
+    : FAILURES.upstream_closed.flag;
 }
