@@ -25,7 +25,6 @@ import {
 } from '../translate/reference-grant/reference-grant.ts';
 import { translateMeshConfig } from '../translate/mesh-config/mesh-config.ts';
 import { translateRequestAuthentication } from '../translate/request-authentication/request-authentication.ts';
-import { allocateAddresses } from '../translate/service-entry/auto-allocate.ts';
 import { translateServiceEntry } from '../translate/service-entry/service-entry.ts';
 import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
 import { translateTlsCredential } from '../translate/tls-credential/tls-credential.ts';
@@ -49,10 +48,9 @@ import {
   translateWaypoint,
 } from '../translate/waypoint-gateway/waypoint-gateway.ts';
 import { readWorkloadEntry } from '../translate/workload-entry/workload-entry.ts';
-import { addressWishes } from './service-entries.ts';
 import { AskedLookup } from './asked-lookup.ts';
+import { KnownServices } from './known-services.ts';
 import { type Parsed, ParsedKind } from './parsed-kind.ts';
-import { SelectorIndex } from './selector-index.ts';
 
 export interface MeshObjectsOptions {
   readonly cluster: Cluster;
@@ -105,10 +103,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly linkerdServers = new ParsedKind(translateServer);
   readonly rateLimitPolicies;
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
-  #allocated: ReadonlyMap<string, readonly string[]> = new Map();
-  readonly #byHostname = new Map<string, KnownService>();
-  /** By namespace, as of a revision of the Services. */
-  readonly #selectors = new Map<string, { readonly revision: number; readonly index: SelectorIndex }>();
+  readonly #known: KnownServices;
 
   constructor(options: MeshObjectsOptions) {
     this.options = options;
@@ -116,6 +111,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     const context = { services: this, clusterDomain: cluster.clusterDomain };
     this.services = new ParsedKind(object => readService(object, cluster));
     this.serviceEntries = new ParsedKind(object => translateServiceEntry(object, cluster));
+    this.#known = new KnownServices(this.services, this.serviceEntries);
     this.pods = new ParsedKind(object => readPod(object, cluster));
     this.workloadEntries = new ParsedKind(object => readWorkloadEntry(object, cluster));
     this.authorizationPolicies = new ParsedKind(o => translateAuthorizationPolicy(o, { rootNamespace }));
@@ -177,19 +173,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
 
   /** After Services or grants changed: routes are translated against those there are. */
   refreshRoutes(): void {
-    this.#byHostname.clear();
-    for (const { value } of this.services.all()) {
-      if (value === undefined) continue;
-      const known = this.#known(value);
-      this.#byHostname.set(known.hostname, known);
-    }
-    for (const { value } of this.serviceEntries.all()) {
-      for (const spec of value.services) {
-        // A Service of the cluster is not taken over by an entry of its name; of entries the first keeps the host.
-        if (!this.#byHostname.has(spec.hostname)) this.#byHostname.set(spec.hostname, this.#known(spec));
-      }
-    }
-    this.#allocated = allocateAddresses(addressWishes(this.serviceEntries.all()));
+    this.#known.refresh();
     for (const kind of this.gatewayRoutes()) kind.translateAgain(object => this.#asked.isOutdated(object));
     for (const kind of [this.virtualServices, this.destinationRules, this.serviceProfiles, this.meshConfigs])
       kind.translateAgain();
@@ -227,29 +211,20 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   }
 
   service(namespace: string, name: string): KnownService | undefined {
-    const spec = this.services.get(namespace, name)?.value;
-    return spec && this.#known(spec);
+    return this.#known.named(namespace, name);
   }
 
   /** Services of the namespace whose selector these labels match. */
   servicesSelecting(namespace: string, labels: Readonly<Record<string, string>>): readonly ServiceSpec[] {
-    const { revision } = this.services;
-    let known = this.#selectors.get(namespace);
-    if (known?.revision !== revision) {
-      const specs = [...this.services.inNamespace(namespace)].flatMap(({ value }) => value ?? []);
-      known = { revision, index: new SelectorIndex(specs) };
-      this.#selectors.set(namespace, known);
-    }
-    return known.index.select(labels);
+    return this.#known.selecting(namespace, labels);
   }
 
   serviceByHostname(hostname: string): KnownService | undefined {
-    return this.#byHostname.get(hostname);
+    return this.#known.withHostname(hostname);
   }
 
   servicesMatching(pattern: string): readonly KnownService[] {
-    const suffix = pattern.slice(1);
-    return [...this.#byHostname.values()].filter(({ hostname }) => hostname.endsWith(suffix));
+    return this.#known.matching(pattern);
   }
 
   isForeignClass(className: string): boolean {
@@ -287,8 +262,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
 
   /** Addresses of a host of a ServiceEntry: its own, or those it was given. */
   addressesOf(spec: ServiceSpec): readonly string[] {
-    if (spec.clusterIps.length > 0) return spec.clusterIps;
-    return this.#allocated.get(`${spec.namespace}/${spec.name}/${spec.hostname}`) ?? [];
+    return this.#known.addressesOf(spec);
   }
 
   waypoint(namespace: string, name: string): Waypoint | undefined {
@@ -309,17 +283,6 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     translate: (object: KubeObject, lookup: RouteLookup) => Translated<RouteTranslation>,
   ): ParsedKind<RouteTranslation> {
     return new ParsedKind(object => this.#asked.remembering(object, lookup => translate(object, lookup)));
-  }
-
-  #known(spec: ServiceSpec): KnownService {
-    const { clusterIps, hostname, namespace, ports } = spec;
-    return {
-      key: `${namespace}/${hostname}`,
-      namespace,
-      hostname,
-      ports: ports.map(port => port.port),
-      headless: clusterIps.length === 0,
-    };
   }
 }
 

@@ -48,26 +48,16 @@ export interface MembershipOptions {
 
 /** Never rejects for want of a controller: it is waited for, with what the last process has left in force. */
 export async function joinMesh(options: MembershipOptions): Promise<Membership> {
-  const { clock, config, controller, logger, metrics, onCertificate, onDelta, onSynced } = options;
-  const certificates = new CertificateManager({
-    clock,
-    requestCertificate: await requestCertificates(config, controller, clock),
-    ttlMs: config.certificateTtlMs,
-    onFailure: ({ identity, message, retryInMs }) =>
-      logger.warn('certificate not renewed', { identity, error: message, retryInMs: Math.round(retryInMs) }),
-  });
-  certificates.subscribe(update => {
-    if (update.type === 'certificate') onCertificate(update.material);
-  });
-  certificates.retain(config.identity, 'RealTime');
+  const { clock, config, controller, logger, metrics, onDelta } = options;
+  const random = Math.random;
+  const certificates = await keepCertificate(options);
   const keys = new KeyServer({
     clock,
-    random: Math.random,
+    random,
     logger,
     fetch: documentFetcher(config.jwksRoots === undefined ? undefined : trustBundleReader(config.jwksRoots)),
     publish: options.onKeys,
   });
-  const random = Math.random;
   const named = new NamedEndpoints({
     lookup: systemLookup(),
     clock,
@@ -79,7 +69,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     config,
     controller,
     clock,
-    random: Math.random,
+    random,
     logger,
     metrics: createDiscoveryMetrics(metrics),
     listener: {
@@ -89,7 +79,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
       },
       onCredential: (name, credential) => options.onCredential({ kind: 'credential', name, credential }),
       onTrust: trust => certificates.trustChanged(trust.version, trust.rootsPem),
-      onSynced,
+      onSynced: options.onSynced,
     },
   });
   discovery.start();
@@ -106,4 +96,20 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
       certificates.close();
     },
   };
+}
+
+async function keepCertificate(options: MembershipOptions): Promise<CertificateManager> {
+  const { clock, config, controller, logger, onCertificate } = options;
+  const certificates = new CertificateManager({
+    clock,
+    requestCertificate: await requestCertificates(config, controller, clock),
+    ttlMs: config.certificateTtlMs,
+    onFailure: ({ identity, message, retryInMs }) =>
+      logger.warn('certificate not renewed', { identity, error: message, retryInMs: Math.round(retryInMs) }),
+  });
+  certificates.subscribe(update => {
+    if (update.type === 'certificate') onCertificate(update.material);
+  });
+  certificates.retain(config.identity, 'RealTime');
+  return certificates;
 }
