@@ -204,6 +204,19 @@ test('a source file holds one concept', t => {
   t.end();
 });
 
+test('what only tests use lies in a folder `testing`', t => {
+  const isHelper = (file: string): boolean => isTest(file) && !file.endsWith('.test.ts');
+  t.same(
+    FILES.filter(f => isHelper(f) && !/\/testing\/|^src\/docs\//.test(f)),
+    [],
+  );
+  t.same(
+    FILES.filter(f => !isTest(f) && f.includes('/testing/')),
+    [],
+  );
+  t.end();
+});
+
 test('no export is dead: each value that a file exports is named in another file', t => {
   const users = new Map<string, Set<string>>();
   for (const file of [...FILES, ...globSync('{e2e,scripts,examples}/**/*.ts')]) {

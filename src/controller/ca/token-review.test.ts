@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import type { JsonObject } from '#shared/config/json.ts';
-import { FakeKubeApi } from '#shared/kube/fake-kube-api.ts';
+import { FakeKubeApi } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import type { KubeObject } from '../source/kube-object.ts';
-import { servicesOf } from '../translate/golden-pairs.ts';
+import { servicesOf } from '../testing/golden-pairs.ts';
 import type { RouteLookup } from '../translate/gateway-route/route-translation.ts';
 import { AskedLookup } from './asked-lookup.ts';
 

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { TLS_CREDENTIAL_TYPE } from '#shared/discovery/mesh-resource.ts';
 import { createTestCa } from '#shared/testing/test-ca.ts';
-import { IndexLab } from './index-lab.ts';
+import { IndexLab } from '../testing/index-lab.ts';
 
 const { rootPem } = await createTestCa();
 

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { IndexLab, pod, service, SHOP, WAYPOINT } from './index-lab.ts';
+import { IndexLab, pod, service, SHOP, WAYPOINT } from '../testing/index-lab.ts';
 
 /** What comes of several objects together, of kinds that are not Gateway API's. */
 

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { ADDRESS_TYPE } from '#shared/discovery/mesh-resource.ts';
-import { IndexLab, namespace, pod, policy, service, SHOP, WAYPOINT } from './index-lab.ts';
+import { IndexLab, namespace, pod, policy, service, SHOP, WAYPOINT } from '../testing/index-lab.ts';
 
 test('a pod becomes a workload, endpoint of the services that select it', t => {
   const lab = new IndexLab(SHOP, pod('orders'), service('orders'));

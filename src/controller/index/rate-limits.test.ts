@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import type { RouteRule } from '#shared/route/model.ts';
 import { computeStatuses } from '../status/compute-statuses.ts';
-import { IndexLab, pod, service, SHOP, WAYPOINT } from './index-lab.ts';
+import { IndexLab, pod, service, SHOP, WAYPOINT } from '../testing/index-lab.ts';
 
 const MESH = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
 const GATEWAY = service('waypoint', { ports: '[{name: mesh, port: 15008}]' });

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import type { KubeRequest } from '#shared/kube/client.ts';
-import { FakeKubeApi } from '#shared/kube/fake-kube-api.ts';
+import { FakeKubeApi } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
 import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';

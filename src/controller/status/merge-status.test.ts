@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import type { JsonObject } from '#shared/config/json.ts';
-import { kubeObject } from '../translate/golden-pairs.ts';
+import { kubeObject } from '../testing/golden-pairs.ts';
 import { objectsAt } from '../translate/loose-fields.ts';
 import { type Condition, isFalse, isTrue } from './condition.ts';
 import type { DesiredStatus } from './desired-status.ts';

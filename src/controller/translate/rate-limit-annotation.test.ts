@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { routeRule } from '#shared/testing/route.ts';
-import { kubeObject, servicesOf } from './golden-pairs.ts';
+import { kubeObject, servicesOf } from '../testing/golden-pairs.ts';
 import { withRateLimit } from './rate-limit-annotation.ts';
 
 const CONTEXT = {

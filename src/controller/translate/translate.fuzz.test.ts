@@ -12,7 +12,7 @@ import { translateServiceSplitter } from './consul/service-splitter.ts';
 import { translateBackendTrafficPolicy } from './backend-traffic-policy/backend-traffic-policy.ts';
 import { translateDestinationRule } from './destination-rule/destination-rule.ts';
 import type { Translated } from './diagnostic.ts';
-import { kubeObject, servicesOf } from './golden-pairs.ts';
+import { kubeObject, servicesOf } from '../testing/golden-pairs.ts';
 import { sortStreams } from './gateway-route/stream-rule.ts';
 import { translateGrpcRoute } from './grpc-route/grpc-route.ts';
 import { translateHttpRoute } from './http-route/http-route.ts';

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'tap';
 import { stringify } from 'yaml';
-import { kubeObject } from '../translate/golden-pairs.ts';
+import { kubeObject } from '../testing/golden-pairs.ts';
 import { gatewaySpecOf } from './gateway-spec.ts';
 import { renderWaypoint } from './render-waypoint.ts';
 import {

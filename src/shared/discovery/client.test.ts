@@ -11,7 +11,7 @@ import { DiscoveryClient, type DiscoveryClientOptions } from './client.ts';
 import type { DeltaResource } from './delta-message.ts';
 import { SnapshotFile } from './snapshot-file.ts';
 import { createDiscoveryMetrics } from './discovery-metrics.ts';
-import { FakeTransport } from './fake-transport.ts';
+import { FakeTransport } from '../testing/fake-transport.ts';
 import {
   ADDRESS_TYPE,
   AUTHORIZATION_TYPE,

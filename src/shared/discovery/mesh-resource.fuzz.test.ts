@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { test } from 'tap';
 import { decodeCertificateRequest } from './certificate-message.ts';
 import { decodeDeltaRequest, decodeDeltaResponse } from './delta-message.ts';
-import { meshResource } from './mesh-arbitrary.ts';
+import { meshResource } from '../testing/mesh-arbitrary.ts';
 import {
   decodeResource,
   encodeResource,

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import type { JsonObject } from '../config/json.ts';
 import { createLogger, LogLevels } from '../observability/logger.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { FakeKubeApi } from './fake-kube-api.ts';
+import { FakeKubeApi } from '../testing/fake-kube-api.ts';
 import { Informer } from './informer.ts';
 import { KubeError } from './kube-error.ts';
 import { nameKey, objectNameOf, resourceVersionOf } from './known-versions.ts';

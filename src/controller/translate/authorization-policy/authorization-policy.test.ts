@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { compile } from '#shared/authz/compile.ts';
 import { authzConnection } from '#shared/authz/connection.ts';
 import { evaluate } from '#shared/authz/evaluate.ts';
-import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { translateAuthorizationPolicy } from './authorization-policy.ts';
 import { exemptWaypoint } from './exempt-waypoint.ts';
 

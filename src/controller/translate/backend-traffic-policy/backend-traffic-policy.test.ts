@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { translateBackendTrafficPolicy } from './backend-traffic-policy.ts';
 
 const TARGET = { group: '', kind: 'Service', name: 'orders' };

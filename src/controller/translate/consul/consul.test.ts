@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { compileRoutes } from '#shared/route/match.ts';
 import type { Translated } from '../diagnostic.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
-import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../../testing/golden-pairs.ts';
 import { chainRules, type ConsulLookup } from './discovery-chain.ts';
 import { translateServiceResolver } from './service-resolver.ts';
 import { translateServiceRouter } from './service-router.ts';

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { effectivePolicy } from '#shared/route/effective-policy.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
-import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../../testing/golden-pairs.ts';
 import { translateDestinationRule } from './destination-rule.ts';
 import { effectiveRule } from './effective-rule.ts';
 

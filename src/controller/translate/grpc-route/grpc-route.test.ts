@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { sortByPrecedence } from '#shared/route/precedence.ts';
-import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../../testing/golden-pairs.ts';
 import { translateGrpcRoute } from './grpc-route.ts';
 
 const SERVICES = servicesOf({ 'shop/orders': [7070], 'shop/orders-v1': [7070], 'shop/orders-v2': [7070] });

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { routeRule } from '#shared/testing/route.ts';
-import { kubeObject } from '../golden-pairs.ts';
+import { kubeObject } from '../../testing/golden-pairs.ts';
 import { readLinkerdAnnotations, withAnnotations } from './annotations.ts';
 
 const read = (annotations: Record<string, string>) =>

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { selectsLabels } from '#shared/kube/label-selector.ts';
 import type { Translated } from '../diagnostic.ts';
-import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { translateRateLimitPolicy } from './rate-limit-policy.ts';
 import { translateServer } from './server.ts';
 

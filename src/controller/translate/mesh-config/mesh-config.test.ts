@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { kubeObject, servicesOf } from '../golden-pairs.ts';
+import { kubeObject, servicesOf } from '../../testing/golden-pairs.ts';
 import { translateMeshConfig } from './mesh-config.ts';
 
 const OPTIONS = {

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { grantsService, translateReferenceGrant } from './reference-grant.ts';
 
 const FROM = { group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: 'shop' };

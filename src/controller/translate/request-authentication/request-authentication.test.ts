@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'tap';
-import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { translateRequestAuthentication } from './request-authentication.ts';
 
 const OPTIONS = { rootNamespace: 'istio-system' };

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { allocateAddresses } from './auto-allocate.ts';
 import { translateServiceEntry } from './service-entry.ts';
 

@@ -4,7 +4,7 @@ import { compile } from '#shared/authz/compile.ts';
 import { authzConnection } from '#shared/authz/connection.ts';
 import { evaluate } from '#shared/authz/evaluate.ts';
 import { fuzzRun } from '#shared/testing/fuzz-run.ts';
-import { kubeObject } from '../golden-pairs.ts';
+import { kubeObject } from '../../testing/golden-pairs.ts';
 import { compileIntentions } from './compile-intentions.ts';
 import { translateServiceIntentions } from './service-intentions.ts';
 

@@ -3,7 +3,7 @@ import { compile } from '#shared/authz/compile.ts';
 import { authzConnection } from '#shared/authz/connection.ts';
 import { evaluate } from '#shared/authz/evaluate.ts';
 import type { AuthzRequest } from '#shared/authz/request.ts';
-import { kubeObject } from '../golden-pairs.ts';
+import { kubeObject } from '../../testing/golden-pairs.ts';
 import { compileIntentions, type IntentionOptions } from './compile-intentions.ts';
 import { translateServiceIntentions } from './service-intentions.ts';
 

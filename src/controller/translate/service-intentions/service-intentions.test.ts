@@ -3,7 +3,7 @@ import { compile } from '#shared/authz/compile.ts';
 import { authzConnection } from '#shared/authz/connection.ts';
 import { evaluate } from '#shared/authz/evaluate.ts';
 import type { ServiceAccountMatch } from '#shared/authz/policy.ts';
-import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { compileIntentions, type IntentionOptions } from './compile-intentions.ts';
 import { translateServiceIntentions, type ServiceIntentions } from './service-intentions.ts';
 

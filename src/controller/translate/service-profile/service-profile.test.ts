@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { compileRoutes } from '#shared/route/match.ts';
-import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../../testing/golden-pairs.ts';
 import { translateServiceProfile } from './service-profile.ts';
 
 const SERVICES = servicesOf({ 'shop/payments': [80], 'shop/payments-v2': [80, 8080] });

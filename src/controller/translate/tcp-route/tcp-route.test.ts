@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../../testing/golden-pairs.ts';
 import { translateTcpRoute } from './tcp-route.ts';
 
 const SERVICES = servicesOf({ 'shop/db': [5432], 'shop/db-v2': [5432], 'bank/ledger': [7000] });

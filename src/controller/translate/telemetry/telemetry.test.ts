@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { goldenPairs, kubeObject } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import type { ProviderKind } from './provider.ts';
 import { translateTelemetry } from './telemetry.ts';
 

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { sortStreams } from '../gateway-route/stream-rule.ts';
-import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../../testing/golden-pairs.ts';
 import { translateTlsRoute } from './tls-route.ts';
 
 const SERVICES = servicesOf({ 'shop/web': [443] });

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { goldenPairs, kubeObject, servicesOf } from '../golden-pairs.ts';
+import { goldenPairs, kubeObject, servicesOf } from '../../testing/golden-pairs.ts';
 import { translateVirtualService } from './virtual-service.ts';
 
 const OPTIONS = {

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { goldenPairs } from '../golden-pairs.ts';
+import { goldenPairs } from '../../testing/golden-pairs.ts';
 import { readWorkloadEntry } from './workload-entry.ts';
 
 const CLUSTER = { clusterId: 'c', clusterDomain: 'cluster.local', trustDomain: 'td', network: '' };

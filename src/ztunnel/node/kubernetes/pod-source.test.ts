@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import type { JsonObject } from '#shared/config/json.ts';
-import { FakeKubeApi, type FakeWatch } from '#shared/kube/fake-kube-api.ts';
+import { FakeKubeApi, type FakeWatch } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';

@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import { FakeKubeApi } from '#shared/kube/fake-kube-api.ts';
+import { FakeKubeApi } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';

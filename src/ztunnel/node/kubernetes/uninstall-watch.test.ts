@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import { FakeKubeApi } from '#shared/kube/fake-kube-api.ts';
+import { FakeKubeApi } from '#shared/testing/fake-kube-api.ts';
 import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { UninstallWatch } from './uninstall-watch.ts';

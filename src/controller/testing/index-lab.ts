@@ -11,7 +11,7 @@ import type { Service, Workload } from '#shared/workload/workload.ts';
 import { ResourceStore } from '../discovery/resource-store.ts';
 import { keyOf } from '../source/kube-object.ts';
 import { parseObjectFile } from '../source/object-file.ts';
-import { MeshIndex } from './mesh-index.ts';
+import { MeshIndex } from '../index/mesh-index.ts';
 
 /** An index whose objects are YAML, and what comes of them. */
 export class IndexLab {

@@ -3,7 +3,7 @@ import type { AuthorizationPolicy, HttpMatch, Match, StringMatch } from '../auth
 import type { ServiceRoutes } from '../route/model.ts';
 import { ipFromBytes } from '../workload/ip.ts';
 import type { GatewayAddress, Service, ServicePort, Workload } from '../workload/workload.ts';
-import type { MeshResource } from './mesh-resource.ts';
+import type { MeshResource } from '../discovery/mesh-resource.ts';
 import {
   externalAuthorizer,
   portPolicies,

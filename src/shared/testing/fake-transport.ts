@@ -1,5 +1,5 @@
-import type { DeltaRequest, DeltaResponse } from './delta-message.ts';
-import type { DeltaStreamEvents, DeltaTransport } from './delta-transport.ts';
+import type { DeltaRequest, DeltaResponse } from '../discovery/delta-message.ts';
+import type { DeltaStreamEvents, DeltaTransport } from '../discovery/delta-transport.ts';
 
 /** For tests: streams whose other end is the test itself. */
 export class FakeTransport implements DeltaTransport {

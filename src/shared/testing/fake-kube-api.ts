@@ -1,6 +1,6 @@
 import type { JsonObject } from '../config/json.ts';
-import type { KubeApi, KubeRequest, KubeWatchRequest } from './client.ts';
-import type { WatchEvent } from './watch-decoder.ts';
+import type { KubeApi, KubeRequest, KubeWatchRequest } from '../kube/client.ts';
+import type { WatchEvent } from '../kube/watch-decoder.ts';
 
 /** An API server that answers as the test says, and remembers what it was asked. */
 export class FakeKubeApi implements KubeApi {

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import type { KubeObject } from '../source/kube-object.ts';
-import type { RouteLookup } from './gateway-route/route-translation.ts';
-import { grantsService, type ReferenceGrant } from './reference-grant/reference-grant.ts';
-import type { KnownService } from './service-lookup.ts';
+import type { RouteLookup } from '../translate/gateway-route/route-translation.ts';
+import { grantsService, type ReferenceGrant } from '../translate/reference-grant/reference-grant.ts';
+import type { KnownService } from '../translate/service-lookup.ts';
 
 /**
  * Tests of translations by pairs of files: `testdata/x-in.yaml` holds objects, `testdata/x.yaml` what comes of them.
