@@ -10,7 +10,9 @@ import { type AdminRoute, json } from '#shared/observability/admin-server.ts';
 import type { DiscoveryServer } from './discovery/discovery-server.ts';
 import type { ResourceStore } from './discovery/resource-store.ts';
 import type { MeshIndex } from './index/mesh-index.ts';
+import type { ObjectStatus } from './index/parsed-kind.ts';
 import { waypointList } from './index/waypoint-list.ts';
+import { withoutEffect } from './index/without-effect.ts';
 import type { SourceProblem } from './source/object-source.ts';
 
 export interface AdminState {
@@ -48,12 +50,22 @@ export function debugRoutes(state: AdminState): AdminRoute[] {
       help: 'every object: accepted, stale or rejected, and why; ?state=rejected',
       handle: ({ query }) => {
         const wanted = query.get('state');
-        const objects = state.index.statuses().filter(o => wanted === null || o.state === wanted);
+        const objects = withEffects(state.index).filter(o => wanted === null || o.state === wanted);
         const kinds = [...state.index.objects.kinds()].map(([kind]) => kind).sort();
         return json({ kinds, objects, unreadable: state.problems() });
       },
     },
   ];
+}
+
+/** Beside what is wrong with an object itself what it does not do for others' sake: that is for whoever asks, and in no status. */
+function withEffects(index: MeshIndex): readonly ObjectStatus[] {
+  const idle = Map.groupBy(withoutEffect(index.objects), ({ object }) => object);
+  return index.statuses().map(status => {
+    const [kind = '', namespace = '', name = ''] = status.key.split('/');
+    const more = idle.get(`${kind} ${namespace === '' ? name : `${namespace}/${name}`}`) ?? [];
+    return more.length === 0 ? status : { ...status, diagnostics: [...status.diagnostics, ...more] };
+  });
 }
 
 function configDump({ config, store }: AdminState): object {

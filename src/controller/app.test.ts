@@ -121,12 +121,17 @@ test('a file that is written is in every client within 100 ms, and a broken one 
   lab.write('service.json', service('orders'));
   await proxy.until(() => proxy.store.endpoints('shop/orders.shop.svc.cluster.local').length === 1);
   lab.write('service.json', service('orders', 'eighty'));
+  const labels = { 'istio.io/dataplane-mode': 'ambent' };
+  lab.write('mode.json', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'other', labels } });
   lab.write('other.json', pod('payments', '10.0.1.1'));
   await proxy.until(() => proxy.store.workloadByAddress('', '10.0.1.1') !== undefined);
   t.equal(proxy.store.service('shop/orders.shop.svc.cluster.local')?.ports[0]?.servicePort, 80);
   const { body } = await lab.admin('GET', '/debug/objects?state=stale');
   t.match(body, /Service\/shop\/orders/);
   t.match(body, /spec\.ports\[0\]\.port.*is not a port/s);
+
+  const all = await lab.admin('GET', '/debug/objects');
+  t.match(all.body, /Namespace\/\/other.*is no mode of this mesh/s, 'what has no effect is said too');
 
   rmSync(join(lab.directory, 'other.json'));
   await proxy.until(() => proxy.store.workloadByAddress('', '10.0.1.1') === undefined);

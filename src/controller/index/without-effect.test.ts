@@ -1,0 +1,136 @@
+import { test } from 'tap';
+import { formatDiagnostic } from '../translate/diagnostic.ts';
+import { IndexLab } from './index-lab.ts';
+import { withoutEffect } from './without-effect.ts';
+
+const SHOP = `
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: pay-0, namespace: shop, labels: {app: pay, version: v1}}
+spec: {nodeName: n, containers: [{name: a}]}
+status: {phase: Running, podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}], conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pay, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+spec: {clusterIP: 10.96.0.1, selector: {app: pay}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: plain, namespace: shop}
+spec: {clusterIP: 10.96.0.2, selector: {app: pay}, ports: [{port: 80}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: waypoint, namespace: shop}
+spec: {gatewayClassName: ambient-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: pay, namespace: shop}
+spec: {host: pay, subsets: [{name: v1, labels: {version: v1}}]}`;
+
+function route(service: string): string {
+  return `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r, namespace: shop}
+spec: {parentRefs: [{group: "", kind: Service, name: ${service}}], rules: [{backendRefs: [{name: pay, port: 80}]}]}`;
+}
+
+function virtualService(host: string, subset: string): string {
+  return `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: v, namespace: shop}
+spec: {hosts: [${host}], http: [{route: [{destination: {host: pay, subset: ${subset}}}]}]}`;
+}
+
+function policy(kind: string, app: string, namespace = 'shop'): string {
+  return `
+apiVersion: security.istio.io/v1
+kind: ${kind}
+metadata: {name: p, namespace: ${namespace}}
+spec: {selector: {matchLabels: {app: ${app}}}}`;
+}
+
+function gateway(className: string, protocol: string): string {
+  return `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: g, namespace: shop}
+spec: {gatewayClassName: ${className}, listeners: [{name: mesh, port: 15008, protocol: ${protocol}}]}`;
+}
+
+function namespace(mode: string): string {
+  return `{apiVersion: v1, kind: Namespace, metadata: {name: other, labels: {istio.io/dataplane-mode: ${mode}}}}`;
+}
+
+/** [what it proves, object, what is said; undefined: nothing] */
+const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
+  ['a route of a Service with a waypoint is passed', route('pay'), undefined],
+  [
+    'a route of a Service without waypoint is not',
+    route('plain'),
+    /HTTPRoute shop\/r.*spec.parentRefs.*Service shop\/plain uses no waypoint.*label it istio.io\/use-waypoint/,
+  ],
+  [
+    'no more is a VirtualService',
+    virtualService('plain', 'v1'),
+    /VirtualService shop\/v.*spec.hosts.*Service shop\/plain uses no waypoint/,
+  ],
+  ['a subset that is defined takes its share', virtualService('pay', 'v1'), undefined],
+  [
+    'one that is not does not',
+    virtualService('pay', 'v9'),
+    /VirtualService shop\/v.*no DestinationRule defines subset v9 of pay\.shop\.svc\.cluster\.local.*"v9"/,
+  ],
+  ['a policy that selects a pod holds', policy('AuthorizationPolicy', 'pay'), undefined],
+  [
+    'one that selects nobody does not',
+    policy('AuthorizationPolicy', 'pya'),
+    /AuthorizationPolicy shop\/p.*spec.selector.*selects no workload: namespace shop has none.*"pya"/,
+  ],
+  [
+    'mTLS modes likewise',
+    policy('PeerAuthentication', 'pya'),
+    /PeerAuthentication shop\/p.*selects no workload/,
+  ],
+  [
+    'a policy of the root namespace selects in all of them',
+    policy('AuthorizationPolicy', 'pay', 'root'),
+    undefined,
+  ],
+  [
+    'unless none has such a pod',
+    policy('AuthorizationPolicy', 'pya', 'root'),
+    /AuthorizationPolicy root\/p.*the mesh has none/,
+  ],
+  [
+    'a waypoint of a class that is misspelt is none',
+    gateway('ambient-waypint', 'HBONE'),
+    /Gateway shop\/g.*no waypoint is made.*"ambient-waypint".*use ambient-waypoint/,
+  ],
+  ['a Gateway of somebody else is theirs', gateway('nginx', 'HTTP'), undefined],
+  [
+    'a mode that is misspelt captures nobody',
+    namespace('ambent'),
+    /Namespace other.*istio.io\/dataplane-mode.*pods are not captured.*"ambent".*use ambient or none/,
+  ],
+  ['none is a mode', namespace('none'), undefined],
+];
+
+test('what is well-formed and does nothing is said', t => {
+  for (const [name, object, message] of ROWS) {
+    const lab = new IndexLab(SHOP, object);
+    const found = withoutEffect(lab.index.objects).map(formatDiagnostic);
+    if (message === undefined) t.same(found, [], name);
+    else {
+      t.equal(found.length, 1, name);
+      t.match(found[0], message, name);
+    }
+  }
+  t.end();
+});
