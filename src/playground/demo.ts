@@ -47,12 +47,14 @@ The shop is running: frontend → orders → payments v1 | v2, fraud, ledger, an
 In another terminal, try:
 
   scripts/ambientctl ztunnel-config workloads
-  scripts/ambientctl playground exec shop/frontend-0 -- node examples/shop/tools/load.ts --url http://orders.shop:8080/ --requests 100
   scripts/ambientctl playground apply examples/shop/manifests/canary-istio.yaml
+  scripts/ambientctl describe service shop/payments
+  scripts/ambientctl playground exec shop/frontend-0 -- node examples/shop/tools/load.ts --url http://orders.shop:8080/ --requests 1000 &
   scripts/ambientctl stat service -n shop
   scripts/ambientctl playground apply examples/shop/manifests/intentions.yaml
   scripts/ambientctl authz check shop/payments-v1-0 --from shop/frontend-0
-  scripts/ambientctl playground logs ztunnel-node-a
+  scripts/ambientctl logs shop/payments-v1-0 --tail 3
+  scripts/ambientctl analyze
 
 Ctrl-C ends it.`;
 

@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
 import { errorMessage } from '#shared/observability/error-message.ts';
-import { child, type KubeObject, type ObjectRef, parseManifest, refKey, textMap } from './kube-object.ts';
+import {
+  child,
+  type KubeObject,
+  type ObjectRef,
+  parseManifest,
+  refKey,
+  text,
+  textMap,
+} from './kube-object.ts';
 
 interface Stored {
   readonly stamp: string;
@@ -17,10 +25,12 @@ interface Stored {
 export class ObjectStore {
   readonly #directory: string;
   readonly #staging: string;
+  readonly #now: () => number;
   #stored = new Map<string, Stored>();
 
   /** `staging` must be on the same file system, and not inside `directory`. Both are made. */
-  constructor(directory: string, staging: string) {
+  constructor(directory: string, staging: string, now: () => number = Date.now) {
+    this.#now = now;
     this.#directory = directory;
     this.#staging = staging;
     mkdirSync(directory, { recursive: true });
@@ -70,9 +80,10 @@ export class ObjectStore {
     const before = this.get(object);
     const generation = before === undefined ? 0 : generationOf(before);
     const merged = before === undefined ? object : withClusterFields(object, before);
-    const same = withGeneration(merged, generation);
+    const created = before === undefined ? new Date(this.#now()).toISOString() : createdOf(before);
+    const same = withVersion(merged, generation, created);
     if (before !== undefined && isDeepStrictEqual(same.body, before.body)) return generation;
-    this.put(withGeneration(merged, generation + 1));
+    this.put(withVersion(merged, generation + 1, created));
     return generation + 1;
   }
 
@@ -122,8 +133,14 @@ function generationOf(object: KubeObject): number {
   return typeof generation === 'number' ? generation : 0;
 }
 
-function withGeneration(object: KubeObject, generation: number): KubeObject {
-  const metadata = { ...child(object.body, 'metadata'), generation };
+function createdOf(object: KubeObject): string | undefined {
+  return text(child(object.body, 'metadata'), 'creationTimestamp');
+}
+
+/** Of two objects for the same thing the older one wins: they must have an age. */
+function withVersion(object: KubeObject, generation: number, created: string | undefined): KubeObject {
+  const age = created === undefined ? {} : { creationTimestamp: created };
+  const metadata = { ...child(object.body, 'metadata'), ...age, generation };
   return { ...object, body: { ...object.body, metadata } };
 }
 

@@ -53,7 +53,8 @@ test('the store', async t => {
   const root = mkdtempSync(join(tmpdir(), 'store-'));
   t.teardown(() => rmSync(root, { recursive: true }));
   const [directory, staging] = [join(root, 'objects'), join(root, 'staging')];
-  const store = new ObjectStore(directory, staging);
+  let now = Date.UTC(2026, 0, 1);
+  const store = new ObjectStore(directory, staging, () => now);
   const service = one(
     '{apiVersion: v1, kind: Service, metadata: {name: a, namespace: x}, spec: {ports: []}}',
   );
@@ -75,7 +76,10 @@ test('the store', async t => {
   const changed = one(
     '{apiVersion: v1, kind: Service, metadata: {name: a, namespace: x}, spec: {ports: [{port: 82}]}}',
   );
+  now += 1_000;
   t.equal(store.apply(changed), 2, 'what has changed gets another one');
+  const { metadata } = store.get(service)?.body ?? {};
+  t.match(metadata, { creationTimestamp: '2026-01-01T00:00:00.000Z' }, 'and keeps its age');
 
   const file = join(directory, 'service_x_a.yaml');
   writeFileSync(file, 'kind: [');
