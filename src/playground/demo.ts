@@ -49,7 +49,7 @@ In another terminal, try:
   scripts/ambientctl ztunnel-config workloads
   scripts/ambientctl playground apply examples/shop/manifests/canary-istio.yaml
   scripts/ambientctl describe service shop/payments
-  scripts/ambientctl playground exec shop/frontend-0 -- node examples/shop/tools/load.ts --url http://orders.shop:8080/ --requests 1000 &
+  scripts/ambientctl playground exec shop/frontend-0 -- node examples/shop/tools/load.ts --url http://orders.shop:8080/ --seconds 20 &
   scripts/ambientctl stat service -n shop
   scripts/ambientctl playground apply examples/shop/manifests/intentions.yaml
   scripts/ambientctl authz check shop/payments-v1-0 --from shop/frontend-0

@@ -108,19 +108,21 @@ function backendText(rule: JsonObject): string {
   const backends = objects(rule, 'backends');
   const total = backends.reduce((sum, b) => sum + Number(text(b, 'weight')), 0);
   const shown = backends.map(backend => {
-    const service = text(backend, 'service');
-    const port = text(backend, 'port');
-    const name =
-      service === ''
-        ? 'unresolved (500)'
-        : `${shortName(service)}${port === '' || port === '0' ? '' : `:${port}`}`;
     const share =
       backends.length > 1 && total > 0
         ? ` ${Math.round((100 * Number(text(backend, 'weight'))) / total)}%`
         : '';
-    return name + share;
+    return backendName(backend) + share;
   });
   return shown.join(', ') || '-';
+}
+
+/** Two backends of a canary may differ in the subset alone. */
+function backendName(backend: JsonObject): string {
+  const [service, port, subset] = [text(backend, 'service'), text(backend, 'port'), text(backend, 'subset')];
+  if (service === '') return 'unresolved (500)';
+  const shownPort = port === '' || port === '0' ? '' : `:${port}`;
+  return `${shortName(service)}${shownPort}${subset === '' ? '' : ` subset ${subset}`}`;
 }
 
 /** `shop/payments.shop.svc.cluster.local` → `shop/payments`. */

@@ -168,7 +168,7 @@ const SPLIT = {
       ports: [80],
       backends: [
         { weight: 90, service: 'shop/payments-v1.shop.svc.cluster.local', port: 8080 },
-        { weight: 10, service: 'shop/payments-v2.shop.svc.cluster.local', port: 8080 },
+        { weight: 10, service: 'shop/payments-v2.shop.svc.cluster.local', port: 8080, subset: 'canary' },
       ],
     },
     { name: 'HTTPRoute/shop/old/0', ports: [], backends: [{ weight: 1, port: 0 }] },
