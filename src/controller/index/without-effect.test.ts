@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { formatDiagnostic } from '../translate/diagnostic.ts';
-import { IndexLab } from './index-lab.ts';
+import { IndexLab } from '../testing/index-lab.ts';
 import { withoutEffect } from './without-effect.ts';
 
 const SHOP = `
