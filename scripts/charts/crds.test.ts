@@ -110,7 +110,7 @@ const WRONG: readonly (readonly [
     'security.istio.io/v1',
     'RequestAuthentication',
     { jwtRules: [{}] },
-    /issuer: Required value/,
+    /without an issuer one of jwks and jwksUri/,
   ],
   [
     'a sampling above all',
