@@ -2,7 +2,7 @@ import { isJsonObject } from '#shared/config/json.ts';
 import { CliError } from './cli-error.ts';
 import { fileOf } from '../playground/objects/object-store.ts';
 import { type Finding, findingsOf } from './commands/analyze.ts';
-import { objects, text } from './json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 
 /** An object that was just written for the controller to read. */
 export interface AppliedObject {
@@ -71,8 +71,8 @@ function unreadLine(object: AppliedObject): string {
 export function verdictOn(answer: unknown, applied: readonly AppliedObject[]): Verdict {
   const page = isJsonObject(answer) ? answer : {};
   const kinds: readonly unknown[] = Array.isArray(page['kinds']) ? page['kinds'] : [];
-  const generations = new Map(objects(page, 'objects').map(o => [text(o, 'key'), text(o, 'generation')]));
-  const unreadable = new Set(objects(page, 'unreadable').map(problem => text(problem, 'origin')));
+  const generations = new Map(children(page, 'objects').map(o => [text(o, 'key'), text(o, 'generation')]));
+  const unreadable = new Set(children(page, 'unreadable').map(problem => text(problem, 'origin')));
   const isForeign = ({ kind }: AppliedObject): boolean => !kinds.includes(kind) && kind !== 'ServiceAccount';
   const isRead = (o: AppliedObject): boolean =>
     !kinds.includes(o.kind) ||

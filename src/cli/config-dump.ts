@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
-import { objects, text, texts } from './json-fields.ts';
+import { children, text, texts } from '#shared/config/json-fields.ts';
 
 /**
  * The parts of a proxy's `/config_dump` that the commands show. The dump comes from a proxy that may be of another version:
@@ -74,10 +74,10 @@ export function decodeConfigDump(value: unknown): ConfigDump {
   return {
     version: text(raw, 'version'),
     node: text(raw, 'node'),
-    workloads: objects(raw, 'workloads').map(decodeWorkload),
-    services: objects(raw, 'services').map(decodeService),
-    policies: objects(raw, 'policies').map(decodePolicy),
-    certificates: objects(raw, 'certificates').map(decodeCertificate),
+    workloads: children(raw, 'workloads').map(decodeWorkload),
+    services: children(raw, 'services').map(decodeService),
+    policies: children(raw, 'policies').map(decodePolicy),
+    certificates: children(raw, 'certificates').map(decodeCertificate),
     engine: decodeEngine(raw['config']),
     raw,
   };
@@ -120,7 +120,7 @@ function decodeService(raw: JsonObject): DumpedService {
     name: text(raw, 'name'),
     namespace: text(raw, 'namespace'),
     hostname: text(raw, 'hostname'),
-    vips: objects(raw, 'addresses').map(a => text(a, 'ip')),
+    vips: children(raw, 'addresses').map(a => text(a, 'ip')),
     waypoint: gatewayText(raw['waypoint']),
     raw,
   };
@@ -137,7 +137,7 @@ function decodePolicy(raw: JsonObject): DumpedPolicy {
 }
 
 function decodeCertificate(raw: JsonObject): DumpedCertificate {
-  const chain = objects(raw, 'certChain').map(c => ({
+  const chain = children(raw, 'certChain').map(c => ({
     type: text(c, 'type'),
     valid: c['valid'] === true,
     serial: text(c, 'serial'),

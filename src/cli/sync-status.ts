@@ -1,5 +1,5 @@
 import { isJsonObject } from '#shared/config/json.ts';
-import { objects, text } from './json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 
 /** How one proxy stands with the controller replica it is connected to: an entry of `/debug/syncz`. */
 export interface SyncedProxy {
@@ -33,7 +33,7 @@ export const TYPE_NAMES: Readonly<Record<string, string>> = {
 };
 
 export function decodeSyncStatus(answer: unknown, controller: string): SyncedProxy[] {
-  const clients = isJsonObject(answer) ? objects(answer, 'clients') : [];
+  const clients = isJsonObject(answer) ? children(answer, 'clients') : [];
   return clients.map(client => {
     const [kind = '', , name = ''] = text(client, 'node').split('~');
     return {
@@ -43,7 +43,7 @@ export function decodeSyncStatus(answer: unknown, controller: string): SyncedPro
       version: text(client, 'version'),
       controller,
       connectedSince: text(client, 'connectedSince'),
-      types: objects(client, 'types').map(type => {
+      types: children(client, 'types').map(type => {
         const own = text(type, 'type').split('.').at(-1) ?? '';
         const nack = type['lastNack'];
         return {

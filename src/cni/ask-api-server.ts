@@ -1,4 +1,5 @@
-import { child, objectMeta } from '#shared/capture/kube-object.ts';
+import { objectMeta } from '#shared/capture/kube-object.ts';
+import { child } from '#shared/config/json-fields.ts';
 import { sidecarOf } from '#shared/capture/sidecar.ts';
 import { type MeshWish, wantsMesh } from '#shared/capture/wants-mesh.ts';
 import { KubeClient } from '#shared/kube/client.ts';

@@ -14,8 +14,8 @@ import { ManagedCa } from './ca/managed-ca.ts';
 import { PluggedCa } from './ca/plugged-ca.ts';
 import type { CaConfig } from './config/ca-config.ts';
 import type { ResourceStore } from './discovery/resource-store.ts';
-import { LeafJournal } from './leaf-journal.ts';
-import { LeafLedger } from './leaf-ledger.ts';
+import { LeafJournal } from './ca/leaf-journal.ts';
+import { LeafLedger } from './ca/leaf-ledger.ts';
 
 const RELOAD_INTERVAL_MS = 30_000;
 

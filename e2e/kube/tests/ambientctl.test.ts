@@ -1,6 +1,6 @@
 import { type Test, test } from 'tap';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
-import { objects, text } from '../../../src/cli/json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import { ambientctl, output } from '../ambientctl.ts';
 import { eventually } from '../eventually.ts';
 import { kubectl } from '../kubectl.ts';
@@ -36,7 +36,7 @@ test('check finds the mesh sound', { skip }, async t => {
   await shop(t, 'ctl-check');
   const { out } = await ambientctl('check -o json');
   const answer = parseJson(out);
-  const checks = isJsonObject(answer) ? objects(answer, 'checks') : [];
+  const checks = isJsonObject(answer) ? children(answer, 'checks') : [];
   for (const id of MUST_HOLD) {
     const found = checks.find(check => text(check, 'id') === id);
     t.match(found, { outcome: { state: 'ok' } }, id);
@@ -45,7 +45,7 @@ test('check finds the mesh sound', { skip }, async t => {
 
 test('a cluster of this kind is found ready for an installation', { skip }, async t => {
   const answer = parseJson(await output(t, 'check --pre -o json'));
-  const checks = isJsonObject(answer) ? objects(answer, 'checks') : [];
+  const checks = isJsonObject(answer) ? children(answer, 'checks') : [];
   t.match(
     checks.find(check => text(check, 'id') === 'api-reachable'),
     { outcome: { state: 'ok' } },

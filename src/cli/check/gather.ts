@@ -21,7 +21,7 @@ import {
 } from '../cluster/kinds.ts';
 import type { KubeObject, ObjectKind } from '../cluster/kube-object.ts';
 import { decodeConfigDump } from '../config-dump.ts';
-import { objects, text, texts } from '../json-fields.ts';
+import { children, text, texts } from '#shared/config/json-fields.ts';
 import type { ProxyRef } from '../proxies.ts';
 import { decodeSyncStatus, type SyncedProxy } from '../sync-status.ts';
 import type { AskedProxy, ClusterSnapshot, NodeReport, RejectedObject } from './cluster-snapshot.ts';
@@ -122,7 +122,7 @@ async function askProxy(ref: ProxyRef): Promise<AskedProxy> {
 async function askNode({ admin, node }: ProxyRef): Promise<NodeReport | undefined> {
   const answer = await fetchJson(admin, '/debug/pods').catch(() => undefined);
   if (!isJsonObject(answer)) return undefined;
-  const pods = objects(answer, 'pods').map(pod => ({
+  const pods = children(answer, 'pods').map(pod => ({
     name: `${text(pod, 'namespace')}/${text(pod, 'name')}`,
     state: text(pod, 'state'),
     message: text(pod, 'message'),
@@ -147,14 +147,14 @@ async function rejectedObjects(
     ).catch(() => undefined);
     if (answers === undefined) continue;
     return answers.flatMap(answer =>
-      (isJsonObject(answer) ? objects(answer, 'objects') : []).map(decodeRejected),
+      (isJsonObject(answer) ? children(answer, 'objects') : []).map(decodeRejected),
     );
   }
   return undefined;
 }
 
 function decodeRejected(object: JsonObject): RejectedObject {
-  const reasons = objects(object, 'diagnostics').map(d =>
+  const reasons = children(object, 'diagnostics').map(d =>
     [text(d, 'field'), text(d, 'value'), text(d, 'message')].filter(part => part !== '').join(' '),
   );
   return { name: text(object, 'key'), reasons };

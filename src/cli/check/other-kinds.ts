@@ -2,7 +2,7 @@ import { isJsonObject } from '#shared/config/json.ts';
 import type { Cluster } from '../cluster/kube-api.ts';
 import { fullName, type KubeObject, type ObjectKind } from '../cluster/kube-object.ts';
 import { ForbiddenError } from '../cluster/operator-api.ts';
-import { text } from '../json-fields.ts';
+import { text } from '#shared/config/json-fields.ts';
 
 /** A kind of Istio, Linkerd, Consul or Gateway API that decides about traffic and that nothing here reads. */
 interface OtherKind {

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
-import { child, objects, text, textMap } from '../json-fields.ts';
+import { child, children, text, textMap } from '#shared/config/json-fields.ts';
 
 /** An object as the API server gave it: its identity is parsed, the rest is read where it is needed. */
 export interface KubeObject {
@@ -59,7 +59,7 @@ export interface Condition {
 }
 
 export function conditionsOf(status: JsonObject): Condition[] {
-  return objects(status, 'conditions').map(c => ({
+  return children(status, 'conditions').map(c => ({
     type: text(c, 'type'),
     status: text(c, 'status'),
     reason: text(c, 'reason'),

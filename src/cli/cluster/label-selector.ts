@@ -6,7 +6,7 @@ import {
   type LabelSelector,
   selectsLabels,
 } from '#shared/kube/label-selector.ts';
-import { objects, text, textMap, texts } from '../json-fields.ts';
+import { children, text, textMap, texts } from '#shared/config/json-fields.ts';
 
 /** A `LabelSelector` as the API server serves it. One with an operator that we do not know selects nothing. */
 export function selects(selector: JsonObject, labels: Labels): boolean {
@@ -16,7 +16,7 @@ export function selects(selector: JsonObject, labels: Labels): boolean {
 
 function readLabelSelector(selector: JsonObject): LabelSelector | undefined {
   const expressions: LabelExpression[] = [];
-  for (const expression of objects(selector, 'matchExpressions')) {
+  for (const expression of children(selector, 'matchExpressions')) {
     const operator = LABEL_OPERATORS.find(name => name === text(expression, 'operator'));
     if (operator === undefined) return undefined;
     expressions.push({ key: text(expression, 'key'), operator, values: texts(expression, 'values') });

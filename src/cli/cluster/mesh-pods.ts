@@ -1,4 +1,4 @@
-import { child, objects, text } from '../json-fields.ts';
+import { child, children, text } from '#shared/config/json-fields.ts';
 import type { ProxyKind } from '../proxies.ts';
 import { isConditionTrue, type KubeObject } from './kube-object.ts';
 
@@ -47,14 +47,14 @@ export function nodeOf(pod: KubeObject): string {
 }
 
 export function podIps(pod: KubeObject): readonly string[] {
-  const all = objects(pod.status, 'podIPs').map(a => text(a, 'ip'));
+  const all = children(pod.status, 'podIPs').map(a => text(a, 'ip'));
   return all.length > 0 ? all : [text(pod.status, 'podIP')].filter(ip => ip !== '');
 }
 
 /** Why a pod is not running yet, in the words of its first container that waits; else its phase. */
 export function podState(pod: KubeObject): string {
   if (pod.deleted !== undefined) return 'Terminating';
-  const waiting = objects(pod.status, 'containerStatuses')
+  const waiting = children(pod.status, 'containerStatuses')
     .map(c => text(child(child(c, 'state'), 'waiting'), 'reason'))
     .find(reason => reason !== '');
   return waiting ?? (text(pod.status, 'phase') || 'Unknown');

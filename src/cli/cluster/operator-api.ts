@@ -7,7 +7,7 @@ import { isNotFound, KubeError } from '#shared/kube/kube-error.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { CliError } from '../cli-error.ts';
-import { child, objects, text } from '../json-fields.ts';
+import { child, children, text } from '#shared/config/json-fields.ts';
 import { eachLine } from '../lines.ts';
 import { POD } from './kinds.ts';
 import type { KubeApi, ListOptions, LogOptions } from './kube-api.ts';
@@ -49,7 +49,7 @@ export class OperatorApi implements KubeApi {
       const query = { limit: PAGE, labelSelector: options.labelSelector, continue: next };
       const list = await this.#callIfThere(`list ${kind.plural}`, { path, query });
       if (list === undefined) return undefined;
-      for (const item of objects(list, 'items')) found.push(decodeKubeObject(item, kind));
+      for (const item of children(list, 'items')) found.push(decodeKubeObject(item, kind));
       next = text(child(list, 'metadata'), 'continue') || undefined;
     } while (next !== undefined);
     return found;

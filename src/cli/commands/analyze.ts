@@ -4,7 +4,7 @@ import { fetchJson } from '../admin-client.ts';
 import { askFirst } from '../ask-proxies.ts';
 import { type Cli, print } from '../cli.ts';
 import { FailedCheck } from '../cli-error.ts';
-import { objects, text } from '../json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import { type CommonOptions, withCommonOptions, withNamespaceFilter } from '../options.ts';
 import { findProxies } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
@@ -36,10 +36,10 @@ export interface Finding {
 /** Pure: errors first, then by object. What could not be read at all has no namespace and is always shown. */
 export function findingsOf(answer: unknown, namespace: string | undefined): Finding[] {
   const page = isJsonObject(answer) ? answer : {};
-  const found = objects(page, 'objects').filter(
+  const found = children(page, 'objects').filter(
     o => namespace === undefined || text(o, 'key').split('/')[1] === namespace,
   );
-  const unreadable = objects(page, 'unreadable').map(problem =>
+  const unreadable = children(page, 'unreadable').map(problem =>
     findingOf('Error', text(problem, 'origin'), problem),
   );
   const findings = [...found.flatMap(findingsIn), ...unreadable];
@@ -50,7 +50,7 @@ export function findingsOf(answer: unknown, namespace: string | undefined): Find
 function findingsIn(object: JsonObject): Finding[] {
   const [kind = '', namespace = '', name = ''] = text(object, 'key').split('/');
   const shown = `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`;
-  return objects(object, 'diagnostics').map(diagnostic =>
+  return children(object, 'diagnostics').map(diagnostic =>
     findingOf(text(diagnostic, 'severity') === 'rejected' ? 'Error' : 'Warning', shown, diagnostic),
   );
 }

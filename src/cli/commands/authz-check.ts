@@ -7,7 +7,7 @@ import { CliError } from '../cli-error.ts';
 import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
 import { chooseService } from '../describe/describe-service.ts';
 import { podsOfWaypoint, serviceKey } from '../describe/mesh-facts.ts';
-import { objects, text } from '../json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import { type CommonOptions, parsePort, withCommonOptions } from '../options.ts';
 import { findProxies, openProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
@@ -123,7 +123,7 @@ function authzReport(answer: unknown): Report {
   if (!isJsonObject(answer))
     throw new CliError('the proxy did not answer with an object; is it of another version?');
   const verdict = answer['allowed'] === true ? 'ALLOWED' : 'DENIED';
-  const policies = objects(answer, 'policies');
+  const policies = children(answer, 'policies');
   return {
     preamble: [
       `${verdict}: ${text(answer, 'reason')}`,

@@ -12,7 +12,7 @@ import { type StateLayout, stateLayout } from '../../playground/state-layout.ts'
 import { fetchJson, fetchText } from '../admin-client.ts';
 import { type AppliedObject, awaitVerdict } from '../applied-objects.ts';
 import { CliError, FailedCheck } from '../cli-error.ts';
-import { objects, text } from '../json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import type { Cli, CliIo } from '../cli.ts';
 import { parseSeconds } from '../options.ts';
 import { OUTPUT_FORMATS, render, type Report } from '../render/output.ts';
@@ -89,7 +89,7 @@ function addStatus(group: Command, io: CliIo): void {
 
 export function statusReport(answer: unknown): Report {
   const status = isJsonObject(answer) ? answer : {};
-  const pods = objects(status, 'pods');
+  const pods = children(status, 'pods');
   return {
     preamble: [`mode: ${text(status, 'mode')}`, `proxies: ${proxyNames(status).join(', ')}`],
     header: ['POD', 'NODE', 'ADDRESSES', 'MESH'],

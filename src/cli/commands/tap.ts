@@ -4,7 +4,7 @@ import { streamLines } from '../admin-client.ts';
 import { askEach } from '../ask-proxies.ts';
 import type { Cli } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
-import { text } from '../json-fields.ts';
+import { text } from '#shared/config/json-fields.ts';
 import { type CommonOptions, withCommonOptions, withNamespaceFilter } from '../options.ts';
 import { findProxies } from '../proxies.ts';
 

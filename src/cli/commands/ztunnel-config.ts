@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { askEach } from '../ask-proxies.ts';
 import { type Cli, type CliIo, print } from '../cli.ts';
 import { type ConfigDump, decodeConfigDump } from '../config-dump.ts';
-import { objects, text } from '../json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import { fetchJson } from '../admin-client.ts';
 import { type CommonOptions, withCommonOptions, withNamespaceFilter } from '../options.ts';
 import { findProxies, type ProxyRef } from '../proxies.ts';
@@ -140,7 +140,7 @@ function certificatesReport(dumps: readonly ConfigDump[], filter: TableFilter): 
 
 function connectionsReport(answers: readonly unknown[], filter: TableFilter): Report {
   const connections = answers
-    .flatMap(answer => (isJsonObject(answer) ? objects(answer, 'connections') : []))
+    .flatMap(answer => (isJsonObject(answer) ? children(answer, 'connections') : []))
     .filter(c => filter.namespace === undefined || text(c, 'workload').startsWith(`${filter.namespace}/`))
     .sort((a, b) => text(a, 'workload').localeCompare(text(b, 'workload')));
   return {

@@ -1,6 +1,6 @@
 import { CliError } from '../cli-error.ts';
 import type { DumpedService } from '../config-dump.ts';
-import { objects, text } from '../json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import { unknownName } from './describe-pod.ts';
 import type { Description, Fact } from './description.ts';
 import { clientHop, serverHops, shortName, waypointHop } from './hops.ts';
@@ -62,7 +62,7 @@ function waypointFact(service: DumpedService): Fact {
 }
 
 function portsOf({ raw }: DumpedService): string {
-  const ports = objects(raw, 'ports').map(p => {
+  const ports = children(raw, 'ports').map(p => {
     const [from, to] = [text(p, 'servicePort'), text(p, 'targetPort')];
     return to === '' || to === from ? from : `${from} → ${to}`;
   });

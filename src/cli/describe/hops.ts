@@ -1,7 +1,7 @@
 import { STATIC_POLICY_PREFIX } from '#shared/authz/decision.ts';
 import type { JsonObject } from '#shared/config/json.ts';
 import type { DumpedService, DumpedWorkload } from '../config-dump.ts';
-import { objects, text } from '../json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import type { Fact, Hop, PolicyLine, RouteLine } from './description.ts';
 import { type MeshFacts, serviceKey, type WaypointFacts } from './mesh-facts.ts';
 
@@ -92,7 +92,7 @@ function routeLines(
   states: ReadonlyMap<string, string>,
 ): RouteLine[] | undefined {
   if (routes === undefined) return undefined;
-  return [...objects(routes, 'rules'), ...objects(routes, 'streamRules')].map(rule => {
+  return [...children(routes, 'rules'), ...children(routes, 'streamRules')].map(rule => {
     const name = text(rule, 'name');
     const object = name.split('/').slice(0, 3).join('/');
     return { name, ports: portText(rule), backends: backendText(rule), state: states.get(object) ?? '-' };
@@ -105,7 +105,7 @@ function portText(rule: JsonObject): string {
 }
 
 function backendText(rule: JsonObject): string {
-  const backends = objects(rule, 'backends');
+  const backends = children(rule, 'backends');
   const total = backends.reduce((sum, b) => sum + Number(text(b, 'weight')), 0);
   const shown = backends.map(backend => {
     const share =

@@ -8,7 +8,7 @@ import {
   type DumpedService,
   type DumpedWorkload,
 } from '../config-dump.ts';
-import { objects, text } from '../json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import type { ProxyRef } from '../proxies.ts';
 import type { PolicyLine } from './description.ts';
 
@@ -141,7 +141,7 @@ async function askWaypoint(
   if (ref === undefined) return { ...base, ...nothing, error: 'no pod of it is running' };
   try {
     const dump = await fetchJson(ref.admin, '/config_dump');
-    const routes = isJsonObject(dump) ? objects(dump, 'routes') : [];
+    const routes = isJsonObject(dump) ? children(dump, 'routes') : [];
     const behind = wanted.services.filter(s => s.waypoint === name).map(serviceKey);
     const answers = await Promise.all(
       behind.map(
@@ -161,7 +161,7 @@ async function askWaypoint(
 async function policiesOf(ref: ProxyRef, query: URLSearchParams): Promise<PolicyLine[] | undefined> {
   try {
     const answer = await fetchJson(ref.admin, `/authz/check?${query.toString()}`);
-    return (isJsonObject(answer) ? objects(answer, 'policies') : []).map(p => ({
+    return (isJsonObject(answer) ? children(answer, 'policies') : []).map(p => ({
       name: text(p, 'name'),
       action: text(p, 'action'),
       scope: text(p, 'scope'),
@@ -182,13 +182,13 @@ async function askController(proxies: readonly ProxyRef[]): Promise<Map<string, 
   for (const { admin } of proxies.filter(p => p.kind === 'controller')) {
     const answer = await fetchJson(admin, '/debug/objects').catch(() => undefined);
     if (!isJsonObject(answer)) continue;
-    return new Map(objects(answer, 'objects').map(o => [text(o, 'key'), stateOf(o)]));
+    return new Map(children(answer, 'objects').map(o => [text(o, 'key'), stateOf(o)]));
   }
   return new Map();
 }
 
 function stateOf(object: JsonObject): string {
   const state = text(object, 'state');
-  const [first] = objects(object, 'diagnostics');
+  const [first] = children(object, 'diagnostics');
   return first === undefined ? state : `${state}: ${text(first, 'field')} ${text(first, 'message')}`;
 }

@@ -5,7 +5,7 @@ import { DAEMON_SET, DEPLOYMENT } from '../cluster/kinds.ts';
 import type { KubeObject } from '../cluster/kube-object.ts';
 import { isReady, podState, proxyKindOf } from '../cluster/mesh-pods.ts';
 import { listMeshPods } from '../cluster-proxies.ts';
-import { text } from '../json-fields.ts';
+import { text } from '#shared/config/json-fields.ts';
 
 const POLL_MS = 1_000;
 

@@ -3,7 +3,7 @@ import { isJsonObject } from '#shared/config/json.ts';
 import type { AskedProxy, ClusterSnapshot } from '../check/cluster-snapshot.ts';
 import { decodeKubeObject, type KubeObject } from '../cluster/kube-object.ts';
 import { decodeConfigDump } from '../config-dump.ts';
-import { text } from '../json-fields.ts';
+import { text } from '#shared/config/json-fields.ts';
 import type { ProxyKind } from '../proxies.ts';
 import type { SyncedProxy } from '../sync-status.ts';
 import { NOW } from './test-cli.ts';

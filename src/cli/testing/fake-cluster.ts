@@ -4,7 +4,7 @@ import type { AdminTarget } from '../admin-client.ts';
 import { CliError } from '../cli-error.ts';
 import type { Cluster, KubeApi, ListOptions, LogOptions } from '../cluster/kube-api.ts';
 import { decodeKubeObject, type KubeObject, type ObjectKind } from '../cluster/kube-object.ts';
-import { child, text } from '../json-fields.ts';
+import { child, text } from '#shared/config/json-fields.ts';
 
 /**
  * An API server in memory, for outputs. What the real one does with a request is proven against a real one

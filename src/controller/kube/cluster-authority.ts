@@ -19,7 +19,7 @@ import { SecretCaStore } from '../ca/secret-ca-store.ts';
 import { readSecret } from '../ca/secret-data.ts';
 import type { CaConfig } from '../config/ca-config.ts';
 import type { ClusterConfig } from '../config/source-config.ts';
-import { LeafLedger } from '../leaf-ledger.ts';
+import { LeafLedger } from '../ca/leaf-ledger.ts';
 
 export interface ClusterAuthorityOptions {
   readonly ca: CaConfig;

@@ -1,5 +1,6 @@
 import { parseAllDocuments } from 'yaml';
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { child, textMap } from '#shared/config/json-fields.ts';
 
 /** A Kubernetes object as the playground handles it: identity parsed, the rest left as it came. */
 export interface KubeObject {
@@ -57,35 +58,9 @@ export function refKey({ kind, namespace, name }: ObjectRef): string {
   return `${kind}/${namespace}/${name}`;
 }
 
-/** The object at a field, or an empty one. */
-export function child(object: JsonObject, field: string): JsonObject {
-  const value = object[field];
-  return isJsonObject(value) ? value : {};
-}
-
-/** The objects of a list at a field; anything else in it is passed over. */
-export function children(object: JsonObject, field: string): JsonObject[] {
-  const value = object[field];
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
-}
-
 export function text(object: JsonObject, field: string): string | undefined {
   const value = object[field];
   return typeof value === 'string' ? value : undefined;
-}
-
-/** The texts of a list at a field. */
-export function texts(object: JsonObject, field: string): string[] {
-  const value = object[field];
-  return Array.isArray(value) ? value.filter(item => typeof item === 'string') : [];
-}
-
-/** The entries of a map of texts at a field (labels, annotations, selectors). */
-export function textMap(object: JsonObject, field: string): Record<string, string> {
-  const entries = Object.entries(child(object, field));
-  return Object.fromEntries(
-    entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-  );
 }
 
 export function labels(object: KubeObject): Record<string, string> {

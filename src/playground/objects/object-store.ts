@@ -3,15 +3,8 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { stringify } from 'yaml';
 import { errorMessage } from '#shared/observability/error-message.ts';
-import {
-  child,
-  type KubeObject,
-  type ObjectRef,
-  parseManifest,
-  refKey,
-  text,
-  textMap,
-} from './kube-object.ts';
+import { child, textMap } from '#shared/config/json-fields.ts';
+import { type KubeObject, type ObjectRef, parseManifest, refKey, text } from './kube-object.ts';
 
 interface Stored {
   readonly stamp: string;

@@ -1,4 +1,5 @@
-import { child, children, type KubeObject, labels, text, texts } from './kube-object.ts';
+import { child, children, texts } from '#shared/config/json-fields.ts';
+import { type KubeObject, labels, text } from './kube-object.ts';
 
 /** What the kubelet needs of a Pod: one container, which is a program of this repository. */
 export interface PodSpec {

@@ -1,4 +1,5 @@
-import { child, children, type KubeObject, textMap } from './kube-object.ts';
+import { child, children, textMap } from '#shared/config/json-fields.ts';
+import type { KubeObject } from './kube-object.ts';
 
 const REDIRECTION = 'ambient.istio.io/redirection';
 

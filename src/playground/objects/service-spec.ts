@@ -1,5 +1,6 @@
 import type { ServiceAddresses } from '../network/mesh-network.ts';
-import { child, children, type KubeObject, text, textMap, texts } from './kube-object.ts';
+import { child, children, textMap, texts } from '#shared/config/json-fields.ts';
+import { type KubeObject, text } from './kube-object.ts';
 
 export interface ServicePort {
   readonly name: string;

@@ -1,4 +1,5 @@
-import { child, type KubeObject, text } from './kube-object.ts';
+import { child } from '#shared/config/json-fields.ts';
+import { type KubeObject, text } from './kube-object.ts';
 
 const WAYPOINT_CLASSES: ReadonlySet<string> = new Set(['ambient-waypoint', 'istio-waypoint']);
 export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';

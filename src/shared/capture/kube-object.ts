@@ -1,4 +1,5 @@
-import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { isJsonObject, type JsonObject } from '../config/json.ts';
+import { child } from '../config/json-fields.ts';
 
 const UID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 /** RFC 1123 subdomain, as Kubernetes names objects: these end up in SPIFFE ids and in paths of requests. */
@@ -30,18 +31,6 @@ export function objectMeta(object: JsonObject): ObjectMeta {
 export function objectName(value: unknown, field: string): string {
   if (typeof value === 'string' && OBJECT_NAME.test(value)) return value;
   throw new Error(`${field} is not a name`);
-}
-
-/** An object's field that is an object; one without fields when it is missing. */
-export function child(object: JsonObject, name: string): JsonObject {
-  const value = object[name];
-  return isJsonObject(value) ? value : {};
-}
-
-/** An object's field that is a list of objects; empty when it is missing. */
-export function children(object: JsonObject, name: string): JsonObject[] {
-  const value = object[name];
-  return Array.isArray(value) ? value.filter(isJsonObject) : [];
 }
 
 function uidText(value: unknown): string {

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../config/json.ts';
-import { children } from './kube-object.ts';
+import { children } from '../config/json-fields.ts';
 
 /** Proxies that capture by rules of their own in the pod. */
 const SIDECARS: ReadonlySet<unknown> = new Set(['istio-proxy', 'linkerd-proxy', 'consul-dataplane']);

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import type { HashSource } from '#shared/route/traffic-policy.ts';
 import { NO_HASH } from './choice.ts';
-import { readCookie } from './cookie.ts';
+import { readCookie } from '#shared/http/cookie.ts';
 import { formatNewCookie, hashRequest } from './request-hash.ts';
 
 const header = (name: string, terminal = false): HashSource => ({ kind: 'header', name, terminal });

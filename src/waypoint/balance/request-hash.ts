@@ -2,7 +2,7 @@ import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader } from '#shared/http/headers.ts';
 import type { HashCookie, HashSource } from '#shared/route/traffic-policy.ts';
 import { NO_HASH } from './choice.ts';
-import { readCookie } from './cookie.ts';
+import { readCookie } from '#shared/http/cookie.ts';
 import { hashText } from './text-hash.ts';
 
 /** A cookie that the client is to be given, so that its next requests go where this one goes. */

@@ -1,7 +1,7 @@
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader, type HeaderList, setHeader } from '#shared/http/headers.ts';
 import type { RouteBackend, SessionPersistence } from '#shared/route/model.ts';
-import { readCookie } from './cookie.ts';
+import { readCookie } from '#shared/http/cookie.ts';
 import type { BalancedEndpoint } from './endpoint.ts';
 import { hashText } from './text-hash.ts';
 

@@ -1,8 +1,7 @@
 import { test } from 'tap';
 import type { CorsPolicy, OriginMatch, RateLimitEntry } from '#shared/route/route-filter.ts';
 import { requestHead } from '#shared/testing/request-head.ts';
-import { readCookie } from '../balance/cookie.ts';
-import { withoutCookie } from './cookie.ts';
+import { readCookie, withoutCookie } from '#shared/http/cookie.ts';
 import { applyCors, compileCors } from './cors.ts';
 import { abortRefusal, drawFault, strikes } from './fault.ts';
 import type { FilterContext, FilterStep } from './filter-step.ts';

@@ -2,8 +2,7 @@ import type { RequestHead } from '#shared/http/exchange.ts';
 import { removeHeader } from '#shared/http/headers.ts';
 import { queryValue, withoutQueryValue } from '#shared/route/query.ts';
 import type { TokenLocation } from '#shared/route/token-issuer.ts';
-import { readCookie } from '../balance/cookie.ts';
-import { withoutCookie } from './cookie.ts';
+import { readCookie, withoutCookie } from '#shared/http/cookie.ts';
 
 type TokenRequest = Pick<RequestHead, 'headers' | 'path'>;
 

@@ -1,4 +1,4 @@
-import { textMap } from '../../json-fields.ts';
+import { textMap } from '#shared/config/json-fields.ts';
 import { DATAPLANE_MODE } from '../../cluster/mesh-labels.ts';
 import { shortDuration } from '../../render/age.ts';
 import { type Check, noneOf, unknown } from '../check.ts';

@@ -1,5 +1,5 @@
 import { isReady, podState, proxyKindOf } from '../../cluster/mesh-pods.ts';
-import { text } from '../../json-fields.ts';
+import { text } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, ok, unknown } from '../check.ts';
 import { answered, proxyPods } from '../cluster-snapshot.ts';
 import type { OtherObjects } from '../other-kinds.ts';

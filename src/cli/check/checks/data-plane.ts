@@ -1,7 +1,7 @@
 import { fullName, type KubeObject } from '../../cluster/kube-object.ts';
 import { REDIRECTION } from '../../cluster/mesh-labels.ts';
 import { isReady, isRunning, nodeOf, podState, proxyKindOf } from '../../cluster/mesh-pods.ts';
-import { child, objects, text } from '../../json-fields.ts';
+import { child, children, text } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, OK, ok, unknown } from '../check.ts';
 import {
   answered,
@@ -57,7 +57,7 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     run: ({ nodes }) =>
       noneOf(
         nodes.flatMap(node =>
-          objects(node.spec, 'taints')
+          children(node.spec, 'taints')
             .map(taint => text(taint, 'key'))
             .filter(key => KEEPS_EMPTY.test(key))
             .map(key => `node ${node.name} has taint ${key}: no pod starts there`),
@@ -250,7 +250,7 @@ function capturedPods({ pods }: ClusterSnapshot): readonly KubeObject[] {
 }
 
 function audiencesOf(pod: KubeObject): string[] {
-  return objects(pod.spec, 'volumes')
-    .flatMap(volume => objects(child(volume, 'projected'), 'sources'))
+  return children(pod.spec, 'volumes')
+    .flatMap(volume => children(child(volume, 'projected'), 'sources'))
     .map(source => text(child(source, 'serviceAccountToken'), 'audience'));
 }

@@ -1,5 +1,5 @@
-import { text } from '../../json-fields.ts';
-import { child } from '../../json-fields.ts';
+import { text } from '#shared/config/json-fields.ts';
+import { child } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, ok, unknown } from '../check.ts';
 
 const category = 'kubernetes';

@@ -2,7 +2,7 @@ import type { JsonObject } from '#shared/config/json.ts';
 import { fullName, type KubeObject } from '../../cluster/kube-object.ts';
 import { isRunning } from '../../cluster/mesh-pods.ts';
 import { selects } from '../../cluster/label-selector.ts';
-import { child, objects, text, texts } from '../../json-fields.ts';
+import { child, children, text, texts } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, unknown } from '../check.ts';
 import { wantsCapture } from '../cluster-snapshot.ts';
 
@@ -62,9 +62,9 @@ function appliesTo(policy: KubeObject, pod: KubeObject, direction: Direction): b
 }
 
 function allowsHbone(policy: KubeObject, direction: Direction): boolean {
-  const rules = objects(policy.spec, direction === 'Ingress' ? 'ingress' : 'egress');
+  const rules = children(policy.spec, direction === 'Ingress' ? 'ingress' : 'egress');
   return rules.some(rule => {
-    const ports = objects(rule, 'ports');
+    const ports = children(rule, 'ports');
     return ports.length === 0 || ports.some(includesHbone);
   });
 }

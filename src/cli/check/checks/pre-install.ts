@@ -1,5 +1,5 @@
 import { APP_NAME, proxyKindOf } from '../../cluster/mesh-pods.ts';
-import { textMap } from '../../json-fields.ts';
+import { textMap } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, ok, unknown } from '../check.ts';
 
 const category = 'before installing';

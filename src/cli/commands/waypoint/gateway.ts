@@ -2,7 +2,7 @@ import type { JsonObject } from '#shared/config/json.ts';
 import { REVISION, WAYPOINT_CLASSES, WAYPOINT_FOR } from '../../cluster/mesh-labels.ts';
 import { GATEWAY } from '../../cluster/kinds.ts';
 import { conditionsOf, isConditionTrue, type KubeObject } from '../../cluster/kube-object.ts';
-import { text } from '../../json-fields.ts';
+import { text } from '#shared/config/json-fields.ts';
 
 export const TRAFFIC_TYPES = ['service', 'workload', 'all', 'none'] as const;
 export type TrafficType = (typeof TRAFFIC_TYPES)[number];

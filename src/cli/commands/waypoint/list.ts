@@ -2,7 +2,7 @@ import { fetchJson } from '../../admin-client.ts';
 import { askFirst } from '../../ask-proxies.ts';
 import type { CliIo } from '../../cli.ts';
 import { isJsonObject } from '#shared/config/json.ts';
-import { objects, text } from '../../json-fields.ts';
+import { children, text } from '#shared/config/json-fields.ts';
 import type { ProxyRef } from '../../proxies.ts';
 import type { Report } from '../../render/output.ts';
 
@@ -17,7 +17,7 @@ export async function waypointList(
 }
 
 function waypointReport(answer: unknown, namespace: string | undefined): Report {
-  const all = isJsonObject(answer) ? objects(answer, 'waypoints') : [];
+  const all = isJsonObject(answer) ? children(answer, 'waypoints') : [];
   const waypoints = all
     .filter(w => namespace === undefined || text(w, 'namespace') === namespace)
     .sort((a, b) => (key(a) < key(b) ? -1 : 1));

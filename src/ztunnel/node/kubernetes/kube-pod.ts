@@ -1,4 +1,5 @@
-import { child, children, objectMeta, objectName } from '#shared/capture/kube-object.ts';
+import { objectMeta, objectName } from '#shared/capture/kube-object.ts';
+import { child, children } from '#shared/config/json-fields.ts';
 import { sidecarOf } from '#shared/capture/sidecar.ts';
 import type { JsonObject } from '#shared/config/json.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';

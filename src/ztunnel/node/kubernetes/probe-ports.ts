@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
-import { child, children } from '#shared/capture/kube-object.ts';
+import { child, children } from '#shared/config/json-fields.ts';
 
 /** What the kubelet does over the network to a container: probes and the two lifecycle hooks. */
 const HANDLERS = [

@@ -1,4 +1,5 @@
-import { child, objectMeta } from '#shared/capture/kube-object.ts';
+import { objectMeta } from '#shared/capture/kube-object.ts';
+import { child } from '#shared/config/json-fields.ts';
 import { RELEASE_ANNOTATION } from '#shared/capture/release.ts';
 import type { JsonObject } from '#shared/config/json.ts';
 import type { KubeApi } from '#shared/kube/client.ts';

@@ -1,4 +1,4 @@
-import type { HeaderList } from '#shared/http/headers.ts';
+import { getHeader, type HeaderList, removeHeader, setHeader } from './headers.ts';
 
 /**
  * Value of the first cookie of that name, without quotes (RFC 6265 §5.4; HTTP/2 may split the field, RFC 9113 §8.2.3), or
@@ -27,4 +27,19 @@ function readFrom(field: string, name: string): string | undefined {
     start = end + 1;
   }
   return undefined;
+}
+
+/** Takes every cookie of the name away, and the header with the last one. */
+export function withoutCookie(headers: HeaderList, name: string): void {
+  const cookies = getHeader(headers, 'cookie');
+  if (cookies === undefined) return;
+  const kept = cookies.split(';').filter(pair => nameOf(pair) !== name);
+  const text = kept.join(';').trim();
+  if (text === '') removeHeader(headers, 'cookie');
+  else if (text !== cookies) setHeader(headers, 'cookie', text);
+}
+
+function nameOf(pair: string): string | undefined {
+  const equals = pair.indexOf('=');
+  return equals < 0 ? undefined : pair.slice(0, equals).trim();
 }

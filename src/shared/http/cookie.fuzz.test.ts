@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
-import { fuzzRun } from '#shared/testing/fuzz-run.ts';
+import { fuzzRun } from '../testing/fuzz-run.ts';
 import { readCookie } from './cookie.ts';
 
 test('any cookie field is read without harm, and a cookie that is there is found', t => {

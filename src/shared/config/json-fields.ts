@@ -1,16 +1,21 @@
-import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { isJsonObject, type JsonObject } from './json.ts';
 
-/** Empty when it is missing or has another type; so are the others. */
+/*
+ * Reading of objects that others have checked, such as those of an API server: what is missing or has another type is empty.
+ */
+
 export function child(object: JsonObject, field: string): JsonObject {
   const value = object[field];
   return isJsonObject(value) ? value : {};
 }
 
-export function objects(object: JsonObject, field: string): JsonObject[] {
+/** The objects of a list; anything else in it is passed over. */
+export function children(object: JsonObject, field: string): JsonObject[] {
   const value = object[field];
   return Array.isArray(value) ? value.filter(isJsonObject) : [];
 }
 
+/** Numbers too: where Kubernetes takes either. */
 export function text(object: JsonObject, field: string): string {
   const value = object[field];
   return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
