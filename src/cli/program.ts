@@ -13,6 +13,7 @@ import { addPlaygroundCommands } from './commands/playground.ts';
 import { addDescribe } from './commands/describe.ts';
 import { addInstall } from './commands/install.ts';
 import { addLogs } from './commands/logs.ts';
+import { addNames } from './commands/names.ts';
 import { addProxyStatus } from './commands/proxy-status.ts';
 import { addStat } from './commands/stat.ts';
 import { addTap } from './commands/tap.ts';
@@ -65,6 +66,7 @@ export function buildProgram(cli: Cli): Command {
   addNamespaceCommands(program, cli);
   addVersion(program, cli);
   addPlaygroundCommands(program, cli);
+  addNames(program, cli);
   addCompletion(program, cli);
   return program;
 }

@@ -35,6 +35,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   'namespace remove': 'namespace-remove',
   'namespace list': 'namespace-list',
   version: 'version',
+  names: 'names',
 };
 
 interface Leaf {

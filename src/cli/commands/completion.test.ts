@@ -16,6 +16,20 @@ const COMPLETIONS: readonly (readonly [string, readonly string[]])[] = [
   ['ambientctl stat -o ', ['table', 'json', 'yaml']],
   ['ambientctl completion ', ['bash', 'zsh', 'fish']],
   ['ambientctl frobnicate x', []],
+  ['ambientctl waypoint apply --for = s', ['service']],
+  ['ambientctl waypoint apply --for =', ['service', 'workload', 'all', 'none']],
+  ['ambientctl stat ', ['workload', 'service', 'namespace']],
+  ['ambientctl stat -w ', []],
+  ['ambientctl describe pod --no', ['--node']],
+  // What the mesh is asked for: `ambientctl` itself is one here that tells what it was called with.
+  ['ambientctl describe pod ', ['names', 'pods']],
+  ['ambientctl describe pod p', ['pods']],
+  ['ambientctl logs ', ['names', 'pods', 'proxies']],
+  ['ambientctl zc workloads -n ', ['names', 'namespaces']],
+  ['ambientctl authz check shop/a --from ', ['names', 'pods']],
+  ['ambientctl describe service --state-dir /d ', ['names', 'services', '--state-dir', '/d']],
+  ['ambientctl playground apply compl', ['completion.yaml']],
+  ['ambientctl zc workloads --kubeconfig compl', ['completion.yaml']],
 ];
 
 test('bash completes commands, aliases, options and their choices', t => {
@@ -25,7 +39,7 @@ test('bash completes commands, aliases, options and their choices', t => {
   writeFileSync(script, completionScript('bash', programTree()));
   for (const [line, expected] of COMPLETIONS) {
     const words = line.split(' ').map(word => `'${word}'`);
-    const program = `source ${script}; COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _ambientctl; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const program = `cd ${dir}; touch completion.yaml; ambientctl() { echo "$@"; }; source ${script}; COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; _ambientctl; printf '%s\\n' "\${COMPREPLY[@]}"`;
     const offered = execFileSync('bash', ['-c', program], { encoding: 'utf8' })
       .split('\n')
       .filter(word => word !== '' && word !== '-h' && word !== '--help');
@@ -41,6 +55,10 @@ test('fish and zsh know every command', t => {
     t.match(fish, new RegExp(`-a ${command.name()} -d '`), command.name());
     t.match(zsh, new RegExp(`\\b${command.name()}\\b`), command.name());
   }
+  t.match(
+    fish,
+    /describe; and __fish_seen_subcommand_from pod' -a '\(ambientctl names pods 2>\/dev\/null\)'/,
+  );
   t.match(
     fish,
     /-n '__fish_seen_subcommand_from waypoint; and __fish_seen_subcommand_from apply' -l for -x -a 'service workload all none'/,

@@ -1,4 +1,5 @@
 import type { Command, Option } from 'commander';
+import { ARGUMENTS, type Source, VALUES } from './completion-sources.ts';
 
 /** A word of the tree and what may follow it. */
 interface Place {
@@ -39,47 +40,65 @@ function describeOption(option: Option): Place['options'][number] {
   return { flags, takesValue, choices: option.argChoices ?? [], description: option.description };
 }
 
-function words(place: Place): string {
-  return [...place.commands.map(c => c.name), ...place.values, ...place.options.flatMap(o => o.flags)].join(
-    ' ',
-  );
+/** Bash that answers with what a source has. */
+function answer(source: Source): string {
+  if ('files' in source) {
+    // Directories get a slash then, and blanks a backslash.
+    return 'compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")); return';
+  }
+  if ('words' in source) return `words='${source.words.join(' ')}'`;
+  return `words="$("${'${COMP_WORDS[0]}'}" names ${source.names.join(' ')} "${'${choice[@]}'}" 2>/dev/null)"`;
 }
 
-/** Values that are to be completed after an option, by its flags. */
-function choicesOf(all: readonly Place[]): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const option of all.flatMap(place => place.options))
-    if (option.choices.length > 0) found.set(option.flags.join('|'), option.choices.join(' '));
-  return found;
+/** Options stand aside where something else can come: they are offered after a dash. */
+function placeCase(place: Place): string {
+  const path = place.path.join(' ');
+  const options = place.options.flatMap(o => o.flags).join(' ');
+  const source = ARGUMENTS.get(path);
+  const words = [...place.commands.map(c => c.name), ...place.values].join(' ');
+  const first = source === undefined ? (words === '' ? '' : `words='${words}'`) : answer(source);
+  const otherwise = first === '' ? '' : `[[ $cur == -* ]] || { ${first}; }; `;
+  return `    '${path}') words='${options}'; ${otherwise};;`;
 }
 
-/** The command is found by walking over the words so far; values of options are passed over. */
+/** What follows an option that takes a value; nothing where it is free text. */
+function valueCases(all: readonly Place[]): string {
+  const options = all.flatMap(place => place.options).filter(o => o.takesValue);
+  const known = new Map<string, string>();
+  for (const { flags, choices } of options) {
+    const long = flags.find(flag => flag.startsWith('--')) ?? '';
+    const source = choices.length > 0 ? { words: choices } : VALUES.get(long);
+    known.set(flags.join('|'), source === undefined ? 'return' : answer(source));
+  }
+  return [...known].map(([flags, does]) => `    ${flags}) ${does} ;;`).join('\n');
+}
+
+/** The command is found by walking over the words so far; values of options are passed over. Bash makes words of their own of `=`. */
 export function bashCompletion(program: Command): string {
   const all = places(program);
   const valued = new Set(all.flatMap(p => p.options.filter(o => o.takesValue).flatMap(o => o.flags)));
-  const cases = all.map(p => `    '${p.path.join(' ')}') words='${words(p)}' ;;`);
-  const choices = [...choicesOf(all)].map(([flags, values]) => `    ${flags}) words='${values}' ;;`);
+  const paths = all.filter(p => p.path.length > 0).map(p => `'${p.path.join(' ')}'`);
   return `# bash completion of ambientctl; source it, or put it into /etc/bash_completion.d
 _ambientctl() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" path='' words='' i word
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" path='' words='' i word choice=()
+  [[ $prev == = ]] && prev="\${COMP_WORDS[COMP_CWORD-2]}"
+  [[ $cur == = ]] && cur=''
+  COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="\${COMP_WORDS[i]}"
     case "$word" in
+    --kubeconfig|--context|--state-dir) choice+=("$word" "\${COMP_WORDS[i + 1]}"); ((i++)) ;;
     ${[...valued].join('|')}) ((i++)) ;;
-    -*) ;;
+    -*|=) ;;
     *) case "\${path:+$path }$word" in
-      ${all
-        .filter(p => p.path.length > 0)
-        .map(p => `'${p.path.join(' ')}'`)
-        .join('|')}) path="\${path:+$path }$word" ;;
+      ${paths.join('|')}) path="\${path:+$path }$word" ;;
       esac ;;
     esac
   done
   case "$prev" in
-${choices.join('\n')}
-    ${[...valued].filter(flag => ![...choicesOf(all).keys()].some(k => k.split('|').includes(flag))).join('|')}) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+${valueCases(all)}
     *) case "$path" in
-${cases.join('\n')}
+${all.map(placeCase).join('\n')}
     esac ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
@@ -105,11 +124,17 @@ export function fishCompletion(program: Command): string {
     const when = condition === '' ? '' : ` -n ${quote(condition)}`;
     for (const { name, description } of place.commands)
       lines.push(`complete -c ambientctl${when} -a ${name} -d ${quote(description)}`);
-    if (place.values.length > 0)
-      lines.push(`complete -c ambientctl${when} -a ${quote(place.values.join(' '))}`);
+    const source = ARGUMENTS.get(place.path.join(' ')) ?? { words: place.values };
+    lines.push(...fishArguments(source).map(offered => `complete -c ambientctl${when} ${offered}`));
     for (const option of place.options) lines.push(`complete -c ambientctl${when}${fishOption(option)}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+function fishArguments(source: Source): string[] {
+  if ('files' in source) return ['-F'];
+  if ('names' in source) return [`-a ${quote(`(ambientctl names ${source.names.join(' ')} 2>/dev/null)`)}`];
+  return source.words.length === 0 ? [] : [`-a ${quote(source.words.join(' '))}`];
 }
 
 function fishOption({ flags, takesValue, choices, description }: Place['options'][number]): string {
