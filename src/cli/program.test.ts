@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { withFakeMesh } from './testing/fake-mesh.ts';
 import { expectGolden } from './testing/golden.ts';
-import { type Run, runLine } from './testing/test-cli.ts';
+import { type Run, runLine, testPlatform } from './testing/test-cli.ts';
 
 /** Every command that asks proxies, against admin servers that answer as the proxies do; outputs are goldens. */
 async function withMesh(use: (run: (line: string) => Promise<Run>) => Promise<void>): Promise<void> {
@@ -195,6 +195,15 @@ test('without a mesh the operator is told how to start one', async t => {
   const result = await runLine('ztunnel-config workloads --state-dir /nonexistent');
   t.equal(result.status, 1);
   t.match(result.err, /no mesh found: .*start one with "ambientctl playground up"/);
+});
+
+test('what only a cluster has is said to be so where a playground runs', async t => {
+  const platform = { ...testPlatform(), isPlaygroundRunning: () => true };
+  for (const line of ['check', 'namespace list', 'waypoint status', 'waypoint apply']) {
+    const { status, err } = await runLine(line, platform);
+    t.equal(status, 1, line);
+    t.match(err, /this command is for a cluster, and there is no kubeconfig; of the playground/, line);
+  }
 });
 
 test('a damaged list of proxies is said to be so', async t => {

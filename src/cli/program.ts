@@ -4,6 +4,8 @@ import { errorMessage } from '#shared/observability/error-message.ts';
 import { callHint } from './call-hints.ts';
 import type { Cli, CliIo, Platform } from './cli.ts';
 import { CliError, FailedCheck } from './cli-error.ts';
+import { kubeconfigFiles } from './cluster/kube-config.ts';
+import type { OpenCluster } from './cluster/open-cluster.ts';
 import { addAnalyze } from './commands/analyze.ts';
 import { addAuthz } from './commands/authz-check.ts';
 import { addCheck } from './commands/check.ts';
@@ -20,10 +22,11 @@ import { addTap } from './commands/tap.ts';
 import { addVersion } from './commands/version.ts';
 import { addWaypointCommands } from './commands/waypoint/waypoint.ts';
 import { addZtunnelConfig } from './commands/ztunnel-config.ts';
+import { PlaygroundProxies } from './playground-proxies.ts';
 
 /** Runs one command line. Never throws: what goes wrong is one line on stderr. @returns the exit status. */
 export async function runCli(argv: readonly string[], io: CliIo, platform: Platform): Promise<number> {
-  const program = buildProgram({ ...io, ...platform });
+  const program = buildProgram({ ...io, ...platform, openCluster: openClusterOrSay(platform) });
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return 0;
@@ -38,6 +41,18 @@ export async function runCli(argv: readonly string[], io: CliIo, platform: Platf
     io.stderr(oneLine(errorMessage(error)));
     return error instanceof CliError ? error.exitCode : 1;
   }
+}
+
+/** Who tries the mesh on one machine may ask for what only a cluster has. */
+function openClusterOrSay(platform: Platform): OpenCluster {
+  return async (choice, env) => {
+    const { dir } = new PlaygroundProxies(undefined, env);
+    if (kubeconfigFiles(choice, env).length === 0 && platform.isPlaygroundRunning(dir))
+      throw new CliError(
+        'this command is for a cluster, and there is no kubeconfig; of the playground on this machine tell: ambientctl playground status, proxy-status, analyze, describe',
+      );
+    return platform.openCluster(choice, env);
+  };
 }
 
 export function buildProgram(cli: Cli): Command {

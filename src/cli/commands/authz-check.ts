@@ -101,7 +101,7 @@ async function serviceAuthzCheck(
     );
   const [waypoint] = podsOfWaypoint(service.waypoint, workloads, proxies);
   if (waypoint === undefined)
-    throw new CliError(`no pod of waypoint ${service.waypoint} is running; see: ambientctl waypoint status`);
+    throw new CliError(`no pod of waypoint ${service.waypoint} is running; see: ambientctl waypoint list`);
   const query = new URLSearchParams({ service: serviceKey(service) });
   if (options.sni !== undefined) query.set('sni', options.sni);
   return ask(waypoint, query, options, workloads);
