@@ -5,20 +5,23 @@ import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import type { EngineName } from '#shared/engine/choose-engine.ts';
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
-import { type ControllerConfig, readController } from './config/controller-config.ts';
+import {
+  type CertificateConfig,
+  type ControllerConfig,
+  readCertificates,
+  readController,
+} from './config/controller-config.ts';
 import { readIdentity, readInstance } from './config/identity-config.ts';
 import { type OperationsConfig, readOperations } from './config/operations-config.ts';
 import { readTraffic } from './config/traffic-config.ts';
 import { readTracing, type TracingConfig } from './tracing/tracing-config.ts';
 import type { TrafficSettings } from './workers/settings.ts';
 
-export interface WaypointConfig extends OperationsConfig {
+export interface WaypointConfig extends CertificateConfig, OperationsConfig {
   readonly instance: ProxyInstance;
   readonly identity: SpiffeId;
   /** Undefined: the plaintext mode alone, for benchmarks. */
   readonly controller: ControllerConfig | undefined;
-  readonly fakeCa: boolean;
-  readonly certificateTtlMs: number;
   /** Roots that are trusted besides those of the runtime when keys of token issuers are fetched: a path, or PEM text. */
   readonly jwksRoots: string | undefined;
   readonly traffic: TrafficSettings;
@@ -33,9 +36,6 @@ export interface WaypointConfig extends OperationsConfig {
   readonly tracing: TracingConfig | undefined;
   readonly stateDir: string | undefined;
 }
-
-const MINUTE_MS = 60_000;
-const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** The whole configuration, from the environment alone. @throws ConfigError naming every variable that is wrong */
 export function readConfig(environment: Environment): WaypointConfig {
@@ -62,17 +62,7 @@ export function declareConfig(env: EnvReader): WaypointConfig {
     instance,
     identity,
     controller,
-    fakeCa: env.boolean(
-      'FAKE_CA',
-      false,
-      'sign certificates in this process with a key everybody knows: for trials',
-    ),
-    certificateTtlMs: env.durationMs(
-      'SECRET_TTL',
-      '24h',
-      { minMs: MINUTE_MS, maxMs: 90 * DAY_MS },
-      'life of certificates asked for',
-    ),
+    ...readCertificates(env),
     jwksRoots: env.optional(
       'JWKS_EXTRA_ROOTS',
       'roots trusted besides the usual ones when keys of token issuers (jwksUri) are fetched: a path, or PEM text',

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { test } from 'tap';
 import { cannotMakeNetns, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { endpointOf, policy, port, service, workload } from '#shared/testing/topology.ts';
+import { nodeEnvironment, podFile } from './testing/captured-node.ts';
 import { stateDirectory, ZtunnelProcess } from './testing/ztunnel-process.ts';
 
 const skip = cannotMakeNetns();
@@ -16,20 +17,6 @@ const orders = service('orders', {
 });
 const client = workload('client', { addresses: ['10.77.0.1', 'fd77::1'] });
 const server = workload('orders-1', { addresses: ['10.77.0.2', 'fd77::2'], services: endpointOf(orders) });
-
-function podFile(name: string, netns: LabNetns, mode: 'ambient' | 'none'): string {
-  return JSON.stringify({
-    uid: `uid-${name}`,
-    name,
-    namespace: 'default',
-    serviceAccount: name,
-    labels: { 'istio.io/dataplane-mode': mode },
-    namespaceLabels: {},
-    ips: [netns.ipv4, netns.ipv6],
-    netnsPath: netns.path,
-    hostNetwork: false,
-  });
-}
 
 /** What the server answers to one message. */
 async function ask(from: LabNetns, ip: string, toPort: number): Promise<string> {
@@ -67,17 +54,8 @@ test('the real program captures two pods in the kernel and carries their traffic
   await lab.pod.listen({ ip: '10.77.0.2', port: 9999 }, answer);
 
   const z = new ZtunnelProcess({
-    POD_SOURCE_DIR: pods,
-    XDS_ADDRESS: '127.0.0.1:1',
-    XDS_ROOT_CA: '/nonexistent',
-    TOKEN_PATH: 'off',
-    FAKE_CA: 'true',
-    STATE_DIR: state.path,
-    ADMIN_ADDR: 'off',
-    STATS_ADDR: 'off',
-    READINESS_ADDR: 'off',
+    ...nodeEnvironment(state.path, pods),
     ADMIN_UNIX_SOCKET: join(state.path, 'admin.sock'),
-    ZTUNNEL_WORKER_THREADS: '1',
     CONNECTION_TERMINATION_DEADLINE: '1s',
   });
   t.teardown(async () => {

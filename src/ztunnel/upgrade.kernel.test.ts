@@ -3,8 +3,9 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { testEngineName } from '#shared/testing/engine.ts';
-import { cannotMakeNetns, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
+import { cannotMakeNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { workload } from '#shared/testing/topology.ts';
+import { nodeEnvironment, podFile } from './testing/captured-node.ts';
 import { stateDirectory, ZtunnelProcess } from './testing/ztunnel-process.ts';
 
 /** The portable engine cannot accept what waits in the queue of a socket that it closes: the kernel resets it. */
@@ -12,20 +13,6 @@ const skip =
   cannotMakeNetns() || (testEngineName() === 'node' && 'needs the native engine: see TcpListener.close');
 /** Clients that connect again and again, each after the last answer. */
 const CLIENTS = 8;
-
-function podFile(name: string, netns: LabNetns): string {
-  return JSON.stringify({
-    uid: `uid-${name}`,
-    name,
-    namespace: 'default',
-    serviceAccount: name,
-    labels: { 'istio.io/dataplane-mode': 'ambient' },
-    namespaceLabels: {},
-    ips: [netns.ipv4, netns.ipv6],
-    netnsPath: netns.path,
-    hostNetwork: false,
-  });
-}
 
 /** Two captured pods, and ztunnels that share a node as they do during an upgrade. */
 function setUp() {
@@ -46,17 +33,8 @@ function setUp() {
   }
   const start = (name: string): ZtunnelProcess =>
     new ZtunnelProcess({
-      POD_SOURCE_DIR: pods,
-      XDS_ADDRESS: '127.0.0.1:1',
-      XDS_ROOT_CA: '/nonexistent',
-      TOKEN_PATH: 'off',
-      FAKE_CA: 'true',
-      STATE_DIR: state.path,
-      ADMIN_ADDR: 'off',
-      STATS_ADDR: 'off',
-      READINESS_ADDR: 'off',
+      ...nodeEnvironment(state.path, pods),
       ADMIN_UNIX_SOCKET: join(state.path, `${name}.sock`),
-      ZTUNNEL_WORKER_THREADS: '1',
       CONNECTION_TERMINATION_DEADLINE: '5s',
     });
   return { lab, state, start };

@@ -1,15 +1,12 @@
 import { parseAllDocuments } from 'yaml';
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { child, text } from '#shared/config/json-fields.ts';
 import type { AdminTarget } from '../admin-client.ts';
 import { CliError } from '../cli-error.ts';
 import type { Cluster, KubeApi, ListOptions, LogOptions } from '../cluster/kube-api.ts';
 import { decodeKubeObject, type KubeObject, type ObjectKind } from '../cluster/kube-object.ts';
-import { child, text } from '#shared/config/json-fields.ts';
 
-/**
- * An API server in memory, for outputs. What the real one does with a request is proven against a real one
- * (`cluster.kube.test.ts`).
- */
+/** An API server in memory, for outputs. What the real one does with a request is proven in `e2e/kube/tests/ambientctl.test.ts`. */
 export class FakeCluster implements Cluster, KubeApi {
   readonly api: KubeApi = this;
   readonly server = 'https://10.0.0.1:6443';

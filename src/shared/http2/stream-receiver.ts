@@ -97,7 +97,7 @@ export class StreamReceiver {
     stream.handler.onData(slice);
   }
 
-  /** `payloadBytes` 0 and no END_STREAM: a frame that says nothing. */
+  /** `isEmpty`: without END_STREAM such a frame says nothing. */
   onDataEnd(isEmpty: boolean): void {
     const stream = this.#dataStream;
     this.#dataStream = undefined;

@@ -9,6 +9,14 @@ export interface ControllerConfig {
   readonly tokenPath: string | undefined;
 }
 
+export interface CertificateConfig {
+  readonly fakeCa: boolean;
+  readonly certificateTtlMs: number;
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
 export function readController(env: EnvReader): ControllerConfig | undefined {
   const address = readControllerAddress(env, 'XDS_ADDRESS', 'controller: host:port, https://host:port');
   const caAddress = readControllerAddress(env, 'CA_ADDRESS', 'certificate authority; default: XDS_ADDRESS');
@@ -26,4 +34,20 @@ export function readController(env: EnvReader): ControllerConfig | undefined {
   if (address === undefined) return undefined;
   const tokenPath = token === 'off' ? undefined : token;
   return { address, caAddress: caAddress ?? address, rootCa, caRootCa, tokenPath };
+}
+
+export function readCertificates(env: EnvReader): CertificateConfig {
+  return {
+    fakeCa: env.boolean(
+      'FAKE_CA',
+      false,
+      'sign certificates in this process with a key everybody knows: for trials',
+    ),
+    certificateTtlMs: env.durationMs(
+      'SECRET_TTL',
+      '24h',
+      { minMs: MINUTE_MS, maxMs: 90 * DAY_MS },
+      'life of certificates asked for',
+    ),
+  };
 }
