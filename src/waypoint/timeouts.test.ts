@@ -83,6 +83,16 @@ test('endpoints that never answer', async t => {
   }
 });
 
+test('where no route says a time, silence ends an HTTP/1.1 request with its connection', async t => {
+  const mesh = await SimulatedMesh.create(1, { rule: { retry: NO_RETRY } });
+  t.teardown(() => mesh.close());
+  for (const endpoint of mesh.endpoints) endpoint.conduct = 'hang';
+  const [answer] = await mesh.send(1);
+  await mesh.pass(61_000);
+  t.equal(answer?.status, 0);
+  t.match(mesh.lines.at(-1), /response_code=0 response_flags="SI".*stream idle timeout/);
+});
+
 async function served(t: Test, rule: Partial<RouteRule>): Promise<{ lab: WaypointLab; port: number }> {
   const lab = await WaypointLab.create({ detectionTimeoutMs: 5_000 });
   t.teardown(() => lab.close());
