@@ -82,13 +82,16 @@ const BAD_INPUT: readonly (readonly [string, number, RegExp])[] = [
   ['logs --level loud', 2, /argument 'loud' is invalid. Allowed choices are/],
   ['logs --tail some', 2, /use a whole number from 0 to 1000000/],
   ['logs nobody', 1, /no proxy "nobody"; write NAMESPACE\/POD for a pod; proxies: ztunnel-a/],
-  ['logs shop/nobody', 1, /no pod "shop\/nobody" .*see: ambientctl ztunnel-config workloads/],
+  ['logs shop/nobody', 1, /no pod "shop\/nobody" .*see: ambientctl names pods/],
   [
     'describe pod',
     2,
     /missing required argument 'name'; usage: ambientctl describe pod <name>; <name> is NAMESPACE\/POD/,
   ],
   ['describe pod payments-v1-0', 1, /no pod "payments-v1-0" .*did you mean shop\/payments-v1-0\?/],
+  ['describe service shop/paymnts', 1, /no service "shop\/paymnts" .*did you mean shop\/payments\?/],
+  ['describe pod shop/payments', 1, /did you mean shop\/payments-v1-0 or shop\/payments-v2-0\?/],
+  ['logs shop/oders-0', 1, /did you mean shop\/orders-0\?/],
   ['describe service shop/nope', 1, /no service "shop\/nope" .*do the ztunnels know it yet\?/],
   [
     'describe namespace nowhere',
@@ -108,9 +111,9 @@ const BAD_INPUT: readonly (readonly [string, number, RegExp])[] = [
   [
     'authz check payments-v1-0',
     1,
-    /no pod "payments-v1-0" \(write NAMESPACE\/POD\); did you mean shop\/payments-v1-0\?/,
+    /no pod "payments-v1-0" \(write NAMESPACE\/NAME\); did you mean shop\/payments-v1-0\?/,
   ],
-  ['authz check shop/nope', 1, /no pod "shop\/nope".*see: ambientctl ztunnel-config workloads/],
+  ['authz check shop/nope', 1, /no pod "shop\/nope".*see: ambientctl names pods/],
   ['ztunnel-config workloads --node nowhere', 1, /no ztunnel on node "nowhere"; nodes: node-a/],
   ['ztunnel-config workloads --admin-address 10.0.0.1', 2, /use IP:PORT or the path of a unix socket/],
   [

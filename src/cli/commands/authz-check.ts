@@ -11,6 +11,7 @@ import { children, text } from '#shared/config/json-fields.ts';
 import { type CommonOptions, parsePort, withCommonOptions } from '../options.ts';
 import { findProxies, openProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
+import { unknownName } from '../unknown-name.ts';
 
 interface CheckOptions extends CommonOptions {
   readonly from?: string;
@@ -148,10 +149,5 @@ function findPod(workloads: readonly DumpedWorkload[], name: string): DumpedWork
   if (only !== undefined && found.length === 1) return only;
   if (found.length > 1)
     throw new CliError(`${name} names ${found.length} workloads: ${found.map(w => w.uid).join(', ')}`);
-  const near = workloads
-    .filter(w => w.name === (name.split('/').at(-1) ?? ''))
-    .map(w => `${w.namespace}/${w.name}`);
-  const hint =
-    near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '; see: ambientctl ztunnel-config workloads';
-  throw new CliError(`no pod ${JSON.stringify(name)} (write NAMESPACE/POD)${hint}`);
+  throw new CliError(unknownName('pod', name, workloads));
 }

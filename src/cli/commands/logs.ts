@@ -7,6 +7,7 @@ import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
 import { fetchJson } from '../admin-client.ts';
 import { type CommonOptions, parseCount, withCommonOptions, withNamespaceFilter } from '../options.ts';
 import { openProxies, type Proxies, type ProxyRef } from '../proxies.ts';
+import { unknownName } from '../unknown-name.ts';
 
 interface LogsOptions extends CommonOptions {
   readonly follow?: true;
@@ -87,10 +88,7 @@ async function proxiesOfPod(target: string, all: readonly ProxyRef[]): Promise<r
   if (first === undefined) throw new CliError('no ztunnel is running');
   const dump = decodeConfigDump(await fetchJson(first.admin, '/config_dump'));
   const pod = dump.workloads.find(w => `${w.namespace}/${w.name}` === target);
-  if (pod === undefined)
-    throw new CliError(
-      `no pod ${JSON.stringify(target)} (write NAMESPACE/POD); see: ambientctl ztunnel-config workloads`,
-    );
+  if (pod === undefined) throw new CliError(unknownName('pod', target, dump.workloads));
   const behind = new Set(waypointsOf(pod, dump.services));
   const waypointPods = dump.workloads.filter(w => w.serviceNames.some(name => behind.has(name)));
   return all.filter(

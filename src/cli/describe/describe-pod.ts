@@ -1,4 +1,5 @@
 import { CliError } from '../cli-error.ts';
+import { unknownName } from '../unknown-name.ts';
 import type { DumpedWorkload } from '../config-dump.ts';
 import { type ApiFacts, captureFact } from './api-facts.ts';
 import type { Description, Fact } from './description.ts';
@@ -12,17 +13,6 @@ export function choosePod(target: string): (all: Wanted) => Wanted {
     if (pod === undefined) throw new CliError(unknownName('pod', target, workloads));
     return { workloads: [pod], services: services.filter(s => pod.serviceNames.includes(serviceKey(s))) };
   };
-}
-
-export function unknownName(
-  what: string,
-  target: string,
-  all: readonly { readonly namespace: string; readonly name: string }[],
-): string {
-  const last = target.split('/').at(-1) ?? '';
-  const near = all.filter(o => o.name === last).map(o => `${o.namespace}/${o.name}`);
-  const hint = near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '; do the ztunnels know it yet?';
-  return `no ${what} ${JSON.stringify(target)} (write NAMESPACE/NAME)${hint}`;
 }
 
 /** Pure. */

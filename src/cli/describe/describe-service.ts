@@ -1,7 +1,8 @@
 import { CliError } from '../cli-error.ts';
+import { unknownName } from '../unknown-name.ts';
 import type { DumpedService } from '../config-dump.ts';
 import { children, text } from '#shared/config/json-fields.ts';
-import { unknownName } from './describe-pod.ts';
+
 import type { Description, Fact } from './description.ts';
 import { clientHop, serverHops, shortName, waypointHop } from './hops.ts';
 import { MAX_PODS, type MeshFacts, serviceKey, type Wanted } from './mesh-facts.ts';
@@ -32,7 +33,7 @@ export function describeService(target: string, facts: MeshFacts): Description {
   const waypoint = facts.waypoints.get(service.waypoint);
   if (service.waypoint !== 'None' && (waypoint?.readyPods ?? 0) === 0)
     warnings.push(
-      `waypoint ${shortName(service.waypoint)} has no ready pod: connections are refused; ambientctl waypoint status`,
+      `waypoint ${shortName(service.waypoint)} has no ready pod: connections are refused; see: ambientctl waypoint list`,
     );
   return {
     title: `Service ${service.namespace}/${service.name}`,
