@@ -56,6 +56,8 @@ export interface ServerExchange {
 
 export interface ServerExchangeSink extends BodySink {
   onWritable(): void;
+  /** HTTP/1.1: nothing has moved on the connection for too long, and no response has begun: it is for the sink to answer. */
+  onIdle(reason: string): void;
 }
 
 /** Client side of one request. */

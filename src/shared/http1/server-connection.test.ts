@@ -294,6 +294,7 @@ function harness(
         onBodyEnd: () => {},
         onAbort: error => aborts.push(error.code),
         onWritable: () => aborts.push('writable'),
+        onIdle: reason => aborts.push(reason),
       });
     },
     onRefused: () => {},
@@ -349,6 +350,30 @@ test('an idle connection is closed after the idle timeout', t => {
   t.end();
 });
 
+test('a request whose answer does not begin is told when nothing has moved, and may answer, for the last time', t => {
+  const h = harness({ streamIdleTimeoutMs: 500, lingerMs: 100 });
+  h.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+  h.clock.advance(800);
+  t.same(h.aborts, ['stream idle timeout']);
+  h.exchanges[0]?.sendResponse({ status: 504, headers: [], contentLength: 0 }, true);
+  h.flush();
+  t.match(h.output(), /^HTTP\/1.1 504 [^]*connection: close/i);
+  t.equal(h.state(), 'ended');
+  t.end();
+});
+
+test('who does not answer even then is broken off', t => {
+  const h = harness({ streamIdleTimeoutMs: 500 });
+  h.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+  h.clock.advance(800);
+  h.clock.advance(800);
+  h.flush();
+  t.same(h.aborts, ['stream idle timeout', 'timeout']);
+  t.equal(h.output(), '');
+  t.equal(h.state(), 'reset');
+  t.end();
+});
+
 test('a head that does not end gets 408', t => {
   const h = harness({ headTimeoutMs: 1_000 });
   h.send('GET / HTTP/1.1\r\nHos');
@@ -374,9 +399,10 @@ test('a request body that does not end gets 408, however it trickles', t => {
   t.end();
 });
 
-test('an exchange in which nothing moves is broken off', t => {
+test('an exchange in which nothing moves is broken off once its response has begun', t => {
   const h = harness({ streamIdleTimeoutMs: 1_000 });
-  h.send(GET);
+  h.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+  h.exchanges[0]?.sendResponse({ status: 200, headers: [], contentLength: 5 }, false);
   h.clock.advance(1_300);
   h.flush();
   t.same(h.aborts, ['timeout']);

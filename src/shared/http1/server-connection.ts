@@ -4,6 +4,7 @@ import {
   type ExchangeErrorCode,
   type RequestHead,
   type ResponseHead,
+  type ServerExchangeSink,
 } from '../http/exchange.ts';
 import type { Timed } from '../lifecycle/coarse-timers.ts';
 import { BadMessage } from './bad-message.ts';
@@ -17,6 +18,7 @@ import { renderContinue, renderInterim, renderRefusal, renderResponse } from './
 import { Http1ServerExchange, type ServerExchangeOwner } from './server-exchange.ts';
 import type { Http1ServerHandler, Http1ServerOptions } from './server-options.ts';
 
+const STREAM_IDLE = 'stream idle timeout';
 /** How much of an unread request body is read after its response has ended, before the connection is given up. */
 const DISCARD_BYTES = 64 * 1024;
 
@@ -43,6 +45,8 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
   #phase: Phase = 'head';
   #exchange: Http1ServerExchange | undefined;
   #consuming = false;
+  /** The sink has been told that nothing moves. */
+  #askedToAnswer = false;
   #writeBlocked = false;
   #closeAfter = false;
   #draining = false;
@@ -339,8 +343,19 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
       this.#refuse(new BadMessage(408, 'request body took too long'));
       return;
     }
-    if (this.#exchange !== undefined) this.#breakOff(this.#exchange, 'timeout', 'stream idle timeout');
+    const exchange = this.#exchange;
+    if (exchange?.sink !== undefined && !exchange.responseStarted && !this.#askedToAnswer)
+      this.#askToAnswer(exchange.sink);
+    else if (exchange !== undefined) this.#breakOff(exchange, 'timeout', STREAM_IDLE);
     else this.#channel.abort(new ChannelError('timeout', 'rest of a request body took too long'));
+  }
+
+  /** The last answer of the connection; who does not answer is broken off at the next deadline. */
+  #askToAnswer(sink: ServerExchangeSink): void {
+    this.#askedToAnswer = true;
+    this.#closeAfter = true;
+    this.#progress();
+    sink.onIdle(STREAM_IDLE);
   }
 
   /** Half-close, then read and drop: a close with unread bytes would reset the response away (RFC 9112 §9.6). */

@@ -77,6 +77,10 @@ class Sink implements ClientExchangeSink, ServerExchangeSink {
     this.events.push(['end', ...trailers].join(' '));
   }
 
+  onIdle(reason: string): void {
+    this.events.push(`idle ${reason}`);
+  }
+
   onAbort(error: ExchangeError): void {
     this.events.push(`abort ${error.code}`);
   }

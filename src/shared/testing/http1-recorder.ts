@@ -95,6 +95,7 @@ function recordExchange(exchange: ServerExchange, requests: RecordedRequest[], r
     },
     onAbort: error => update([], error.code),
     onWritable: () => {},
+    onIdle: reason => update([], reason),
   });
   if (exchange.request.upgrade !== undefined || method === 'CONNECT') respond(exchange, exchange.request);
 }
