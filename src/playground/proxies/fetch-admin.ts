@@ -18,8 +18,9 @@ export function fetchInNetns(
   ip: string,
   port: number,
   path: string,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<string> {
-  if (netnsFd === undefined) return fetchText({ host: ip, port, path }, `${ip}:${port}${path}`);
+  if (netnsFd === undefined) return fetchText({ host: ip, port, path }, `${ip}:${port}${path}`, timeoutMs);
   const fd = runInNetns(netnsFd, () => openTcpSocket(familyOf(ip)));
   const socket = new Socket({ fd });
   const what = `${ip}:${port}${path}`;
@@ -27,16 +28,16 @@ export function fetchInNetns(
     // Connected first: a refusal may come before a request has looked at its socket.
     socket.once('error', error => reject(new Error(`${what}: ${error.message}`, { cause: error })));
     socket.connect({ host: ip, port }, () => {
-      fetchText({ createConnection: () => socket, path }, what).then(resolve, reject);
+      fetchText({ createConnection: () => socket, path }, what, timeoutMs).then(resolve, reject);
     });
   });
 }
 
-function fetchText(options: RequestOptions, what: string): Promise<string> {
+function fetchText(options: RequestOptions, what: string, timeoutMs = TIMEOUT_MS): Promise<string> {
   return new Promise((resolve, reject) => {
     // No pool: `agent: false` would ignore `createConnection`, and without either the global pool would be used.
     const pooling = 'createConnection' in options ? {} : { agent: false as const };
-    const call = request({ ...options, ...pooling, timeout: TIMEOUT_MS }, response => {
+    const call = request({ ...options, ...pooling }, response => {
       const chunks: Buffer[] = [];
       let size = 0;
       response.on('data', (chunk: Buffer) => {
@@ -51,7 +52,8 @@ function fetchText(options: RequestOptions, what: string): Promise<string> {
         else reject(new Error(`${what} answered ${response.statusCode}: ${body.trim().slice(0, 300)}`));
       });
     });
-    call.on('timeout', () => call.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)));
+    // Not as an option: that would be for a connection of the runtime's own, and one that is given would wait for ever.
+    call.setTimeout(timeoutMs, () => call.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)));
     call.on('error', error => reject(new Error(`${what}: ${error.message}`, { cause: error })));
     call.end();
   });
