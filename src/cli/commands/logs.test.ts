@@ -25,6 +25,13 @@ spec: { nodeName: node-b }
 status: { phase: Running }
 `;
 
+const DEDICATED = `
+kind: Pod
+metadata: { name: payments-v1-0, namespace: shop, labels: { app.kubernetes.io/name: ztunnel } }
+spec: { nodeName: node-a }
+status: { phase: Running }
+`;
+
 test('logs of all proxies, and of those that a pod is behind', async t => {
   await withFakeMesh(async (_dir, mesh) => {
     const cluster = new FakeCluster().add(PODS);
@@ -40,6 +47,20 @@ test('logs of all proxies, and of those that a pod is behind', async t => {
     t.notMatch(pod.out, /ztunnel-b/, 'which is on another node');
     const one = await runLine('logs ztunnel-b --context c', testPlatform(cluster));
     t.equal(one.out, 'WARN capture repaired\n', 'one proxy: no prefix');
+  });
+});
+
+test('of a pod with a ztunnel of its own there is that log, whichever ztunnel answers', async t => {
+  await withFakeMesh(async (_dir, mesh) => {
+    const cluster = new FakeCluster().add(PODS).add(DEDICATED);
+    cluster.admin.set('istio-system/ztunnel-b', { socketPath: mesh.get('ztunnel-a') ?? '' });
+    cluster.logs.set('istio-system/ztunnel-a', ['INFO of the node']);
+    cluster.logs.set('shop/payments-v1-0', ['INFO of the pod']);
+    const { out, err, status } = await runLine('logs shop/payments-v1-0 --context c', testPlatform(cluster));
+    t.equal(status, 0);
+    t.match(out, /payments-v1-0 +\| INFO of the pod/);
+    t.notMatch(out, /of the node/);
+    t.match(err, /warning: cannot reach /, 'the first that was asked does not answer');
   });
 });
 

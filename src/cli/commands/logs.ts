@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '#shared/observability/logger.ts';
 import { fetchText } from '../admin-client.ts';
-import type { Cli } from '../cli.ts';
+import { askFirst } from '../ask-proxies.ts';
+import type { Cli, CliIo } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
 import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
 import { fetchJson } from '../admin-client.ts';
@@ -29,7 +30,7 @@ export function addLogs(program: Command, cli: Cli): void {
   withNamespaceFilter(withCommonOptions(command)).action(
     async (target: string | undefined, options: LogsOptions) => {
       const proxies = await openProxies(options, cli);
-      const chosen = await chooseProxies(target, options, await proxies.list());
+      const chosen = await chooseProxies(target, options, await proxies.list(), cli);
       if (options.level !== undefined) await setLevel(chosen, options.level, cli);
       await showLogs(proxies, chosen, options, cli);
     },
@@ -64,6 +65,7 @@ async function chooseProxies(
   target: string | undefined,
   options: LogsOptions,
   all: readonly ProxyRef[],
+  io: CliIo,
 ): Promise<readonly ProxyRef[]> {
   const inScope = all.filter(
     p =>
@@ -72,7 +74,7 @@ async function chooseProxies(
   );
   const named = target === undefined ? inScope : inScope.filter(p => p.name === target);
   if (named.length > 0) return named;
-  if (target?.includes('/') === true) return proxiesOfPod(target, all);
+  if (target?.includes('/') === true) return proxiesOfPod(target, all, io);
   const names = all.map(p => p.name).join(', ') || 'none';
   throw new CliError(
     target === undefined
@@ -81,19 +83,25 @@ async function chooseProxies(
   );
 }
 
-/** The ztunnel of the pod's node, and the pods of waypoints that it or its services are behind. */
-async function proxiesOfPod(target: string, all: readonly ProxyRef[]): Promise<readonly ProxyRef[]> {
+/** The pod's own ztunnel or that of its node, and the pods of waypoints that it or its services are behind. */
+async function proxiesOfPod(
+  target: string,
+  all: readonly ProxyRef[],
+  io: CliIo,
+): Promise<readonly ProxyRef[]> {
   const ztunnels = all.filter(p => p.kind === 'ztunnel');
-  const first = ztunnels[0];
-  if (first === undefined) throw new CliError('no ztunnel is running');
-  const dump = decodeConfigDump(await fetchJson(first.admin, '/config_dump'));
+  if (ztunnels.length === 0) throw new CliError('no ztunnel is running');
+  const { answer } = await askFirst(ztunnels, p => fetchJson(p.admin, '/config_dump'), io);
+  const dump = decodeConfigDump(answer);
   const pod = dump.workloads.find(w => `${w.namespace}/${w.name}` === target);
   if (pod === undefined) throw new CliError(unknownName('pod', target, dump.workloads));
   const behind = new Set(waypointsOf(pod, dump.services));
   const waypointPods = dump.workloads.filter(w => w.serviceNames.some(name => behind.has(name)));
+  const dedicated = ztunnels.filter(p => p.pod === pod.name && p.namespace === pod.namespace);
+  const ofPod = dedicated.length > 0 ? dedicated : ztunnels.filter(p => p.node === pod.node);
   return all.filter(
     p =>
-      (p.kind === 'ztunnel' && p.node === pod.node) ||
+      ofPod.includes(p) ||
       (p.kind === 'waypoint' && waypointPods.some(w => w.name === p.pod && w.namespace === p.namespace)),
   );
 }
