@@ -146,6 +146,17 @@ test("a playground's waypoint is found by its pod, whatever the playground calls
   });
 });
 
+test('of several ztunnels on a node each has the certificates of its own pods', async t => {
+  await withFakeMesh(async (dir, mesh) => {
+    const file = join(dir, 'proxies.json');
+    const other = `{"name":"other","kind":"ztunnel","node":"node-a","namespace":"","adminSocket":"${mesh.get('waypoint-a')}"}`;
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/\]\}$/, `,${other}]}`));
+    const { out } = await runLine(`describe pod shop/orders-0 --state-dir ${dir}`);
+    t.match(out, /certificate: Available, until 2026-01-02T00:00:00Z/);
+    t.match(out, /mTLS: STRICT/, 'and the policies that one of them knows');
+  });
+});
+
 test('a proxy that does not answer is a warning: what the others know is shown', async t => {
   await withFakeMesh(async dir => {
     const file = join(dir, 'proxies.json');

@@ -78,7 +78,21 @@ export async function gatherFacts(
     ),
     askController(proxies),
   ]);
-  return { workloads, services, ztunnels: new Map(zFacts), waypoints: new Map(wFacts), objectStates };
+  return { workloads, services, ztunnels: byNode(zFacts), waypoints: new Map(wFacts), objectStates };
+}
+
+/** Where pods have ztunnels of their own there are several on a node, each with the certificates of its pod. */
+function byNode(facts: readonly (readonly [string, ZtunnelFacts])[]): ReadonlyMap<string, ZtunnelFacts> {
+  const nodes = new Map<string, ZtunnelFacts>();
+  for (const [node, more] of facts) {
+    const { name, certificates, policies } = nodes.get(node) ?? more;
+    nodes.set(node, {
+      name,
+      certificates: [...new Set([...certificates, ...more.certificates])],
+      policies: new Map([...more.policies, ...policies]),
+    });
+  }
+  return nodes;
 }
 
 export function serviceKey(service: DumpedService): string {
