@@ -179,10 +179,10 @@ test('an endpoint that is known by name is resolved and reached', async t => {
     state.remove();
   });
   await z.says(/\tready\b/);
-  let dump: unknown;
-  for (let i = 0; i < 100 && !/"127\.0\.0\.1"/.test(JSON.stringify(dump)); i++)
-    dump = await z.admin('/config_dump');
-  t.equal(await roundTrip('by name', 7), 'by name');
+  // The main thread looks names up; until the traffic thread has heard of it, connections are refused.
+  let answer = '';
+  for (let i = 0; i < 500 && answer === ''; i++) answer = await roundTrip('by name', 7).catch(() => '');
+  t.equal(answer, 'by name');
 });
 
 test('a file instead of a controller, with a policy in it', async t => {
