@@ -80,9 +80,10 @@ class TcpListener implements Listener, Pollable {
   /** The kernel resets what is in the queue of a socket that closes: who has connected already is accepted first. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    // As near to the close as can be: whoever connects in between is reset.
+    if (this.#watch !== undefined) this.#thread.loop.unwatch(this.#fd, this.#watch, true);
     this.#acceptUpTo(LAST_BATCH);
     this.#closed = true;
-    if (this.#watch !== undefined) this.#thread.loop.unwatch(this.#fd, this.#watch, true);
     this.#thread.close(this.#fd);
   }
 
