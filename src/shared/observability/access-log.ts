@@ -1,6 +1,6 @@
 import { isoTime } from './iso-time.ts';
-import { LineBytes } from './line-bytes.ts';
 import type { BytesWriter } from './line-sink.ts';
+import { LogBytes } from './log-bytes.ts';
 import { formatLogValue, type LogFormat } from './logger.ts';
 
 export type AccessValue = string | number | boolean | undefined;
@@ -34,7 +34,7 @@ const QUOTE = 0x22;
 export class AccessLog {
   readonly #options: AccessLogOptions;
   readonly #isJson: boolean;
-  readonly #line = new LineBytes();
+  readonly #line = new LogBytes({ firstBytes: 2 * 1024, maxKeptBytes: 64 * 1024 });
   #separator = 0;
 
   constructor(options: AccessLogOptions) {

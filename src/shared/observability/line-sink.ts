@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { LogBytes } from './log-bytes.ts';
 
 export interface LineWriter {
   writeLine(line: string): void;
@@ -16,8 +17,6 @@ const MAX_HELD_BYTES = 4 * 1024 * 1024;
 const FLUSH_BYTES = 64 * 1024;
 const FIRST_BYTES = 2 * FLUSH_BYTES;
 const NEWLINE = 0x0a;
-/** Of UTF-8, for each unit of a JavaScript string. */
-const MAX_BYTES_PER_CHAR = 3;
 
 /**
  * Gathers the lines of one turn of the event loop into one write to a file descriptor. Writes synchronously, so that the
@@ -25,8 +24,7 @@ const MAX_BYTES_PER_CHAR = 3;
  */
 export class LineSink implements LogWriter {
   readonly #fd: number;
-  #held = Buffer.allocUnsafe(FIRST_BYTES);
-  #length = 0;
+  readonly #held = new LogBytes({ firstBytes: FIRST_BYTES, maxKeptBytes: FIRST_BYTES });
   #dropped = 0;
   #scheduled = false;
   /** The last write took not all: no line but the next turn tries again. */
@@ -51,54 +49,39 @@ export class LineSink implements LogWriter {
 
   writeLine(line: string): void {
     if (!this.#takes()) return;
-    this.#reserve(line.length * MAX_BYTES_PER_CHAR + 1);
-    this.#length += this.#held.write(line, this.#length, 'utf8');
+    this.#held.text(line);
     this.#endLine();
   }
 
   writeBytes(bytes: Buffer, length: number): void {
     if (!this.#takes()) return;
-    this.#reserve(length + 1);
-    this.#length += bytes.copy(this.#held, this.#length, 0, length);
+    this.#held.appendFirst(bytes, length);
     this.#endLine();
   }
 
   flush(): void {
     this.#scheduled = false;
-    if (this.#dropped > 0 && this.#length < MAX_HELD_BYTES) {
-      const note = `log output was blocked: ${this.#dropped} lines dropped\n`;
-      this.#reserve(note.length);
-      this.#length += this.#held.write(note, this.#length, 'latin1');
+    const held = this.#held;
+    if (this.#dropped > 0 && held.length < MAX_HELD_BYTES) {
+      held.text(`log output was blocked: ${this.#dropped} lines dropped\n`);
       this.#dropped = 0;
     }
-    if (this.#length === 0) return;
-    const written = writeAvailable(this.#fd, this.#held, this.#length);
-    this.#length -= written;
-    this.#isBlocked = this.#length > 0;
-    if (this.#isBlocked) {
-      if (written > 0) this.#held.copyWithin(0, written, written + this.#length);
-      this.#schedule();
-    } else if (this.#held.length > FIRST_BYTES) this.#held = Buffer.allocUnsafe(FIRST_BYTES);
+    if (held.length === 0) return;
+    held.dropFirst(writeAvailable(this.#fd, held.bytes, held.length));
+    this.#isBlocked = held.length > 0;
+    if (this.#isBlocked) this.#schedule();
   }
 
   #takes(): boolean {
-    if (this.#length <= MAX_HELD_BYTES) return true;
+    if (this.#held.length <= MAX_HELD_BYTES) return true;
     this.#dropped++;
     return false;
   }
 
   #endLine(): void {
-    this.#held[this.#length++] = NEWLINE;
-    if (this.#length >= FLUSH_BYTES && !this.#isBlocked) this.flush();
+    this.#held.byte(NEWLINE);
+    if (this.#held.length >= FLUSH_BYTES && !this.#isBlocked) this.flush();
     else this.#schedule();
-  }
-
-  #reserve(bytes: number): void {
-    const needed = this.#length + bytes;
-    if (needed <= this.#held.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#held.length * 2));
-    this.#held.copy(larger, 0, 0, this.#length);
-    this.#held = larger;
   }
 
   #schedule(): void {

@@ -1,6 +1,3 @@
-const FIRST_BYTES = 2_048;
-/** What one long line needed is not kept for ever. */
-const MAX_KEPT_BYTES = 64 * 1024;
 /** Of UTF-8. */
 const MAX_BYTES_PER_CHAR = 4;
 /** For text of unknown length. */
@@ -15,15 +12,27 @@ const POINT = 0x2e;
 /** Below it an integer is written digit by digit. */
 const MAX_DIGITS_VALUE = 1e15;
 
+export interface LogBytesOptions {
+  readonly firstBytes: number;
+  /** What is larger is not kept once it has been cleared: one long line needs it, and no other. */
+  readonly maxKeptBytes: number;
+}
+
 /**
- * One line of text as it is put together, in UTF-8. A log of every request would otherwise leave a hundred short strings
+ * Text of a log as it is put together, in UTF-8. A log of every request would otherwise leave a hundred short strings
  * behind each line, and collecting them costs more than writing them.
  */
-export class LineBytes {
-  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
+export class LogBytes {
+  readonly #options: LogBytesOptions;
+  #bytes: Buffer;
   #length = 0;
 
-  /** The first `length` bytes are the line. Valid until the next change. */
+  constructor(options: LogBytesOptions) {
+    this.#options = options;
+    this.#bytes = Buffer.allocUnsafe(options.firstBytes);
+  }
+
+  /** The first `length` bytes are the text. Valid until the next change. */
   get bytes(): Buffer {
     return this.#bytes;
   }
@@ -34,7 +43,15 @@ export class LineBytes {
 
   clear(): void {
     this.#length = 0;
-    if (this.#bytes.length > MAX_KEPT_BYTES) this.#bytes = Buffer.allocUnsafe(FIRST_BYTES);
+    const { firstBytes, maxKeptBytes } = this.#options;
+    if (this.#bytes.length > maxKeptBytes) this.#bytes = Buffer.allocUnsafe(firstBytes);
+  }
+
+  /** Drops the first `count` bytes. */
+  dropFirst(count: number): void {
+    if (count === this.#length) return this.clear();
+    if (count > 0) this.#bytes.copyWithin(0, count, this.#length);
+    this.#length -= count;
   }
 
   copy(): Uint8Array {
@@ -50,6 +67,12 @@ export class LineBytes {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
+  }
+
+  /** The first `length` of `bytes`. */
+  appendFirst(bytes: Buffer, length: number): void {
+    this.#reserve(length);
+    this.#length += bytes.copy(this.#bytes, this.#length, 0, length);
   }
 
   /** @param text of ASCII alone, and one of few constants */
