@@ -4,6 +4,8 @@ const CHUNKED_FROM_BYTES = 8 * 1024;
 const CHUNK_SIZES = [16 * 1024, 64 * 1024] as const;
 /** About 8 MiB in all; beyond that chunks are garbage. */
 const MAX_FREE = [128, 96] as const;
+/** Taken at once where nothing else bounds it: as much as one read of a socket brings. */
+const MAX_TAKEN_BYTES = 128 * 1024;
 
 /** Of one thread. */
 const free: readonly Buffer[][] = CHUNK_SIZES.map(() => []);
@@ -61,7 +63,7 @@ export class ByteQueue {
    * Takes the first bytes, at most `maxBytes`, as far as they are in one piece; undefined when there are none. Valid until
    * `release`, whatever else is called meanwhile.
    */
-  take(maxBytes: number): Buffer | undefined {
+  take(maxBytes = MAX_TAKEN_BYTES): Buffer | undefined {
     const first = this.#pieces[0];
     if (first === undefined) return undefined;
     // Who asked before is not done: what is under its eyes is not lent to anybody else.

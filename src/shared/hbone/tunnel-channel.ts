@@ -10,8 +10,6 @@ import { ErrorCode } from '../http2/error-code.ts';
 import type { Http2Stream, Http2StreamHandler, StreamReset } from '../http2/stream.ts';
 
 const EMPTY = Buffer.alloc(0);
-/** Delivered at once of what was held: as much as one read of a socket brings. */
-const HELD_SLICE_BYTES = 128 * 1024;
 
 /** What the channel under the connection tells of itself. */
 export interface TunnelEnds {
@@ -133,7 +131,7 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
     if (handler === undefined || this.#delivering) return;
     this.#delivering = true;
     while (!this.#paused && !this.#closing) {
-      const slice = this.#held.take(HELD_SLICE_BYTES);
+      const slice = this.#held.take();
       if (slice === undefined) break;
       this.#stream?.consume(slice.length);
       handler.onData(slice);

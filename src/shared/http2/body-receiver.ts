@@ -3,9 +3,6 @@ import type { BodySink } from '../http/exchange.ts';
 import type { HeaderList } from '../http/headers.ts';
 import type { Http2Stream } from './stream.ts';
 
-/** Delivered at once of what was kept: as much as one read of a socket brings. */
-const HELD_SLICE_BYTES = 128 * 1024;
-
 /**
  * Hands a stream's DATA to a body sink. While the sink wants a pause, what is under way already is kept here; its credit
  * is not returned, so that it is never more than the stream's window.
@@ -63,7 +60,7 @@ export class BodyReceiver {
     const held = this.#held;
     if (held === undefined) return;
     while (!this.#isPaused) {
-      const slice = held.take(HELD_SLICE_BYTES);
+      const slice = held.take();
       if (slice === undefined) return;
       this.#deliver(slice);
       held.release();
