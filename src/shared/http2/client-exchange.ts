@@ -1,3 +1,4 @@
+import { EMPTY } from './frame.ts';
 import {
   type ClientExchange,
   type ClientExchangeSink,
@@ -11,8 +12,6 @@ import { ErrorCode } from './error-code.ts';
 import { toExchangeError } from './exchange-error.ts';
 import { readResponseHead, writeFields, writeRequestHead } from './message-head.ts';
 import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
-
-const EMPTY = Buffer.alloc(0);
 
 /**
  * Sends a request on a new stream of `connection`.

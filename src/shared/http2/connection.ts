@@ -1,3 +1,4 @@
+import { errorMessage } from '../observability/error-message.ts';
 import { type ByteChannel, ChannelError } from '../engine/channel.ts';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
 import type { Http2ConnectionHandler, Http2Role } from './connection-handler.ts';
@@ -244,7 +245,7 @@ export class Http2Connection {
   /** Broken rules end the connection, and so does a fault of ours or of a handler: the owner learns why. */
   #onFault(error: unknown): void {
     if (error instanceof Http2ConnectionError) return this.close(error.code, error.message);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     this.#error ??= new ChannelError('protocol', `internal error on an HTTP/2 connection: ${message}`, {
       cause: error,
     });

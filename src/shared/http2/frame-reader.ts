@@ -1,5 +1,5 @@
 import { ErrorCode, Http2ConnectionError } from './error-code.ts';
-import { CLIENT_PREFACE, FRAME_HEADER_BYTES, Flag, FrameType, readUint31 } from './frame.ts';
+import { EMPTY, CLIENT_PREFACE, FRAME_HEADER_BYTES, Flag, FrameType, readUint31 } from './frame.ts';
 
 /** Receives frames. Any method may throw Http2ConnectionError, which ends the reading. */
 export interface FrameSink {
@@ -21,8 +21,6 @@ const State = { PREFACE: 0, HEAD: 1, COLLECT: 2, SKIP: 3, PAD_LENGTH: 4, DATA: 5
 /** A collecting buffer larger than this is not kept for the next frame. */
 const KEEP_BYTES = 16_384;
 
-const NOTHING: Buffer = Buffer.alloc(0);
-
 /** Cuts a byte stream into frames. DATA is passed through as it arrives; other payloads are small and made whole. */
 export class FrameReader {
   readonly #sink: FrameSink;
@@ -31,7 +29,7 @@ export class FrameReader {
   #state: number;
   /** Bytes of the preface, the head or the collected payload held from earlier slices. */
   #held = 0;
-  #collected = NOTHING;
+  #collected = EMPTY;
   #type = 0;
   #flags = 0;
   #streamId = 0;
@@ -184,7 +182,7 @@ export class FrameReader {
   #finishCollected(buffer: Buffer, start: number, end: number): void {
     this.#nextFrame();
     this.#sink.onFrame(this.#type, this.#flags, this.#streamId, buffer, start, end);
-    if (this.#collected.length > KEEP_BYTES) this.#collected = NOTHING;
+    if (this.#collected.length > KEEP_BYTES) this.#collected = EMPTY;
   }
 
   #skipSome(slice: Buffer, at: number): number {

@@ -20,6 +20,9 @@ export const Flag = {
   PRIORITY: 0x20,
 } as const;
 
+/** No bytes: one object for all who have none. */
+export const EMPTY: Buffer = Buffer.alloc(0);
+
 export const FRAME_HEADER_BYTES = 9;
 
 /** Plaintext of a TLS record at most (RFC 8446 §5.1). */

@@ -1,6 +1,5 @@
+import { EMPTY } from './frame.ts';
 import { ErrorCode, Http2ConnectionError } from './error-code.ts';
-
-const NONE: Buffer = Buffer.alloc(0);
 
 export interface HeaderBlockLimits {
   readonly maxHeaderBlockBytes: number;
@@ -10,7 +9,7 @@ export interface HeaderBlockLimits {
 /** Collects a header block that is spread over HEADERS and CONTINUATION (RFC 9113 §4.3), within bounds. */
 export class HeaderBlock {
   readonly #limits: HeaderBlockLimits;
-  #buffer: Buffer = NONE;
+  #buffer: Buffer = EMPTY;
   #bytes = 0;
   #frames = 0;
   /** The stream whose block is open; 0 when none is. Nothing but its CONTINUATION may come then. */
@@ -65,7 +64,7 @@ export class HeaderBlock {
   /** The block is complete and read; memory of an unusual one is given back. */
   close(): void {
     this.streamId = 0;
-    this.#buffer = NONE;
+    this.#buffer = EMPTY;
   }
 }
 

@@ -1,3 +1,4 @@
+import { EMPTY } from './frame.ts';
 import type { HeaderList } from '../http/headers.ts';
 import { DynamicTable, ENTRY_OVERHEAD_BYTES } from './dynamic-table.ts';
 import { ErrorCode, Http2ConnectionError } from './error-code.ts';
@@ -12,15 +13,13 @@ const BOMB_FACTOR = 16;
 /** Shared by all decoders of the thread: it is filled and read within one call. */
 let scratch: Buffer = Buffer.allocUnsafe(1024);
 
-const NOTHING: Buffer = Buffer.alloc(0);
-
 /** Decodes header blocks in the order received (RFC 7541). One per connection. */
 export class HpackDecoder {
   readonly #table = new DynamicTable(INITIAL_TABLE_BYTES);
   readonly #maxListBytes: number;
   #tableLimit = INITIAL_TABLE_BYTES;
   #updateRequired = false;
-  #input = NOTHING;
+  #input = EMPTY;
   #at = 0;
   #end = 0;
 

@@ -1,6 +1,6 @@
 import { ByteQueue } from '../engine/byte-queue.ts';
 import type { Clock } from '../lifecycle/clock.ts';
-import { DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, wholeRecordsPayload } from './frame.ts';
+import { EMPTY, DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, wholeRecordsPayload } from './frame.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { StreamQueue } from './stream-queue.ts';
 import type { StreamState } from './stream-state.ts';
@@ -18,8 +18,6 @@ export interface OutboundEvents {
   /** The producer went on past `maxPendingBytes` of queue. */
   onOverflow(stream: StreamState): void;
 }
-
-const EMPTY = Buffer.alloc(0);
 
 /**
  * Sends DATA within the peer's windows. A stream that may send goes straight to the channel; one that may not queues, and

@@ -1,3 +1,4 @@
+import { EMPTY } from './frame.ts';
 import type {
   ExchangeError,
   RequestHead,
@@ -11,8 +12,6 @@ import { ErrorCode } from './error-code.ts';
 import { toExchangeError, toResetCode } from './exchange-error.ts';
 import { readRequestHead, writeFields, writeResponseHead } from './message-head.ts';
 import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
-
-const EMPTY = Buffer.alloc(0);
 
 /**
  * Makes an exchange of a request stream, for `Http2ConnectionHandler.onStream` to return. `onExchange` is called at once

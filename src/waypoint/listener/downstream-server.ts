@@ -4,6 +4,7 @@ import { Http1ServerConnection } from '#shared/http1/server-connection.ts';
 import type { Http1ServerHandler, Http1ServerOptions } from '#shared/http1/server-options.ts';
 import { Http2Connection } from '#shared/http2/connection.ts';
 import { ErrorCode } from '#shared/http2/error-code.ts';
+import type { Http2Options } from '#shared/http2/options.ts';
 import { serveExchange } from '#shared/http2/server-exchange.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
@@ -26,6 +27,8 @@ interface Drainable {
   cut(): void;
 }
 
+/** One object for all connections: what is made of options is remembered by it. */
+const HTTP2_OPTIONS: Partial<Http2Options> = { enableConnectProtocol: true };
 const SILENT = new ChannelError('timeout', 'no request within the idle timeout');
 const CUT = new ChannelError('drain', 'the waypoint stops');
 
@@ -131,7 +134,7 @@ export class DownstreamServer {
       'server',
       channel,
       this.#options.env.clock,
-      { enableConnectProtocol: true },
+      HTTP2_OPTIONS,
       {
         onStream: (stream, fields, endStream) => serveExchange(stream, fields, endStream, serve),
         onGoaway: (code, text) => {

@@ -166,9 +166,12 @@ export class Http2Pool implements UpstreamPool {
   }
 }
 
+/** One object for all connections: what is made of options is remembered by it. */
+const CODEC_DEFAULTS: Partial<Http2Options> = {};
+
 function keepaliveOptions(limits: PoolLimits | undefined): Partial<Http2Options> {
   const keepalive = limits?.keepalive;
   return keepalive === undefined
-    ? {}
+    ? CODEC_DEFAULTS
     : { pingIntervalMs: keepalive.intervalMs, pingTimeoutMs: keepalive.timeoutMs };
 }
