@@ -1,3 +1,4 @@
+import { errorMessage } from '../observability/error-message.ts';
 import { ChannelError, type SocketEndpoint } from './channel.ts';
 import { formatEndpoint, systemCodeOf } from './transport-error.ts';
 
@@ -7,7 +8,7 @@ export function handshakeError(
   role: 'client' | 'server',
   peer: SocketEndpoint,
 ): ChannelError {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorMessage(error);
   const code = error instanceof ChannelError ? '' : systemCodeOf(error);
   const with_ = role === 'server' ? 'TLS handshake from' : 'TLS handshake with';
   return new ChannelError(

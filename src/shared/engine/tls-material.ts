@@ -1,3 +1,4 @@
+import { errorMessage } from '../observability/error-message.ts';
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { getCACertificates } from 'node:tls';
 import { ChannelError } from './channel.ts';
@@ -94,9 +95,7 @@ function parse(pem: string, what: string): X509Certificate {
   try {
     return new X509Certificate(pem);
   } catch (error) {
-    throw invalidMaterial(
-      `${what} does not parse: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    throw invalidMaterial(`${what} does not parse: ${errorMessage(error)}`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { errorMessage } from '../observability/error-message.ts';
 import { ChannelError, type ChannelErrorCode, type SocketEndpoint } from './channel.ts';
 
 /** System call errors by their libuv name. What is not listed is `io`. */
@@ -34,7 +35,7 @@ export function channelErrorFrom(error: unknown, doing: string, peer: SocketEndp
   const systemCode = systemCodeOf(error);
   const code = codeOf(systemCode);
   const hint = HINTS[code];
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorMessage(error);
   const message = `${doing} ${formatEndpoint(peer)}: ${hint === undefined ? text : `${hint} (${systemCode})`}`;
   return new ChannelError(code, message, { cause: error });
 }

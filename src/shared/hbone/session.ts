@@ -1,3 +1,4 @@
+import { errorMessage } from '../observability/error-message.ts';
 import { ChannelError } from '../engine/channel.ts';
 import type { SecureChannel } from '../engine/engine.ts';
 import { Http2Connection } from '../http2/connection.ts';
@@ -190,7 +191,7 @@ export class HboneSession {
 
   #connectError(error: unknown): ChannelError {
     if (error instanceof ChannelError) return error;
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorMessage(error);
     return new ChannelError('io', `${this.#name} failed: ${text}`, { cause: error });
   }
 

@@ -1,3 +1,4 @@
+import { errorMessage } from '../observability/error-message.ts';
 import { alpnCallback, verifyCallback } from './handshake-callbacks.ts';
 import { cString, NativeMemory } from './native-memory.ts';
 import { openssl, opensslConverted, takeOpensslError } from './openssl.ts';
@@ -75,7 +76,7 @@ export class TlsContextHandle {
       setParameters(context, cipherSuites, groups);
       return undefined;
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return errorMessage(error);
     } finally {
       ssl.SSL_CTX_free(context);
     }

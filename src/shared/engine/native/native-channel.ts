@@ -1,3 +1,4 @@
+import { errorMessage } from '../../observability/error-message.ts';
 import { resetOnClose, localEndpoint } from '../../native/stream-socket.ts';
 import { EpollFlag } from '../../native/platform.ts';
 import { type ByteChannel, ChannelError, type ChannelHandler, type SocketEndpoint } from '../channel.ts';
@@ -263,7 +264,7 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
   }
 
   #fault(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = errorMessage(error);
     const reason = new ChannelError('io', `internal error on a connection: ${text}`, { cause: error });
     this.#thread.onFault(reason);
     this.abort(reason);

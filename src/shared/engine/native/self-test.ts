@@ -1,3 +1,4 @@
+import { errorMessage } from '../../observability/error-message.ts';
 import { Epoll } from '../../native/epoll.ts';
 import { NativeMemory } from '../../native/native-memory.ts';
 import { openssl, takeOpensslError } from '../../native/openssl.ts';
@@ -24,7 +25,7 @@ export function nativeSelfTest(): string | undefined {
     if (runtimeLoopFd() < 0) return "the runtime's event loop has no descriptor";
     return testLoopback() ?? testTlsParameters();
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorMessage(error);
   }
 }
 

@@ -1,3 +1,4 @@
+import { errorMessage } from '../../observability/error-message.ts';
 import { TlsContextHandle, type TlsContextMaterial } from '../../native/tls-context-handle.ts';
 import type { ForeignTlsMaterial, TlsContext, TlsMaterial } from '../engine.ts';
 import {
@@ -60,6 +61,6 @@ function create({ notAfter, notBefore }: CheckedMaterial, material: TlsContextMa
   try {
     return new NativeTlsContext(new TlsContextHandle(material), notBefore, notAfter);
   } catch (error) {
-    throw invalidMaterial(error instanceof Error ? error.message : String(error));
+    throw invalidMaterial(errorMessage(error));
   }
 }

@@ -1,3 +1,4 @@
+import { errorMessage } from '../../observability/error-message.ts';
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import type { ForeignTlsMaterial, TlsContext, TlsMaterial } from '../engine.ts';
@@ -62,6 +63,6 @@ function secureContext(options: SecureContextOptions): SecureContext {
       secureOptions: constants.SSL_OP_NO_TICKET,
     });
   } catch (error) {
-    throw invalidMaterial(error instanceof Error ? error.message : String(error));
+    throw invalidMaterial(errorMessage(error));
   }
 }
