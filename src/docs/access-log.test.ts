@@ -11,6 +11,7 @@ import {
   logConnection as logWaypointConnection,
 } from '../waypoint/telemetry/connection-log.ts';
 import { RequestLog, type RequestLine } from '../waypoint/telemetry/request-log.ts';
+import { requestLine } from '../waypoint/testing/request-line.ts';
 import { type ConnectionLine, logConnection } from '../ztunnel/telemetry/connection-log.ts';
 import { codeOf, type MarkdownTable, parseTables } from './markdown.ts';
 
@@ -78,28 +79,14 @@ const BARE_CONNECTION: ConnectionLine = {
   error: undefined,
 };
 
-const REQUEST: RequestLine = {
-  peers: { source: SOURCE, sourceIdentity: IDENTITY },
-  sourceAddress: '10.0.0.1:40000',
+const REQUEST = requestLine({
   request: requestHead({
     authority: 'payments',
     headers: ['traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
   }),
-  service: service('payments'),
-  endpoint: DESTINATION,
-  endpointPort: 8080,
-  endpointAddress: '10.0.0.2:8080',
-  route: '',
-  attempts: 1,
-  status: 200,
-  flags: '-',
   detail: 'why',
   grpcStatus: '0',
-  requestBytes: 0,
-  responseBytes: 0,
-  durationMs: 1,
-  upstreamMs: 1,
-};
+});
 
 const BARE_REQUEST: RequestLine = {
   ...REQUEST,

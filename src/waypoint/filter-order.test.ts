@@ -3,6 +3,7 @@ import { ANY_HTTP_REQUEST } from '#shared/authz/policy.ts';
 import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
 import type { ServiceRoutes } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
+import { externalAuthorizer } from '#shared/testing/external-authorizer.ts';
 import { noRoutes, policy } from '#shared/testing/topology.ts';
 import { routeRule } from '#shared/testing/route.ts';
 import { type Ask, ask, backend, deploy } from './testing/deploy.ts';
@@ -10,24 +11,7 @@ import { WaypointLab } from './testing/waypoint-lab.ts';
 
 /** One that cannot be asked: it refuses with a status that tells it from the others. */
 function authorizer(name: string, statusOnError: number): ExternalAuthorizer {
-  return {
-    name,
-    protocol: 'http',
-    service: 'default/nobody',
-    port: 80,
-    timeoutMs: 1_000,
-    failOpen: false,
-    statusOnError,
-    pathPrefix: '',
-    maxBodyBytes: 0,
-    allowPartialBody: false,
-    bodyAsBytes: false,
-    requestHeaders: [],
-    addedHeaders: [],
-    headersToUpstream: [],
-    headersToDownstreamOnAllow: [],
-    headersToDownstreamOnDeny: [],
-  };
+  return externalAuthorizer('default/nobody', { name, protocol: 'http', timeoutMs: 1_000, statusOnError });
 }
 
 const EMPTY = { maxTokens: 0, tokensPerFill: 1, fillIntervalMs: 3_600_000 };

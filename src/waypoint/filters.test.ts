@@ -13,6 +13,7 @@ import protobuf from 'protobufjs';
 import { test } from 'tap';
 import { ANY_HTTP_REQUEST } from '#shared/authz/policy.ts';
 import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
+import { externalAuthorizer } from '#shared/testing/external-authorizer.ts';
 import type { RouteFilter, TokenBucket } from '#shared/route/route-filter.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { routeMatch, routeRule } from '#shared/testing/route.ts';
@@ -364,28 +365,6 @@ const SHOULD_RATE_LIMIT = {
   response: 'RateLimitResponse',
 };
 
-function authorizer(service: string, over: Partial<ExternalAuthorizer> = {}): ExternalAuthorizer {
-  return {
-    name: 'asked',
-    protocol: 'grpc',
-    service,
-    port: 80,
-    timeoutMs: 5_000,
-    failOpen: false,
-    statusOnError: 403,
-    pathPrefix: '',
-    maxBodyBytes: 0,
-    allowPartialBody: false,
-    bodyAsBytes: false,
-    requestHeaders: [],
-    addedHeaders: [],
-    headersToUpstream: [],
-    headersToDownstreamOnAllow: [],
-    headersToDownstreamOnDeny: [],
-    ...over,
-  };
-}
-
 test('rules whose limits are shared have the same buckets', async t => {
   const mesh = await WaypointLab.create();
   t.teardown(() => mesh.close());
@@ -443,7 +422,7 @@ test('external authorization by gRPC: asked with the request, allowed with chang
   );
   const { port } = await deploy(mesh, [echo], () => ({
     authorizationPolicies: [custom],
-    authorizers: [authorizer(service, { maxBodyBytes: 8, allowPartialBody: true })],
+    authorizers: [externalAuthorizer(service, { maxBodyBytes: 8, allowPartialBody: true })],
   }));
   const headers = { host: 'echo', 'x-token': 'let-me', 'x-user': 'mallory', 'x-more': '1', 'x-secret': 's' };
   const allowed = await ask(port, { path: '/a?b=c', headers, body: 'long body' });
@@ -487,7 +466,7 @@ test('external authorization: headers that are not to be seen are not, and all o
     asked.push(request);
     return { status: { code: 0 } };
   });
-  const seeing = authorizer(grpc, { requestHeaders: [{ kind: 'exact', value: 'x-a' }] });
+  const seeing = externalAuthorizer(grpc, { requestHeaders: [{ kind: 'exact', value: 'x-a' }] });
   const first = await deploy(mesh, [echo], filtered({ kind: 'external_authorization', authorizer: seeing }));
   t.equal((await ask(first.port, { headers: { host: 'echo', 'x-a': '1', 'x-b': 's3cret' } })).status, 200);
   t.match(asked[0], { attributes: { request: { http: { headers: { 'x-a': '1', ':path': '/' } } } } });
@@ -496,7 +475,7 @@ test('external authorization: headers that are not to be seen are not, and all o
   const other = await lab(t);
   const answer = { 'x-user': 'anna', 'x-more': '1', host: 'evil' };
   const http = await deployBeside(other, 'authz', 40, (_, res) => res.writeHead(200, answer).end(), 'http11');
-  const asking = authorizer(http, { protocol: 'http', headersToUpstream: [{ kind: 'any' }] });
+  const asking = externalAuthorizer(http, { protocol: 'http', headersToUpstream: [{ kind: 'any' }] });
   const second = await deploy(
     other,
     [echo],
@@ -523,7 +502,7 @@ test('external authorization by HTTP: some headers there, some back', async t =>
     },
     'http11',
   );
-  const asking = authorizer(service, {
+  const asking = externalAuthorizer(service, {
     protocol: 'http',
     pathPrefix: '/check',
     requestHeaders: [{ kind: 'prefix', value: 'x-a' }],
@@ -554,7 +533,7 @@ test('an authorizer that does not answer: closed, open, or too large a body', as
   const silent = await deployBeside(mesh, 'silent', 40, () => {}, 'http11');
   const asks = (over: Partial<ExternalAuthorizer>, service = silent): RouteFilter => ({
     kind: 'external_authorization',
-    authorizer: authorizer(service, { protocol: 'http', timeoutMs: 30, ...over }),
+    authorizer: externalAuthorizer(service, { protocol: 'http', timeoutMs: 30, ...over }),
   });
   const rows: readonly (readonly [string, RouteFilter, number])[] = [
     ['/closed', asks({}), 403],

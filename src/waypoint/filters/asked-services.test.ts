@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
+import { externalAuthorizer } from '#shared/testing/external-authorizer.ts';
 import { requestHead } from '#shared/testing/request-head.ts';
 import { bytesOf, readProto } from '../callout/proto-reader.ts';
 import { ProtoWriter } from '../callout/proto-writer.ts';
@@ -9,24 +10,12 @@ import { decodeCheck, encodeCheck } from './check-message.ts';
 import { checkHead, readCheckResponse } from './http-check.ts';
 import { decodeRateLimit } from './rate-limit-message.ts';
 
-const AUTHORIZER: ExternalAuthorizer = {
-  name: 'asked',
+const AUTHORIZER = externalAuthorizer('default/asked', {
   protocol: 'http',
-  service: 'default/asked',
-  port: 80,
   timeoutMs: 100,
-  failOpen: false,
   statusOnError: 503,
   pathPrefix: '/check',
-  maxBodyBytes: 0,
-  allowPartialBody: false,
-  bodyAsBytes: false,
-  requestHeaders: [],
-  addedHeaders: [],
-  headersToUpstream: [],
-  headersToDownstreamOnAllow: [],
-  headersToDownstreamOnDeny: [],
-};
+});
 
 function option(name: string, value: string, append?: boolean): (message: ProtoWriter) => void {
   return message => {

@@ -3,6 +3,7 @@ import type { RequestHead } from '#shared/http/exchange.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { requestHead } from '#shared/testing/request-head.ts';
 import { service, workload } from '#shared/testing/topology.ts';
+import { requestLine } from '../testing/request-line.ts';
 import type { RequestLine } from '../telemetry/request-log.ts';
 import { formatTapEvent, type TapEvent } from './tap-event.ts';
 import { parseTap } from './tap-filter.ts';
@@ -25,7 +26,7 @@ function head(fields: Partial<RequestHead> = {}): RequestHead {
 }
 
 function line(status: number): RequestLine {
-  return {
+  return requestLine({
     ...SUBJECT,
     request: head(),
     endpoint: undefined,
@@ -34,14 +35,11 @@ function line(status: number): RequestLine {
     route: 'r',
     attempts: 2,
     status,
-    flags: '-',
-    detail: undefined,
-    grpcStatus: '',
     requestBytes: 1,
     responseBytes: 2,
     durationMs: 3,
     upstreamMs: -1,
-  };
+  });
 }
 
 function setup(query: string, threads = 1) {

@@ -2,32 +2,11 @@ import { test } from 'tap';
 import { AccessLog } from '#shared/observability/access-log.ts';
 import { lineWriter } from '#shared/testing/line-writer.ts';
 import { requestHead } from '#shared/testing/request-head.ts';
-import { service, workload } from '#shared/testing/topology.ts';
+import { service } from '#shared/testing/topology.ts';
+import { requestLine } from '../testing/request-line.ts';
 import { RequestLog, type RequestLine } from './request-log.ts';
 
-const ENDPOINT = workload('payments-0', { addresses: ['10.0.0.2'] });
-const LINE: RequestLine = {
-  peers: {
-    source: workload('orders-0', { addresses: ['10.0.0.1'] }),
-    sourceIdentity: 'spiffe://td/ns/default/sa/a',
-  },
-  sourceAddress: '10.0.0.1:40000',
-  request: requestHead({ method: 'GET', path: '/pay', authority: 'payments' }),
-  service: service('payments'),
-  endpoint: ENDPOINT,
-  endpointPort: 8080,
-  endpointAddress: '10.0.0.2:8080',
-  route: '',
-  attempts: 1,
-  status: 200,
-  flags: '-',
-  detail: undefined,
-  grpcStatus: '',
-  requestBytes: 0,
-  responseBytes: 0,
-  durationMs: 1,
-  upstreamMs: 1,
-};
+const LINE = requestLine({ request: requestHead({ method: 'GET', path: '/pay', authority: 'payments' }) });
 
 /** The field of each line, of one log that writes them one after the other. */
 function fieldOf(name: string, lines: readonly RequestLine[]): (string | undefined)[] {
