@@ -2,7 +2,6 @@ import { CliError } from '../cli-error.ts';
 import { unknownName } from '../unknown-name.ts';
 import type { DumpedService } from '../config-dump.ts';
 import { children, text } from '#shared/config/json-fields.ts';
-
 import type { Description, Fact } from './description.ts';
 import { clientHop, serverHops, shortName, waypointHop } from './hops.ts';
 import { MAX_PODS, type MeshFacts, serviceKey, type Wanted } from './mesh-facts.ts';

@@ -8,7 +8,6 @@ import {
   readLinkerdAnnotations,
   withAnnotations,
 } from '../translate/linkerd-annotations/annotations.ts';
-
 import { rateLimitWithRoutes, withRateLimit } from '../translate/rate-limit-annotation.ts';
 import type { HostContext } from '../translate/istio-host.ts';
 

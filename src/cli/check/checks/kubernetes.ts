@@ -1,5 +1,4 @@
-import { text } from '#shared/config/json-fields.ts';
-import { child } from '#shared/config/json-fields.ts';
+import { child, text } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, ok, unknown } from '../check.ts';
 
 const category = 'kubernetes';
