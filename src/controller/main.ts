@@ -1,5 +1,5 @@
 import { VERSION } from '#shared/config/version.ts';
-import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
+import { ShutdownSignals } from '#shared/lifecycle/shutdown.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { startController } from './app.ts';
 import { readConfig } from './config.ts';
@@ -9,9 +9,10 @@ if (process.argv.includes('--version')) {
 } else {
   // Nothing else keeps the process alive while it waits for an API server that is away.
   setInterval(() => undefined, 2 ** 30);
+  const signals = new ShutdownSignals();
   try {
     const controller = await startController(readConfig(process.env));
-    onShutdownSignal(controller.logger, () => controller.stop());
+    signals.stopWith(controller.logger, () => controller.stop());
   } catch (error) {
     process.stderr.write(`controller: ${errorMessage(error)}\n`);
     process.exit(1);

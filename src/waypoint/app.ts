@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
-import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
+import { ShutdownSignals } from '#shared/lifecycle/shutdown.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { AdminServer } from '#shared/observability/admin-server.ts';
 import { registerBuild } from '#shared/observability/build-info.ts';
@@ -35,9 +35,10 @@ const WORKER_ENTRY = new URL(
 export async function runFromEnvironment(): Promise<void> {
   try {
     prepareRuntimeForTraffic(systemClock);
+    const signals = new ShutdownSignals();
     const app = new WaypointApp(readConfig(process.env), systemClock);
     await app.start();
-    onShutdownSignal(app.logger, () => app.stop());
+    signals.stopWith(app.logger, () => app.stop());
   } catch (error) {
     process.stderr.write(`waypoint: ${errorMessage(error)}\n`);
     process.exit(1);

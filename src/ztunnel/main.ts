@@ -1,6 +1,6 @@
 import { VERSION } from '#shared/config/version.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
-import { onShutdownSignal } from '#shared/lifecycle/shutdown.ts';
+import { ShutdownSignals } from '#shared/lifecycle/shutdown.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { prepareRuntimeForTraffic } from '#shared/workers/prepare-runtime.ts';
 import { startZtunnel } from './app.ts';
@@ -11,8 +11,9 @@ if (process.argv.includes('--version')) {
 } else {
   try {
     prepareRuntimeForTraffic(systemClock);
+    const signals = new ShutdownSignals();
     const ztunnel = await startZtunnel(readConfig(process.env));
-    onShutdownSignal(ztunnel.logger, () => ztunnel.stop());
+    signals.stopWith(ztunnel.logger, () => ztunnel.stop());
   } catch (error) {
     process.stderr.write(`ztunnel: ${errorMessage(error)}\n`);
     process.exitCode = 1;

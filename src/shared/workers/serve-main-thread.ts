@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import { errorMessage } from '../observability/error-message.ts';
 import type { LogLevels } from '../observability/logger.ts';
@@ -19,6 +20,8 @@ export interface ServeOptions<P extends WorkerProtocol> {
   readonly port: MessagePort;
   readonly levels: LogLevels;
   readonly thread: ServedThread;
+  /** Where the lines of this thread are gathered. */
+  readonly lines: { flush(): void };
   readonly connections: () => P['connections'];
   /** What is said in this tier alone. */
   readonly obey: (message: OwnToWorker<P>, reply: Reply<P>) => void;
@@ -48,7 +51,7 @@ function isCommon<P extends WorkerProtocol>(message: ToWorker<P>): message is Co
 }
 
 function obeyCommon<P extends WorkerProtocol>(
-  { connections, levels, thread }: ServeOptions<P>,
+  { connections, levels, lines, thread }: ServeOptions<P>,
   message: CommonToWorker,
   reply: Reply<P>,
 ): void {
@@ -67,8 +70,25 @@ function obeyCommon<P extends WorkerProtocol>(
       reply({ kind: 'connections', id: message.id, connections: connections() });
       return;
     case 'drain':
-      void replyWhenDone(message.id, thread.drain(message.deadlineMs), reply);
+      void replyWhenDone(message.id, drainAndFlush(thread, lines, message.deadlineMs), reply);
       return;
+  }
+}
+
+/**
+ * The main thread ends this one as soon as it hears that the drain is over. The last requests write their lines as they
+ * end, those that were cut a turn later; none of them may be lost with the thread.
+ */
+async function drainAndFlush(
+  thread: ServedThread,
+  lines: { flush(): void },
+  deadlineMs: number,
+): Promise<void> {
+  try {
+    await thread.drain(deadlineMs);
+  } finally {
+    await nextTurn();
+    lines.flush();
   }
 }
 

@@ -25,6 +25,7 @@ serveMainThread<WaypointProtocol>({
   port,
   levels,
   thread,
+  lines: logWriter,
   connections: () => thread.dump(),
   obey(message, reply) {
     if (message.kind === 'listen') void replyWhenDone(message.id, thread.listen(), reply);

@@ -27,6 +27,7 @@ export function runWorker(port: MessagePort, init: StartedWith<TrafficSettings>)
     port,
     levels,
     thread,
+    lines: logWriter,
     connections: () => thread.dumpConnections(),
     obey: (message, reply) => obey(thread, message, reply),
   });
