@@ -80,7 +80,7 @@ test('connections: by server name where TLSRoutes are, each of its ports and cal
       ports: [],
       consumer: undefined,
       callers: [],
-      matches: [{ serverNames: [serverName], destinationIps: [], source: undefined }],
+      matches: [{ serverNames: [serverName], destinationIps: [], sourceIps: [], source: undefined }],
       backends: [],
       idleTimeoutMs: undefined,
     };

@@ -41,6 +41,7 @@ export function streamRuleToWire(rule: StreamRule): object {
     matches: rule.matches.map(match => ({
       server_names: match.serverNames,
       destination_ips: match.destinationIps.map(cidrToWire),
+      source_ips: match.sourceIps.map(cidrToWire),
       source: match.source && sourceToWire(match.source),
     })),
     backends: rule.backends.map(backendToWire),
@@ -52,6 +53,7 @@ function streamMatchFromWire(wire: WireFields): StreamMatch {
   return {
     serverNames: readTexts(wire, 'server_names'),
     destinationIps: cidrs(wire, 'destination_ips'),
+    sourceIps: cidrs(wire, 'source_ips'),
     source: readIfSet(wire, 'source', sourceFromWire),
   };
 }

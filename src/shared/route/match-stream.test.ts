@@ -4,7 +4,7 @@ import { NO_CALLER } from './compiled-match.ts';
 import { compileStreamRules, type RoutedStream } from './match-stream.ts';
 import type { StreamMatch, StreamRule } from './stream-rule.ts';
 
-const ANY: StreamMatch = { serverNames: [], destinationIps: [], source: undefined };
+const ANY: StreamMatch = { serverNames: [], destinationIps: [], sourceIps: [], source: undefined };
 
 function rule(over: Partial<StreamRule>): StreamRule {
   const nothing = { ports: [], consumer: undefined, callers: [], matches: [], backends: [] };
@@ -15,6 +15,7 @@ const TLS: RoutedStream = {
   protocol: 'tls',
   serverName: 'api.example.com',
   destinationIp: parseIp('10.1.2.3'),
+  sourceIp: parseIp('10.9.0.7'),
 };
 const TCP: RoutedStream = { ...TLS, protocol: 'tcp', serverName: '' };
 const caller = (namespace: string, workload?: string) => ({ namespace, workload });
@@ -48,6 +49,50 @@ const MATCHES: readonly [string, Partial<StreamRule>, RoutedStream, boolean][] =
     'an address that is not known does not',
     { matches: [{ ...ANY, destinationIps: [{ ip: '10.1.0.0', prefixLength: 16 }] }] },
     { ...TCP, destinationIp: undefined },
+    false,
+  ],
+  [
+    'the address of the client matches',
+    { matches: [{ ...ANY, sourceIps: [{ ip: '10.9.0.0', prefixLength: 24 }] }] },
+    TCP,
+    true,
+  ],
+  [
+    'of TLS too',
+    { protocol: 'tls', matches: [{ ...ANY, sourceIps: [{ ip: '10.9.0.7', prefixLength: 32 }] }] },
+    TLS,
+    true,
+  ],
+  [
+    'another client does not',
+    { matches: [{ ...ANY, sourceIps: [{ ip: '10.1.0.0', prefixLength: 16 }] }] },
+    TCP,
+    false,
+  ],
+  [
+    'a client of IPv6 is in no range of IPv4',
+    { matches: [{ ...ANY, sourceIps: [{ ip: '0.0.0.0', prefixLength: 0 }] }] },
+    { ...TCP, sourceIp: parseIp('fd00::7') },
+    false,
+  ],
+  [
+    'a client that is not known does not',
+    { matches: [{ ...ANY, sourceIps: [{ ip: '0.0.0.0', prefixLength: 0 }] }] },
+    { ...TCP, sourceIp: undefined },
+    false,
+  ],
+  [
+    'both addresses must match',
+    {
+      matches: [
+        {
+          ...ANY,
+          destinationIps: [{ ip: '10.2.0.0', prefixLength: 16 }],
+          sourceIps: [{ ip: '10.9.0.0', prefixLength: 16 }],
+        },
+      ],
+    },
+    TCP,
     false,
   ],
   [

@@ -1,3 +1,4 @@
+import type { CidrMatch } from '../authz/policy.ts';
 import { type Cidr, cidrContains, makeCidr } from '../workload/cidr.ts';
 import type { IpBytes } from '../workload/ip.ts';
 import { type CompiledSource, compileSource, matchesSource, type RouteCaller } from './compiled-match.ts';
@@ -12,6 +13,8 @@ export interface RoutedStream {
   readonly serverName: string;
   /** The address the client dialled, where it is known. */
   readonly destinationIp: IpBytes | undefined;
+  /** Of the client, where it is known. */
+  readonly sourceIp: IpBytes | undefined;
 }
 
 export interface StreamMatcher {
@@ -30,6 +33,7 @@ interface CompiledStreamRule {
 interface CompiledStreamMatch {
   readonly serverNames: HostPatterns | undefined;
   readonly destinationIps: readonly Cidr[];
+  readonly sourceIps: readonly Cidr[];
   readonly source: CompiledSource | undefined;
 }
 
@@ -55,10 +59,15 @@ export function compileStreamRules(rules: readonly StreamRule[]): StreamMatcher 
 function compileStreamMatch(match: StreamMatch): CompiledStreamMatch {
   return {
     serverNames: compileHosts(match.serverNames),
-    // A range that does not parse never reaches this far (the boundary refuses it).
-    destinationIps: match.destinationIps.flatMap(range => makeCidr(range.ip, range.prefixLength) ?? []),
+    destinationIps: compileRanges(match.destinationIps),
+    sourceIps: compileRanges(match.sourceIps),
     source: match.source && compileSource(match.source),
   };
+}
+
+/** A range that does not parse never reaches this far (the boundary refuses it). */
+function compileRanges(ranges: readonly CidrMatch[]): readonly Cidr[] {
+  return ranges.flatMap(range => makeCidr(range.ip, range.prefixLength) ?? []);
 }
 
 function first(
@@ -93,9 +102,9 @@ function isConsumer(rule: StreamRule, caller: RouteCaller): boolean {
 function matchesStream(match: CompiledStreamMatch, stream: RoutedStream, caller: RouteCaller): boolean {
   if (match.serverNames !== undefined && !matchesHost(match.serverNames, stream.serverName)) return false;
   if (match.source !== undefined && !matchesSource(match.source, caller)) return false;
-  const { destinationIp } = stream;
-  if (match.destinationIps.length === 0) return true;
-  return (
-    destinationIp !== undefined && match.destinationIps.some(range => cidrContains(range, destinationIp))
-  );
+  return isWithin(match.destinationIps, stream.destinationIp) && isWithin(match.sourceIps, stream.sourceIp);
+}
+
+function isWithin(ranges: readonly Cidr[], ip: IpBytes | undefined): boolean {
+  return ranges.length === 0 || (ip !== undefined && ranges.some(range => cidrContains(range, ip)));
 }

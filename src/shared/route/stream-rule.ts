@@ -23,5 +23,7 @@ export interface StreamMatch {
   readonly serverNames: readonly string[];
   /** The address the client dialled; empty is any. */
   readonly destinationIps: readonly CidrMatch[];
+  /** The address of the client, as authorization sees it; empty is any. */
+  readonly sourceIps: readonly CidrMatch[];
   readonly source: SourceMatch | undefined;
 }

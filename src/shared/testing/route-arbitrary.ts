@@ -264,7 +264,9 @@ export function streamRule(cidrs: fc.Arbitrary<CidrMatch[]>): fc.Arbitrary<Strea
     ports: few(port),
     consumer: maybe(text),
     callers: names,
-    matches: few(fc.record({ serverNames: names, destinationIps: cidrs, source: maybe(source) })),
+    matches: few(
+      fc.record({ serverNames: names, destinationIps: cidrs, sourceIps: cidrs, source: maybe(source) }),
+    ),
     backends: few(backend),
     idleTimeoutMs: millis,
   });

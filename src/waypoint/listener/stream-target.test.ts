@@ -42,7 +42,7 @@ const tls = (name: string, serverName: string): StreamRule => ({
   ...RULE,
   name,
   protocol: 'tls',
-  matches: [{ serverNames: [serverName], destinationIps: [], source: undefined }],
+  matches: [{ serverNames: [serverName], destinationIps: [], sourceIps: [], source: undefined }],
   backends: to(name),
 });
 
@@ -120,6 +120,25 @@ test('TCP goes by the first rule that matches', async t => {
   t.equal(await answerTo(port, Buffer.from('x')), 'blue');
   const [line = ''] = await lab.access(1);
   t.match(line, /dst.workload="blue-1"/);
+});
+
+test('TCP goes by the address of the client: the one it proves, not the one its tunnel says', async t => {
+  for (const [sentence, isKnown, expected] of [
+    ['a workload with the identity of the tunnel has the address', true, 'red'],
+    ['nobody has it: the address is that of the peer', false, 'blue'],
+  ] as const) {
+    const lab = await WaypointLab.create();
+    t.teardown(() => lab.close());
+    const match = { serverNames: [], destinationIps: [], source: undefined };
+    const from = (ip: string): StreamRule['matches'] => [{ ...match, sourceIps: [{ ip, prefixLength: 32 }] }];
+    const port = await deployStreams(lab, [
+      { ...RULE, matches: from(lab.ip(2)), backends: to('red') },
+      { ...RULE, matches: from('127.0.0.1'), backends: to('blue') },
+    ]);
+    const client = workload('client-1', { addresses: [lab.ip(2)], serviceAccount: 'client' });
+    if (isKnown) lab.apply({ workloads: [client] });
+    t.equal(await answerTo(port, Buffer.from('x')), expected, sentence);
+  }
 });
 
 test('without stream rules a connection goes to the service itself; to a backend that is not there it is closed', async t => {

@@ -251,10 +251,10 @@ function askedName(hello: Hello): string | undefined {
 }
 
 function streamOf({ authz }: Downstream, hello: Hello): RoutedStream {
-  const destinationIp = authz.destinationIpBytes;
+  const [destinationIp, sourceIp] = [authz.destinationIpBytes, authz.sourceIpBytes];
   return hello.kind === 'tls'
-    ? { protocol: 'tls', serverName: hello.serverName, destinationIp }
-    : { protocol: 'tcp', serverName: '', destinationIp };
+    ? { protocol: 'tls', serverName: hello.serverName, destinationIp, sourceIp }
+    : { protocol: 'tcp', serverName: '', destinationIp, sourceIp };
 }
 
 function flagOf(live: LiveConnection, { closedBy, error }: CopyResult): ResponseFlag {

@@ -31,19 +31,21 @@ function stringMatch(fields: Fields, key: string, text: string): StringMatch {
 
 /** Addresses and ranges, IPv4 or IPv6. */
 export function cidrs(fields: Fields, key: string): readonly CidrMatch[] {
-  return fields.strings(key).flatMap(text => {
-    const cidr = parseCidr(text);
-    const ip = cidr === undefined ? undefined : ipFromBytes(cidr.bytes);
-    if (cidr === undefined || ip === undefined) {
-      fields.reject(
-        key,
-        `"${text}" is no IP address or range`,
-        'write an address or a range such as 10.0.0.0/8',
-      );
-      return [];
-    }
-    return [{ ip, prefixLength: cidr.prefixLength }];
-  });
+  return fields.strings(key).flatMap(text => cidrOf(fields, key, text) ?? []);
+}
+
+/** One address or range, where there is one. */
+export function cidr(fields: Fields, key: string): CidrMatch | undefined {
+  const text = fields.string(key);
+  return text === undefined || text === '' ? undefined : cidrOf(fields, key, text);
+}
+
+function cidrOf(fields: Fields, key: string, text: string): CidrMatch | undefined {
+  const range = parseCidr(text);
+  const ip = range === undefined ? undefined : ipFromBytes(range.bytes);
+  if (range !== undefined && ip !== undefined) return { ip, prefixLength: range.prefixLength };
+  fields.reject(key, `"${text}" is no IP address or range`, 'write an address or a range such as 10.0.0.0/8');
+  return undefined;
 }
 
 export function ports(fields: Fields, key: string): readonly number[] {

@@ -44,7 +44,7 @@ function splitByServerName(stream: RankedStream): readonly RankedStream[] {
     ...stream,
     rule: {
       ...stream.rule,
-      matches: [{ serverNames: [serverName], destinationIps: [], source: undefined }],
+      matches: [{ serverNames: [serverName], destinationIps: [], sourceIps: [], source: undefined }],
     },
   }));
 }

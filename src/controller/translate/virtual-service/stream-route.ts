@@ -1,6 +1,6 @@
 import type { CidrMatch } from '#shared/authz/policy.ts';
 import type { StreamMatch, StreamRule } from '#shared/route/stream-rule.ts';
-import { cidrs } from '../authorization-policy/values.ts';
+import { cidr, cidrs } from '../authorization-policy/values.ts';
 import type { Fields } from '../decode.ts';
 import type { KnownService } from '../service-lookup.ts';
 import type { VirtualServiceContext } from './context.ts';
@@ -46,11 +46,26 @@ function readMatch(
   context: VirtualServiceContext,
 ): GuardedStreamMatch | undefined {
   const serverNames = protocol === 'tls' ? readServerNames(fields, hosts) : [];
-  if (protocol === 'tcp') fields.refused('sourceSubnet', 'use an AuthorizationPolicy to tell sources apart');
-  const destinationIps: readonly CidrMatch[] = cidrs(fields, 'destinationSubnets');
+  const destinationIps = cidrs(fields, 'destinationSubnets');
+  const sourceIps = readSourceSubnet(fields, protocol);
   const source = readSource(fields, context.labelled);
   const port = fields.port('port');
-  return isForMesh(fields) ? { port, match: { serverNames, destinationIps, source } } : undefined;
+  return isForMesh(fields) ? { port, match: { serverNames, destinationIps, sourceIps, source } } : undefined;
+}
+
+/**
+ * Of a tls match Istio's API has dropped the field: an API server takes it off before anybody reads it, which leaves a wider
+ * match. So it means the same in a directory and in a cluster: nothing that is taken.
+ */
+function readSourceSubnet(fields: Fields, protocol: StreamRule['protocol']): readonly CidrMatch[] {
+  if (protocol === 'tls') {
+    const why = 'is a field of tcp matches alone: Istio dropped it from those of tls';
+    if (fields.has('sourceSubnet'))
+      fields.reject('sourceSubnet', why, 'use sourceNamespace or sourceLabels, or an AuthorizationPolicy');
+    return [];
+  }
+  const range = cidr(fields, 'sourceSubnet');
+  return range === undefined ? [] : [range];
 }
 
 function readServerNames(fields: Fields, hosts: readonly string[]): readonly string[] {

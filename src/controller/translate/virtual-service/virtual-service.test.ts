@@ -155,10 +155,25 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
   ],
   ['a tcp entry that leads nowhere', { hosts: ['payments'], tcp: [{}] }, 'spec.tcp[0].route', /is required/],
   [
-    'a tcp match on source addresses',
-    { hosts: ['payments'], tcp: [{ match: [{ sourceSubnet: '10.0.0.0/8' }], route: ROUTE }] },
+    'source addresses that are none',
+    { hosts: ['payments'], tcp: [{ match: [{ sourceSubnet: '10.0.0.0/33' }], route: ROUTE }] },
     'spec.tcp[0].match[0].sourceSubnet',
-    /not supported/,
+    /"10.0.0.0\/33" is no IP address or range/,
+  ],
+  [
+    'a list of source addresses',
+    { hosts: ['payments'], tcp: [{ match: [{ sourceSubnet: ['10.0.0.0/8'] }], route: ROUTE }] },
+    'spec.tcp[0].match[0].sourceSubnet',
+    /must be a string/,
+  ],
+  [
+    'a tls match on source addresses',
+    {
+      hosts: ['payments'],
+      tls: [{ match: [{ sniHosts: ['payments'], sourceSubnet: '10.0.0.0/8' }], route: ROUTE }],
+    },
+    'spec.tls[0].match[0].sourceSubnet',
+    /a field of tcp matches alone: Istio dropped it/,
   ],
   ['an entry that leads nowhere', http({}), 'spec.http[0].route', /only one of them/],
   [
