@@ -2,15 +2,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { testEngineName } from '#shared/testing/engine.ts';
 import { cannotMakeNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { workload } from '#shared/testing/topology.ts';
 import { nodeEnvironment, podFile } from './testing/captured-node.ts';
 import { stateDirectory, ZtunnelProcess } from './testing/ztunnel-process.ts';
 
-/** The portable engine cannot accept what waits in the queue of a socket that it closes: the kernel resets it. */
-const skip =
-  cannotMakeNetns() || (testEngineName() === 'node' && 'needs the native engine: see TcpListener.close');
+const skip = cannotMakeNetns();
 /** Clients that connect again and again, each after the last answer. */
 const CLIENTS = 8;
 

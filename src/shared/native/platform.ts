@@ -50,6 +50,8 @@ export const SocketOption = {
   reusePort: [1, 15],
   mark: [1, 36],
   domain: [1, 39],
+  attachReusePortFilter: [1, 51],
+  detachReusePortFilter: [1, 68],
   tcpNoDelay: [6, 1],
   tcpKeepIdle: [6, 4],
   tcpKeepInterval: [6, 5],

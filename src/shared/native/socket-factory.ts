@@ -1,6 +1,7 @@
 import type { SocketEndpoint } from '../engine/channel.ts';
 import { runInNetns } from './netns.ts';
 import { bindSocket, closeFd, listenSocket, openTcpSocket, setIntOption } from './socket.ts';
+import { shareWithOlderListener } from './reuse-port-group.ts';
 import { familyOf, type IpFamily } from './socket-address.ts';
 import { SystemCallError } from './system-error.ts';
 
@@ -90,4 +91,5 @@ function prepareListener(fd: number, family: IpFamily, port: number): void {
   if (family === 6) setIntOption(fd, 'ipv6Only', 1);
   bindSocket(fd, { ip: family === 4 ? '0.0.0.0' : '::', port });
   listenSocket(fd, LISTEN_BACKLOG);
+  shareWithOlderListener(fd);
 }

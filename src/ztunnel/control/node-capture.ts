@@ -45,6 +45,7 @@ export class NodeCapture {
   /** Rules stay, unless the mesh is being uninstalled: a captured pod waits for the next ztunnel. */
   async stop(): Promise<void> {
     await this.#kubernetes?.stop();
+    await this.#agent.handOver();
     await this.#agent.stop();
   }
 

@@ -1,15 +1,18 @@
-import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { type Clock, delay, type Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { type CaptureOptions, captureRuleset } from '../redirect/capture-rules.ts';
 import type { Nft } from '../redirect/nft.ts';
 import type { EnrolledPod, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
+import { yieldSockets } from './pod-capture.ts';
 import { PodKeeper } from './pod-keeper.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
 import { shouldCapture } from './should-capture.ts';
 
 /** How often every pod's rules, sockets and namespace are compared with what they should be. */
 const VERIFY_INTERVAL_MS = 10_000;
+/** Connections whose handshake is under way when the next ztunnel gets the new ones: a round trip, and workers that accept. */
+const HAND_OVER_MS = 250;
 
 export interface NodeAgentOptions {
   readonly source: PodSource;
@@ -67,6 +70,16 @@ export class NodeAgent {
     await this.#options.source.start(pods => this.#onPods(pods));
     await this.#firstSet;
     this.#scheduleVerify();
+  }
+
+  /**
+   * Before `stop`: a ztunnel that listens beside this one gets every new connection from here on. Resolves when what has
+   * begun with this one is accepted, since the kernel resets what a closing socket still holds.
+   */
+  async handOver(): Promise<void> {
+    const enrolled = this.enrolled();
+    for (const { sockets } of enrolled) yieldSockets(sockets);
+    if (enrolled.length > 0) await delay(this.#options.clock, HAND_OVER_MS);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { yieldToYoungerListener } from '#shared/native/reuse-port-group.ts';
 import { closeFd } from '#shared/native/socket.ts';
 import { listenInNetns } from '#shared/native/socket-factory.ts';
 import { type Netns, openNetns } from '#shared/native/netns.ts';
@@ -73,6 +74,15 @@ function listenOrExplain(netnsFd: number, port: number): number[] {
   }
 }
 
+/** New connections go to the ztunnel that listens beside this one, if there is one. Never throws. */
+export function yieldSockets(sockets: PodSockets): void {
+  allOf(sockets).forEach(yieldToYoungerListener);
+}
+
 function closeSockets(sockets: PodSockets): void {
-  for (const fds of [sockets.outbound, sockets.inboundPlaintext, sockets.inboundHbone]) fds.forEach(closeFd);
+  allOf(sockets).forEach(closeFd);
+}
+
+function allOf({ outbound, inboundPlaintext, inboundHbone }: PodSockets): number[] {
+  return [...outbound, ...inboundPlaintext, ...inboundHbone];
 }
