@@ -176,6 +176,39 @@ test('a node proxy has certificates for pods of its node, while they are there',
     impersonatedIdentity: stranger,
   };
   await t.rejects(client.createCertificate(other), /PERMISSION_DENIED/);
+  const { body } = await lab.admin('GET', '/metrics');
+  for (const line of [
+    /^citadel_server_csr_count 2$/m,
+    /^citadel_server_success_cert_issuance_count 1$/m,
+    /^citadel_server_csr_sign_err_count\{error="PERMISSION_DENIED"\} 1$/m,
+    /^citadel_server_root_cert_expiry_timestamp \d{10}/m,
+  ])
+    t.match(body, line);
+});
+
+test('what a controller measures of itself', async t => {
+  const lab = new Lab(t);
+  lab.write('service.json', service('orders', 'eighty'));
+  const port = await lab.start();
+  const proxy = await new LoopbackClient(await lab.endpoint(port, ZTUNNEL)).start();
+  const { body } = await lab.admin('GET', '/metrics');
+  for (const line of [
+    /^istio_build\{component="pilot",tag="[\d.]+"\} 1$/m,
+    /^ambient_ready 1$/m,
+    /^leader_election_master_status\{name="ambient-controller-leader"\} 1$/m,
+    /^ambient_rejected_objects\{kind="Service",state="rejected"\} 1$/m,
+    // What the CA keeps lies in the same directory here, and is no object.
+    /^ambient_source_problems 1$/m,
+    /^ambient_xds_clients\{state="nack"\} 0$/m,
+    /^pilot_proxy_convergence_time_count 0$/m,
+    /^process_resident_memory_bytes \d/m,
+  ])
+    t.match(body, line);
+  lab.write('service.json', service('orders'));
+  await proxy.until(() => proxy.store.service('shop/orders.shop.svc.cluster.local') !== undefined);
+  const later = await lab.admin('GET', '/metrics');
+  t.match(later.body, /^ambient_rejected_objects\{kind="Service",state="rejected"\} 0$/m);
+  await proxy.client.stop();
 });
 
 test('a root rotation waits for the proxies, and for leaves of the old root', async t => {

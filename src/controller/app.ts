@@ -1,12 +1,9 @@
 import type { KubeConnection } from '#shared/kube/connection.ts';
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
-import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
+import { loggingRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { type AdminAddress, type AdminRoute, AdminServer } from '#shared/observability/admin-server.ts';
-import { registerBuild } from '#shared/observability/build-info.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
-import { MetricSet } from '#shared/observability/metric-set.ts';
-import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { isSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { debugRoutes } from './admin.ts';
 import { type Authority, announceTrust } from './authority.ts';
@@ -15,12 +12,12 @@ import { createCertificate, type CreateCertificateRequest } from './ca/service.t
 import { authenticateBearer } from './ca/token-authenticator.ts';
 import { addClusterTasks } from './cluster-tasks.ts';
 import type { ControllerConfig } from './config.ts';
+import { ControllerMetrics } from './controller-metrics.ts';
 import { DepartedClients } from './discovery/departed-clients.ts';
 import { DiscoveryServer } from './discovery/discovery-server.ts';
 import { GrpcServer } from './discovery/grpc-server.ts';
 import { ResourceStore } from './discovery/resource-store.ts';
 import { issueServerCertificate, ServerCertificateRenewal } from './discovery/server-certificate.ts';
-import { createServerMetrics } from './discovery/server-metrics.ts';
 import { MeshIndex } from './index/mesh-index.ts';
 import type { Leadership } from './kube/leadership.ts';
 import { TrustReports, type TrustReportsOptions } from './kube/trust-reports.ts';
@@ -59,12 +56,18 @@ export async function startController(
     random = Math.random,
   } = options;
   const logger = createProcessLogger('controller', config.logFormat, levels, () => clock.now());
-  const metrics = new MetricSet();
-  registerBuild(metrics, 'controller');
+  const metrics = new ControllerMetrics();
   const readiness = new Readiness(() => logger.info('controller ready'));
   const started = readiness.register('discovery server');
 
-  const platform = await openPlatform({ config, clock, random, logger, connection });
+  const platform = await openPlatform({
+    config,
+    clock,
+    random,
+    logger,
+    connection,
+    onWatchError: kind => metrics.source.onWatchError(kind),
+  });
   const { authority } = platform;
   const store = new ResourceStore();
   const index = new MeshIndex({ ...config, store, logger: logger.child('index') });
@@ -133,7 +136,7 @@ interface Parts {
   readonly authority: Authority;
   readonly index: MeshIndex;
   readonly store: ResourceStore;
-  readonly metrics: MetricSet;
+  readonly metrics: ControllerMetrics;
 }
 
 interface Served {
@@ -146,7 +149,7 @@ async function createServer(
   parts: Parts & { readonly clock: Clock; readonly logger: Logger },
 ): Promise<Served> {
   const { authority, clock, config, index, logger, platform, store } = parts;
-  const shared = { clock, logger, metrics: createServerMetrics(parts.metrics) };
+  const shared = { clock, logger, metrics: parts.metrics.server };
   const discovery = new DiscoveryServer({ store, departed: new DepartedClients(clock), ...shared });
   const certificateOptions = { ca: authority.ca, identity: config.identity, serverNames: config.serverNames };
   const issued = await issueServerCertificate(certificateOptions);
@@ -156,6 +159,7 @@ async function createServer(
       authenticateBearer(platform.authenticators, authorization, signal),
     createCertificate: request => sign(authority, index, request),
     certificate: issued.certificate,
+    caMetrics: parts.metrics.ca,
     ...shared,
   });
   const renewal = new ServerCertificateRenewal(
@@ -201,8 +205,9 @@ function adminPages(
 ): AdminPages {
   const { authority, config, discovery, index, levels, metrics, problems, readiness, store, unconfirmed } =
     parts;
-  const exposition = createMetricsExposition();
-  const metricsPages = metricsRoutes(() => exposition.render([metrics.snapshot()]), exposition.contentType);
+  const { leadership } = parts.platform;
+  const measured = { ca: authority.ca, discovery, index, leadership, problems: () => problems.all.length };
+  const metricsPages = metrics.routes({ ...measured, readiness });
   const readinessPage = readinessRoute(readiness, undefined, parts.platform.waitingFor);
   return {
     pages: [

@@ -43,11 +43,13 @@ export interface PlatformOptions {
   readonly logger: Logger;
   /** Undefined: that of the pod, or of the kubeconfig. */
   readonly connection: KubeConnection | undefined;
+  /** A list or watch of a kind broke off; it is tried again. */
+  readonly onWatchError: (kind: string) => void;
 }
 
 /** Label of the pods of ztunnel's DaemonSet. */
 const ZTUNNEL_PODS = 'app.kubernetes.io/name=ztunnel';
-const LEASE_NAME = 'ambient-controller-leader';
+export const LEASE_NAME = 'ambient-controller-leader';
 
 /** Rejects when the CA cannot be used, and with what is missing to reach a cluster. */
 export function openPlatform(options: PlatformOptions): Promise<Platform> {
@@ -89,6 +91,7 @@ async function openCluster(options: PlatformOptions, cluster: ClusterConfig): Pr
     ...shared,
     logger: logger.child('source'),
     tlsSecrets: cluster.tlsSecrets,
+    onWatchError: options.onWatchError,
   });
   const election = new LeaderElection({
     ...shared,

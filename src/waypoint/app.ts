@@ -3,10 +3,10 @@ import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { ShutdownSignals } from '#shared/lifecycle/shutdown.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { AdminServer } from '#shared/observability/admin-server.ts';
-import { registerBuild } from '#shared/observability/build-info.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
+import { registerProcess } from '#shared/observability/process-metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
 import type { SpanExporter } from '#shared/tracing/span-exporter.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
@@ -69,7 +69,6 @@ class WaypointApp {
     this.#garbage = new ChangeGarbage(clock);
     this.#levels = new LogLevels(config.logLevel);
     this.logger = createProcessLogger('waypoint', config.logFormat, this.#levels, () => clock.now());
-    registerBuild(this.#metrics, 'waypoint');
     const { logFormat: format, logLevel: level, traffic: settings } = config;
     this.#engine = chooseEngine(config.engine);
     this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
@@ -167,7 +166,9 @@ class WaypointApp {
   async #startAdmin(): Promise<void> {
     const { adminAddress, adminSocket, readinessAddress, statsAddress } = this.#config;
     const exposition = createMetricsExposition();
+    const updateProcess = registerProcess(this.#metrics, 'waypoint', this.#readiness);
     const render = async (): Promise<string> => {
+      updateProcess();
       this.#membership?.updateMetrics();
       return exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
     };

@@ -9,6 +9,7 @@ import {
 import { createConnection, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'tap';
 import { routeMatch, routeRule } from '#shared/testing/route.ts';
+import { seriesOf } from '#shared/testing/series.ts';
 import { endpointOf, noRoutes, policy, service, waypointOf, workload } from '#shared/testing/topology.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import { ANY_HTTP_REQUEST, EMPTY_MATCH } from '#shared/authz/policy.ts';
@@ -198,6 +199,10 @@ test('gRPC: messages, trailers, retries of UNAVAILABLE, and refusals it understa
   const lines = await lab.access(3);
   t.match(lines[1], 'attempts=3');
   t.match(lines[2], 'error="denied by default/no-admin rule 0"');
+  const families = lab.thread.metrics();
+  const echo = 'echo.default.svc.cluster.local echo default';
+  t.same(seriesOf(families, 'ambient_request_retries_total'), { [`${echo} success`]: 2 });
+  t.same(seriesOf(families, 'ambient_authorization_denied_total'), { 'default/no-admin 0 default': 1 });
 });
 
 test('a WebSocket is carried both ways and closes both ways', async t => {
@@ -647,6 +652,9 @@ test('TCP: bytes of an open connection are counted; a policy that comes cuts it,
     received_bytes_total: 5,
     connections_failed_total: 2,
     sockets_open: 0,
+  });
+  t.same(seriesOf(lab.thread.metrics(), 'ambient_authorization_denied_total'), {
+    'default/nobody 0 default': 2,
   });
 });
 

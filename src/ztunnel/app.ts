@@ -10,10 +10,10 @@ import { delay, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { AdminServer } from '#shared/observability/admin-server.ts';
-import { registerBuild } from '#shared/observability/build-info.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
+import { registerProcess } from '#shared/observability/process-metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
@@ -98,7 +98,6 @@ class App {
       logger: this.logger,
       metrics: this.#metrics,
     });
-    registerBuild(this.#metrics, 'ztunnel');
   }
 
   async start(): Promise<void> {
@@ -185,7 +184,7 @@ class App {
       clock: systemClock,
       random: Math.random,
       logger: this.logger,
-      metrics: createDiscoveryMetrics(this.#metrics),
+      metrics: createDiscoveryMetrics(this.#metrics, () => systemClock.now()),
       listener: {
         onDelta: delta => {
           this.#apply(named.apply(delta));
@@ -253,7 +252,9 @@ class App {
     const { adminAddress, adminSocket, instance, statsAddress } = this.#config;
     const exposition = createMetricsExposition();
     const updateCertificates = createCertificateMetrics(this.#metrics);
+    const updateProcess = registerProcess(this.#metrics, 'ztunnel', this.#readiness);
     const render = async (): Promise<string> => {
+      updateProcess();
       updateCertificates(manager.gauges());
       this.#capture?.updateMetrics();
       return exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);

@@ -3,6 +3,8 @@ import { NODE_CLUSTER, NODE_VERSION } from '#shared/discovery/discovery-node.ts'
 import type { ResourceType } from '#shared/discovery/mesh-resource.ts';
 import type { Timer } from '#shared/lifecycle/clock.ts';
 import type { ClientStatus } from './discovery-server.ts';
+import type { ResourceChange } from './resource-store.ts';
+import type { ClientState } from './server-metrics.ts';
 import { TypeWatch } from './type-watch.ts';
 
 /** One stream and who is at its other end. */
@@ -17,6 +19,8 @@ export class ConnectedClient {
   readonly #connectedAt: number;
   readonly #watches = new Map<ResourceType, TypeWatch>();
   readonly #deadlines = new Map<ResourceType, Timer>();
+  /** When the oldest change came that it has not confirmed, monotonic. */
+  #behindSinceMs: number | undefined;
 
   constructor(identity: string, peer: string, connectedAt: number) {
     this.identity = identity;
@@ -41,6 +45,27 @@ export class ConnectedClient {
     const watch = new TypeWatch(type, this.identity);
     this.#watches.set(type, watch);
     return watch;
+  }
+
+  /** Marks what this client has to hear of. */
+  onChange(change: ResourceChange, monotonicMs: number): void {
+    const watch = this.#watches.get(change.type);
+    watch?.onChange(change);
+    if (watch?.hasPending === true) this.#behindSinceMs ??= monotonicMs;
+  }
+
+  /** How long it took to confirm what had changed, told once; undefined while it has not, and when nothing had. */
+  takeConvergence(monotonicMs: number): number | undefined {
+    const since = this.#behindSinceMs;
+    if (since === undefined || this.state === 'stale') return undefined;
+    this.#behindSinceMs = undefined;
+    return monotonicMs - since;
+  }
+
+  get state(): ClientState {
+    const states = [...this.#watches.values()].map(watch => watch.state);
+    if (states.includes('stale')) return 'stale';
+    return states.includes('nack') ? 'nack' : 'synced';
   }
 
   setDeadline(type: ResourceType, timer: Timer): void {

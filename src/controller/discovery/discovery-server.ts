@@ -12,7 +12,7 @@ import type { Logger } from '#shared/observability/logger.ts';
 import { ConnectedClient } from './connected-client.ts';
 import type { DepartedClients } from './departed-clients.ts';
 import type { ResourceChange, ResourceStore } from './resource-store.ts';
-import type { ServerMetrics } from './server-metrics.ts';
+import { CLIENT_STATES, type ClientState, type ServerMetrics } from './server-metrics.ts';
 import type { WatchStatus } from './type-watch.ts';
 
 /** The sending half of a stream, whatever carries it. */
@@ -100,6 +100,13 @@ export class DiscoveryServer {
       .sort((a, b) => (a.node < b.node ? -1 : 1));
   }
 
+  /** How many clients stand how. */
+  states(): ReadonlyMap<ClientState, number> {
+    const counts = new Map(CLIENT_STATES.map(state => [state, 0]));
+    for (const { state } of this.#clients.keys()) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return counts;
+  }
+
   /** Nodes that have not confirmed the roots of the moment, those that were here and are gone included. */
   unconfirmedTrust(): readonly string[] {
     const connected = [...this.#clients.keys()].filter(
@@ -149,11 +156,14 @@ export class DiscoveryServer {
       });
     }
     this.#push(client, link);
+    const convergedMs = client.takeConvergence(this.#options.clock.monotonic());
+    if (convergedMs !== undefined) this.#options.metrics.onConverged(convergedMs / 1000);
   }
 
   #onChange(changes: readonly ResourceChange[]): void {
+    const nowMs = this.#options.clock.monotonic();
     for (const client of this.#clients.keys()) {
-      for (const change of changes) client.watch(change.type)?.onChange(change);
+      for (const change of changes) client.onChange(change, nowMs);
       this.#due.add(client);
     }
     // After the turn: the changes of one file, or of several objects, leave in one push.

@@ -13,6 +13,7 @@ import type { Clock } from '#shared/lifecycle/clock.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
+import type { CaMetrics } from '../ca/ca-metrics.ts';
 import type { CreateCertificateRequest, CreateCertificateResponse } from '../ca/service.ts';
 import type { Authentication } from '../ca/token-authenticator.ts';
 import type { ClientEvents, DiscoveryServer } from './discovery-server.ts';
@@ -29,6 +30,7 @@ export interface GrpcServerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: ServerMetrics;
+  readonly caMetrics: CaMetrics;
 }
 
 /** A token is checked by a signature or by one call to the API server. */
@@ -121,8 +123,9 @@ export class GrpcServer {
     call: ServerUnaryCall<CertificateRequest, readonly string[]>,
     callback: sendUnaryData<readonly string[]>,
   ): Promise<void> {
-    const { logger } = this.#options;
+    const { caMetrics, logger } = this.#options;
     const response = await this.#sign(call);
+    caMetrics.onResponse(response);
     if (response.ok) {
       const notAfter = new Date(response.notAfterMs).toISOString();
       logger.info('certificate issued', { identity: response.identity, notAfter });

@@ -122,11 +122,15 @@ export class TypeWatch {
     this.#outstanding = true;
   }
 
+  get state(): WatchStatus['state'] {
+    if (this.#outstanding || this.#dirty.size > 0 || this.#mustAnswer) return 'stale';
+    return this.#rejected ? 'nack' : 'synced';
+  }
+
   status(): WatchStatus {
-    const stale = this.#outstanding || this.#dirty.size > 0 || this.#mustAnswer;
     return {
       type: this.type,
-      state: stale ? 'stale' : this.#rejected ? 'nack' : 'synced',
+      state: this.state,
       pending: this.#dirty.size,
       sentNonce: this.#sentNonce,
       ackedNonce: this.#ackedNonce,

@@ -47,6 +47,10 @@ test('a rejected object leaves the last good one in force, and says why', t => {
   t.match(status?.diagnostics[0], { field: 'spec.ports[0].port', value: '99999', fix: /1 to 65535/ });
   lab.apply(service('broken', { ports: '[{port: 0}]' }));
   t.equal(lab.index.statuses().find(s => s.key === 'Service/shop/broken')?.state, 'rejected');
+  t.same(lab.index.rejected(), [
+    { kind: 'Service', state: 'stale', count: 1 },
+    { kind: 'Service', state: 'rejected', count: 1 },
+  ]);
   t.end();
 });
 

@@ -3,6 +3,7 @@ import type { Logger } from '#shared/observability/logger.ts';
 import type { ResourceStore } from '../discovery/resource-store.ts';
 import { keyOf } from '../source/kube-object.ts';
 import type { ObjectChange } from '../source/object-source.ts';
+import type { ObjectCount } from '../source/source-metrics.ts';
 import { type Diagnostic, formatDiagnostic } from '../translate/diagnostic.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import { translateService } from '../translate/service/service.ts';
@@ -130,6 +131,16 @@ export class MeshIndex {
     for (const diagnostic of telemetryConflicts(this.objects)) attach(statuses, diagnostic);
     for (const diagnostic of [...this.#routeDiagnostics.values()].flat()) attach(statuses, diagnostic);
     return statuses.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  /** Objects that are not in force as they are, by kind. */
+  rejected(): readonly ObjectCount[] {
+    return [...this.objects.kinds()].flatMap(([kind, parsed]) =>
+      (['stale', 'rejected'] as const).flatMap(state => {
+        const count = parsed.count(state);
+        return count === 0 ? [] : [{ kind, state, count }];
+      }),
+    );
   }
 
   #delete(key: string): ChangedObject {

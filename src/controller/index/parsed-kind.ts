@@ -101,11 +101,25 @@ export class ParsedKind<T> {
   }
 
   *statuses(): Generator<ObjectStatus> {
-    for (const ofNamespace of this.#namespaces.values()) {
-      for (const { accepted, diagnostics, good, latest } of ofNamespace.values()) {
-        const state = accepted ? 'accepted' : good === undefined ? 'rejected' : 'stale';
-        yield { key: keyOf(latest), generation: latest.metadata.generation, state, diagnostics };
-      }
+    for (const entry of this.entries()) {
+      const { diagnostics, latest } = entry;
+      yield {
+        key: keyOf(latest),
+        generation: latest.metadata.generation,
+        state: stateOf(entry),
+        diagnostics,
+      };
     }
   }
+
+  count(wanted: ObjectStatus['state']): number {
+    let count = 0;
+    for (const entry of this.entries()) if (stateOf(entry) === wanted) count++;
+    return count;
+  }
+}
+
+function stateOf({ accepted, good }: Entry<unknown>): ObjectStatus['state'] {
+  if (accepted) return 'accepted';
+  return good === undefined ? 'rejected' : 'stale';
 }

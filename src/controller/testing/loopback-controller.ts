@@ -27,6 +27,7 @@ import { DiscoveryServer } from '../discovery/discovery-server.ts';
 import { GrpcServer } from '../discovery/grpc-server.ts';
 import { ResourceStore } from '../discovery/resource-store.ts';
 import { issueServerCertificate } from '../discovery/server-certificate.ts';
+import { createCaMetrics } from '../ca/ca-metrics.ts';
 import { createServerMetrics } from '../discovery/server-metrics.ts';
 
 /** For tests: a controller's discovery and CA over real TLS on the loopback interface, and clients of it. */
@@ -75,6 +76,7 @@ export async function startController(options: LoopbackOptions = {}): Promise<Lo
     clock,
     logger: quietLogger,
     metrics,
+    caMetrics: createCaMetrics(new MetricSet()),
   });
   const port = await server.listen('127.0.0.1', options.port ?? 0);
   return {
@@ -151,7 +153,7 @@ export class LoopbackClient {
       clock,
       random: Math.random,
       logger: quietLogger,
-      metrics: createDiscoveryMetrics(new MetricSet()),
+      metrics: createDiscoveryMetrics(new MetricSet(), () => clock.now()),
       backoff: { initialMs: 10, maxMs: 50, factor: 2, jitter: 0 },
     });
   }

@@ -45,7 +45,7 @@ function setUp(options: Partial<DiscoveryClientOptions> = {}): SetUp {
     clock,
     random: () => 0.5,
     logger: quietLogger,
-    metrics: createDiscoveryMetrics(metrics),
+    metrics: createDiscoveryMetrics(metrics, () => clock.now()),
     ...options,
   });
   return { client, clock, deltas, metrics, seen, transport };

@@ -9,7 +9,8 @@ export interface DiscoveryMetrics {
   onConnected(connected: boolean): void;
 }
 
-export function createDiscoveryMetrics(metrics: MetricSet): DiscoveryMetrics {
+/** @param now wall clock, ms */
+export function createDiscoveryMetrics(metrics: MetricSet, now: () => number): DiscoveryMetrics {
   const perType = { labels: ['url'] };
   const messages = metrics.counter({
     name: 'istio_xds_message_total',
@@ -36,6 +37,11 @@ export function createDiscoveryMetrics(metrics: MetricSet): DiscoveryMetrics {
     help: '1 while there is a discovery stream with the controller.',
     labels: [],
   });
+  const lastResponse = metrics.gauge({
+    name: 'ambient_xds_last_response_timestamp_seconds',
+    help: 'When the last discovery response came, in seconds since 1970; absent before the first.',
+    labels: [],
+  });
   // From the first scrape on, so that a rate can be taken.
   for (const type of RESOURCE_TYPES) for (const family of [messages, bytes, rejected]) family.cell([type]);
   for (const reason of ['disconnect', 'connection_error']) terminations.cell([reason]);
@@ -44,6 +50,7 @@ export function createDiscoveryMetrics(metrics: MetricSet): DiscoveryMetrics {
     onResponse(type, size) {
       messages.cell([type]).value++;
       bytes.cell([type]).value += size;
+      lastResponse.cell([]).value = now() / 1000;
     },
     onRejected: (type, count) => void (rejected.cell([type]).value += count),
     onTermination: reason => void terminations.cell([reason]).value++,

@@ -1,7 +1,7 @@
 import type { Clock } from '../lifecycle/clock.ts';
 import type { ChannelError } from './channel.ts';
 import type { Engine } from './engine.ts';
-import type { HandshakeCounts } from './handshake-limiter.ts';
+import type { HandshakesBySide } from './handshake-limiter.ts';
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -14,5 +14,5 @@ export interface EngineOptions {
 }
 
 export interface MeasuredEngine extends Engine {
-  readonly handshakes: HandshakeCounts;
+  readonly handshakes: HandshakesBySide;
 }

@@ -3,17 +3,13 @@ export interface HandshakeCounts {
   readonly active: number;
   readonly waiting: number;
   readonly startedTotal: number;
+  readonly okTotal: number;
+  /** Those that were given up before they had a place included. */
+  readonly failedTotal: number;
   readonly rejectedTotal: number;
 }
 
-export function addHandshakeCounts(a: HandshakeCounts, b: HandshakeCounts): HandshakeCounts {
-  return {
-    active: a.active + b.active,
-    waiting: a.waiting + b.waiting,
-    startedTotal: a.startedTotal + b.startedTotal,
-    rejectedTotal: a.rejectedTotal + b.rejectedTotal,
-  };
-}
+export type HandshakesBySide = Readonly<Record<'client' | 'server', HandshakeCounts>>;
 
 /** Of all places, running or waiting, one address gets at most this part: one peer that never finishes leaves the others theirs. */
 const SHARE_OF_ONE_PEER = 1 / 4;
@@ -35,6 +31,8 @@ export class HandshakeLimiter {
   /** Of addresses with a place alone: as bounded as the places are. */
   readonly #peers = new Map<string, PeerShare>();
   #startedTotal = 0;
+  #okTotal = 0;
+  #failedTotal = 0;
   #rejectedTotal = 0;
 
   constructor(maxActive: number, maxWaiting: number) {
@@ -63,16 +61,22 @@ export class HandshakeLimiter {
     return true;
   }
 
-  /** The caller gave up: leaves the queue, or gives its place to the next one. Call it exactly once per `enter`. */
-  leave(start: () => void): void {
+  /**
+   * The handshake is over, or given up: leaves the queue, or gives its place to the next one. Call it exactly once per
+   * `enter`. @param ok the peer is who it has to be
+   */
+  leave(start: () => void, ok: boolean): void {
     const queuedFor = this.#waiting.get(start);
     if (queuedFor !== undefined) {
+      this.#failedTotal++;
       this.#waiting.delete(start);
       this.#release(queuedFor, 'waiting');
       return;
     }
     const ranFor = this.#running.get(start);
     if (ranFor === undefined) return;
+    if (ok) this.#okTotal++;
+    else this.#failedTotal++;
     this.#running.delete(start);
     this.#release(ranFor, 'active');
     this.#beginNext();
@@ -83,6 +87,8 @@ export class HandshakeLimiter {
       active: this.#running.size,
       waiting: this.#waiting.size,
       startedTotal: this.#startedTotal,
+      okTotal: this.#okTotal,
+      failedTotal: this.#failedTotal,
       rejectedTotal: this.#rejectedTotal,
     };
   }

@@ -251,7 +251,7 @@ test('a handshake that does not end is ended at its deadline', async t => {
   a.end();
   await silent.close();
   t.equal(clock.pendingTimers, 0);
-  t.equal(slow.handshakes.active, 0);
+  t.equal(slow.handshakes.server.active, 0);
 });
 
 test('handshakes beyond the limit wait, beyond the queue they are refused', async t => {
@@ -266,10 +266,13 @@ test('handshakes beyond the limit wait, beyond the queue they are refused', asyn
       .catch((e: ChannelError) => e.code),
   );
   t.equal(await outcomes[2], 'resource_exhausted');
-  t.match(small.handshakes, { active: 1, waiting: 1, startedTotal: 1, rejectedTotal: 1 });
+  t.match(small.handshakes.server, { active: 1, waiting: 1, startedTotal: 1, rejectedTotal: 1 });
   clock.advance(1_000);
   t.same(await Promise.all(outcomes), ['timeout', 'timeout', 'resource_exhausted']);
-  t.match(small.handshakes, { active: 0, waiting: 0 });
+  t.match(small.handshakes, {
+    client: { startedTotal: 0 },
+    server: { active: 0, waiting: 0, okTotal: 0, failedTotal: 2, rejectedTotal: 1 },
+  });
   for (const recorder of silent) {
     recorder.channel.end();
     await recorder.close();

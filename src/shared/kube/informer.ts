@@ -26,6 +26,8 @@ export interface InformerOptions extends Selection {
   readonly onChange: (change: InformerChange) => void;
   /** All there is has been handed over once. */
   readonly onSynced?: () => void;
+  /** A list or watch broke off; it is tried again. */
+  readonly onFailure?: () => void;
 }
 
 const BACKOFF: BackoffOptions = { initialMs: 200, maxMs: 30_000, factor: 2, jitter: 0.5 };
@@ -208,6 +210,7 @@ export class Informer {
       logger.debug('too far behind the API server, listing again', { kind: resource.kind, reason });
       if (this.#failures++ === 0) return;
     } else this.#failures++;
+    this.#options.onFailure?.();
     // One line when it begins: an outage of an hour is not news every half minute.
     if (this.#failure === undefined)
       logger.warn('not in step with the API server, trying again', { kind: resource.kind, reason, waitMs });

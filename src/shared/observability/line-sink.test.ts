@@ -60,5 +60,6 @@ test('what is held is bounded: lines that do not fit are dropped, counted, and t
   const dropped = told.reduce((sum, line) => sum + Number(/(\d+) lines/.exec(line)?.[1]), 0);
   t.ok(dropped > 0);
   t.equal(lines.length - told.length + dropped, written);
+  t.equal(sink.droppedTotal, dropped, 'and still known when it has been told');
   t.end();
 });

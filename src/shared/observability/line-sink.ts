@@ -25,7 +25,9 @@ const NEWLINE = 0x0a;
 export class LineSink implements LogWriter {
   readonly #fd: number;
   readonly #held = new LogBytes({ firstBytes: FIRST_BYTES, maxKeptBytes: FIRST_BYTES });
+  /** Since the last line that told of it. */
   #dropped = 0;
+  #droppedTotal = 0;
   #scheduled = false;
   /** The last write took not all: no line but the next turn tries again. */
   #isBlocked = false;
@@ -45,6 +47,11 @@ export class LineSink implements LogWriter {
       LineSink.#stdout = sink;
     }
     return LineSink.#stdout;
+  }
+
+  /** Lines that nobody will ever read, since the start. */
+  get droppedTotal(): number {
+    return this.#droppedTotal;
   }
 
   writeLine(line: string): void {
@@ -75,6 +82,7 @@ export class LineSink implements LogWriter {
   #takes(): boolean {
     if (this.#held.length <= MAX_HELD_BYTES) return true;
     this.#dropped++;
+    this.#droppedTotal++;
     return false;
   }
 

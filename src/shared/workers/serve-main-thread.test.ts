@@ -20,6 +20,7 @@ async function drainReply(drain: ServedThread['drain'], flush: () => void): Prom
     thread: { apply: () => {}, metrics: () => [], drain },
     lines: { flush },
     connections: () => [],
+    measured: () => [],
     obey: () => {},
   });
   await once(main, 'message');

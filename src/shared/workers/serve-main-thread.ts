@@ -23,6 +23,8 @@ export interface ServeOptions<P extends WorkerProtocol> {
   /** Where the lines of this thread are gathered. */
   readonly lines: { flush(): void };
   readonly connections: () => P['connections'];
+  /** What the thread measures of what it runs on. */
+  readonly measured: () => readonly FamilySnapshot[];
   /** What is said in this tier alone. */
   readonly obey: (message: OwnToWorker<P>, reply: Reply<P>) => void;
 }
@@ -51,7 +53,7 @@ function isCommon<P extends WorkerProtocol>(message: ToWorker<P>): message is Co
 }
 
 function obeyCommon<P extends WorkerProtocol>(
-  { connections, levels, lines, thread }: ServeOptions<P>,
+  { connections, levels, lines, measured, thread }: ServeOptions<P>,
   message: CommonToWorker,
   reply: Reply<P>,
 ): void {
@@ -64,7 +66,7 @@ function obeyCommon<P extends WorkerProtocol>(
       levels.set(message.level, message.scope);
       return;
     case 'metrics':
-      reply({ kind: 'metrics', id: message.id, families: thread.metrics() });
+      reply({ kind: 'metrics', id: message.id, families: [...thread.metrics(), ...measured()] });
       return;
     case 'connections':
       reply({ kind: 'connections', id: message.id, connections: connections() });

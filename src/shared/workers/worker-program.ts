@@ -7,7 +7,9 @@ import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { type Clock, systemClock } from '../lifecycle/clock.ts';
 import { LineSink } from '../observability/line-sink.ts';
 import { createLogger, type Logger, LogLevels } from '../observability/logger.ts';
+import type { FamilySnapshot } from '../observability/metric-set.ts';
 import type { WorkerInit } from './messages.ts';
+import { measureThread } from './thread-metrics.ts';
 
 /** What the link adds: where the thread writes down which descriptors it has open. */
 export type StartedWith<Settings> = WorkerInit<Settings> & { readonly fdLedger: SharedArrayBuffer };
@@ -38,6 +40,8 @@ export interface WorkerEnvironment {
   readonly levels: LogLevels;
   readonly logger: Logger;
   readonly logWriter: LineSink;
+  /** Of what the thread runs on. */
+  readonly measured: () => readonly FamilySnapshot[];
 }
 
 /** @param scope of its log lines: the name of the tier */
@@ -61,5 +65,5 @@ export function createWorkerEnvironment(
     name === 'native'
       ? createThreadNativeEngine({ onAcceptError }, new FdLedger(fdLedger))
       : { clock: systemClock, engine: createNodeEngine({ clock: systemClock, onAcceptError }) };
-  return { clock, engine, levels, logger, logWriter };
+  return { clock, engine, levels, logger, logWriter, measured: measureThread(engine, logWriter) };
 }

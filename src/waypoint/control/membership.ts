@@ -71,7 +71,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     clock,
     random,
     logger,
-    metrics: createDiscoveryMetrics(metrics),
+    metrics: createDiscoveryMetrics(metrics, () => clock.now()),
     listener: {
       onDelta(delta) {
         onDelta(named.apply(delta));

@@ -59,6 +59,7 @@ export class TcpProxy {
     const decision = evaluate(service.policies, authz);
     reportDryRun(this.#env.logger, service.policies, decision, authz, service.name);
     if (!decision.allowed) {
+      this.#env.denials.count(decision, service.service.namespace);
       this.#refuse(channel, downstream, 'denied', new ChannelError('policy', decision.reason), startMs);
       return;
     }
@@ -75,6 +76,8 @@ export class TcpProxy {
       const decision = evaluate(live.downstream.service.policies, live.authz);
       if (decision.allowed) continue;
       cut++;
+      if (live.denied === undefined)
+        this.#env.denials.count(decision, live.downstream.service.service.namespace);
       live.denied = new ChannelError('policy', decision.reason);
       live.copy?.abort(live.denied);
     }

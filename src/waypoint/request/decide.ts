@@ -45,6 +45,7 @@ export function authorize(
   const { authz, env, service } = downstream;
   const judged = judgedRequest(request);
   const decision = evaluate(service.policies, authz, judged, token);
+  if (!decision.allowed) env.denials.count(decision, service.service.namespace);
   const { policies } = service;
   if (policies.dryRun !== undefined)
     reportDryRun(env.logger, policies, decision, authz, service.name, judged, token);

@@ -1,4 +1,5 @@
 import type { AuthzConnection } from '#shared/authz/connection.ts';
+import type { Denials } from '#shared/authz/denials.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import type { AccessLog } from '#shared/observability/access-log.ts';
@@ -15,6 +16,7 @@ import type { ThreadTaps } from '../tap/thread-taps.ts';
 import type { ClassifiedRequests } from '../telemetry/classified-requests.ts';
 import type { RequestLog } from '../telemetry/request-log.ts';
 import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
+import type { RetryMetrics } from '../telemetry/retries.ts';
 import type { EndpointPools, UpstreamProtocol } from '../upstream/endpoint-pools.ts';
 
 /** What every request of one thread shares. */
@@ -32,6 +34,9 @@ export interface RequestEnvironment {
   readonly pools: EndpointPools;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
+  readonly retries: RetryMetrics;
+  /** Of requests and connections. */
+  readonly denials: Denials;
   /** By routes that say what a failure is. */
   readonly classified: ClassifiedRequests;
   /** Of what is passed on as connections. */

@@ -1,5 +1,6 @@
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
+import { isFailedRequest, type ClassifiedEnd } from '#shared/route/classify.ts';
 import type { RouteRule } from '#shared/route/model.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Service, Workload } from '#shared/workload/workload.ts';
@@ -95,6 +96,8 @@ export class RequestRecord implements RequestLine {
     const { accessLogMode, clock, requestLog } = downstream.env;
     this.durationMs = clock.monotonic() - this.startMs;
     this.#count(downstream);
+    if (this.attempts > 1)
+      downstream.env.retries.count(this.service, this.attempts - 1, isFailedRequest([], this.#end));
     if (this.classified !== undefined) this.#classify(downstream, this.classified);
     const failed = this.flags !== '-' || this.status >= 500;
     const asked = downstream.service.routes?.telemetry.accessLog;
@@ -130,9 +133,12 @@ export class RequestRecord implements RequestLine {
 
   /** A client that was gone before there was an answer says nothing of the service. */
   #classify({ env, service }: Downstream, rule: RouteRule): void {
+    if (this.status !== 0) env.classified.count(service.service, rule, this.#end);
+  }
+
+  get #end(): ClassifiedEnd {
     const { flags, grpcStatus, status } = this;
-    if (status === 0) return;
     const broken = flags.split(',').some(flag => UNANSWERED.has(flag));
-    env.classified.count(service.service, rule, { status, grpcStatus, broken });
+    return { status, grpcStatus, broken };
   }
 }

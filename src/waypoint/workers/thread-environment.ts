@@ -1,3 +1,4 @@
+import { Denials } from '#shared/authz/denials.ts';
 import type { HbonePool } from '#shared/hbone/session-pool.ts';
 import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import { AccessLog } from '#shared/observability/access-log.ts';
@@ -16,6 +17,7 @@ import { ClassifiedRequests } from '../telemetry/classified-requests.ts';
 import { EjectionTelemetry } from '../telemetry/ejections.ts';
 import { RequestLog } from '../telemetry/request-log.ts';
 import { RequestMetrics } from '../telemetry/request-metrics.ts';
+import { RetryMetrics } from '../telemetry/retries.ts';
 import { ThreadTracer } from '../tracing/thread-tracer.ts';
 import { EndpointPools } from '../upstream/endpoint-pools.ts';
 import type { SecureUpstream } from '../upstream/secure-upstream.ts';
@@ -73,6 +75,8 @@ export function makeEnvironment(
     }),
     logger,
     metrics: new RequestMetrics(metrics),
+    retries: new RetryMetrics(metrics),
+    denials: new Denials(metrics),
     classified: new ClassifiedRequests(metrics),
     tcpMetrics: new TcpMetrics(metrics),
     requestLog: new RequestLog(new AccessLog({ format, writer, now, subject: 'request' })),

@@ -9,7 +9,7 @@ import type { TrafficSettings } from './settings.ts';
 import { TrafficThread } from './traffic-thread.ts';
 
 const { port, init } = workerStart<TrafficSettings>();
-const { clock, engine, levels, logger, logWriter } = createWorkerEnvironment('waypoint', init);
+const { clock, engine, levels, logger, logWriter, measured } = createWorkerEnvironment('waypoint', init);
 const thread = new TrafficThread({
   engine,
   clock,
@@ -26,6 +26,7 @@ serveMainThread<WaypointProtocol>({
   levels,
   thread,
   lines: logWriter,
+  measured,
   connections: () => thread.dump(),
   obey(message, reply) {
     if (message.kind === 'listen') void replyWhenDone(message.id, thread.listen(), reply);

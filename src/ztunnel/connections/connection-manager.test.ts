@@ -1,6 +1,7 @@
 import { lineWriter } from '#shared/testing/line-writer.ts';
 import { test } from 'tap';
 import { compile } from '#shared/authz/compile.ts';
+import { Denials } from '#shared/authz/denials.ts';
 import { authzConnection } from '#shared/authz/connection.ts';
 import { ChannelError } from '#shared/engine/channel.ts';
 import { AccessLog } from '#shared/observability/access-log.ts';
@@ -38,6 +39,7 @@ function setup(format: LogFormat = 'text') {
     }),
     logsConnections: () => true,
     metrics: new TcpMetrics(metrics),
+    denials: new Denials(metrics),
   });
   const total = (name: string): number =>
     metrics

@@ -1,4 +1,5 @@
 import type { CompiledPolicySet } from '#shared/authz/compile.ts';
+import type { Denials } from '#shared/authz/denials.ts';
 import { evaluate } from '#shared/authz/evaluate.ts';
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
@@ -15,6 +16,7 @@ export interface ConnectionManagerOptions {
   /** Asked for every connection: lines that nobody wants cost nothing. */
   readonly logsConnections: () => boolean;
   readonly metrics: TcpMetrics;
+  readonly denials: Denials;
 }
 
 /** How often the byte counters take in what long connections moved. */
@@ -82,6 +84,8 @@ export class ConnectionManager {
       if (connection?.authz === undefined || policies === undefined) continue;
       const decision = evaluate(policies, connection.authz);
       if (decision.allowed) continue;
+      if (connection.aborted === undefined)
+        this.#options.denials.count(decision, connection.peers.destination?.namespace ?? 'unknown');
       connection.abort(new ChannelError('policy', `policy changed: ${decision.reason}`));
       cut++;
     }

@@ -8,9 +8,12 @@ import type { PodContext } from '../pod/pod-context.ts';
 export function authorize(pod: PodContext, connection: TrackedConnection): ChannelError | undefined {
   const { authz } = connection;
   if (authz === undefined) return new ChannelError('policy', 'nothing is known about the source');
-  const { policies, view, logger } = pod.traffic;
-  const compiled = policies.of(view, pod.current().workload);
+  const { denials, policies, view, logger } = pod.traffic;
+  const { workload } = pod.current();
+  const compiled = policies.of(view, workload);
   const decision = evaluate(compiled, authz);
   reportDryRun(logger, compiled, decision, authz, pod.identity);
-  return decision.allowed ? undefined : new ChannelError('policy', decision.reason);
+  if (decision.allowed) return undefined;
+  denials.count(decision, workload.namespace);
+  return new ChannelError('policy', decision.reason);
 }

@@ -1,3 +1,4 @@
+import type { Denials } from '#shared/authz/denials.ts';
 import type { TcpChannel } from '#shared/engine/engine.ts';
 import type { Engine } from '#shared/engine/engine.ts';
 import type { Http2Options } from '#shared/http2/options.ts';
@@ -31,6 +32,7 @@ export interface TrafficContext {
   readonly view: MeshView;
   readonly certificates: CertificateStore;
   readonly policies: PolicyCache;
+  readonly denials: Denials;
   readonly connections: ConnectionManager;
   readonly failures: RecentFailures;
   readonly settings: TrafficSettings;

@@ -2,6 +2,7 @@ import { test } from 'tap';
 import { createTestEngine } from '#shared/testing/engine.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { ChannelRecorder } from '#shared/testing/loopback.ts';
+import { seriesOf } from '#shared/testing/series.ts';
 import { endpointOf, policy, port, service, workload } from '#shared/testing/topology.ts';
 import type { Workload } from '#shared/workload/workload.ts';
 import { echo, MeshLab, type LabNode } from '../testing/mesh-lab.ts';
@@ -108,6 +109,9 @@ test("a policy that forbids the source refuses it, and names itself on the desti
   t.match((await a.access(1))[0], /\terror\t.*error="/);
   const metrics = b.thread.metrics().find(f => f.name === 'istio_tcp_connections_failed_total');
   t.ok(metrics?.series.some(s => s.labelValues.includes('DENY')));
+  t.same(seriesOf(b.thread.metrics(), 'ambient_authorization_denied_total'), {
+    'default/no-client 0 default': 1,
+  });
   await lab.close();
 });
 
@@ -122,6 +126,9 @@ test('a policy change cuts an open connection; taking it back lets new ones in',
   });
   await c.closed;
   t.match((await b.access(1))[0], /error="policy changed: denied by default\/deny-all rule 0/);
+  t.same(seriesOf(b.thread.metrics(), 'ambient_authorization_denied_total'), {
+    'default/deny-all 0 default': 1,
+  });
   lab.apply({ removedPolicies: ['default/deny-all'], workloads: [server] });
   const d = connect();
   d.socket.write('y');

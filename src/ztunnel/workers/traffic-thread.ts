@@ -1,3 +1,4 @@
+import { Denials } from '#shared/authz/denials.ts';
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { Engine, TcpChannel, TlsMaterial } from '#shared/engine/engine.ts';
 import { HbonePool } from '#shared/hbone/session-pool.ts';
@@ -51,17 +52,20 @@ export class TrafficThread {
     const { clock, engine, logger, logFormat: format, logWriter: writer } = options;
     this.#certificates = new CertificateStore(engine, clock);
     const accessLogger = logger.child('access');
+    const denials = new Denials(this.#metrics);
     this.connections = new ConnectionManager({
       clock,
       accessLog: new AccessLog({ format, writer, now: () => clock.now(), subject: 'connection' }),
       logsConnections: () => accessLogger.enabled('info'),
       metrics: new TcpMetrics(this.#metrics),
+      denials,
     });
     this.#context = {
       ...options,
       view: this.store,
       certificates: this.#certificates,
       policies: this.#policies,
+      denials,
       connections: this.connections,
       failures: new RecentFailures(clock),
     };

@@ -12,7 +12,7 @@ import { TrafficThread } from './traffic-thread.ts';
 
 /** Runs a traffic thread behind a message port, until the port closes or a drain has ended. */
 export function runWorker(port: MessagePort, init: StartedWith<TrafficSettings>): void {
-  const { clock, engine, levels, logger, logWriter } = createWorkerEnvironment('ztunnel', init);
+  const { clock, engine, levels, logger, logWriter, measured } = createWorkerEnvironment('ztunnel', init);
   const thread = new TrafficThread({
     engine,
     clock,
@@ -28,6 +28,7 @@ export function runWorker(port: MessagePort, init: StartedWith<TrafficSettings>)
     levels,
     thread,
     lines: logWriter,
+    measured,
     connections: () => thread.dumpConnections(),
     obey: (message, reply) => obey(thread, message, reply),
   });

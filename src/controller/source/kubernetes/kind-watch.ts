@@ -20,6 +20,7 @@ export interface KindWatchOptions {
   readonly onWent: (kind: string) => void;
   /** After each look that succeeded, when the kinds it found have been told. */
   readonly onLooked: () => void;
+  readonly onWatchError: (kind: string) => void;
 }
 
 const CRDS: KubeResource = {
@@ -57,6 +58,7 @@ export class KindWatch {
       resource: CRDS,
       metadataOnly: true,
       onChange: () => this.#onCrd(),
+      onFailure: () => options.onWatchError(CRDS.kind),
     });
   }
 
@@ -112,6 +114,7 @@ export class KindWatch {
     } catch (error) {
       if (signal.aborted) return;
       this.#failure = errorMessage(error);
+      this.#options.onWatchError(CRDS.kind);
       this.#lookIn(backoffDelay(BACKOFF, this.#failures++, random()));
     }
   }

@@ -19,11 +19,13 @@ class Cluster {
   readonly changes: string[][] = [];
   readonly problems: string[] = [];
   readonly logged: string[] = [];
+  readonly watchErrors: string[] = [];
   readonly source = new KubernetesSource({
     api: this.api,
     clock: this.clock,
     random: () => 0.5,
     tlsSecrets: false,
+    onWatchError: kind => void this.watchErrors.push(kind),
     logger: createLogger({
       scope: 'source',
       levels: new LogLevels('info'),
@@ -99,6 +101,7 @@ test('nothing is told before everything has been listed, then all of it as one c
   await it.pass(10_000);
   t.match(it.logged.at(-1), /not ready: waiting for objects.*services is forbidden/);
   t.match(it.problems, [/^Service: cannot be followed.*give the controller list and watch/]);
+  t.same([...new Set(it.watchErrors)], ['Service'], 'each failure is counted');
   it.refused.clear();
   await it.pass(30_000);
   t.same(it.changes, [['+Pod/shop/a', '+Pod/shop/b', '+Service/shop/web']]);
@@ -114,6 +117,7 @@ test('an API server that is away at the start is waited for', async t => {
   };
   await it.start(t);
   t.match(it.source.waitingFor(), [/^API server: ECONNREFUSED/]);
+  t.ok(it.watchErrors.includes('CustomResourceDefinition'));
   it.api.answer = answer;
   await it.pass(60_000);
   t.ok(it.started);

@@ -21,6 +21,8 @@ export interface KubernetesSourceOptions {
   readonly logger: Logger;
   /** Secrets are read as well, where they are labelled for it. */
   readonly tlsSecrets: boolean;
+  /** A list or watch of a kind broke off; it is tried again. */
+  readonly onWatchError: (kind: string) => void;
 }
 
 /** A start that takes longer than this says what it waits for, again and again. */
@@ -103,6 +105,7 @@ export class KubernetesSource implements ObjectSource {
       ...this.#options,
       ...selectionOf(resource),
       onChange: change => this.#onChange(resource, change),
+      onFailure: () => this.#options.onWatchError(kind),
       onSynced: () => {
         const deletes = told.filter(name => !informer.knows(name));
         this.#onChange(resource, { upserts: [], deletes });

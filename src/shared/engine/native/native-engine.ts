@@ -3,7 +3,7 @@ import { ChannelError } from '../channel.ts';
 import type { Engine, TcpChannel, TlsContext } from '../engine.ts';
 import type { EngineOptions, MeasuredEngine } from '../engine-options.ts';
 import type { FdLedger } from '../fd-ledger.ts';
-import { addHandshakeCounts, HandshakeLimiter } from '../handshake-limiter.ts';
+import { HandshakeLimiter } from '../handshake-limiter.ts';
 import { EventLoop } from './event-loop.ts';
 import { HandshakeQueue } from './handshake-queue.ts';
 import { LoopClock } from './loop-clock.ts';
@@ -67,7 +67,7 @@ function buildEngine(
   return {
     ...engine,
     get handshakes() {
-      return addHandshakeCounts(limiters.server.counts, limiters.client.counts);
+      return { client: limiters.client.counts, server: limiters.server.counts };
     },
   };
 }

@@ -163,7 +163,7 @@ class Handshake implements Pollable, ChainVerifier {
       const channel = new NativeSecureChannel(this.#env.thread, this.#socket, this.#peer, session, facts);
       channel.inherit(this.#seenFlags);
       this.#env.thread.loop.handOver(this.#socket.watch, channel);
-      this.#settle();
+      this.#settle(true);
       this.#resolve(channel);
     } catch (error) {
       this.#fail(this.#explained(error));
@@ -187,7 +187,7 @@ class Handshake implements Pollable, ChainVerifier {
 
   #fail(error: ChannelError): void {
     if (this.#settled) return;
-    this.#settle();
+    this.#settle(false);
     this.#session?.free();
     this.#session = undefined;
     const { thread } = this.#env;
@@ -196,10 +196,10 @@ class Handshake implements Pollable, ChainVerifier {
     this.#reject(error);
   }
 
-  #settle(): void {
+  #settle(ok: boolean): void {
     this.#settled = true;
     this.#timer?.cancel();
-    this.#env.limiters[this.#role].leave(this.#start);
+    this.#env.limiters[this.#role].leave(this.#start, ok);
   }
 }
 

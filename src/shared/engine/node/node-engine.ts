@@ -2,7 +2,7 @@ import { ChannelError } from '../channel.ts';
 import type { TcpChannel, TlsContext } from '../engine.ts';
 import type { EngineOptions, MeasuredEngine } from '../engine-options.ts';
 import { FlushQueue } from './flush-queue.ts';
-import { addHandshakeCounts, HandshakeLimiter } from '../handshake-limiter.ts';
+import { HandshakeLimiter } from '../handshake-limiter.ts';
 import { ChunkPool } from './output-queue.ts';
 import { NodeTcpChannel } from './tcp-channel.ts';
 import { connectTcp } from './tcp-connect.ts';
@@ -23,7 +23,7 @@ export function createNodeEngine(options: EngineOptions): MeasuredEngine {
   return {
     name: 'node',
     get handshakes() {
-      return addHandshakeCounts(limiters.server.counts, limiters.client.counts);
+      return { client: limiters.client.counts, server: limiters.server.counts };
     },
     listen: (target, onAccept) => listenTcp(target, channels, onAccept, onAcceptError),
     connect: (target, signal) => connectTcp(target, clock, channels, signal),

@@ -37,7 +37,7 @@ export function handshake(
       if (settled) return;
       settled = true;
       timer.cancel();
-      limiter.leave(start);
+      limiter.leave(start, !(outcome instanceof ChannelError));
       transport.off('close', onClose);
       if (outcome instanceof ChannelError) {
         discard(secured, transport);
