@@ -6,6 +6,7 @@ import type { ServiceRule } from '../network/service-rules.ts';
 import {
   type EndpointPod,
   endpointSlices,
+  targetPortOf,
   isManagedSlice,
   selectedPods,
 } from '../objects/endpoint-slices.ts';
@@ -262,22 +263,25 @@ function whyNotReady(pod: RunningPod): string {
 }
 
 function endpointPod(pod: RunningPod): EndpointPod {
-  const { name, namespace, labels: own } = pod.spec;
+  const { name, namespace, labels: own, namedPorts } = pod.spec;
   const { node, ips } = pod.network;
-  return { name, namespace, labels: own, nodeName: node, ips, ready: pod.ready() };
+  return { name, namespace, labels: own, nodeName: node, ips, ready: pod.ready(), namedPorts };
 }
 
 function serviceRules(service: ServiceSpec, pods: readonly EndpointPod[]): ServiceRule[] {
   const ready = selectedPods(service, pods).filter(pod => pod.ready);
   return service.clusterIps.flatMap(clusterIp => {
     const v6 = clusterIp.includes(':');
-    const ips = ready.flatMap(pod => pod.ips.filter(ip => ip.includes(':') === v6));
     return service.ports
       .filter(port => port.protocol === 'TCP')
-      .map(({ port, targetPort }) => ({
+      .map(servicePort => ({
         clusterIp,
-        port,
-        endpoints: ips.map(ip => ({ ip, port: targetPort })),
+        port: servicePort.port,
+        endpoints: ready.flatMap(pod => {
+          const port = targetPortOf(servicePort, pod);
+          if (port === undefined) return [];
+          return pod.ips.filter(ip => ip.includes(':') === v6).map(ip => ({ ip, port }));
+        }),
       }));
   });
 }

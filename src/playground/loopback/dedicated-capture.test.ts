@@ -17,6 +17,7 @@ function pod(labels: Record<string, string>, namespaceLabels: Record<string, str
       command: [],
       env: {},
       ports: [],
+      namedPorts: {},
     },
     network: { node: 'node-a', ips: ['127.64.1.2'], netnsFd: undefined, netnsPath: undefined },
     namespaceLabels,

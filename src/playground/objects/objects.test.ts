@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { serviceRuleset } from '../network/service-rules.ts';
 import { serviceAddresses } from '../network/address-plan.ts';
-import { endpointSlices } from './endpoint-slices.ts';
+import { endpointSlices, isManagedSlice } from './endpoint-slices.ts';
 import { hostsFile } from './hosts-file.ts';
-import { child } from '#shared/config/json-fields.ts';
+import { child, children } from '#shared/config/json-fields.ts';
 import { labels, type ObjectRef, parseManifest } from './kube-object.ts';
 import { ObjectStore } from './object-store.ts';
 import { podSpec, runsTheSame } from './pod-spec.ts';
@@ -148,6 +148,7 @@ test('services and endpoints', async t => {
     nodeName: 'n',
     ips: ['10.244.1.2', 'fd00::2'],
     ready: true,
+    namedPorts: {},
   };
   const slices = endpointSlices(
     [service],
@@ -166,6 +167,51 @@ test('services and endpoints', async t => {
     hostsFile('x', [service]).split('\n')[3],
     'fd00:10:96::a web web.x web.x.svc web.x.svc.cluster.local',
   );
+});
+
+test('a port by its name: what each pod gives that name to; none, and the pod is no endpoint for it', async t => {
+  const service = serviceSpec(
+    one(
+      '{apiVersion: v1, kind: Service, metadata: {name: web, namespace: x}, spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: web}, {name: admin, port: 81, targetPort: 9000}]}}',
+    ),
+  );
+  const { namedPorts } = podSpec(
+    one(
+      '{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{command: [run], ports: [{name: web, containerPort: 8080}, {containerPort: 1}]}]}}',
+    ),
+  );
+  t.strictSame(namedPorts, { web: 8080 });
+  const pod = {
+    name: 'p',
+    namespace: 'x',
+    labels: { app: 'web' },
+    nodeName: 'n',
+    ips: ['10.244.1.2'],
+    ready: true,
+    namedPorts,
+  };
+  const slices = endpointSlices(
+    [service],
+    [
+      pod,
+      { ...pod, name: 'q', ips: ['10.244.1.3'], namedPorts: { web: 8081 } },
+      { ...pod, name: 'r', ips: ['10.244.1.4'] },
+      { ...pod, name: 's', ips: ['10.244.1.5'], namedPorts: {} },
+    ],
+  );
+  t.strictSame(
+    slices.map(({ name, body }) => [
+      name,
+      children(body, 'endpoints').flatMap(endpoint => endpoint['addresses']),
+      children(body, 'ports').map(port => port['port']),
+    ]),
+    [
+      ['web-playground-ipv4', ['10.244.1.2', '10.244.1.4'], [8080, 9000]],
+      ['web-2-playground-ipv4', ['10.244.1.3'], [8081, 9000]],
+      ['web-3-playground-ipv4', ['10.244.1.5'], [9000]],
+    ],
+  );
+  t.ok(slices.every(isManagedSlice));
 });
 
 test('rules for services', async t => {

@@ -12,6 +12,8 @@ export interface PodSpec {
   readonly env: Readonly<Record<string, string>>;
   /** TCP ports that must listen before the pod is ready. */
   readonly ports: readonly number[];
+  /** Ports of every protocol that have a name. */
+  readonly namedPorts: Readonly<Record<string, number>>;
 }
 
 /** Throws when the playground cannot run such a pod. */
@@ -39,6 +41,12 @@ export function podSpec(pod: KubeObject): PodSpec {
       const tcp = (text(port, 'protocol') ?? 'TCP') === 'TCP';
       return typeof number === 'number' && tcp ? [number] : [];
     }),
+    namedPorts: Object.fromEntries(
+      children(container, 'ports').flatMap(port => {
+        const [name, number] = [text(port, 'name'), port['containerPort']];
+        return name !== undefined && typeof number === 'number' ? [[name, number] as const] : [];
+      }),
+    ),
   };
 }
 

@@ -5,7 +5,8 @@ import { type KubeObject, text } from './kube-object.ts';
 export interface ServicePort {
   readonly name: string;
   readonly port: number;
-  readonly targetPort: number;
+  /** A name: of a port of each pod's container, which may be another number in each. */
+  readonly targetPort: number | string;
   readonly protocol: string;
   readonly appProtocol: string | undefined;
 }
@@ -29,7 +30,7 @@ export function serviceSpec(service: KubeObject): ServiceSpec {
     ports: children(spec, 'ports').map(port => ({
       name: text(port, 'name') ?? '',
       port: number(port['port']),
-      targetPort: number(port['targetPort'] ?? port['port']),
+      targetPort: text(port, 'targetPort') ?? number(port['targetPort'] ?? port['port']),
       protocol: text(port, 'protocol') ?? 'TCP',
       appProtocol: text(port, 'appProtocol'),
     })),
