@@ -120,10 +120,15 @@ function decodeService(raw: JsonObject): DumpedService {
     name: text(raw, 'name'),
     namespace: text(raw, 'namespace'),
     hostname: text(raw, 'hostname'),
-    vips: children(raw, 'addresses').map(a => text(a, 'ip')),
+    vips: children(raw, 'addresses').map(addressText),
     waypoint: gatewayText(raw['waypoint']),
     raw,
   };
+}
+
+function addressText(raw: JsonObject): string {
+  const length = text(raw, 'prefixLength');
+  return length === '' ? text(raw, 'ip') : `${text(raw, 'ip')}/${length}`;
 }
 
 function decodePolicy(raw: JsonObject): DumpedPolicy {

@@ -132,11 +132,14 @@ class WaypointApp {
         certified();
       },
       onDelta: delta => this.#apply(delta),
+      view: this.#store,
+      onHostFailed: failed => this.#workers.sendHostFailure(failed),
       onKeys: command => this.#workers.sendKeys(command),
       onCredential: command => this.#workers.setCredential(command),
       onSynced: synced,
     });
     this.#workers.keys = this.#membership.keys;
+    this.#workers.hosts = this.#membership.hosts;
     // A snapshot of an earlier process is restored at once and is as good as a controller's word.
     if (this.#store.version > 0) synced();
     await this.#workers.listen();

@@ -1,6 +1,7 @@
 import { CliError } from '../cli-error.ts';
 import { unknownName } from '../unknown-name.ts';
 import type { DumpedService } from '../config-dump.ts';
+import { isJsonObject } from '#shared/config/json.ts';
 import { children, text } from '#shared/config/json-fields.ts';
 import type { Description, Fact } from './description.ts';
 import { clientHop, serverHops, shortName, waypointHop } from './hops.ts';
@@ -24,7 +25,9 @@ export function describeService(target: string, facts: MeshFacts): Description {
   const healthy = workloads.filter(w => w.status === 'healthy').length;
   const outside = workloads.filter(w => w.protocol !== 'HBONE').length;
   const warnings: string[] = [];
-  if (healthy === 0) warnings.push('it has no healthy endpoint: connections to it are refused');
+  const found = foundEndpoints(service, facts);
+  if (healthy === 0 && found === undefined)
+    warnings.push('it has no healthy endpoint: connections to it are refused');
   if (outside > 0)
     warnings.push(`${outside} of its endpoints are outside the mesh: what reaches them is plaintext`);
   if (workloads.length > MAX_PODS)
@@ -40,7 +43,7 @@ export function describeService(target: string, facts: MeshFacts): Description {
       { name: 'host name', value: service.hostname },
       { name: 'addresses', value: service.vips.join(', ') || 'none (headless)' },
       { name: 'ports', value: portsOf(service) },
-      { name: 'endpoints', value: `${healthy}/${workloads.length} healthy` },
+      { name: 'endpoints', value: found ?? `${healthy}/${workloads.length} healthy` },
       waypointFact(service),
     ],
     hopsTitle: 'What a connection to it passes',
@@ -56,6 +59,23 @@ export function describeService(target: string, facts: MeshFacts): Description {
     warnings,
   };
 }
+
+/** Of a service whose endpoints nobody lists: how they are found. */
+function foundEndpoints(service: DumpedService, facts: MeshFacts): string | undefined {
+  const waypoint = facts.waypoints.get(service.waypoint);
+  const key = serviceKey(service);
+  const loadBalancing = service.raw['loadBalancing'];
+  if (isJsonObject(loadBalancing) && text(loadBalancing, 'mode') === 'passthrough')
+    return 'the address that the client dials';
+  if (waypoint?.routes.get(key)?.['endpointsByHost'] !== true) return undefined;
+  const names = waypoint.endpoints.get(key) ?? [];
+  const more = names.length > MAX_HOSTS ? ` and ${names.length - MAX_HOSTS} more` : '';
+  const known = names.slice(0, MAX_HOSTS).join(', ') || 'none';
+  return `found by the waypoint for each host that is asked for; known now: ${known}${more}`;
+}
+
+/** So many are named. */
+const MAX_HOSTS = 5;
 
 function waypointFact(service: DumpedService): Fact {
   return { name: 'waypoint', value: service.waypoint === 'None' ? 'none' : shortName(service.waypoint) };

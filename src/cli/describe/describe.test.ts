@@ -118,3 +118,47 @@ test('what keeps connections from working is told', t => {
   );
   t.end();
 });
+
+test('how endpoints are found that nobody lists', t => {
+  const dumped = (fields: object) =>
+    decodeConfigDump({ services: [{ name: 'vendor', namespace: 'shop', ...fields }] });
+  const hostname = '*.vendor.test';
+  const addresses = [{ ip: '203.0.113.0', prefixLength: 24 }];
+  const waypoint = { kind: 'hostname', namespace: 'shop', hostname: 'w.shop.svc.cluster.local' };
+  const found = dumped({ hostname, addresses, waypoint });
+  const key = `shop/${hostname}`;
+  const names = Array.from({ length: 7 }, (_, i) => `${i}.vendor.test`);
+  const asked = (endpoints: readonly string[]): MeshFacts => ({
+    ...FACTS,
+    services: found.services,
+    waypoints: new Map([
+      [
+        'shop/w.shop.svc.cluster.local',
+        {
+          name: 'w',
+          readyPods: 1,
+          pods: 1,
+          error: undefined,
+          policies: new Map(),
+          routes: new Map([[key, { endpointsByHost: true }]]),
+          endpoints: new Map([[key, endpoints]]),
+        },
+      ],
+    ]),
+  });
+  const said = (facts: MeshFacts): string | undefined =>
+    describeService('shop/vendor', facts).facts.find(f => f.name === 'endpoints')?.value;
+  t.match(said(asked([])), /^found by the waypoint for each host that is asked for; known now: none$/);
+  t.match(said(asked(names)), /known now: 0.vendor.test, .*4.vendor.test and 2 more$/);
+  const { facts, warnings } = describeService('shop/vendor', asked([]));
+  t.same(warnings, []);
+  t.match(facts, [{}, { name: 'addresses', value: '203.0.113.0/24' }]);
+  const passed = dumped({ hostname, addresses, loadBalancing: { mode: 'passthrough' } });
+  t.equal(said({ ...FACTS, services: passed.services }), 'the address that the client dials');
+  t.match(
+    describeService('shop/vendor', { ...FACTS, services: found.services }).warnings[0],
+    /no healthy endpoint/,
+    'without an answer of its waypoint nothing is known of it',
+  );
+  t.end();
+});

@@ -40,6 +40,8 @@ export interface WaypointFacts {
   /** By `<namespace>/<hostname>` of the services behind it. */
   readonly policies: ReadonlyMap<string, readonly PolicyLine[]>;
   readonly routes: ReadonlyMap<string, JsonObject>;
+  /** Names of their endpoints, as it knows them. */
+  readonly endpoints: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The wanted ones among all: what has to be asked about. */
@@ -124,7 +126,7 @@ async function askZtunnel({ ref, dump }: Dumped, wanted: Wanted): Promise<Ztunne
   const answers = await Promise.all(
     here.map(async w => [w.uid, await policiesOf(ref, new URLSearchParams({ workload: w.uid }))] as const),
   );
-  return { name: ref.name, certificates: dump.certificates, policies: known(answers) };
+  return { name: ref.name, certificates: dump.certificates, policies: withAnswers(answers) };
 }
 
 /** @param name `<namespace>/<hostname>` of the waypoint's service */
@@ -150,6 +152,7 @@ async function askWaypoint(
   const nothing = {
     policies: new Map<string, readonly PolicyLine[]>(),
     routes: new Map<string, JsonObject>(),
+    endpoints: new Map<string, readonly string[]>(),
   };
   const [ref] = podsOfWaypoint(name, pods, proxies);
   if (ref === undefined) return { ...base, ...nothing, error: 'no pod of it is running' };
@@ -164,11 +167,25 @@ async function askWaypoint(
       ),
     );
     const byService = routes.map(r => [`${text(r, 'namespace')}/${text(r, 'hostname')}`, r] as const);
-    return { ...base, error: undefined, policies: known(answers), routes: new Map(byService) };
+    const { workloads: known } = decodeConfigDump(dump);
+    const endpoints = behind.map(service => [service, namesOf(known, service)] as const);
+    return {
+      ...base,
+      error: undefined,
+      policies: withAnswers(answers),
+      routes: new Map(byService),
+      endpoints: new Map(endpoints),
+    };
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     return { ...base, ...nothing, error: error.message };
   }
+}
+
+/** Several addresses of one host have its name. */
+function namesOf(workloads: readonly DumpedWorkload[], service: string): readonly string[] {
+  const endpoints = workloads.filter(w => w.serviceNames.includes(service));
+  return [...new Set(endpoints.map(w => w.name))].sort();
 }
 
 /** What a proxy evaluates there; undefined when it does not know the destination (yet). */
@@ -187,7 +204,7 @@ async function policiesOf(ref: ProxyRef, query: URLSearchParams): Promise<Policy
   }
 }
 
-function known<K, V>(entries: readonly (readonly [K, V | undefined])[]): Map<K, V> {
+function withAnswers<K, V>(entries: readonly (readonly [K, V | undefined])[]): Map<K, V> {
   return new Map(entries.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])));
 }
 

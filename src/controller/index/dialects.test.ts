@@ -333,6 +333,15 @@ spec: ${spec}`;
   t.match(lab.workload('vm')?.services.get('shop/vm.internal'), [{ servicePort: 80, targetPort: 80 }]);
   const backends = lab.routesOf('shop/api.example.com')?.rules[0]?.backends;
   t.match(backends, [{ service: 'shop/vm.internal', port: 80 }]);
+  const both = '{hosts: [a.example.com, b.example.com], resolution: DNS, ports: [{number: 80, name: http}]';
+  const edge = 'c/networking.istio.io/ServiceEntry/shop/dns/0';
+  lab.apply(entry('dns', `${both}, endpoints: [{address: edge.example.com}]}`));
+  t.match(ports(lab.resource(edge), 'shop/a.example.com'), [{ servicePort: 80 }], 'an endpoint by name');
+  t.match(ports(lab.resource(edge), 'shop/b.example.com'), [{ servicePort: 80 }], 'is of every host');
+  lab.apply(entry('dns', `${both}}`));
+  const own = lab.resource('c/networking.istio.io/ServiceEntry/shop/dns/a.example.com');
+  t.match(ports(own, 'shop/a.example.com'), [{ servicePort: 80 }]);
+  t.equal(ports(own, 'shop/b.example.com'), undefined, 'a host that is its own is no other’s');
   lab.remove(api);
   t.equal(lab.resource('shop/api.example.com'), undefined);
   t.equal(lab.resource('c/networking.istio.io/ServiceEntry/shop/api/0'), undefined);
@@ -590,5 +599,70 @@ test('TLS of a DestinationRule within the mesh is said: endpoints that take a tu
     '{name: v1, labels: {}, trafficPolicy: {portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}}';
   lab.apply(destinationRule('dr', `{host: payments, subsets: [${subset}]}`));
   t.match(ofRule(), [/requests to them are refused/], 'of a subset and a port as well');
+  t.end();
+});
+
+test('a wildcard host of a ServiceEntry is a service that routes may be for and lead to, and a DestinationRule too', t => {
+  const entry = (labels: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: vendor, namespace: shop, labels: ${labels}}
+spec: {hosts: ["*.example.com"], resolution: DYNAMIC_DNS, ports: [{number: 80, name: http}]}`;
+  const key = 'shop/*.example.com';
+  const lab = new IndexLab(SHOP, WAYPOINT, service('payments'), entry('{istio.io/use-waypoint: waypoint}'));
+  t.match(lab.resource(key), {
+    service: { hostname: '*.example.com', addresses: [{ ip: /^240\.240\./ }, {}] },
+  });
+  t.match(lab.routesOf(key), { endpointsByHost: true, routed: false, rules: [] });
+  lab.apply(
+    virtualService('to', '{hosts: [payments], http: [{route: [{destination: {host: "*.example.com"}}]}]}'),
+    virtualService(
+      'for',
+      '{hosts: ["*.example.com"], http: [{route: [{destination: {host: "*.example.com"}}]}]}',
+    ),
+    `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: tls, namespace: shop}
+spec: {host: "*.example.com", trafficPolicy: {tls: {mode: SIMPLE}}}`,
+  );
+  t.match(lab.routes('payments')?.rules, [{ backends: [{ service: key, port: 80 }] }]);
+  t.match(lab.routesOf(key), {
+    rules: [{ name: 'VirtualService/shop/for/0', backends: [{ service: key }] }],
+    trafficPolicy: { tls: { mode: 'simple' } },
+    endpointsByHost: true,
+  });
+  t.same(said(lab, 'ServiceEntry/shop/vendor'), []);
+  lab.apply(
+    virtualService('one', '{hosts: [api.example.com], http: [{route: [{destination: {host: payments}}]}]}'),
+  );
+  const one = lab.index.statuses().find(status => status.key === 'VirtualService/shop/one')?.diagnostics;
+  t.match(one, [
+    { message: /there is no service api.example.com/, fix: /write \*.example.com, which it is under/ },
+  ]);
+  lab.apply(entry('{istio.io/use-waypoint: none}'));
+  t.match(said(lab, 'ServiceEntry/shop/vendor'), [/found by a waypoint, and the entry uses none/]);
+  t.match(lab.routesOf(key), { endpointsByHost: true }, 'waypoints of other services may lead there');
+  t.end();
+});
+
+test('a range of addresses leads to a host of a ServiceEntry', t => {
+  const lab = new IndexLab(
+    SHOP,
+    `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: cloud, namespace: shop}
+spec: {hosts: ["*.cloud.test"], addresses: [203.0.113.0/24, 192.0.2.1], ports: [{number: 443, name: tls}]}`,
+  );
+  t.match(lab.resource('shop/*.cloud.test'), {
+    service: {
+      addresses: [
+        { ip: '192.0.2.1', prefixLength: undefined },
+        { ip: '203.0.113.0', prefixLength: 24 },
+      ],
+      loadBalancing: { mode: 'passthrough' },
+    },
+  });
   t.end();
 });

@@ -27,14 +27,15 @@ export function entryServices(
 ): { readonly services: readonly Service[]; readonly diagnostics: readonly Diagnostic[] } {
   const { cluster } = objects.options;
   const { namespace } = object.metadata;
-  const { diagnostics, waypoint } = entryWaypoint(objects, object);
+  const { diagnostics, waypoint } = entryWaypoint(objects, object, value.endpointsByHost);
   const services = value.services.map(spec => ({
     name: spec.name,
     namespace,
     hostname: spec.hostname,
-    addresses: objects
-      .addressesOf(spec)
-      .map(ip => ({ network: cluster.network, ip, prefixLength: undefined })),
+    addresses: [
+      ...objects.addressesOf(spec).map(ip => ({ network: cluster.network, ip, prefixLength: undefined })),
+      ...value.ranges.map(range => ({ network: cluster.network, ...range })),
+    ],
     ports: spec.ports.map(({ appProtocol, port, targetPort }) => ({
       servicePort: port,
       targetPort: typeof targetPort === 'number' ? targetPort : 0,
@@ -57,12 +58,20 @@ export function entryServices(
 function entryWaypoint(
   objects: MeshObjects,
   object: KubeObject,
+  endpointsByHost: boolean,
 ): { readonly waypoint: Service['waypoint']; readonly diagnostics: readonly Diagnostic[] } {
   const { labels, namespace } = object.metadata;
   const namespaceLabels = objects.namespaceMeta(namespace).labels;
   const request = { traffic: 'service', namespace, labels, namespaceLabels } as const;
   const binding = bindWaypoint(request, objects, objects.options.cluster);
   const diagnostics = new Diagnostics(object);
+  if (endpointsByHost && binding.address === undefined)
+    diagnostics.ignore(
+      'spec.resolution',
+      'DYNAMIC_DNS',
+      'hosts are found by a waypoint, and the entry uses none: connections to it are refused',
+      `label it ${USE_WAYPOINT}`,
+    );
   if ('message' in binding) {
     const message = `${binding.reason}: ${binding.message}`;
     const fix = 'create the Gateway or change the label';

@@ -49,7 +49,11 @@ export function serviceRoutesOf(
   const waypoint = requestedWaypoint({ labels, namespace, namespaceLabels });
   const traffic = trafficOf(objects, attached, service, waypoint?.namespace, endpoints);
   const diagnostics = [...made.diagnostics, ...traffic.diagnostics];
-  if (waypoint === undefined && !routed && traffic.isPlain)
+  const { object } = service;
+  const endpointsByHost =
+    kind === 'ServiceEntry' &&
+    objects.serviceEntries.get(namespace, object.metadata.name)?.value.endpointsByHost === true;
+  if (waypoint === undefined && !routed && traffic.isPlain && !endpointsByHost)
     return { routes: undefined, conflicts, limitedBy: [], diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
   const subject: PolicySubject = { kind, name, namespace, waypoint, endpoints };
@@ -66,6 +70,7 @@ export function serviceRoutesOf(
     tokenIssuers: policies.tokenIssuersFor(subject),
     telemetry: telemetryFor(subject, objects),
     routed,
+    endpointsByHost,
   };
   const annotated = withServiceAnnotations(
     routes,

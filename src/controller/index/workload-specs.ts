@@ -38,9 +38,12 @@ export function servicesOf(objects: MeshObjects, spec: WorkloadSpec): readonly S
   return found;
 }
 
-/** An endpoint without an address is that of the one host it stands for; others are of every host of their entry. */
-function isEndpointOf(spec: WorkloadSpec, { hostname, name }: ServiceSpec): boolean {
-  return spec.addresses.length > 0 || spec.name === `${name}-${hostname}`;
+/** A host that is its own endpoint is no other's; endpoints that are written are of every host of their entry. */
+function isEndpointOf(
+  { hostname: own, name: named }: WorkloadSpec,
+  { hostname, name }: ServiceSpec,
+): boolean {
+  return own === '' || named !== `${name}-${own}` || own === hostname;
 }
 
 /** A port that the endpoint has under the same name takes the place of the entry's. */

@@ -23,10 +23,6 @@ export function lookUpHost(
   context: HostContext,
   consequence: string,
 ): KnownService | undefined {
-  if (host.includes('*')) {
-    fields.ignore(key, `wildcard hosts are not supported: ${consequence}`, 'name each service');
-    return undefined;
-  }
   const hostname = qualifyHost(host, context);
   const service = context.services.serviceByHostname(hostname, context.namespace);
   if (service === undefined) {
@@ -55,9 +51,20 @@ export function lookUpPattern(
   return found;
 }
 
-/** `payments.shop` is what people write for `payments.shop.svc.cluster.local`. */
+/** `payments.shop` is what people write for `payments.shop.svc.cluster.local`, and one host for all of a wildcard. */
 function fixFor(host: string, context: HostContext): string {
+  const wildcard = wildcardOver(host.toLowerCase(), context);
+  if (wildcard !== undefined)
+    return `write ${wildcard}, which it is under, and match or rewrite the authority`;
   const [name = '', namespace = ''] = host.split('.');
   const meant = context.services.service(namespace, name);
   return meant === undefined ? 'create it or correct the name' : `write ${meant.hostname}`;
+}
+
+function wildcardOver(host: string, { namespace, services }: HostContext): string | undefined {
+  for (let dot = host.indexOf('.'); dot > 0; dot = host.indexOf('.', dot + 1)) {
+    const found = services.serviceByHostname(`*${host.slice(dot)}`, namespace);
+    if (found !== undefined) return found.hostname;
+  }
+  return undefined;
 }

@@ -32,6 +32,7 @@ export function serviceRoutesFromWire(wire: WireFields): ServiceRoutes {
     tokenIssuers: readEach(wire, 'token_issuers', tokenIssuerFromWire),
     telemetry: readIfSet(wire, 'telemetry', telemetryFromWire) ?? NO_TELEMETRY_POLICY,
     routed: readFlag(wire, 'routed'),
+    endpointsByHost: readFlag(wire, 'endpoints_by_host'),
   };
 }
 
@@ -54,6 +55,7 @@ export function serviceRoutesToWire(routes: ServiceRoutes): object {
     token_issuers: routes.tokenIssuers.map(tokenIssuerToWire),
     telemetry: telemetryToWire(routes.telemetry),
     routed: routes.routed,
+    endpoints_by_host: routes.endpointsByHost,
   };
 }
 

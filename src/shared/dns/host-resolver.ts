@@ -12,6 +12,8 @@ export interface HostResolverOptions {
   readonly logger: Logger;
   /** What a name stands for has changed: sorted, never empty. */
   readonly onChange: (hostname: string, ips: readonly string[]) => void;
+  /** A name could not be resolved, and has never been. Whoever hears of it tells of it: then it is not logged. */
+  readonly onFailure?: (hostname: string, reason: string) => void;
 }
 
 /** More names are not resolved; configuration alone can name them. */
@@ -124,11 +126,13 @@ export class HostResolver {
   }
 
   #onFailure(host: Host, reason: string): void {
-    const { logger, random } = this.#options;
+    const { logger, onFailure, random } = this.#options;
+    const isNew = host.ips.length === 0;
     // Said once, until it works again.
-    if (host.failures === 0)
+    if (host.failures === 0 && !(isNew && onFailure !== undefined))
       logger.warn('name not resolved', { hostname: host.name, reason, kept: host.ips.join(',') });
     this.#askLater(host, backoffDelay(RETRY, host.failures++, random()));
+    if (isNew) onFailure?.(host.name, reason);
   }
 
   #askLater(host: Host, afterMs: number): void {

@@ -18,6 +18,7 @@ export const RESPONSE_FLAGS = {
   idleTimeout: 'SI',
   durationTimeout: 'DT',
   overloadManager: 'OM',
+  dnsResolutionFailure: 'DF',
   rateLimited: 'RL',
   unauthorized: 'UAEX',
   /** The rate-limit service did not answer. */

@@ -35,6 +35,8 @@ export interface ServiceRoutes {
    * to the service itself.
    */
   readonly routed: boolean;
+  /** Its host is a wildcard, and its endpoints are what the host that a request (or TLS) names stands for. */
+  readonly endpointsByHost: boolean;
 }
 
 export interface RouteRule {
@@ -245,4 +247,5 @@ export const NO_ROUTES: Omit<ServiceRoutes, 'namespace' | 'hostname'> = Object.f
   tokenIssuers: [],
   telemetry: NO_TELEMETRY_POLICY,
   routed: false,
+  endpointsByHost: false,
 });

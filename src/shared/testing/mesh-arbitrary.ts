@@ -239,6 +239,7 @@ const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
   tokenIssuers: fc.array(tokenIssuer, { maxLength: 2 }),
   telemetry,
   routed: flag,
+  endpointsByHost: flag,
 });
 
 const credential: fc.Arbitrary<TlsCredential> = fc.record({

@@ -19,7 +19,7 @@ export function resolveAddress(view: MeshView, source: Workload, ip: string): De
 
 /**
  * By name, as a resolver in the source's pod would find it: the name itself, then with each search domain of
- * Kubernetes (`<ns>.svc.<domain>`, `svc.<domain>`, `<domain>`).
+ * Kubernetes (`<ns>.svc.<domain>`, `svc.<domain>`, `<domain>`); then the nearest wildcard it is under.
  */
 export function resolveHostname(
   view: MeshView,
@@ -38,7 +38,9 @@ export function resolveHostname(
     const service = view.serviceByHostname(name + suffix, source.namespace);
     if (service !== undefined && isVisible(service, source)) return { kind: 'service', service };
   }
-  return UNKNOWN;
+  // A wildcard is of whole names, and gives way to whoever is named.
+  const service = view.serviceByWildcard(name, source.namespace);
+  return service !== undefined && isVisible(service, source) ? { kind: 'service', service } : UNKNOWN;
 }
 
 function isVisible(service: Service, source: Workload): boolean {

@@ -185,3 +185,24 @@ test('a store made from the dump of another answers the same', t => {
   t.strictSame(copy.routes(nameOf(s)), store.routes(nameOf(s)));
   t.end();
 });
+
+test('a service by the nearest wildcard its host name is under', t => {
+  const wildcard = (hostname: string, namespace = 'default'): Service =>
+    service('w', { hostname, namespace });
+  const store = mesh({
+    services: [wildcard('*.b.test', 'b-ns'), wildcard('*.a.b.test'), wildcard('*.b.test', 'a-ns')],
+  });
+  const found = (name: string, namespace = 'b-ns'): string | undefined => {
+    const one = store.serviceByWildcard(name, namespace);
+    return one && nameOf(one);
+  };
+  t.equal(found('x.a.b.test'), 'default/*.a.b.test');
+  t.equal(found('x.y.b.test'), 'b-ns/*.b.test', 'over several labels');
+  t.equal(found('x.b.test', 'else'), 'a-ns/*.b.test');
+  t.equal(found('b.test'), undefined, 'the domain itself is not');
+  t.equal(found('.b.test'), undefined);
+  t.equal(found('x.c.test'), undefined);
+  store.apply(delta({ removedServices: ['default/*.a.b.test'] }));
+  t.equal(found('x.a.b.test'), 'b-ns/*.b.test');
+  t.end();
+});

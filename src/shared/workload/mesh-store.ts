@@ -86,6 +86,10 @@ export class MeshStore implements MeshView {
     return this.#services.findByHostname(hostname, preferredNamespace);
   }
 
+  serviceByWildcard(hostname: string, preferredNamespace: string): Service | undefined {
+    return this.#services.findByWildcard(hostname, preferredNamespace);
+  }
+
   endpoints(name: string): readonly Endpoint[] {
     return this.#endpoints.of(name);
   }

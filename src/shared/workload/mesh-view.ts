@@ -21,6 +21,8 @@ export interface MeshView {
   serviceByAddress(network: string, ip: string): Service | undefined;
   /** By host name alone: the service of `preferredNamespace` first, then the canonical one, then by name order. */
   serviceByHostname(hostname: string, preferredNamespace: string): Service | undefined;
+  /** By the nearest wildcard (`*.<domain>`) that the host name is under; of several as `serviceByHostname`. */
+  serviceByWildcard(hostname: string, preferredNamespace: string): Service | undefined;
   /** In a stable order; the same array while nothing about the service's endpoints changed. */
   endpoints(serviceName: string): readonly Endpoint[];
   policy(name: string): AuthorizationPolicy | undefined;

@@ -53,6 +53,15 @@ export class ServiceIndex {
     );
   }
 
+  /** The service whose host is the wildcard nearest to this name: `*.b.test` before `*.test` for `a.b.test`. */
+  findByWildcard(hostname: string, preferredNamespace: string): Service | undefined {
+    for (let dot = hostname.indexOf('.'); dot > 0; dot = hostname.indexOf('.', dot + 1)) {
+      const service = this.findByHostname(`*${hostname.slice(dot)}`, preferredNamespace);
+      if (service !== undefined) return service;
+    }
+    return undefined;
+  }
+
   #prefixesOf(address: NetworkAddress): PrefixTable<Service> {
     let table = this.#byPrefix.get(address.network);
     if (table === undefined) this.#byPrefix.set(address.network, (table = new PrefixTable(byServiceName)));

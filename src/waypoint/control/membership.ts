@@ -10,11 +10,13 @@ import type { CertificateStatus } from '#shared/identity/certificate-status.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
-import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+import type { MeshDelta, MeshView } from '#shared/workload/mesh-view.ts';
 import type { WaypointConfig } from '../config.ts';
 import type { ControllerConfig } from '../config/controller-config.ts';
+import type { FailedHost } from '../hosts/awaited-hosts.ts';
 import type { CredentialCommand, KeysCommand } from '../workers/messages.ts';
 import { requestCertificates, createDiscovery } from './control-plane.ts';
+import { AskedHosts } from './hosts/asked-hosts.ts';
 import { documentFetcher } from './keys/fetch-document.ts';
 import { KeyServer } from './keys/key-server.ts';
 
@@ -24,6 +26,8 @@ export interface Membership {
   discovery(): DiscoveryStatus;
   /** Keys of the token issuers that the configuration names. */
   readonly keys: KeyServer;
+  /** Endpoints of hosts that requests name. */
+  readonly hosts: AskedHosts;
   /** Before a scrape: gauges of the certificate. */
   updateMetrics(): void;
   stop(): Promise<void>;
@@ -38,6 +42,10 @@ export interface MembershipOptions {
   /** Now, and again whenever it is renewed. */
   readonly onCertificate: (material: TlsMaterial) => void;
   readonly onDelta: (delta: MeshDelta) => void;
+  /** With all that `onDelta` has been told. */
+  readonly view: MeshView;
+  /** No endpoint was found for a host that requests ask for. */
+  readonly onHostFailed: (failed: FailedHost) => void;
   /** Keys of a token issuer were fetched, or could not be. */
   readonly onKeys: (command: KeysCommand) => void;
   /** Something that TLS is originated with. */
@@ -65,6 +73,16 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     logger: logger.child('dns'),
     onDelta,
   });
+  const hosts = new AskedHosts({
+    view: options.view,
+    place: config.traffic,
+    lookup: systemLookup(),
+    clock,
+    random,
+    logger: logger.child('dns'),
+    onDelta,
+    onFailed: options.onHostFailed,
+  });
   const discovery = createDiscovery({
     config,
     controller,
@@ -74,6 +92,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     metrics: createDiscoveryMetrics(metrics, () => clock.now()),
     listener: {
       onDelta(delta) {
+        hosts.beforeChange(delta);
         onDelta(named.apply(delta));
         keys.onDelta(delta);
       },
@@ -88,10 +107,12 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     certificates: () => certificates.status(),
     discovery: () => discovery.status(),
     keys,
+    hosts,
     updateMetrics: () => updateCertificates(certificates.gauges()),
     async stop() {
       keys.stop();
       named.close();
+      hosts.close();
       await discovery.stop();
       certificates.close();
     },

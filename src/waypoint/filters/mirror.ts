@@ -5,6 +5,8 @@ import type { Mirror } from '#shared/route/route-filter.ts';
 import { Attempt, type AttemptOwner } from '../request/attempt.ts';
 import type { Downstream } from '../request/environment.ts';
 import { isGrpc } from '../request/failure-answer.ts';
+import { askedHost } from '../hosts/asked-host.ts';
+import type { ServiceState } from '../services/service-state.ts';
 import { choosePoolProtocol } from '../upstream/choose-protocol.ts';
 
 /** A copy that falls so far behind its original is given up. */
@@ -28,6 +30,8 @@ export class MirroredRequest implements AttemptOwner, Timed {
   #blocked = false;
   #ended = false;
   #over = false;
+  /** Ends a wait for the endpoints of a host. */
+  #leaveHost: (() => void) | undefined;
 
   /** @param head is copied: the original is changed further on its way */
   constructor(downstream: Downstream, mirror: Mirror, head: RequestHead, hasBody: boolean) {
@@ -58,18 +62,39 @@ export class MirroredRequest implements AttemptOwner, Timed {
   }
 
   #start(mirror: Mirror, head: RequestHead, hasBody: boolean): void {
-    const { env, protocol } = this.#downstream;
-    const { port, service: name, subset } = mirror;
+    const { env } = this.#downstream;
+    const { service: name } = mirror;
     const service = name === undefined ? undefined : env.services.get(name);
-    const target = service?.upstream(port, subset);
-    const endpoint = target?.picker.pick(env.random(), []);
-    if (target === undefined || endpoint === undefined) {
+    if (service === undefined) {
       this.#over = true;
       return;
     }
     env.timers.add(this);
     this.deadlineAt = env.timers.after(TIMEOUT_MS);
     if (!hasBody) this.#trailers = [];
+    if (service.endpointsBy === 'list') return this.#send(service, undefined, mirror, head, hasBody);
+    const asked = askedHost(service, this.#downstream, head.authority);
+    if (!asked.ok) return this.#end();
+    const { host } = asked;
+    if (service.knowsHost(host)) return this.#send(service, host, mirror, head, hasBody);
+    this.#leaveHost = env.hosts.wait(service.name, host, failure => {
+      const found = failure === undefined ? env.services.get(service.name) : undefined;
+      if (found === undefined) this.#end();
+      else this.#send(found, host, mirror, head, hasBody);
+    });
+  }
+
+  #send(
+    service: ServiceState,
+    host: string | undefined,
+    { port, subset }: Mirror,
+    head: RequestHead,
+    hasBody: boolean,
+  ): void {
+    const { env, protocol } = this.#downstream;
+    const target = service.upstreamAt(port, subset, host);
+    const endpoint = target.picker.pick(env.random(), []);
+    if (endpoint === undefined) return this.#end();
     const upstream = choosePoolProtocol(target, endpoint, protocol, head, isGrpc(head));
     const { connection, limits } = target;
     const attempt = new Attempt(this, head, !hasBody, endpoint);
@@ -128,6 +153,7 @@ export class MirroredRequest implements AttemptOwner, Timed {
     if (this.#over) return;
     this.#over = true;
     this.#held = [];
+    this.#leaveHost?.();
     this.#downstream.env.timers.remove(this);
     this.#attempt?.cancel(new ExchangeError('cancelled', 'the mirrored request is given up'));
   }

@@ -29,7 +29,8 @@ export function findDestination(
   const service =
     hostKind === 'ip'
       ? view.serviceByAddress(waypoint.network, host)
-      : view.serviceByHostname(host, waypoint.namespace);
+      : (view.serviceByHostname(host, waypoint.namespace) ??
+        view.serviceByWildcard(host, waypoint.namespace));
   if (service === undefined) return { ok: false, reason: `${host} is no service known to this waypoint` };
   if (!usesWaypoint(view, service, waypoint)) {
     return {

@@ -9,6 +9,7 @@ import { serveExchange } from '#shared/http2/server-exchange.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import { serveRequest } from '../request/request-flow.ts';
+import { namedHost } from '../hosts/asked-host.ts';
 import { type Hello, readClientHello, UNREAD } from './client-hello.ts';
 import { PeekedChannel } from './peeked-channel.ts';
 import { TcpProxy } from './tcp-proxy.ts';
@@ -163,7 +164,7 @@ export class DownstreamServer {
   }
 }
 
-/** Whether a route or a policy asks for it. */
-function needsServerName({ port, service }: Downstream): boolean {
-  return service.streams.needsServerName(port) || service.policies.asksServerName;
+/** Whether a route or a policy asks for it, or the endpoints of a host are meant. */
+function needsServerName(downstream: Downstream): boolean {
+  return downstream.service.asksServerName(downstream.port, namedHost(downstream, '') !== '');
 }

@@ -5,19 +5,9 @@ import type { AuthorizationPolicy, Match } from '#shared/authz/policy.ts';
 import type { StreamRule } from '#shared/route/stream-rule.ts';
 import { endpointOf, noRoutes, policy, service, workload } from '#shared/testing/topology.ts';
 import type { AppProtocol } from '#shared/workload/workload.ts';
+import { answerTo, clientHello } from '../testing/client-hello.ts';
 import { GATEWAY, VIP, WAYPOINT } from '../testing/deploy.ts';
 import { WaypointLab } from '../testing/waypoint-lab.ts';
-
-/** A ClientHello of TLS 1.2 with nothing but a server name. */
-function clientHello(name: string): Buffer {
-  const host = Buffer.from(name);
-  const list = Buffer.concat([Buffer.from([0, 0, host.length]), host]);
-  const extension = Buffer.concat([Buffer.from([0, 0, 0, list.length + 2, 0, list.length]), list]);
-  const tail = Buffer.concat([Buffer.from([0, 0, 2, 0x13, 1, 1, 0, 0, extension.length]), extension]);
-  const body = Buffer.concat([Buffer.from([3, 3]), Buffer.alloc(32, 7), tail]);
-  const message = Buffer.concat([Buffer.from([1, 0, 0, body.length]), body]);
-  return Buffer.concat([Buffer.from([22, 3, 1, 0, message.length]), message]);
-}
 
 const RULE: StreamRule = {
   name: 'rule',
@@ -79,20 +69,6 @@ async function deployStreams(
     routes: [noRoutes(front, { streamRules, authorizationPolicies: policies, routed: true })],
   });
   return lab.client(VIP, 80);
-}
-
-/** What answers to these bytes; empty: the connection was closed. */
-async function answerTo(port: number, ...parts: readonly Buffer[]): Promise<string> {
-  const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => undefined);
-  let text = '';
-  socket.on('data', (data: Buffer) => (text += data.toString()));
-  for (const part of parts) {
-    socket.write(part);
-    await new Promise(resolve => setImmediate(resolve));
-  }
-  await new Promise(resolve => socket.on('close', resolve));
-  return text;
 }
 
 test('TLS goes by the name the client asks for, unopened; what no rule takes is closed', async t => {

@@ -26,6 +26,10 @@ export type StreamTarget =
  */
 export function chooseStream(downstream: Downstream, stream: RoutedStream): StreamTarget {
   const { caller, env, port, service } = downstream;
+  const { serverName } = stream;
+  // Of other connections the hosts are not looked at, as in Istio: they name nobody.
+  if (service.isWildcard && serverName !== '' && !service.covers(serverName.toLowerCase()))
+    return { ok: false, failure: 'no_route', reason: `${serverName} is no host of ${service.name}` };
   const rule = service.streams.find(stream, port, caller);
   if (rule !== undefined) return follow(downstream, rule, env.split.pick(rule), rule.idleTimeoutMs ?? 0);
   if (service.streams.hasRulesFor(port, caller)) {

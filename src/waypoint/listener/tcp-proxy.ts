@@ -19,6 +19,8 @@ import { hashText } from '../balance/text-hash.ts';
 import type { Downstream, RequestEnvironment } from '../request/environment.ts';
 import { FAILURES, type RequestFailure } from '../request/error-response.ts';
 import { type ConnectionLine, logConnection, logSubject } from '../telemetry/connection-log.ts';
+import { askedHost } from '../hosts/asked-host.ts';
+import type { ServiceState } from '../services/service-state.ts';
 import type { Hello } from './client-hello.ts';
 import { type CopiedBytes, countBytes, type LiveConnection, newConnection } from './live-connection.ts';
 import { chooseStream, type StreamTarget } from './stream-target.ts';
@@ -98,7 +100,8 @@ export class TcpProxy {
     try {
       const target = chooseStream(live.downstream, stream);
       if (!target.ok) throw new UnroutedError(target.failure, target.reason);
-      const { upstream, endpoint, policy } = await this.#connect(live.downstream, target);
+      const host = await this.#findHost(live.downstream, target.target, stream.serverName);
+      const { upstream, endpoint, policy } = await this.#connect(live.downstream, target, host);
       if (live.denied !== undefined) {
         upstream.abort(live.denied);
         throw live.denied;
@@ -162,14 +165,36 @@ export class TcpProxy {
     this.#env.inFlight.leave();
   }
 
+  /** Of a target that lists no endpoints, the host whose endpoints are meant, once they are there. */
+  #findHost(downstream: Downstream, target: ServiceState, serverName: string): Promise<string | undefined> {
+    if (target.endpointsBy === 'list') return Promise.resolve(undefined);
+    const asked = askedHost(target, downstream, serverName);
+    if (!asked.ok) return Promise.reject(new UnroutedError(asked.failure, asked.reason));
+    const { host } = asked;
+    const { hosts } = this.#env;
+    if (target.knowsHost(host)) {
+      hosts.use(target.name, host);
+      return Promise.resolve(host);
+    }
+    return new Promise((resolve, reject) => {
+      hosts.wait(target.name, host, failure => {
+        if (failure === undefined) resolve(host);
+        else reject(new UnroutedError('unresolved_host', failure));
+      });
+    });
+  }
+
   async #connect(
     downstream: Downstream,
-    { port, subset, target }: Extract<StreamTarget, { ok: true }>,
+    { port, subset, target: chosen }: Extract<StreamTarget, { ok: true }>,
+    host: string | undefined,
   ): Promise<{ upstream: ByteChannel; endpoint: BalancedEndpoint; policy: TrafficPolicy }> {
     const { env } = downstream;
     const tried: BalancedEndpoint[] = [];
+    let target = chosen;
     for (;;) {
-      const { connection, hash, picker, policy } = target.upstream(port, subset);
+      if (target.stale) target = env.services.get(target.name) ?? target;
+      const { connection, hash, picker, policy } = target.upstreamAt(port, subset, host);
       const by = hash.some(source => source.kind === 'source_ip')
         ? hashText(downstream.authz.sourceIp)
         : NO_HASH;

@@ -7,6 +7,7 @@ import type { Logger } from '#shared/observability/logger.ts';
 import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import type { RouteCaller } from '#shared/route/compiled-match.ts';
 import type { TrafficSplit } from '../balance/traffic-split.ts';
+import type { AwaitedHosts } from '../hosts/awaited-hosts.ts';
 import type { ThreadFilters } from '../filters/thread-filters.ts';
 import type { OverloadMonitor } from '../overload/overload-monitor.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
@@ -49,6 +50,8 @@ export interface RequestEnvironment {
   /** Undefined: nothing is traced. */
   readonly tracer: ThreadTracer | undefined;
   readonly overload: OverloadMonitor;
+  /** Of services that list no endpoints. */
+  readonly hosts: AwaitedHosts;
   readonly inFlight: InFlight;
 }
 
@@ -89,6 +92,8 @@ export class Downstream {
   readonly caller: RouteCaller;
   /** `ip:port`, of the original source where it is known. */
   readonly sourceAddress: string;
+  /** Where the client's connection was to go: an address, a host name, or empty where that is not known. */
+  readonly dialled: string;
   protocol: UpstreamProtocol = 'http1';
   /** Cells of the last pair of peers: most connections only ever see one. */
   pair: PairCells | undefined;
@@ -104,6 +109,7 @@ export class Downstream {
     peers: RequestPeers,
     authz: AuthzConnection,
     sourceAddress: string,
+    dialled: string,
   ) {
     this.env = env;
     this.#service = service;
@@ -112,6 +118,7 @@ export class Downstream {
     this.authz = authz;
     this.caller = { namespace: authz.namespace, workload: peers.source?.uid };
     this.sourceAddress = sourceAddress;
+    this.dialled = dialled;
   }
 
   /** As of now; the last one known of a service that is gone. */

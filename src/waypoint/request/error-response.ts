@@ -9,6 +9,7 @@ export type RequestFailure =
   | 'no_backend'
   | 'unknown_service'
   | 'no_endpoint'
+  | 'unresolved_host'
   | 'connect_failure'
   | 'overflow'
   | 'overloaded'
@@ -38,6 +39,7 @@ export const FAILURES: Readonly<Record<RequestFailure, FailureResponse>> = {
   no_backend: row(500, RESPONSE_FLAGS.noClusterFound, 13, 'route has no valid backend'),
   unknown_service: row(500, RESPONSE_FLAGS.noClusterFound, 13, 'route has no valid backend'),
   no_endpoint: row(503, RESPONSE_FLAGS.noHealthyUpstream, 14, 'no healthy upstream'),
+  unresolved_host: row(503, RESPONSE_FLAGS.dnsResolutionFailure, 14, 'host not resolved'),
   connect_failure: row(503, RESPONSE_FLAGS.upstreamConnectionFailure, 14, 'upstream connect failure'),
   overflow: row(503, RESPONSE_FLAGS.upstreamOverflow, 14, 'upstream overflow'),
   overloaded: row(503, RESPONSE_FLAGS.overloadManager, 14, 'overloaded'),

@@ -14,6 +14,8 @@ export abstract class PickedRequest extends TimedRequest {
   protected rule: RouteRule | undefined;
   protected backend: RouteBackend | undefined;
   protected target: ServiceState | undefined;
+  /** Whose endpoints are meant, of a target that lists none. */
+  protected host: string | undefined;
   /** Of the rule, or of where it leads. */
   protected session: ClientSession | undefined;
   #tried: BalancedEndpoint[] | undefined;
@@ -29,7 +31,7 @@ export abstract class PickedRequest extends TimedRequest {
     let target = this.target;
     if (backend === undefined || target === undefined) return;
     if (target.stale) this.target = target = env.services.get(target.name) ?? target;
-    const upstream = target.upstream(backend.port, backend.subset);
+    const upstream = target.upstreamAt(backend.port, backend.subset, this.host);
     const tried = hostSelectionAttempts === 0 ? NONE_TRIED : (this.#tried ?? NONE_TRIED);
     const random = env.random();
     const session = this.#useSession(upstream);

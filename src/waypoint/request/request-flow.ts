@@ -7,6 +7,8 @@ import { ClientSession } from '../balance/session.ts';
 import type { FilterStep } from '../filters/filter-step.ts';
 import type { RuleFilters } from '../filters/rule-filters.ts';
 import { ensureTraceparent } from '../tracing/write-context.ts';
+import { askedHost, namedHost, notItsHost } from '../hosts/asked-host.ts';
+import type { ServiceState } from '../services/service-state.ts';
 import type { TapSubject } from '../tap/thread-taps.ts';
 import { authorize, checkRequest, decideForward, findRoute, ruleFor } from './decide.ts';
 import type { Downstream } from './environment.ts';
@@ -30,6 +32,8 @@ export function serveRequest(downstream: Downstream, exchange: ServerExchange): 
  */
 class RequestFlow extends TriedRequest implements ServerExchangeSink {
   #filters: RequestFilters | undefined;
+  /** Ends a wait for the endpoints of a host. */
+  #leaveHost: (() => void) | undefined;
 
   begin(): void {
     const { env, service } = this.downstream;
@@ -61,6 +65,7 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
   #authorize(found: RouteFound | undefined): void {
     const decision = authorize(this.downstream, this.request, this.#filters?.token);
     if (!decision.allowed) return this.fail('denied', decision.reason);
+    if (this.downstream.service.isWildcard && this.#isForeign()) return;
     const rule = ruleFor(this.downstream, found);
     if (rule === undefined) return this.fail('no_route');
     this.rule = rule;
@@ -114,7 +119,39 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
     this.record.service = decision.target.service;
     if (mirrors.length + decision.mirrors.length > 0)
       this.#useFilters().mirror([...mirrors, ...decision.mirrors]);
-    this.start(rule, decision.target);
+    if (decision.target.endpointsBy === 'list') this.start(rule, decision.target);
+    else this.#findHost(rule, decision.target);
+  }
+
+  /** Whoever reaches the addresses of a wildcard may name anybody. */
+  #isForeign(): boolean {
+    const { service } = this.downstream;
+    const name = namedHost(this.downstream, this.request.authority);
+    if (service.covers(name)) return false;
+    this.fail('no_route', notItsHost(service.name, name));
+    return true;
+  }
+
+  /** The target lists no endpoints: goes on once those of the host that the request names by now are there. */
+  #findHost(rule: RouteRule, target: ServiceState): void {
+    const { hosts } = this.downstream.env;
+    const asked = askedHost(target, this.downstream, this.request.authority);
+    if (!asked.ok) return this.fail(asked.failure, asked.reason);
+    const { host } = asked;
+    this.host = host;
+    if (target.knowsHost(host)) {
+      hosts.use(target.name, host);
+      return this.start(rule, target);
+    }
+    this.watchStreamIdle();
+    // A body that comes meanwhile is held.
+    const { contentLength, upgrade } = this.request;
+    if (contentLength !== 0) this.body ??= new RequestBody(upgrade === undefined);
+    this.#leaveHost = hosts.wait(target.name, host, failure => {
+      this.#leaveHost = undefined;
+      if (failure === undefined) this.start(rule, target);
+      else this.fail('unresolved_host', failure);
+    });
   }
 
   onBody(slice: Buffer): boolean {
@@ -150,6 +187,7 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
 
   protected override release(): void {
     super.release();
+    this.#leaveHost?.();
     const filters = this.#filters;
     if (filters === undefined) return;
     filters.end();

@@ -10,6 +10,7 @@ import { type Service, type ServicePort, serviceName } from '#shared/workload/wo
 import type { BalancerMemory } from '../balance/balancer-memory.ts';
 import { candidates } from '../balance/candidates.ts';
 import { makeLevels, type Place } from '../balance/locality.ts';
+import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { makePicker, type Picker } from '../balance/picker.ts';
 import { DEFAULT_RETRY_BUDGET, type RetryBudget } from '../retry/budget.ts';
 import type { ServiceMemory } from './service-memory.ts';
@@ -49,6 +50,11 @@ export class ServiceState {
   readonly guarded: boolean;
   readonly trafficPolicy: TrafficPolicy;
   readonly budget: RetryBudget;
+  /**
+   * `list`: endpoints are those the mesh knows. `host`, `address`: of each request only those of the host it names, or of the address its
+   * client dialled (`hosts/asked-host.ts`); as a whole the service has none then.
+   */
+  readonly endpointsBy: 'list' | 'host' | 'address';
   /** Of the access log; undefined: it leaves nothing out. */
   readonly logFilter: LogFilter | undefined;
   /** A newer state has taken its place. */
@@ -57,8 +63,13 @@ export class ServiceState {
   readonly #memory: ServiceMemory;
   readonly #place: Place;
   readonly #threads: number;
+  /** Of a wildcard, with the dot; undefined: it has one name. */
+  readonly #suffix: string | undefined;
   readonly #upstreams = new Map<string, Upstream>();
+  /** By what `upstream` makes: the endpoints of each host. */
+  readonly #byHost = new Map<Upstream, ReadonlyMap<string, readonly BalancedEndpoint[]>>();
   readonly #byPort = new Map<number, Upstream>();
+  #hosts: ReadonlySet<string> | undefined;
   readonly #defaultRules = new Map<number, RouteRule>();
 
   constructor({ memory, place, service, threads, view }: ServiceStateOptions) {
@@ -72,6 +83,8 @@ export class ServiceState {
     this.guarded = this.policies.custom.length > 0 || (this.routes?.tokenIssuers ?? []).length > 0;
     this.trafficPolicy = this.routes?.trafficPolicy ?? NO_TRAFFIC_POLICY;
     this.budget = memory.budget(undefined, this.trafficPolicy.retryBudget ?? DEFAULT_RETRY_BUDGET);
+    this.endpointsBy = endpointsBy(service, this.routes);
+    this.#suffix = service.hostname.startsWith('*.') ? service.hostname.slice(1) : undefined;
     this.#view = view;
     this.#memory = memory;
     this.#place = place;
@@ -82,6 +95,39 @@ export class ServiceState {
 
   port(servicePort: number): ServicePort | undefined {
     return this.service.ports.find(port => port.servicePort === servicePort);
+  }
+
+  /** Its host is a wildcard: not whoever reaches it means it. */
+  get isWildcard(): boolean {
+    return this.#suffix !== undefined;
+  }
+
+  /** @param host in lower case, without port */
+  covers(host: string): boolean {
+    const suffix = this.#suffix;
+    return suffix === undefined || (host.length > suffix.length && host.endsWith(suffix));
+  }
+
+  /** Whether the endpoints of a host have been found. */
+  knowsHost(host: string): boolean {
+    this.#hosts ??= new Set(this.#view.endpoints(this.name).map(({ workload }) => workload.hostname));
+    return this.#hosts.has(host);
+  }
+
+  /**
+   * Whether a connection that is passed on is looked into for the name it asks for. A server that speaks first is not held up for the
+   * sake of a wildcard alone.
+   *
+   * @param isNamed the client dialled a name
+   */
+  asksServerName(port: number, isNamed: boolean): boolean {
+    if (this.streams.needsServerName(port) || this.policies.asksServerName) return true;
+    if (isNamed) return false;
+    if (this.endpointsBy === 'host') return true;
+    if (this.isWildcard && this.port(port)?.appProtocol !== 'tcp') return true;
+    const rules = this.routes?.streamRules ?? [];
+    const isByHost = (name = ''): boolean => this.#view.routes(name)?.endpointsByHost === true;
+    return rules.some(rule => rule.backends.some(backend => isByHost(backend.service)));
   }
 
   /** For requests that no rule matches, of a service without routes: the service itself. */
@@ -106,6 +152,21 @@ export class ServiceState {
     return upstream;
   }
 
+  /** As `upstream`, for a request whose endpoints are those of one host (`endpointsBy`). */
+  upstreamAt(port: number, subset: string | undefined, host: string | undefined): Upstream {
+    const whole = this.upstream(port, subset);
+    if (host === undefined || this.endpointsBy === 'list') return whole;
+    const key = `${port}/${subset ?? ''} ${host}`;
+    let upstream = this.#upstreams.get(key);
+    if (upstream === undefined) {
+      const endpoints = this.#byHost.get(whole)?.get(host) ?? [];
+      const memory = this.#memory.balancer(port, subset);
+      const picker = this.#makePicker(endpoints, whole.policy, memory);
+      this.#upstreams.set(key, (upstream = { ...whole, picker }));
+    }
+    return upstream;
+  }
+
   /** Those that have been asked for: what the admin page shows. */
   dump(): readonly object[] {
     const rows: object[] = [];
@@ -124,26 +185,39 @@ export class ServiceState {
     const memory = this.#memory.balancer(port, subsetName);
     memory.usePolicy(policy);
     const balancer = policy.loadBalancer;
-    return {
+    const endpoints = this.#candidates(port, subsetName, memory);
+    const isWhole = this.endpointsBy === 'list';
+    const upstream = {
       ...makeUpstreamPolicy(policy, this.service, this.#threads, memory.use),
-      picker: this.#makePicker(port, subsetName, policy, memory),
+      picker: this.#makePicker(isWhole ? endpoints : [], policy, memory),
       hash: balancer !== undefined && 'hash' in balancer ? balancer.hash : [],
       policy,
       port: this.port(port),
     };
+    if (!isWhole)
+      this.#byHost.set(
+        upstream,
+        Map.groupBy(endpoints, ({ workload }) => workload.hostname),
+      );
+    return upstream;
   }
 
-  #makePicker(
+  /** Subsets are of endpoints with labels: what is found has none, and a subset of it only a policy of its own. */
+  #candidates(
     port: number,
     subsetName: string | undefined,
-    policy: TrafficPolicy,
     memory: BalancerMemory,
-  ): Picker {
+  ): readonly BalancedEndpoint[] {
     const { loadBalancing } = this.service;
     const subset = this.routes?.subsets.find(candidate => candidate.name === subsetName);
-    const uids = subsetName === undefined ? undefined : (subset?.workloads ?? []);
+    const isWhole = subsetName === undefined || (subset !== undefined && this.endpointsBy !== 'list');
+    const uids = isWhole ? undefined : (subset?.workloads ?? []);
     const options = { servicePort: port, subset: uids, loadBalancing };
-    const endpoints = candidates(this.#view.endpoints(this.name), options, memory.loads);
+    return candidates(this.#view.endpoints(this.name), options, memory.loads);
+  }
+
+  #makePicker(endpoints: readonly BalancedEndpoint[], policy: TrafficPolicy, memory: BalancerMemory): Picker {
+    const { loadBalancing } = this.service;
     const { loadBalancer: balancer, outlierDetection, slowStart } = policy;
     const levels = makeLevels(endpoints, {
       policy: policy.locality,
@@ -160,6 +234,14 @@ export class ServiceState {
       panicWhenNone: outlierDetection === undefined,
     });
   }
+}
+
+function endpointsBy(
+  { loadBalancing }: Service,
+  routes: ServiceRoutes | undefined,
+): ServiceState['endpointsBy'] {
+  if (routes?.endpointsByHost === true) return 'host';
+  return loadBalancing?.mode === 'passthrough' ? 'address' : 'list';
 }
 
 /** `target`: the port, and the subset behind a slash. */

@@ -114,12 +114,12 @@ export class WaypointLab {
     }
   }
 
-  /** Starts an application. @returns its port */
-  async app(server: AppServer, ip: string): Promise<number> {
+  /** Starts an application, on any port unless told. @returns its port */
+  async app(server: AppServer, ip: string, port = 0): Promise<number> {
     this.#servers.push(server);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(0, ip, resolve);
+      server.listen(port, ip, resolve);
     });
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('not listening on an IP address');

@@ -15,6 +15,10 @@ export type OriginatedTls =
       readonly kind: 'foreign';
       readonly trust: TlsTrust;
       readonly server: ForeignServer;
+      /** The names are given: an endpoint has no other ones. */
+      readonly namesGiven: boolean;
+      /** The service has no name of its own (a wildcard), nor does the policy say one: it is that of each endpoint, where it has one. */
+      readonly namedByEndpoint: boolean;
       readonly verifies: boolean;
       /** Empty: what suits the request. */
       readonly alpn: readonly string[];
@@ -51,6 +55,8 @@ export function originateTls(
     trust: { mutual: policy.mode === 'mutual', trustedRoots, clientCertificate, credential },
     // A wildcard is no server's name: nothing is trusted under it unless names are given.
     server: { serverName, names: subjectAltNames.length > 0 ? subjectAltNames : [name] },
+    namesGiven: subjectAltNames.length > 0,
+    namedByEndpoint: policy.serverName === undefined && hostname.startsWith('*'),
     verifies: !skipVerification,
     alpn,
   };

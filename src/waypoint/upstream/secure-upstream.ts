@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { ForeignServer, Engine, SecureChannel, TcpChannel, TlsContext } from '#shared/engine/engine.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { TlsCredential } from '#shared/route/tls-credential.ts';
@@ -49,7 +50,15 @@ export class SecureUpstream {
 }
 
 function serverOf(tls: OriginatedTls, workload: Workload): ForeignServer {
-  if (tls.kind === 'foreign') return tls.server;
+  if (tls.kind === 'foreign') return foreignServer(tls, workload.hostname);
   const { names, serverName } = tls;
   return { serverName, names: names.length > 0 ? names : [workloadIdentity(workload)] };
+}
+
+function foreignServer(
+  { namedByEndpoint, namesGiven, server }: Extract<OriginatedTls, { kind: 'foreign' }>,
+  hostname: string,
+): ForeignServer {
+  if (!namedByEndpoint || hostname === '' || isIP(hostname) !== 0) return server;
+  return { serverName: hostname, names: namesGiven ? server.names : [hostname] };
 }

@@ -2,6 +2,7 @@ import type { TlsMaterial } from '#shared/engine/engine.ts';
 import type { KeySource } from '#shared/jwt/key-source.ts';
 import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import type { Span } from '#shared/tracing/span.ts';
+import type { FailedHost, WantedHost } from '../hosts/awaited-hosts.ts';
 import type { TapEvent } from '../tap/tap-event.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
 import type { TrafficSettings } from './settings.ts';
@@ -14,6 +15,7 @@ export interface WaypointProtocol {
     | TapCommand
     | KeysCommand
     | CredentialCommand
+    | FailedHost
     | SpansTaken;
   /** Open the listeners: the worker knows the mesh. */
   readonly request: { readonly kind: 'listen' };
@@ -41,6 +43,8 @@ export interface CredentialCommand {
 /** What a traffic thread tells unasked. */
 export type WaypointEvent =
   | { readonly kind: 'tap'; readonly tap: number; readonly events: readonly TapEvent[] }
+  /** A request is for a host of a service that lists no endpoints. */
+  | WantedHost
   /** It has met a token of a key it does not know. */
   | { readonly kind: 'keys_wanted'; readonly source: KeySource }
   /** Each is answered by `spans_taken`. `dropped`: spans there was no room for. */

@@ -8,6 +8,7 @@ import type { Span } from '#shared/tracing/span.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import type { Place } from '../balance/locality.ts';
 import { TrafficSplit } from '../balance/traffic-split.ts';
+import { AwaitedHosts } from '../hosts/awaited-hosts.ts';
 import { ThreadFilters } from '../filters/thread-filters.ts';
 import { OverloadMonitor } from '../overload/overload-monitor.ts';
 import { InFlight, type RequestEnvironment } from '../request/environment.ts';
@@ -102,6 +103,7 @@ export function makeEnvironment(
       askForKeys: source => emit({ kind: 'keys_wanted', source }),
     }),
     inFlight: new InFlight(),
+    hosts: new AwaitedHosts(clock, emit),
   };
 }
 

@@ -10,13 +10,14 @@ import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import type { BytesWriter } from '#shared/observability/line-sink.ts';
 import type { LogFormat, Logger } from '#shared/observability/logger.ts';
 import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
-import { formatHostPort } from '#shared/workload/ip.ts';
+import { canonicalIp, formatHostPort } from '#shared/workload/ip.ts';
 import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { serviceName } from '#shared/workload/workload.ts';
 import type { Place } from '../balance/locality.ts';
 import { zoneShare } from '../balance/zone-share.ts';
+import type { FailedHost } from '../hosts/awaited-hosts.ts';
 import { findDestination } from '../listener/destination.ts';
 import { DownstreamServer } from '../listener/downstream-server.ts';
 import { HboneListener } from '../listener/hbone-listener.ts';
@@ -111,6 +112,10 @@ export class TrafficThread {
   apply(delta: MeshDelta): void {
     const change = this.store.apply(delta);
     this.#env.services.onChange(change);
+    this.#env.hosts.onChange(
+      change.changedServices,
+      (service, host) => this.#env.services.get(service)?.knowsHost(host) === true,
+    );
     for (const uid of change.evictedWorkloads) {
       this.#env.pools.evict(uid);
       this.#hbonePool.evictWorkload(uid);
@@ -135,6 +140,11 @@ export class TrafficThread {
   /** Keys of a token issuer, as the main thread has fetched them. */
   setKeys({ jwks, source }: KeysCommand): void {
     this.#env.filters.keySets.set(source, jwks);
+  }
+
+  /** No endpoint was found for a host that requests wait for. */
+  onHostFailed(failed: FailedHost): void {
+    this.#env.hosts.onFailed(failed);
   }
 
   /** What an operator asked to watch. */
@@ -210,7 +220,8 @@ export class TrafficThread {
     const claimed = { peerIdentity, remote, forwarded: request.forwarded?.source };
     const source = originalSource(this.store, settings.network, claimed);
     const mode = detectionMode(found.port.appProtocol);
-    const downstream = this.#downstream(serviceName(found.service), request.port, peerIdentity, source);
+    const { host, port } = request;
+    const downstream = this.#downstream(serviceName(found.service), port, peerIdentity, source, host);
     if (downstream === undefined) connect.refuse(503, 'the service is gone');
     else this.#server.serve(connect.accept(), mode, downstream);
   }
@@ -241,17 +252,19 @@ export class TrafficThread {
     port: number,
     identity: string | undefined,
     source: { readonly ip: string; readonly port: number },
+    dialled = '',
   ): Downstream | undefined {
     const state = this.#env.services.get(service);
     if (state === undefined) return undefined;
     const authz = authzConnection({
       sourceIdentity: identity,
       sourceIp: source.ip,
-      destinationIp: state.service.addresses[0]?.ip ?? '',
+      destinationIp: canonicalIp(dialled) ?? state.service.addresses[0]?.ip ?? '',
       destinationPort: port,
     });
     const address = formatHostPort(source.ip, source.port);
-    return new Downstream(this.#env, state, port, this.#peers.find(identity, source.ip), authz, address);
+    const peers = this.#peers.find(identity, source.ip);
+    return new Downstream(this.#env, state, port, peers, authz, address, dialled);
   }
 
   #makeHbonePool(): HbonePool {

@@ -33,6 +33,7 @@ serveMainThread<WaypointProtocol>({
     else if (message.kind === 'certificate') setCertificate(thread, message.material, logger);
     else if (message.kind === 'keys') thread.setKeys(message);
     else if (message.kind === 'credential') thread.setCredential(message.name, message.credential);
+    else if (message.kind === 'host_failed') thread.onHostFailed(message);
     else if (message.kind === 'spans_taken') thread.onSpansTaken();
     else thread.tap(message);
   },

@@ -5,6 +5,7 @@ import type { Span } from '#shared/tracing/span.ts';
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
 import type { WorkerHandle } from '#shared/workers/worker-handle.ts';
 import { WorkerSupervisor, type WorkerSupervisorOptions } from '#shared/workers/worker-supervisor.ts';
+import type { FailedHost, WantedHost } from '../hosts/awaited-hosts.ts';
 import { TapSessions } from '../tap/tap-sessions.ts';
 import type { CredentialCommand, KeysCommand, WaypointEvent, WaypointProtocol } from './messages.ts';
 
@@ -12,6 +13,11 @@ import type { CredentialCommand, KeysCommand, WaypointEvent, WaypointProtocol } 
 export interface KeysForThreads {
   wanted(source: KeySource): void;
   commands(): readonly KeysCommand[];
+}
+
+/** Who finds the endpoints of hosts that requests ask for, on the main thread. */
+export interface HostsForThreads {
+  wanted(wanted: WantedHost): void;
 }
 
 type Handle = WorkerHandle<WaypointProtocol>;
@@ -35,6 +41,7 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
   readonly #onSpans: WorkerPoolOptions['onSpans'];
   #certificate: TlsMaterial | undefined;
   #keys: KeysForThreads | undefined;
+  #hosts: HostsForThreads | undefined;
   readonly #credentials = new Map<string, CredentialCommand>();
   #listening = false;
 
@@ -74,6 +81,16 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
     this.#keys = keys;
   }
 
+  /** Endpoints of hosts are found here; undefined: by nobody. */
+  set hosts(hosts: HostsForThreads | undefined) {
+    this.#hosts = hosts;
+  }
+
+  /** To every thread: none was found. */
+  sendHostFailure(failed: FailedHost): void {
+    for (const worker of this.ready()) worker.post(failed);
+  }
+
   /** To every thread. */
   sendKeys(command: KeysCommand): void {
     for (const worker of this.ready()) worker.post(command);
@@ -88,6 +105,12 @@ export class WorkerPool extends WorkerSupervisor<WaypointProtocol> {
         if (this.#keys !== undefined) this.#keys.wanted(event.source);
         else this.sendKeys({ kind: 'keys', source: event.source.name, jwks: undefined });
         return;
+      case 'host_wanted': {
+        const { host, service } = event;
+        if (this.#hosts !== undefined) this.#hosts.wanted(event);
+        else this.sendHostFailure({ kind: 'host_failed', service, host, reason: 'no name is resolved here' });
+        return;
+      }
       case 'spans': {
         this.#onSpans(event.spans, event.dropped);
         const thread = this.ready().find(worker => worker.index === event.thread);

@@ -294,3 +294,36 @@ test('a host name (SOCKS5)', t => {
   });
   t.end();
 });
+
+test('a host of a wildcard, asked for by name', t => {
+  const wildcard = (hostname: string, fields: Partial<Service> & { vip?: string } = {}): Service =>
+    service(hostname.slice(2), { hostname, waypoint: waypointOf(gw), vip: '10.96.0.40', ...fields });
+  const services = [gw, wildcard('*.vendor.test'), wildcard('*.eu.vendor.test', { vip: '10.96.0.41' })];
+  const objects = { services, workloads: [gwPod] };
+  const by = (hostname: string): object => ({ kind: 'waypoint', service: { hostname } });
+  t.match(
+    decide(objects, 'A.vendor.test.:443'),
+    { ...by('*.vendor.test'), authority: { host: 'a.vendor.test', port: 443 } },
+    'the waypoint is told the name',
+  );
+  t.match(decide(objects, 'a.eu.vendor.test:443'), by('*.eu.vendor.test'), 'the nearest wildcard');
+  t.match(decide(objects, 'vendor.test:443'), { kind: 'refuse' }, 'the domain itself is none of its hosts');
+  const one = service('api', { hostname: 'api.vendor.test', waypoint: waypointOf(gw) });
+  t.match(
+    decide({ ...objects, services: [...services, one] }, 'api.vendor.test:443'),
+    { ...by('api.vendor.test'), authority: { host: 'api.vendor.test' } },
+    'whoever is named goes before',
+  );
+  t.match(
+    decide(objects, '10.96.0.40:443'),
+    { ...by('*.vendor.test'), authority: { host: '10.96.0.40' } },
+    'by address the waypoint is told the address',
+  );
+  const own = wildcard('*.own.test', { namespace: 'other', visibility: 'namespace' });
+  t.match(
+    decide({ ...objects, services: [gw, own] }, 'a.own.test:443'),
+    { kind: 'refuse' },
+    'of others only',
+  );
+  t.end();
+});

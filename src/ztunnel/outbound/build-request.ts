@@ -163,11 +163,17 @@ function throughWaypoint(
     expectedIdentities: waypoint.identities,
     peerUid: waypoint.workload.uid,
     authority: {
-      host: isIpText(query.host) ? query.host : (service?.hostname ?? query.host),
+      host: isIpText(query.host) ? query.host : nameFor(service, query.host),
       port: query.port,
     },
     retriable: gatewayTarget(view, gateway)?.kind === 'service',
   });
+}
+
+/** What a waypoint is told: the service's own name, and of a wildcard the name that was asked for. */
+function nameFor(service: Service | undefined, asked: string): string {
+  const isNamed = service !== undefined && !service.hostname.startsWith('*');
+  return isNamed ? service.hostname : asked.toLowerCase().replace(/\.$/, '');
 }
 
 function toEndpoint(

@@ -1,4 +1,5 @@
-import { canonicalIp } from '#shared/workload/ip.ts';
+import type { CidrMatch } from '#shared/authz/policy.ts';
+import { canonicalIp, ipFromBytes } from '#shared/workload/ip.ts';
 import { parseCidr } from '#shared/workload/cidr.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { appProtocol } from '../app-protocol.ts';
@@ -9,7 +10,7 @@ import { readExportTo } from '../export-to.ts';
 import type { WorkloadSpec } from '../pod-to-workload/workload-spec.ts';
 import type { ServiceSpec, ServiceSpecPort } from '../service/service-spec.ts';
 import { type EndpointContext, readEndpoint } from './endpoint.ts';
-import { HOST_NAME } from './host-name.ts';
+import { isWildcard, readHosts } from './hosts.ts';
 
 /** Names outside the cluster, or made up, that are services of the mesh. */
 export interface ServiceEntryTranslation {
@@ -17,8 +18,12 @@ export interface ServiceEntryTranslation {
   readonly services: readonly ServiceSpec[];
   /** The endpoints written in the object itself. */
   readonly workloads: readonly WorkloadSpec[];
+  /** Whole ranges that are addresses of the hosts, besides those of `services`. */
+  readonly ranges: readonly CidrMatch[];
   /** What clients dial is where they get: there are no endpoints to choose from. */
   readonly passthrough: boolean;
+  /** A waypoint finds the endpoints, by the host that each request names. */
+  readonly endpointsByHost: boolean;
   /** The hosts get addresses of the mesh's own (`auto-allocate.ts`). */
   readonly allocates: boolean;
   /** SPIFFE ids or names endpoints may prove themselves with besides. */
@@ -32,7 +37,9 @@ const RESOLUTIONS = ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'] 
 const NOTHING: ServiceEntryTranslation = {
   services: [],
   workloads: [],
+  ranges: [],
   passthrough: false,
+  endpointsByHost: false,
   allocates: false,
   subjectAltNames: [],
   isPrivate: false,
@@ -52,10 +59,8 @@ function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): S
   const { labels, name, namespace } = object.metadata;
   const hosts = readHosts(spec);
   const resolution = spec.oneOf('resolution', RESOLUTIONS) ?? 'NONE';
-  if (resolution === 'DYNAMIC_DNS')
-    spec.reject('resolution', 'DYNAMIC_DNS is not supported', 'name each host, with resolution DNS');
   spec.oneOf('location', ['MESH_EXTERNAL', 'MESH_INTERNAL']);
-  const addresses = readAddresses(spec);
+  const { addresses, ranges } = readAddresses(spec);
   const selector = spec.object('workloadSelector', of => of.stringMap('labels')) ?? new Map<string, string>();
   const named = resolution === 'DNS' || resolution === 'DNS_ROUND_ROBIN';
   const context: EndpointContext = { object, cluster, named };
@@ -64,6 +69,14 @@ function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): S
   const own = named && written.length === 0 && selector.size === 0;
   const workloads = own ? hosts.map(host => hostEndpoint(host, context)) : written;
   checkEndpoints(spec, resolution, selector, workloads);
+  checkWildcards(spec, resolution, hosts, own);
+  const isReached = addresses.length + ranges.length > 0;
+  if (resolution === 'NONE' && !isReached)
+    spec.ignore(
+      'addresses',
+      'is empty: by resolution NONE the hosts are known by their addresses alone, and nothing leads to them',
+      'name the addresses or ranges of the hosts, or use resolution DNS (of a wildcard: DYNAMIC_DNS)',
+    );
   const ports = spec.objects('ports', readPort);
   const callers = readExportTo(spec, namespace);
   const isPrivate = callers.length === 1 && callers[0] === namespace;
@@ -73,39 +86,56 @@ function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): S
   return {
     services: hosts.map(hostname => ({ ...common, hostname, clusterIps: addresses })),
     workloads: workloads.filter(workload => workload !== undefined),
+    ranges,
     passthrough: resolution === 'NONE',
-    allocates: addresses.length === 0 && resolution !== 'NONE' && labels[AUTO_ALLOCATE] !== 'false',
+    endpointsByHost: resolution === 'DYNAMIC_DNS',
+    allocates: !isReached && resolution !== 'NONE' && labels[AUTO_ALLOCATE] !== 'false',
     subjectAltNames: spec.strings('subjectAltNames'),
     isPrivate,
   };
 }
 
-function readHosts(spec: Fields): readonly string[] {
-  const hosts = spec.strings('hosts').map(host => host.toLowerCase());
-  if (hosts.length === 0) spec.reject('hosts', 'is required', 'name the hosts');
-  for (const host of hosts) {
-    if (host.includes('*'))
-      spec.reject('hosts', `"${host}" is a wildcard, which is not supported`, 'name each host');
-    else if (!HOST_NAME.test(host))
-      spec.reject('hosts', `"${host}" is no host name`, 'write such as api.example.com');
+function readAddresses(spec: Fields): {
+  readonly addresses: readonly string[];
+  readonly ranges: readonly CidrMatch[];
+} {
+  const addresses: string[] = [];
+  const ranges: CidrMatch[] = [];
+  for (const text of spec.strings('addresses')) {
+    const range = parseCidr(text);
+    const ip = range && ipFromBytes(range.bytes);
+    if (range === undefined || ip === undefined)
+      spec.reject(
+        'addresses',
+        `"${text}" is no IP address or range`,
+        'write such as 192.0.2.1 or 192.0.2.0/24',
+      );
+    else if (range.prefixLength === range.bytes.length * 8) addresses.push(canonicalIp(ip) ?? ip);
+    else ranges.push({ ip, prefixLength: range.prefixLength });
   }
-  return [...new Set(hosts)];
+  return { addresses, ranges };
 }
 
-function readAddresses(spec: Fields): readonly string[] {
-  return spec.strings('addresses').flatMap(text => {
-    const ip = canonicalIp(text);
-    if (ip !== undefined) return [ip];
-    const range = parseCidr(text);
-    if (range === undefined) spec.reject('addresses', `"${text}" is no IP address`, 'write an address');
-    else spec.ignore('addresses', `"${text}" is a range, which is not supported`, 'write each address');
-    return [];
-  });
+type Resolution = (typeof RESOLUTIONS)[number];
+
+/** A wildcard names nobody who could be looked up: its endpoints are written, or found when a request names its host. */
+function checkWildcards(spec: Fields, resolution: Resolution, hosts: readonly string[], own: boolean): void {
+  const wildcard = hosts.find(isWildcard);
+  if (wildcard !== undefined && own)
+    spec.reject(
+      'hosts',
+      `"${wildcard}" is a wildcard, which ${resolution} cannot look up`,
+      'use resolution DYNAMIC_DNS, or name endpoints',
+    );
+  const plain = hosts.find(host => !isWildcard(host));
+  if (resolution !== 'DYNAMIC_DNS') return;
+  if (plain !== undefined)
+    spec.reject('hosts', `"${plain}" is no wildcard, as DYNAMIC_DNS asks for`, 'use resolution DNS for it');
 }
 
 function checkEndpoints(
   spec: Fields,
-  resolution: (typeof RESOLUTIONS)[number],
+  resolution: Resolution,
   selector: ReadonlyMap<string, string>,
   workloads: readonly (WorkloadSpec | undefined)[],
 ): void {
@@ -113,6 +143,12 @@ function checkEndpoints(
     spec.reject('workloadSelector', 'cannot be together with endpoints', 'keep the one you mean');
   if (resolution === 'NONE' && (selector.size > 0 || workloads.length > 0))
     spec.reject('resolution', 'NONE has no endpoints', 'use STATIC or DNS, or remove the endpoints');
+  if (resolution === 'DYNAMIC_DNS' && (selector.size > 0 || workloads.length > 0))
+    spec.reject(
+      'resolution',
+      'DYNAMIC_DNS finds the endpoints itself',
+      'use STATIC or DNS, or remove the endpoints',
+    );
   if (resolution === 'STATIC' && selector.size === 0 && workloads.length === 0)
     spec.ignore('endpoints', 'is empty: there is nobody to answer', 'add endpoints or a workloadSelector');
 }

@@ -22,6 +22,7 @@ const POSITIONS: Readonly<Record<Exclude<ResponseFlag, '-'>, number>> = {
   [RESPONSE_FLAGS.upstreamProtocolError]: 23,
   [RESPONSE_FLAGS.noClusterFound]: 24,
   [RESPONSE_FLAGS.overloadManager]: 25,
+  [RESPONSE_FLAGS.dnsResolutionFailure]: 26,
 };
 
 const BITS: ReadonlyMap<string, number> = new Map(
