@@ -4,6 +4,11 @@ import type { LoopClock } from './loop-clock.ts';
 
 /** Longest wait in one piece: a timer of the runtime itself, which this loop does not know, is late by no more. */
 const MAX_WAIT_MS = 1_000;
+/**
+ * Longest wait after a turn in which something happened. Longer than the machine's tick, so that it is not the next timer
+ * to go off: setting that one costs more than a system call.
+ */
+const SETTLE_MS = 20;
 
 /**
  * Drives the loop of a thread that does nothing else: the thread blocks in `epoll_wait`. The runtime's own loop is watched
@@ -15,7 +20,7 @@ export class ThreadDriver implements LoopDriver {
   readonly #clock: LoopClock;
   #alive = false;
   #scheduled = false;
-  /** The last turn found nothing to do, and neither has anything else on the thread: it may block. */
+  /** The last turn found nothing to do. */
   #quiet = false;
 
   constructor(loop: EventLoop, clock: LoopClock) {
@@ -39,12 +44,13 @@ export class ThreadDriver implements LoopDriver {
   }
 
   /**
-   * A turn in which something happened is followed by one that does not wait: what continuations of promises left to the
-   * runtime (`setImmediate`) runs in between, instead of when the next byte arrives.
+   * Between two turns the runtime has one pass, in which continuations of promises run, and what the turn left to it
+   * (`setImmediate`). What those continuations leave to it stands behind this call in its queue, and waits for the next
+   * byte or for SETTLE_MS: a second pass in case there is something would cost a request as much as a system call.
    */
   readonly #drive = (): void => {
     this.#scheduled = false;
-    this.#quiet = !this.#loop.turn(this.#alive && this.#quiet ? this.#waitMs() : 0);
+    this.#quiet = !this.#loop.turn(this.#alive ? this.#waitMs() : 0);
     if (this.#clock.fire()) this.#quiet = false;
     if (this.#loop.hasWork) this.#loop.settle();
     // Without connections the thread waits in the runtime's loop, and may end there.
@@ -52,6 +58,7 @@ export class ThreadDriver implements LoopDriver {
   };
 
   #waitMs(): number {
-    return Math.max(0, Math.min(MAX_WAIT_MS, Math.ceil(this.#clock.untilNextMs())));
+    const mostMs = this.#quiet ? MAX_WAIT_MS : SETTLE_MS;
+    return Math.max(0, Math.min(mostMs, Math.ceil(this.#clock.untilNextMs())));
   }
 }
