@@ -15,7 +15,7 @@ const BALANCERS: readonly LoadBalancer[] = [
   { kind: 'round_robin' },
   { kind: 'random' },
   { kind: 'least_request' },
-  { kind: 'peak_ewma' },
+  { kind: 'peak_ewma', penalty: undefined },
   { kind: 'ring_hash', minRingSize: 1024, hash: [] },
   { kind: 'maglev', tableSize: 65_537, hash: [] },
 ];
@@ -24,7 +24,7 @@ function endpoints(count: number): BalancedEndpoint[] {
   return Array.from({ length: count }, (_, i) => {
     const w = workload(`pod-${i}`);
     const load = new EndpointLoad();
-    load.latency = new Latency(systemClock);
+    load.latency = new Latency(systemClock, undefined);
     return { uid: w.uid, workload: w, targetPort: 8080, load };
   });
 }

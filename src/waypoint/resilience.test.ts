@@ -1,6 +1,6 @@
 import { test, type Test } from 'tap';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
-import type { OutlierDetection } from '#shared/route/traffic-policy.ts';
+import type { LoadBalancer, OutlierDetection } from '#shared/route/traffic-policy.ts';
 import { type Conduct, type SimulatedAnswer, SimulatedMesh } from './testing/simulated-mesh.ts';
 
 /**
@@ -26,6 +26,8 @@ const ACCRUAL = {
   maxPenaltyMs: 60_000,
   jitter: 0.5,
 } as const;
+const LEAST_REQUEST: LoadBalancer = { kind: 'least_request' };
+const PEAK_EWMA: LoadBalancer = { kind: 'peak_ewma', penalty: undefined };
 const RETRY_5XX = {
   ...DEFAULT_RETRY_POLICY,
   on: [...DEFAULT_RETRY_POLICY.on, '5xx', 'reset'] as const,
@@ -158,8 +160,9 @@ test('accrual with every endpoint out never latches: all are tried, and serve as
 });
 
 test('a slow endpoint gets little of the load: by requests in progress, and less by response time', async t => {
-  for (const kind of ['least_request', 'peak_ewma'] as const) {
-    const mesh = await experiment(t, 4, { policy: { loadBalancer: { kind } } });
+  for (const loadBalancer of [LEAST_REQUEST, PEAK_EWMA]) {
+    const { kind } = loadBalancer;
+    const mesh = await experiment(t, 4, { policy: { loadBalancer } });
     conduct(mesh, { afterMs: 20 }, 0, 1, 2);
     conduct(mesh, { afterMs: 1_000 }, 3);
     await mesh.load(200, 4, 20);
@@ -170,6 +173,33 @@ test('a slow endpoint gets little of the load: by requests in progress, and less
       `${kind}: ${(100 * share).toFixed(1)} % instead of 25 %`,
     );
   }
+});
+
+test('an endpoint that fails at once gets little of the load where failures are penalized, and comes back by itself', async t => {
+  const share = async (loadBalancer: LoadBalancer, fields = ''): Promise<[number, number]> => {
+    const mesh = await experiment(t, 4, { policy: { loadBalancer } });
+    conduct(mesh, { afterMs: 20 }, 1, 2, 3);
+    conduct(mesh, { afterMs: 1, fails: true }, 0);
+    const [bad] = mesh.endpoints;
+    if (bad !== undefined) bad.fields = fields;
+    await mesh.load(200, 4, 100);
+    const failing = (bad?.requests ?? 0) / reached(mesh);
+    conduct(mesh, { afterMs: 20 }, 0);
+    await mesh.pass(40_000);
+    const [before, all] = [bad?.requests ?? 0, reached(mesh)];
+    await mesh.load(100, 4, 100);
+    return [failing, ((bad?.requests ?? 0) - before) / (reached(mesh) - all)];
+  };
+  const [without] = await share(LEAST_REQUEST);
+  t.ok(without > 0.2, `least request: ${(100 * without).toFixed(1)} %`);
+  const penalty = { penaltyMs: 5_000, maxRetryAfterMs: 300_000 };
+  const [penalized, recovered] = await share({ kind: 'peak_ewma', penalty });
+  t.ok(penalized < 0.02, `penalized: ${(100 * penalized).toFixed(1)} %`);
+  t.ok(recovered > 0.15, `recovered: ${(100 * recovered).toFixed(1)} % of 25 %`);
+  const [, asked] = await share({ kind: 'peak_ewma', penalty }, 'Retry-After: 200\r\n');
+  t.ok(asked < 0.02, `who asks for 200 s is not tried so soon: ${(100 * asked).toFixed(1)} %`);
+  const capped = { penaltyMs: 5_000, maxRetryAfterMs: 0 };
+  t.same(await share({ kind: 'peak_ewma', penalty: capped }, 'Retry-After: 200\r\n'), [penalized, recovered]);
 });
 
 test('a storm of retries is held by the budget: a fifth more, and the floor', async t => {

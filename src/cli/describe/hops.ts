@@ -2,6 +2,7 @@ import { STATIC_POLICY_PREFIX } from '#shared/authz/decision.ts';
 import type { JsonObject } from '#shared/config/json.ts';
 import type { DumpedService, DumpedWorkload } from '../config-dump.ts';
 import { children, text } from '#shared/config/json-fields.ts';
+import { balancingFacts } from './balancing.ts';
 import type { Fact, Hop, PolicyLine, RouteLine } from './description.ts';
 import { type MeshFacts, serviceKey, type WaypointFacts } from './mesh-facts.ts';
 
@@ -18,7 +19,11 @@ export function waypointHop(service: DumpedService, facts: MeshFacts): Hop | und
   return {
     name: `waypoint ${shortName(service.waypoint)}`,
     why: `service ${service.namespace}/${service.name} asks for it`,
-    facts: [{ name: 'ready pods', value: ready }, ...unreadable(waypoint)],
+    facts: [
+      { name: 'ready pods', value: ready },
+      ...balancingFacts(waypoint?.routes.get(key)),
+      ...unreadable(waypoint),
+    ],
     policies: waypoint?.policies.get(key),
     routes: routeLines(waypoint?.routes.get(key), facts.objectStates),
   };

@@ -1,7 +1,6 @@
-import type { Subset } from '#shared/route/model.ts';
-import type { PortTrafficPolicy, TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { keyOf } from '../source/kube-object.ts';
 import type { BackendTrafficPolicy } from '../translate/backend-traffic-policy/backend-traffic-policy.ts';
+import { changePolicies, type ServicePolicies } from '../translate/service-policies.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 
@@ -20,12 +19,6 @@ export function backendPolicies(objects: MeshObjects): ReadonlyMap<string, Parse
   return byService;
 }
 
-interface ServicePolicies {
-  readonly trafficPolicy: TrafficPolicy;
-  readonly portPolicies: readonly PortTrafficPolicy[];
-  readonly subsets: readonly Subset[];
-}
-
 /** What a DestinationRule sets itself goes before. */
 export function withBackendPolicy(
   policies: ServicePolicies,
@@ -33,20 +26,9 @@ export function withBackendPolicy(
 ): ServicePolicies {
   if (policy === undefined) return policies;
   const { retryBudget, session } = policy;
-  const complete = (own: TrafficPolicy): TrafficPolicy => ({
+  return changePolicies(policies, own => ({
     ...own,
     retryBudget: own.retryBudget ?? retryBudget,
     session: own.session ?? session,
-  });
-  const completeAll = (all: readonly PortTrafficPolicy[]): readonly PortTrafficPolicy[] =>
-    all.map(({ policy: own, port }) => ({ port, policy: complete(own) }));
-  return {
-    trafficPolicy: complete(policies.trafficPolicy),
-    portPolicies: completeAll(policies.portPolicies),
-    subsets: policies.subsets.map(subset => ({
-      ...subset,
-      trafficPolicy: subset.trafficPolicy && complete(subset.trafficPolicy),
-      portPolicies: completeAll(subset.portPolicies),
-    })),
-  };
+  }));
 }

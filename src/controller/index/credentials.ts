@@ -4,6 +4,7 @@ import type { ServiceRoutes } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import { allPolicies } from '../translate/service-policies.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { waypointAccounts } from './waypoint-principals.ts';
 
@@ -39,18 +40,13 @@ function keyOf({ hostname, namespace }: Pick<ServiceRoutes, 'hostname' | 'namesp
   return `${namespace}/${hostname}`;
 }
 
-function credentialsOf({ portPolicies, subsets, trafficPolicy }: ServiceRoutes): ReadonlySet<string> {
-  const policies = [
-    trafficPolicy,
-    ...portPolicies.map(({ policy }) => policy),
-    ...subsets.flatMap(subset => [subset.trafficPolicy, ...subset.portPolicies.map(({ policy }) => policy)]),
-  ];
-  return new Set(policies.flatMap(policy => secretsOf(policy)));
+function credentialsOf(routes: ServiceRoutes): ReadonlySet<string> {
+  return new Set(allPolicies(routes).flatMap(policy => secretsOf(policy)));
 }
 
 /** As in Istio, authorities may be in a Secret beside the one of the certificate. */
-function secretsOf(policy: TrafficPolicy | undefined): readonly string[] {
-  const { credential, trustedRoots } = policy?.tls ?? {};
+function secretsOf({ tls }: TrafficPolicy): readonly string[] {
+  const { credential, trustedRoots } = tls ?? {};
   const roots = trustedRoots?.kind === 'credential' ? [trustedRoots.name] : [];
   return credential === undefined ? roots : [...roots, credential, rootsBeside(credential)];
 }

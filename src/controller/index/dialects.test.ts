@@ -375,6 +375,43 @@ test('annotations of Linkerd on a Service and on a route', t => {
   t.end();
 });
 
+test('penalties for failures by annotation of Linkerd: of a service that is balanced by latency', t => {
+  const annotated = (more = ''): string =>
+    service('payments').replace(
+      'namespace: shop',
+      `namespace: shop, annotations: {balancer.alpha.linkerd.io/penalize-failures: "true"${more}}`,
+    );
+  const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
+  const penalty = { penaltyMs: 5_000, maxRetryAfterMs: 300_000 };
+  const lab = new IndexLab(mesh, annotated());
+  const balancer = (): unknown => lab.routes('payments')?.trafficPolicy.loadBalancer;
+  t.same(balancer(), { kind: 'peak_ewma', penalty }, 'as in Linkerd, which has no other balancer');
+  lab.apply(annotated(', ambient.mesh/load-balancer: peak-ewma'));
+  t.same(balancer(), { kind: 'peak_ewma', penalty }, 'also where it is asked for');
+  const ofService = (): string => said(lab, 'Service/shop/payments').join();
+  t.notMatch(ofService(), /no effect/);
+  lab.apply(annotated(', ambient.mesh/load-balancer: random'));
+  t.same(balancer(), { kind: 'random' });
+  t.match(ofService(), /no effect where the load balancer is random/);
+  lab.apply(annotated());
+  const subset =
+    '{name: v1, labels: {}, trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}, connectionPool: {tcp: {maxConnections: 5}}}}';
+  const portLevel = '[{port: {number: 80}, connectionPool: {tcp: {maxConnections: 9}}}]';
+  lab.apply(
+    destinationRule(
+      'dr',
+      `{host: payments, trafficPolicy: {portLevelSettings: ${portLevel}}, subsets: [${subset}]}`,
+    ),
+  );
+  t.match(lab.routes('payments'), {
+    trafficPolicy: { loadBalancer: { kind: 'peak_ewma', penalty } },
+    portPolicies: [{ port: 80, policy: { maxConnections: 9, loadBalancer: { kind: 'peak_ewma', penalty } } }],
+    subsets: [{ trafficPolicy: { loadBalancer: { kind: 'round_robin' } } }],
+  });
+  t.match(ofService(), /no effect where the load balancer is round_robin/);
+  t.end();
+});
+
 const HEDGED: readonly (readonly [string, string, string, hedge: string | undefined, RegExp | undefined])[] =
   [
     [
@@ -570,9 +607,10 @@ test('the load balancer of a Service by annotation, where nothing else names one
   const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
   const lab = new IndexLab(mesh, annotated('peak-ewma'));
   const balancer = (): unknown => lab.routes('payments')?.trafficPolicy.loadBalancer;
-  t.same(balancer(), { kind: 'peak_ewma' });
+  const byLatency = { kind: 'peak_ewma', penalty: undefined };
+  t.same(balancer(), byLatency);
   lab.apply(destinationRule('dr', '{host: payments, trafficPolicy: {outlierDetection: {}}}'));
-  t.same(balancer(), { kind: 'peak_ewma' }, 'beside other settings');
+  t.same(balancer(), byLatency, 'beside other settings');
   lab.apply(destinationRule('dr', '{host: payments, trafficPolicy: {loadBalancer: {simple: RANDOM}}}'));
   t.same(balancer(), { kind: 'random' });
   const ofService = (): string => said(lab, 'Service/shop/payments').join();

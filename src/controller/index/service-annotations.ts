@@ -1,5 +1,5 @@
 import { PLAIN_RULE, type ServiceRoutes } from '#shared/route/model.ts';
-import type { FailureAccrual, TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import type { FailureAccrual } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../source/kube-object.ts';
 import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
 import { type HedgedRules, hedgingWithRoutes, withHedging } from '../translate/hedge-annotation.ts';
@@ -10,6 +10,8 @@ import {
 } from '../translate/linkerd-annotations/annotations.ts';
 import { rateLimitWithRoutes, withRateLimit } from '../translate/rate-limit-annotation.ts';
 import type { HostContext } from '../translate/istio-host.ts';
+import { allPolicies, changePolicies } from '../translate/service-policies.ts';
+import { withFailurePenalty } from './failure-penalty.ts';
 
 export interface AnnotatedRoutes {
   readonly routes: ServiceRoutes;
@@ -31,30 +33,15 @@ export function withServiceAnnotations(
   const read = readLinkerdAnnotations(service);
   const diagnostics = [...read.diagnostics];
   const accrual = accrualFor(routes, service, read, diagnostics);
+  const balanced = withFailurePenalty(routes, service, read.failurePenalty, diagnostics);
   const { rules, diagnostics: hedging } =
     routes.rules.length > 0
       ? { rules: routes.rules, diagnostics: ofRequests(service) }
       : defaultRules(routes, service, ports, read, context);
   diagnostics.push(...hedging);
-  if (accrual === undefined) return { routes: { ...routes, rules }, diagnostics };
-  const accrue = (policy: TrafficPolicy): TrafficPolicy => ({ ...policy, failureAccrual: accrual });
-  const accrueAll = (policies: ServiceRoutes['portPolicies']): ServiceRoutes['portPolicies'] =>
-    policies.map(({ policy, port }) => ({ port, policy: accrue(policy) }));
-  const subsets = routes.subsets.map(subset => ({
-    ...subset,
-    trafficPolicy: subset.trafficPolicy && accrue(subset.trafficPolicy),
-    portPolicies: accrueAll(subset.portPolicies),
-  }));
-  return {
-    routes: {
-      ...routes,
-      rules,
-      subsets,
-      trafficPolicy: accrue(routes.trafficPolicy),
-      portPolicies: accrueAll(routes.portPolicies),
-    },
-    diagnostics,
-  };
+  if (accrual === undefined) return { routes: { ...balanced, rules }, diagnostics };
+  const accruing = changePolicies(balanced, policy => ({ ...policy, failureAccrual: accrual }));
+  return { routes: { ...balanced, ...accruing, rules }, diagnostics };
 }
 
 const OF_REQUESTS = /^(?:retry|timeout)\.linkerd\.io\//;
@@ -120,13 +107,7 @@ function accrualFor(
   diagnostics: Diagnostic[],
 ): FailureAccrual | undefined {
   if (failureAccrual === undefined) return undefined;
-  const { portPolicies, subsets, trafficPolicy } = routes;
-  const policies = [
-    trafficPolicy,
-    ...portPolicies.map(({ policy }) => policy),
-    ...subsets.flatMap(subset => [subset.trafficPolicy, ...subset.portPolicies.map(({ policy }) => policy)]),
-  ];
-  if (!policies.some(policy => policy?.outlierDetection !== undefined)) return failureAccrual;
+  if (!allPolicies(routes).some(policy => policy.outlierDetection !== undefined)) return failureAccrual;
   const key = 'balancer.linkerd.io/failure-accrual';
   const refused = new Diagnostics(service);
   refused.ignore(

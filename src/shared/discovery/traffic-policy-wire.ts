@@ -1,5 +1,6 @@
 import type {
   ConnectionPool,
+  FailurePenalty,
   HashSource,
   LoadBalancer,
   PortTrafficPolicy,
@@ -158,6 +159,7 @@ function poolToWire(pool: ConnectionPool): object {
 
 function loadBalancerFromWire(wire: WireFields): LoadBalancer {
   const kind = readEnum(wire, 'kind', LOAD_BALANCERS);
+  if (kind === 'peak_ewma') return { kind, penalty: readIfSet(wire, 'penalty', penaltyFromWire) };
   if (kind !== 'ring_hash' && kind !== 'maglev') return { kind };
   const size = readWithin(wire, 'table_size', 1, MAX_HASH_TABLE);
   const hash = readEach(wire, 'hash', hashSourceFromWire);
@@ -171,9 +173,22 @@ function loadBalancerToWire(balancer: LoadBalancer): object {
       return { kind, table_size: balancer.minRingSize, hash: balancer.hash.map(hashSourceToWire) };
     case 'maglev':
       return { kind, table_size: balancer.tableSize, hash: balancer.hash.map(hashSourceToWire) };
+    case 'peak_ewma':
+      return { kind, penalty: balancer.penalty && penaltyToWire(balancer.penalty) };
     default:
       return { kind };
   }
+}
+
+function penaltyFromWire(wire: WireFields): FailurePenalty {
+  return {
+    penaltyMs: readMillis(wire, 'penalty_ms'),
+    maxRetryAfterMs: readMillis(wire, 'max_retry_after_ms'),
+  };
+}
+
+function penaltyToWire({ maxRetryAfterMs, penaltyMs }: FailurePenalty): object {
+  return { penalty_ms: penaltyMs, max_retry_after_ms: maxRetryAfterMs };
 }
 
 function hashSourceFromWire(wire: WireFields): HashSource {

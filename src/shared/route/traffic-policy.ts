@@ -59,10 +59,19 @@ export interface TcpKeepalive {
 }
 
 export type LoadBalancer =
-  | { readonly kind: 'least_request' | 'round_robin' | 'random' | 'peak_ewma' | 'passthrough' }
+  | { readonly kind: 'least_request' | 'round_robin' | 'random' | 'passthrough' }
+  /** Undefined: a failure counts as the time it took. */
+  | { readonly kind: 'peak_ewma'; readonly penalty: FailurePenalty | undefined }
   | { readonly kind: 'ring_hash'; readonly minRingSize: number; readonly hash: readonly HashSource[] }
   /** `tableSize` is a prime. */
   | { readonly kind: 'maglev'; readonly tableSize: number; readonly hash: readonly HashSource[] };
+
+/** As what a failure (5xx, 429) counts at least, so that who fails fast does not look fast. */
+export interface FailurePenalty {
+  readonly penaltyMs: number;
+  /** As much as the answer itself asks for (`retry-after`, `grpc-retry-pushback-ms`) counts up to this. */
+  readonly maxRetryAfterMs: number;
+}
 
 /**
  * What a request is hashed by. Of several the hashes are combined; after a `terminal` one that is there the rest is not

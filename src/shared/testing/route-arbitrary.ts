@@ -288,9 +288,12 @@ const loadBalancer: fc.Arbitrary<LoadBalancer> = fc.oneof(
       'least_request' as const,
       'round_robin' as const,
       'random' as const,
-      'peak_ewma' as const,
       'passthrough' as const,
     ),
+  }),
+  fc.record({
+    kind: fc.constant('peak_ewma' as const),
+    penalty: maybe(fc.record({ penaltyMs: milliseconds, maxRetryAfterMs: milliseconds })),
   }),
   fc.record({ kind: fc.constant('ring_hash' as const), minRingSize: tableSize, hash: few(hashSource) }),
   fc.record({ kind: fc.constant('maglev' as const), tableSize, hash: few(hashSource) }),

@@ -1,5 +1,5 @@
 import type { Clock } from '#shared/lifecycle/clock.ts';
-import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import type { FailurePenalty, LoadBalancer, TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { SharedUse } from '../upstream/shared-use.ts';
 import type { RotationCursor } from './choice.ts';
 import { EndpointLoad, EndpointLoads } from './endpoint.ts';
@@ -42,7 +42,7 @@ export class BalancerMemory {
   usePolicy(policy: TrafficPolicy): void {
     this.#policy = policy;
     const { failureAccrual, loadBalancer, outlierDetection } = policy;
-    const text = JSON.stringify([outlierDetection, failureAccrual, loadBalancer?.kind === 'peak_ewma']);
+    const text = JSON.stringify([outlierDetection, failureAccrual, latencyOptions(loadBalancer)]);
     if (text === this.#policyText) return;
     this.#policyText = text;
     for (const [, load] of this.loads.entries()) load.health?.close();
@@ -70,7 +70,8 @@ export class BalancerMemory {
 
   #equip(uid: string, load: EndpointLoad): void {
     const policy = this.#policy;
-    load.latency = policy?.loadBalancer?.kind === 'peak_ewma' ? new Latency(this.#options.clock) : undefined;
+    const latency = latencyOptions(policy?.loadBalancer);
+    load.latency = latency && new Latency(this.#options.clock, latency.penalty);
     load.health = this.#makeHealth(uid, load);
   }
 
@@ -79,4 +80,11 @@ export class BalancerMemory {
     if (this.#detector !== undefined) return this.#detector.watch(uid, load);
     return new AccruingEndpoint(uid, load, { ...this.#options, config: this.#policy?.failureAccrual });
   }
+}
+
+/** Undefined: the balancer does not go by latency. */
+function latencyOptions(
+  balancer: LoadBalancer | undefined,
+): { readonly penalty: FailurePenalty | undefined } | undefined {
+  return balancer?.kind === 'peak_ewma' ? { penalty: balancer.penalty } : undefined;
 }

@@ -16,7 +16,7 @@ const BALANCERS: readonly LoadBalancer[] = [
   { kind: 'random' },
   { kind: 'passthrough' },
   { kind: 'least_request' },
-  { kind: 'peak_ewma' },
+  { kind: 'peak_ewma', penalty: undefined },
   { kind: 'ring_hash', minRingSize: 1024, hash: [] },
   { kind: 'maglev', tableSize: 65_537, hash: [] },
 ];
@@ -34,7 +34,7 @@ function endpoints(clock: FakeClock, make: () => EndpointLoad): BalancedEndpoint
   return Array.from({ length: MANY }, (_, i) => {
     const w = workload(`pod-${i}`);
     const load = make();
-    load.latency = new Latency(clock);
+    load.latency = new Latency(clock, undefined);
     return { uid: w.uid, workload: w, targetPort: 8080, load };
   });
 }

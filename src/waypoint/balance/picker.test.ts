@@ -25,6 +25,7 @@ type Policy =
 function balancer(policy: Policy | undefined): LoadBalancer | undefined {
   if (policy === 'ring_hash') return { kind: policy, minRingSize: 1024, hash: [] };
   if (policy === 'maglev') return { kind: policy, tableSize: 65_537, hash: [] };
+  if (policy === 'peak_ewma') return { kind: policy, penalty: undefined };
   return policy === undefined ? undefined : { kind: policy };
 }
 
@@ -222,8 +223,8 @@ test('slow start: a new endpoint gets a share that grows with its age', t => {
 test('peak EWMA prefers who answers faster for what it has in progress', t => {
   const clock = new FakeClock();
   const [fast, slow] = [endpoint('fast'), endpoint('slow')];
-  for (const { load } of [fast, slow]) load.latency = new Latency(clock);
-  slow.load.latency?.observe(clock.monotonic() - 500, 200);
+  for (const { load } of [fast, slow]) load.latency = new Latency(clock, undefined);
+  slow.load.latency?.observe(clock.monotonic() - 500, 200, []);
   t.same(counts([fast, slow], 'peak_ewma', 500, { clock }), [500, 0]);
   fast.load.active = 30;
   t.same(counts([fast, slow], 'peak_ewma', 500, { clock }), [0, 500], '31 times 30 ms are more than 500 ms');

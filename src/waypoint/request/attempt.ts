@@ -119,8 +119,12 @@ export class Attempt implements UpstreamAttempt {
   onResponse(head: ResponseHead, endStream: boolean): void {
     if (this.#over) return;
     const { health, latency } = this.endpoint.load;
-    latency?.observe(this.#startMs, head.status);
-    if (health?.watchesStatus === true) this.#judge(statusSoFar(head, endStream, this.#classes));
+    const watched = health?.watchesStatus === true;
+    if (watched || latency !== undefined) {
+      const status = statusSoFar(head, endStream, this.#classes);
+      latency?.observe(this.#startMs, status ?? head.status, head.headers);
+      if (watched) this.#judge(status);
+    }
     this.#owner.onAttemptResponse(this, head, endStream);
   }
 
@@ -130,8 +134,9 @@ export class Attempt implements UpstreamAttempt {
 
   onBodyEnd(trailers: HeaderList): void {
     if (this.#over) return;
-    if (!this.#judged && this.endpoint.load.health?.watchesStatus === true)
-      this.#judge(grpcStatusOf(trailers));
+    const { health, latency } = this.endpoint.load;
+    latency?.observeEnd(grpcStatusOf(trailers), trailers);
+    if (!this.#judged && health?.watchesStatus === true) this.#judge(grpcStatusOf(trailers));
     this.#finish();
     this.#owner.onAttemptEnd(this, trailers);
   }

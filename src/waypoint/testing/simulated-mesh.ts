@@ -33,6 +33,8 @@ export type Conduct =
 export class SimulatedEndpoint {
   readonly workload: Workload;
   conduct: Conduct = 'ok';
+  /** Further fields of the heads of its answers; each ends with CRLF. */
+  fields = '';
   /** Requests that reached it, ever. */
   requests = 0;
   /** Of requests that had one. */
@@ -266,7 +268,7 @@ export class SimulatedMesh {
     const respond = (status: string): void => {
       const last = endpoint.conduct === 'refuse';
       open.set(channel, (open.get(channel) ?? 1) - 1);
-      const fields = `Content-Length: 2${last ? '\r\nConnection: close' : ''}`;
+      const fields = `${endpoint.fields}Content-Length: 2${last ? '\r\nConnection: close' : ''}`;
       channel.write(Buffer.from(`HTTP/1.1 ${status}\r\n${fields}${HEAD_END}ok`));
       if (last) channel.end();
     };

@@ -42,6 +42,15 @@ export class AnnotationReader {
     return ms ?? this.refuse(key, 'is not a duration and has no effect', 'write such as 300ms');
   }
 
+  /** As Go reads one. */
+  flag(key: string): boolean | undefined {
+    const text = this.text(key)?.trim();
+    if (text === undefined) return undefined;
+    if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
+    if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
+    return this.refuse(key, 'is neither true nor false and has no effect', 'write "true" or "false"');
+  }
+
   integer(key: string, min: number, max: number): number | undefined {
     return this.#number(key, /^\d+$/, `whole number from ${min} to ${max}`, min, max);
   }

@@ -105,6 +105,29 @@ test('failure accrual', async t => {
   );
 });
 
+const PENALIZE = 'balancer.alpha.linkerd.io/penalize-failures';
+const BIASER = 'balancer.alpha.linkerd.io/load-biaser';
+
+const PENALTIES: readonly [string, Record<string, string>, object | undefined][] = [
+  ["Linkerd's defaults", { [PENALIZE]: 'true' }, { penaltyMs: 5_000, maxRetryAfterMs: 300_000 }],
+  [
+    'values of its own',
+    { [PENALIZE]: ' T ', [`${BIASER}-penalty`]: '750ms', [`${BIASER}-max-retry-after`]: '1d' },
+    { penaltyMs: 750, maxRetryAfterMs: 86_400_000 },
+  ],
+  ['no hints', { [PENALIZE]: '1', [`${BIASER}-max-retry-after`]: '0' }, { maxRetryAfterMs: 0 }],
+  ['turned off', { [PENALIZE]: 'False' }, undefined],
+];
+
+test('penalties for failures', async t => {
+  for (const [name, annotations, expected] of PENALTIES) {
+    const { diagnostics, failurePenalty } = read(annotations);
+    if (expected === undefined) t.equal(failurePenalty, undefined, name);
+    else t.match(failurePenalty, expected, name);
+    t.same(diagnostics, [], name);
+  }
+});
+
 const WRONG: readonly [string, Record<string, string>, string, RegExp][] = [
   ['nothing to retry on', { 'retry.linkerd.io/http': '6xx' }, 'retry.linkerd.io/http', /"6xx" is nothing/],
   [
@@ -163,11 +186,36 @@ const WRONG: readonly [string, Record<string, string>, string, RegExp][] = [
     `${RATE}-window`,
     /10 ms at least/,
   ],
+  ['penalties turned on by a word', { [PENALIZE]: 'yes' }, PENALIZE, /neither true nor false/],
   [
-    'what of the balancer there is nothing for',
-    { 'balancer.alpha.linkerd.io/penalize-failures': 'true' },
-    'balancer.alpha.linkerd.io/penalize-failures',
-    /not supported/,
+    'a penalty for failures that are not penalized',
+    { [PENALIZE]: 'false', [`${BIASER}-penalty`]: '2s' },
+    `${BIASER}-penalty`,
+    /no effect without .*penalize-failures/,
+  ],
+  [
+    'a limit of hints that nobody goes by',
+    { [`${BIASER}-max-retry-after`]: '1m' },
+    `${BIASER}-max-retry-after`,
+    /no effect without .*penalize-failures/,
+  ],
+  [
+    'a penalty that is no duration',
+    { [PENALIZE]: 'true', [`${BIASER}-penalty`]: '5' },
+    `${BIASER}-penalty`,
+    /not a duration/,
+  ],
+  [
+    'a penalty of months',
+    { [PENALIZE]: 'true', [`${BIASER}-penalty`]: '60d' },
+    `${BIASER}-penalty`,
+    /too long/,
+  ],
+  [
+    'hints for failure accrual',
+    { 'balancer.alpha.linkerd.io/failure-accrual-honor-retry-after': 'true' },
+    'balancer.alpha.linkerd.io/failure-accrual-honor-retry-after',
+    /no effect, as with Linkerd/,
   ],
   [
     'an annotation of Linkerd that is not known',
@@ -182,6 +230,18 @@ test('failure accrual is of a Service', async t => {
   const { diagnostics, failureAccrual } = readLinkerdAnnotations(route);
   t.equal(failureAccrual, undefined);
   t.match(diagnostics[0], { message: /no effect on a HTTPRoute/, fix: /annotate the Service/ });
+});
+
+test('penalties for failures are of a Service', async t => {
+  const annotations = { [PENALIZE]: 'true', [`${BIASER}-penalty`]: '2s' };
+  const { diagnostics, failurePenalty } = readLinkerdAnnotations(
+    kubeObject('GRPCRoute', undefined, { annotations }),
+  );
+  t.equal(failurePenalty, undefined);
+  t.match(
+    diagnostics.map(({ field, message }) => `${field} ${message}`),
+    [/penalize-failures has no effect on a GRPCRoute/, /load-biaser-penalty has no effect on a GRPCRoute/],
+  );
 });
 
 test('a wrong annotation counts as not there, and that is said', async t => {

@@ -6,11 +6,12 @@ import {
   type RouteRule,
   type RouteTimeouts,
 } from '#shared/route/model.ts';
-import type { FailureAccrual } from '#shared/route/traffic-policy.ts';
+import type { FailureAccrual, FailurePenalty } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { AnnotationReader } from './annotation-reader.ts';
 import { readAccrual } from './failure-accrual.ts';
+import { readFailurePenalty } from './failure-penalty.ts';
 
 /** What Linkerd's annotations on a Service or a route say. A wrong one is said, and counts as not there. */
 export interface LinkerdAnnotations {
@@ -18,6 +19,8 @@ export interface LinkerdAnnotations {
   readonly timeouts: RouteTimeouts | undefined;
   /** Of a Service alone. */
   readonly failureAccrual: FailureAccrual | undefined;
+  /** Of a Service alone: it is balanced by latency, and this is what a failure counts as. */
+  readonly failurePenalty: FailurePenalty | undefined;
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -28,6 +31,7 @@ const NOTHING: LinkerdAnnotations = Object.freeze({
   retry: undefined,
   timeouts: undefined,
   failureAccrual: undefined,
+  failurePenalty: undefined,
   diagnostics: [],
 });
 
@@ -40,6 +44,7 @@ export function readLinkerdAnnotations(object: KubeObject): LinkerdAnnotations {
     retry: readRetry(reader),
     timeouts: readTimeouts(reader),
     failureAccrual: readAccrual(reader, object.kind),
+    failurePenalty: readFailurePenalty(reader, object.kind),
   };
   reader.refuseOthers(relevant);
   return { ...read, diagnostics: reader.diagnostics.found };

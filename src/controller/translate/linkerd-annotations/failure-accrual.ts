@@ -5,10 +5,6 @@ const ACCRUAL = 'balancer.linkerd.io/failure-accrual';
 const CONSECUTIVE = `${ACCRUAL}-consecutive`;
 const SUCCESS_RATE = 'balancer.alpha.linkerd.io/failure-accrual-success-rate';
 const RATE_KEYS = ['threshold', 'window', 'min-requests'].map(name => `${SUCCESS_RATE}-${name}`);
-/** What of Linkerd's balancer there is nothing for. */
-const UNSUPPORTED = ['penalize-failures', 'load-biaser-penalty', 'load-biaser-max-retry-after'].map(
-  name => `balancer.alpha.linkerd.io/${name}`,
-);
 
 /** Linkerd's bounds. */
 const MAX_FAILURES = 2 ** 32 - 1;
@@ -18,10 +14,6 @@ const MIN_WINDOW_MS = 10;
 
 /** Failure accrual as the annotations of a Service ask for it, with Linkerd's defaults. @param kind of the annotated object */
 export function readAccrual(reader: AnnotationReader, kind: string): FailureAccrual | undefined {
-  for (const key of UNSUPPORTED) {
-    if (reader.text(key) !== undefined)
-      reader.refuse(key, 'is not supported and has no effect', 'use the load balancer of a DestinationRule');
-  }
   const mode = reader.text(ACCRUAL);
   if (mode !== undefined && kind !== 'Service' && kind !== 'ServiceEntry')
     return reader.refuse(ACCRUAL, `has no effect on a ${kind}`, 'annotate the Service');
