@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Clock } from '../lifecycle/clock.ts';
 import { useOneArena } from '../native/allocator.ts';
+import { AllocatorTrim } from './allocator-trim.ts';
 import { HelperScheduling } from './helper-scheduling.ts';
 
 /**
@@ -12,4 +13,5 @@ export function prepareRuntimeForTraffic(clock: Clock): void {
   useOneArena();
   setFlagsFromString('--no-parallel-scavenge');
   new HelperScheduling(clock).start();
+  new AllocatorTrim({ clock }).start();
 }
