@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { test, type Test } from 'tap';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import { NO_TIMEOUTS, type RouteRule } from '#shared/route/model.ts';
-import { routeRule } from '#shared/testing/route.ts';
+import { routeMatch, routeRule } from '#shared/testing/route.ts';
 import { ask, backend, deploy } from './testing/deploy.ts';
 import { SimulatedMesh } from './testing/simulated-mesh.ts';
 import { WaypointLab } from './testing/waypoint-lab.ts';
@@ -91,6 +91,52 @@ test('where no route says a time, an HTTP/1.1 request that nobody answers is ans
   await mesh.pass(61_000);
   t.equal(answer?.status, 504);
   t.match(mesh.lines.at(-1), /response_code=504 response_flags="SI".*stream idle timeout/);
+});
+
+/** Of a CONNECT, by the rule: how long it waits for its answer, and how long it lives in silence once it is open. */
+const TUNNELS: readonly (readonly [
+  string,
+  Partial<RouteRule>,
+  unansweredMs: number | undefined,
+  silentMs: number,
+])[] = [
+  ['without a timeout', {}, 60_000, 60_000],
+  ['timeout of a request', { timeouts: { ...NO_TIMEOUTS, requestMs: 500 } }, 500, 60_000],
+  ['timeout of the response', { timeouts: { ...NO_TIMEOUTS, responseMs: 300 } }, 300, 60_000],
+  ['timeout of a try', { timeouts: { ...NO_TIMEOUTS, backendRequestMs: 200 } }, 200, 60_000],
+  ['timeout of silence', { timeouts: { ...NO_TIMEOUTS, idleMs: 5_000 } }, 5_000, 5_000],
+];
+
+test('a tunnel is waited for like an answer; once it is open only silence ends it', async t => {
+  for (const [name, times, unansweredMs, silentMs] of TUNNELS) {
+    const rule = { matches: [routeMatch({ method: 'CONNECT' })], retry: NO_RETRY, ...times };
+    const mesh = await SimulatedMesh.create(1, { rule });
+    const [endpoint] = mesh.endpoints;
+    if (endpoint === undefined) throw new Error('there is one');
+    endpoint.conduct = 'hang';
+    const unanswered = await mesh.connect('target.example:443');
+    await mesh.pass((unansweredMs ?? 0) - 20);
+    t.equal(unanswered.status, undefined, `${name}: not earlier`);
+    await mesh.pass(LATE_MS);
+    t.equal(unanswered.status, 504, name);
+    endpoint.conduct = 'tunnel';
+    const open = await mesh.connect('target.example:443');
+    t.equal(open.status, 200, name);
+    for (let round = 0; round < 3; round++) {
+      await mesh.pass(silentMs - 500);
+      open.send(`${round}`);
+      await mesh.settle();
+    }
+    t.match(open.text, /\r\n\r\n012$/, `${name}: whatever moves keeps it`);
+    open.end();
+    await mesh.pass(2_000);
+    t.match(mesh.lines.at(-1), /response_code=200 response_flags="-" bytes_recv=3 bytes_sent=3/, name);
+    const silent = await mesh.connect('target.example:443');
+    await mesh.pass(silentMs + LATE_MS);
+    t.equal(silent.status, 200);
+    t.match(mesh.lines.at(-1), /response_code=200 response_flags="SI"/, `${name}: silence`);
+    mesh.close();
+  }
 });
 
 async function served(t: Test, rule: Partial<RouteRule>): Promise<{ lab: WaypointLab; port: number }> {

@@ -1,5 +1,6 @@
 import { Client as GrpcClient, credentials, type ServiceError } from '@grpc/grpc-js';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { Agent, createServer, request as httpRequest } from 'node:http';
 import {
   connect as http2Connect,
@@ -14,6 +15,7 @@ import { endpointOf, noRoutes, policy, service, waypointOf, workload } from '#sh
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import { ANY_HTTP_REQUEST, EMPTY_MATCH } from '#shared/authz/policy.ts';
 import { ask, backend, deploy, GATEWAY, VIP, WAYPOINT } from './testing/deploy.ts';
+import { readAll } from './testing/tunnels.ts';
 import { type AppServer, WaypointLab } from './testing/waypoint-lab.ts';
 
 test('an HTTP/1.1 request goes through with both identities in the log and the labels in the metrics', async t => {
@@ -243,6 +245,41 @@ test('a WebSocket is carried both ways and closes both ways', async t => {
   t.match(line, 'response_code=101');
 });
 
+test('a policy that no longer allows a WebSocket cuts it', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const server = createServer();
+  server.on('upgrade', (_req, socket) => {
+    socket.on('error', () => {});
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  });
+  const { echo, port } = await deploy(lab, [server]);
+  const socket = createConnection({ port, host: '127.0.0.1' });
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => {});
+  socket.write(
+    'GET /ws HTTP/1.1\r\nHost: echo\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nx-team: a\r\n\r\n',
+  );
+  await once(socket, 'data');
+  const cut = new Promise(resolve => socket.once('close', resolve));
+  const headers = [{ name: 'x-team', values: [{ kind: 'exact', value: 'b' } as const], notValues: [] }];
+  const others = policy('others', 'deny', [{ http: { ...ANY_HTTP_REQUEST, headers } }]);
+  lab.apply({ routes: [noRoutes(echo, { authorizationPolicies: [others] })] });
+  t.equal(socket.destroyed, false, 'another policy is no reason');
+  const team = policy('no-team-a', 'deny', [
+    {
+      http: {
+        ...ANY_HTTP_REQUEST,
+        headers: headers.map(header => ({ ...header, values: [{ kind: 'exact', value: 'a' }] })),
+      },
+    },
+  ]);
+  lab.apply({ routes: [noRoutes(echo, { authorizationPolicies: [team] })] });
+  await cut;
+  const [line] = await lab.access(1);
+  t.match(line, /response_code=101 response_flags="UAEX".*no-team-a/);
+});
+
 test('a WebSocket of HTTP/2 (extended CONNECT) reaches a server that knows upgrades only', async t => {
   const lab = await WaypointLab.create();
   t.teardown(() => lab.close());
@@ -278,6 +315,35 @@ test('a WebSocket of HTTP/2 (extended CONNECT) reaches a server that knows upgra
     stream.on('end', () => resolve(text));
   });
   t.equal(seen, '200 none GET key hi');
+});
+
+test('a WebSocket of HTTP/2 reaches a server of HTTP/2', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const server = createHttp2Server({ settings: { enableConnectProtocol: true } });
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    stream.respond({ ':status': 200 });
+    stream.write(`${headers[':protocol'] ?? 'none'} `);
+    stream.on('error', () => {});
+    void readAll(stream).then(all => stream.end(all));
+  });
+  const { port } = await deploy(lab, [server], undefined, 'http2');
+  const session = http2Connect(`http://127.0.0.1:${port}`);
+  t.teardown(() => session.destroy());
+  await new Promise(resolve => session.once('remoteSettings', resolve));
+  const stream = session.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':path': '/ws',
+    ':authority': 'echo',
+    ':scheme': 'http',
+  });
+  const response: Promise<readonly unknown[]> = once(stream, 'response');
+  stream.write('frames ');
+  const [headers] = await response;
+  t.equal(Reflect.get(Object(headers), ':status'), 200);
+  stream.end('and an end');
+  t.equal(await readAll(stream), 'websocket frames and an end');
 });
 
 /** The status an extended CONNECT gets. */

@@ -45,7 +45,7 @@ function parseQuery(view: MeshView, parameters: URLSearchParams): AuthzQuery | s
         : {
             method,
             authority: parameters.get('host') ?? '',
-            path: parameters.get('path') ?? '/',
+            path: parameters.get('path') ?? (method === 'CONNECT' ? '' : '/'),
             headers: [],
           },
   };

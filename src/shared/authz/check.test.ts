@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { parseJson } from '../config/json.ts';
+import { ANY_HTTP_REQUEST } from './policy.ts';
 import { mesh, noRoutes, policy, service, workload } from '../testing/topology.ts';
 import { authzCheckRoute } from './check-route.ts';
 
@@ -56,6 +57,24 @@ test('of a service, with the server name of a TLS connection', async t => {
   t.match(await ask('sni=A.example'), { allowed: true, policy: 'default/named' });
   t.match(await ask('sni=b.example'), { allowed: false });
   t.match(await ask(''), { allowed: false }, 'without it no TLS');
+});
+
+test('of a CONNECT, which has no path', async t => {
+  const proxy = service('proxy');
+  const allow = policy('all', 'allow', [
+    { http: { ...ANY_HTTP_REQUEST, paths: [{ kind: 'prefix', value: '/' }] } },
+  ]);
+  const known = mesh({
+    services: [proxy],
+    routes: [noRoutes(proxy, { authorizationPolicies: [allow] })],
+  });
+  const ask = async (method: string): Promise<unknown> => {
+    const query = new URLSearchParams(`service=default/proxy.default.svc.cluster.local&method=${method}`);
+    const route = authzCheckRoute(() => known);
+    return parseJson((await route.handle({ method: 'GET', path: '/authz/check', query })).body);
+  };
+  t.match(await ask('GET'), { allowed: true });
+  t.match(await ask('CONNECT'), { allowed: false });
 });
 
 test('what the proxy does not know is said, not guessed', async t => {

@@ -135,7 +135,7 @@ function matchesRule(
       if (!matchesServerName(match, serverName, action)) continue;
       if (match.http === undefined) any = true;
       else if (subject === undefined) any = action !== 'allow';
-      else any = matchesHttp(match.http, subject);
+      else any = matchesHttp(match.http, subject, action);
       if (any) break;
     }
     if (!any) return false;

@@ -3,6 +3,7 @@ import { cidrContains, type Cidr } from '../workload/cidr.ts';
 import { type IpBytes, parseIp } from '../workload/ip.ts';
 import type { CompiledClaimMatch, CompiledHeaderMatch, CompiledHttpMatch, HostMatcher } from './compile.ts';
 import type { AuthzConnection } from './connection.ts';
+import type { PolicyAction } from './policy.ts';
 import { headerText, hostOf, someHeaderValue, type AuthzRequest } from './request.ts';
 import { matchesAny } from './string-match.ts';
 import type { TokenIdentity } from './token-identity.ts';
@@ -10,27 +11,45 @@ import type { TokenIdentity } from './token-identity.ts';
 /** A request with what is known of it beyond its head. */
 export interface HttpSubject {
   readonly request: AuthzRequest;
-  /** Normalized, without query. */
+  /** Normalized, without query; empty of a CONNECT. */
   readonly path: string | undefined;
   readonly connection: AuthzConnection;
   /** Of a verified token. */
   readonly token: TokenIdentity | undefined;
 }
 
-export function matchesHttp(match: CompiledHttpMatch, subject: HttpSubject): boolean {
-  return matchesOperation(match, subject) && matchesCaller(match, subject);
+/** @param action of the policy: it decides what is made of a path where there is none */
+export function matchesHttp(match: CompiledHttpMatch, subject: HttpSubject, action: PolicyAction): boolean {
+  return matchesOperation(match, subject, action) && matchesCaller(match, subject);
 }
 
-function matchesOperation(match: CompiledHttpMatch, { path, request }: HttpSubject): boolean {
-  const { hosts, notHosts, methods, notMethods, paths, notPaths, headers } = match;
+function matchesOperation(
+  match: CompiledHttpMatch,
+  { path, request }: HttpSubject,
+  action: PolicyAction,
+): boolean {
+  const { hosts, notHosts, methods, notMethods, headers } = match;
   if (methods !== undefined && !matchesAny(methods, request.method)) return false;
   if (notMethods !== undefined && matchesAny(notMethods, request.method)) return false;
-  if (paths !== undefined && !matchesAny(paths, path)) return false;
-  if (notPaths !== undefined && matchesAny(notPaths, path)) return false;
+  if (!matchesPath(match, path, action)) return false;
   if (hosts !== undefined && !matchesHost(hosts, request.authority)) return false;
   if (notHosts !== undefined && matchesHost(notHosts, request.authority)) return false;
   for (const header of headers) if (!matchesHeader(header, request.headers)) return false;
   return true;
+}
+
+/**
+ * A CONNECT has no path. It is none of `notPaths`; an ALLOW for `paths` does not match it, while in other policies it counts as
+ * the root, so that what holds for all paths holds for it as well: both err on the strict side.
+ */
+function matchesPath(
+  { notPaths, paths }: CompiledHttpMatch,
+  path: string | undefined,
+  action: PolicyAction,
+): boolean {
+  if (path === '') return paths === undefined || (action !== 'allow' && matchesAny(paths, '/'));
+  if (paths !== undefined && !matchesAny(paths, path)) return false;
+  return notPaths === undefined || !matchesAny(notPaths, path);
 }
 
 /** Who asks, by what came with the request rather than with the connection. */

@@ -208,6 +208,35 @@ test('each field of a request that a policy may ask about', t => {
   t.end();
 });
 
+/** What a policy of each action makes of paths in view of a CONNECT, which has none. */
+const WITHOUT_PATH: readonly (readonly [
+  sentence: string,
+  http: Partial<HttpMatch>,
+  allows: boolean,
+  denies: boolean,
+])[] = [
+  ['one that asks for no path', { methods: [exact('CONNECT')] }, true, true],
+  ['any path', { paths: [{ kind: 'presence' }] }, false, true],
+  ['every path by its beginning', { paths: [{ kind: 'prefix', value: '/' }] }, false, true],
+  ['some paths', { paths: [{ kind: 'prefix', value: '/admin' }] }, false, false],
+  ['all but some paths', { notPaths: [{ kind: 'prefix', value: '/admin' }] }, true, true],
+  ['all but any path', { notPaths: [{ kind: 'presence' }] }, true, true],
+  ['some paths but some of them', { paths: [exact('/a')], notPaths: [exact('/a/b')] }, false, false],
+];
+
+test('a CONNECT has no path: an ALLOW for paths is not for it, a DENY of all paths is', t => {
+  const connect: AuthzRequest = { method: 'CONNECT', authority: 'a:443', path: '', headers: [] };
+  for (const [sentence, http, allows, denies] of WITHOUT_PATH) {
+    const of = (action: 'allow' | 'deny' | 'custom') =>
+      compile([policy('p', action, [{ http: { ...ANY_HTTP_REQUEST, ...http } }], { provider: 'one' })]);
+    t.equal(evaluate(of('allow'), SOURCE, connect).allowed, allows, `ALLOW: ${sentence}`);
+    t.equal(evaluate(of('deny'), SOURCE, connect).allowed, !denies, `DENY: ${sentence}`);
+    const asked = customProviders(of('custom'), SOURCE, connect, undefined).length === 1;
+    t.equal(asked, denies, `CUSTOM, as DENY: ${sentence}`);
+  }
+  t.end();
+});
+
 test('CUSTOM: who is asked, each once, and nobody about a request that does not match', t => {
   const set = compile([
     policy('a', 'custom', [{}], { provider: 'one' }),

@@ -3,7 +3,7 @@ export interface AuthzRequest {
   readonly method: string;
   /** Host and port as the client wrote them. */
   readonly authority: string;
-  /** With query. Compared in the form of `normalizePath`, without the query. */
+  /** With query. Compared in the form of `normalizePath`, without the query. Empty of a CONNECT. */
   readonly path: string;
   /** Flat list of lower-case name, value. */
   readonly headers: readonly string[];

@@ -44,7 +44,7 @@ export interface ServerExchange {
   /** Must be called in the turn the exchange is handed over; events start after it. */
   setSink(sink: ServerExchangeSink): void;
   sendContinue(): void;
-  /** `endStream` true when there is no body. The codec adds framing fields. */
+  /** `endStream` true when there is no body; a tunnel ends by `endBody` alone. The codec adds framing fields. */
   sendResponse(head: ResponseHead, endStream: boolean): void;
   /** @returns false when the client does not keep up: wait for `onWritable`. */
   sendBody(slice: Uint8Array): boolean;

@@ -106,6 +106,8 @@ interface Row {
   readonly events: readonly string[];
 }
 
+const REFUSED = ['closed', 'abort protocol_error', 'server: reset'];
+
 const ROWS: readonly Row[] = [
   {
     sentence: 'a response with a length leaves the connection idle',
@@ -193,6 +195,32 @@ const ROWS: readonly Row[] = [
     head: CONNECT,
     answer: 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nraw',
     events: ['200  -'],
+  },
+  ...['Transfer-Encoding: chunked', 'Content-Length: 0', 'Connection: close', 'Content-Length: 3'].map(
+    field => ({
+      sentence: `2xx to CONNECT becomes bytes, whatever ${field} would mean`,
+      head: CONNECT,
+      answer: `HTTP/1.0 200 Connection established\r\n${field}\r\n\r\n0\r\n\r\nraw`,
+      events: field.startsWith('Transfer') ? REFUSED : ['200  -'],
+    }),
+  ),
+  {
+    sentence: 'chunked in a 2xx to CONNECT means nothing either',
+    head: CONNECT,
+    answer: 'HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nraw',
+    events: ['204  -'],
+  },
+  {
+    sentence: 'a CONNECT that is refused leaves the connection idle, its body read',
+    head: CONNECT,
+    answer: 'HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 1\r\n\r\nx',
+    events: ['407  1', 'idle', 'body=x trailers='],
+  },
+  {
+    sentence: 'a CONNECT is answered by no 101',
+    head: CONNECT,
+    answer: 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nraw',
+    events: REFUSED,
   },
   ...[
     ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na'],

@@ -6,6 +6,7 @@ import {
   type RequestHead,
   type ResponseHead,
 } from '../http/exchange.ts';
+import { asksForTunnel, opensTunnel } from '../http/tunnel.ts';
 import type { CoarseTimers, Timed } from '../lifecycle/coarse-timers.ts';
 import { BadMessage } from './bad-message.ts';
 import { BodyDecoder } from './body-decoder.ts';
@@ -190,15 +191,15 @@ export class Http1ClientConnection implements ChannelHandler, ClientExchangeOwne
   #finalResponse(exchange: Http1ClientExchange, head: ResponseHead, atEnd: boolean): void {
     const { request } = exchange;
     exchange.responseStarted = true;
-    if (head.status === 101 || (request.method === 'CONNECT' && head.status < 300)) {
+    if (head.status === 101 || opensTunnel(request, head.status)) {
       this.#switchProtocol(exchange, head);
       return;
     }
     this.#startBody(request.method, head);
     const { fields, oldVersion } = this.#parser;
     if (fields.close || (oldVersion && !fields.keepAlive) || this.#body.untilClose) this.#keepAlive = false;
-    // An upgrade that was declined has no body: the request is complete as it stands.
-    if (request.upgrade !== undefined || request.method === 'CONNECT') exchange.requestEnded = true;
+    // A tunnel that was declined has no body: the request is complete as it stands.
+    if (asksForTunnel(request)) exchange.requestEnded = true;
     if (!this.#body.done) {
       exchange.sink.onResponse(head, false);
       return;

@@ -1,5 +1,6 @@
 import type { RequestHead } from '../http/exchange.ts';
 import type { HeaderList } from '../http/headers.ts';
+import { asksForTunnel } from '../http/tunnel.ts';
 import { carriesRequests } from '../http/upgrade-token.ts';
 import { BadMessage } from './bad-message.ts';
 import { FieldSection, equals } from './field-section.ts';
@@ -205,8 +206,8 @@ class Http1RequestHead implements RequestHead {
     this.headers = fields.headers;
     this.protocol = oldVersion ? 'HTTP/1.0' : 'HTTP/1.1';
     this.upgrade = upgradeToken(method, oldVersion, fields);
-    const switches = this.upgrade !== undefined || method === 'CONNECT';
-    this.contentLength = fields.chunked || switches ? undefined : Math.max(0, fields.contentLength);
+    this.contentLength =
+      fields.chunked || asksForTunnel(this) ? undefined : Math.max(0, fields.contentLength);
     // RFC 9110 §10.1.1: ignored without a body and in HTTP/1.0.
     this.expectContinue =
       fields.expectContinue && !oldVersion && (fields.chunked || fields.contentLength > 0);

@@ -24,10 +24,13 @@ export function resolveTarget(
   return absoluteTarget(method, target, host);
 }
 
-/** RFC 9112 §3.2.3; a port is required. Host, when sent, says the same (a client must do so, RFC 9110 §7.2). */
+/**
+ * RFC 9112 §3.2.3. Host, when sent, says the same (a client must do so, RFC 9110 §7.2), perhaps without the port, as many a
+ * client library has it.
+ */
 function connectTarget(target: string, host: string | undefined): RequestTarget {
-  if (!isAuthority(target) || portOf(target) < 0) throw new BadMessage(400, 'malformed CONNECT target');
-  if (host !== undefined && !sameAuthority(host, target))
+  if (!isConnectTarget(target)) throw new BadMessage(400, 'malformed CONNECT target');
+  if (host !== undefined && !sameAuthority(host, target) && !sameAuthority(host, hostOf(target)))
     throw new BadMessage(400, 'Host is not the CONNECT target');
   return { scheme: '', authority: target, path: '' };
 }
@@ -99,8 +102,14 @@ function isPort(text: string, from: number): boolean {
   return port <= 65535;
 }
 
-/** Port of an authority that passed `isAuthority`, -1 when it has none. */
-function portOf(authority: string): number {
-  const colon = authority.lastIndexOf(':');
-  return colon < 0 || authority.endsWith(']') ? -1 : Number(authority.slice(colon + 1));
+/**
+ * `host:port` of a CONNECT (RFC 9110 §9.3.6), in the one way it can be written: a policy compares the text, and what the next
+ * proxy makes of a percent-encoded host or a port with zeros in front is its own affair.
+ */
+export function isConnectTarget(authority: string): boolean {
+  return isAuthority(authority) && !authority.includes('%') && /:[1-9][0-9]{0,4}$/.test(authority);
+}
+
+function hostOf(target: string): string {
+  return target.slice(0, target.lastIndexOf(':'));
 }

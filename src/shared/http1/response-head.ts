@@ -1,4 +1,5 @@
 import { ExchangeError, type RequestHead, type ResponseHead } from '../http/exchange.ts';
+import { isConnect, opensTunnel } from '../http/tunnel.ts';
 import type { BodyEncoder } from './body-encoder.ts';
 import { dateLine } from './date-field.ts';
 import { beginHead, endHead, putFields, putText } from './head-writer.ts';
@@ -41,11 +42,10 @@ function render(
   nowMs: number,
 ): ResponseFraming {
   const { status } = head;
-  const connect = request.method === 'CONNECT';
   if (status === 101 && request.upgrade === undefined) {
     throw new ExchangeError('protocol_error', 'switches protocols without being asked to');
   }
-  const tunnel = status === 101 || (connect && status >= 200 && status < 300);
+  const tunnel = opensTunnel(request, status);
   beginHead();
   putText(statusLine(status));
   if (!putFields(head.headers)) putText(dateLine(nowMs));
@@ -55,7 +55,7 @@ function render(
     return { tunnel, close: true };
   }
   // What follows a refused CONNECT may be meant for the tunnel.
-  let last = close || connect;
+  let last = close || isConnect(request);
   if (request.method === 'HEAD' || status === 204 || status === 304) {
     if (status !== 204 && head.contentLength !== undefined) putLength(head.contentLength);
     encoder.startNone();

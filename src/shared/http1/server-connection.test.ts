@@ -196,6 +196,15 @@ const ROWS: readonly Row[] = [
     },
     closed: false,
   },
+  ...['', 'Host: h\r\n', 'Host: H:443\r\nProxy-Connection: keep-alive\r\n'].map(fields => ({
+    sentence: `CONNECT of an old client, or one that leaves the port out: ${JSON.stringify(fields)}`,
+    input: `CONNECT h:443 HTTP/1.0\r\n${fields}\r\nraw`,
+    output: 'HTTP/1.1 200 OK\r\ndate: now\r\n\r\n',
+    request: { authority: 'h:443', path: '', headers: [], body: 'raw' },
+    respond: (exchange: ServerExchange) =>
+      exchange.sendResponse({ status: 200, headers: [...DATE], contentLength: 5 }, false),
+    closed: false,
+  })),
   {
     sentence: 'bytes behind a refused CONNECT are not a request',
     input: 'CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n',

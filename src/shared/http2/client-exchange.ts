@@ -6,6 +6,7 @@ import {
   type RequestHead,
 } from '../http/exchange.ts';
 import type { HeaderList } from '../http/headers.ts';
+import { opensTunnel } from '../http/tunnel.ts';
 import { BodyReceiver } from './body-receiver.ts';
 import type { Http2Connection } from './connection.ts';
 import { ErrorCode } from './error-code.ts';
@@ -40,18 +41,18 @@ export function openExchange(
 }
 
 class Http2ClientExchange implements ClientExchange, Http2StreamHandler {
-  readonly #isHead: boolean;
-  /** The downstream speaks HTTP/1.1 and waits for 101. */
-  readonly #switchesProtocol: boolean;
+  readonly #request: RequestHead;
   readonly #sink: ClientExchangeSink;
   #stream: Http2Stream | undefined;
   #body: BodyReceiver | undefined;
   /** The whole response has come, or the exchange failed or was aborted. */
   #isOver = false;
+  /** What ends then is one direction. */
+  #isTunnel = false;
+  #hasEnded = false;
 
   constructor(head: RequestHead, sink: ClientExchangeSink) {
-    this.#isHead = head.method === 'HEAD';
-    this.#switchesProtocol = head.upgrade !== undefined && head.method !== 'CONNECT';
+    this.#request = head;
     this.#sink = sink;
   }
 
@@ -87,9 +88,13 @@ class Http2ClientExchange implements ClientExchange, Http2StreamHandler {
   // === from the stream ===
 
   onHeaders(fields: HeaderList, endStream: boolean): void {
-    const head = readResponseHead(fields, endStream, this.#isHead);
+    const head = readResponseHead(fields, endStream, this.#request.method === 'HEAD');
     if (head.status < 200) return this.#sink.onInformational(head);
-    if (this.#switchesProtocol && head.status < 300) head.status = 101;
+    // RFC 8441 §5, the other way round: whoever asked hears of one upgrade by one status.
+    if (this.#request.upgrade !== undefined && head.status < 300) head.status = 101;
+    this.#isTunnel = opensTunnel(this.#request, head.status);
+    // RFC 9110 §9.3.6: of a tunnel it would say nothing.
+    if (this.#isTunnel) head.contentLength = undefined;
     this.#sink.onResponse(head, endStream);
   }
 
@@ -98,13 +103,16 @@ class Http2ClientExchange implements ClientExchange, Http2StreamHandler {
   }
 
   onEnd(trailers: HeaderList): void {
-    this.#isOver = true;
+    this.#hasEnded = true;
+    this.#isOver = !this.#isTunnel;
     this.#body?.end(trailers);
   }
 
   /** After the whole response a reset only says that the rest of the request is not wanted (RFC 9113 §8.1). */
   onReset(reset: StreamReset): void {
     if (this.#isOver) return;
+    // So does this one of a tunnel: what is still to be read of it is kept, and what is sent on it goes nowhere.
+    if (this.#hasEnded && reset.code === ErrorCode.NO_ERROR) return this.#sink.onWritable();
     this.#isOver = true;
     this.#body?.stop();
     this.#sink.onAbort(toExchangeError(reset));

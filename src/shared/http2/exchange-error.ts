@@ -1,4 +1,5 @@
-import { ExchangeError, type ExchangeErrorCode } from '../http/exchange.ts';
+import { ExchangeError, type ExchangeErrorCode, type RequestHead } from '../http/exchange.ts';
+import { isConnect } from '../http/tunnel.ts';
 import { ErrorCode } from './error-code.ts';
 import type { StreamReset } from './stream.ts';
 
@@ -37,4 +38,13 @@ export function toResetCode(code: ExchangeErrorCode): number {
     case 'body_too_large':
       return ErrorCode.INTERNAL_ERROR;
   }
+}
+
+/** The same of an open tunnel: how HTTP/2 says what TCP says by RST (RFC 9113 §8.5, RFC 8441 §5). */
+export function toTunnelResetCode(
+  asked: Pick<RequestHead, 'method' | 'upgrade'>,
+  code: ExchangeErrorCode,
+): number {
+  if (code !== 'reset' && code !== 'connection_closed') return toResetCode(code);
+  return isConnect(asked) ? ErrorCode.CONNECT_ERROR : ErrorCode.CANCEL;
 }

@@ -11,8 +11,10 @@ import { FakeClock } from '../testing/fake-clock.ts';
 import { type MemoryChannelPair, memoryChannelPair } from '../testing/memory-channel.ts';
 import { openExchange } from './client-exchange.ts';
 import { Http2Connection } from './connection.ts';
+import { ErrorCode } from './error-code.ts';
 import type { Http2Options } from './options.ts';
 import { serveExchange } from './server-exchange.ts';
+import type { Http2Stream } from './stream.ts';
 
 const HEAD: RequestHead = {
   method: 'POST',
@@ -33,13 +35,21 @@ interface Ends {
   readonly clock: FakeClock;
 }
 
-function connect(onExchange: (exchange: ServerExchange) => void, options: Partial<Http2Options> = {}): Ends {
+/** @param onStream hears of each stream before its exchange is made */
+function connect(
+  onExchange: (exchange: ServerExchange) => void,
+  options: Partial<Http2Options> = {},
+  onStream: (stream: Http2Stream) => void = () => {},
+): Ends {
   const pair = memoryChannelPair({ fragment: available => Math.min(available, 1000) });
   const clock = new FakeClock();
   const quiet = { onGoaway() {}, onCapacity() {}, onClose() {} };
   const server = new Http2Connection('server', pair.right, clock, options, {
     ...quiet,
-    onStream: (stream, fields, endStream) => serveExchange(stream, fields, endStream, onExchange),
+    onStream: (stream, fields, endStream) => {
+      onStream(stream);
+      return serveExchange(stream, fields, endStream, onExchange);
+    },
   });
   const client = new Http2Connection('client', pair.left, clock, options, {
     ...quiet,
@@ -243,6 +253,87 @@ test('an upgrade of HTTP/1.1 becomes extended CONNECT, and its 200 becomes 101 a
   t.same(x.clientSink.events, ['response 101  undefined false']);
   t.same(x.serverSink.events, ['body hello']);
   x.request.abort(new ExchangeError('cancelled', 'done'));
+  t.end();
+});
+
+const CONNECT = { method: 'CONNECT', scheme: '', path: '', authority: 'target.example:443' };
+
+test('a CONNECT is a tunnel from its 2xx on: each direction ends by itself', t => {
+  const x = exchange(t, CONNECT, false);
+  t.match(x.served.request, { ...CONNECT, upgrade: undefined, contentLength: undefined });
+  x.served.sendResponse({ status: 200, headers: [], contentLength: 5 }, true);
+  x.served.sendBody(Buffer.from('hello'));
+  x.served.endBody();
+  x.pair.flush();
+  t.same(x.clientSink.events, ['response 200  undefined false', 'body hello', 'end']);
+  x.request.sendBody(Buffer.from('still '));
+  x.request.sendBody(Buffer.from('heard'));
+  x.pair.flush();
+  x.request.endBody();
+  x.pair.flush();
+  t.same(x.serverSink.events, ['body still ', 'body heard', 'end']);
+  t.same([x.client.openStreams, x.server.openStreams], [0, 0]);
+  t.end();
+});
+
+test('a client may end its direction of a tunnel with the head', t => {
+  const x = exchange(t, CONNECT, true);
+  t.equal(x.served.request.contentLength, undefined);
+  t.same(x.serverSink.events, ['end']);
+  x.served.sendResponse({ status: 200, headers: [], contentLength: undefined }, false);
+  x.served.sendBody(Buffer.from('hello'));
+  x.served.endBody();
+  x.pair.flush();
+  t.same(x.clientSink.events.slice(1), ['body hello', 'end']);
+  t.same([x.client.openStreams, x.server.openStreams], [0, 0]);
+  t.end();
+});
+
+test('a tunnel is reset as HTTP/2 says it of TCP, also when one direction has ended', t => {
+  const options = { enableConnectProtocol: true };
+  for (const [asked, status, expected] of [
+    [CONNECT, 200, 'CONNECT_ERROR'],
+    [{ method: 'CONNECT', upgrade: 'websocket', path: '/chat' }, 101, 'CANCEL'],
+  ] as const) {
+    const x = exchange(t, asked, false, options);
+    x.served.sendResponse({ status, headers: [], contentLength: undefined }, false);
+    x.served.endBody();
+    x.pair.flush();
+    let reason = '';
+    x.clientSink.onAbort = error => (reason = error.message);
+    x.served.abort(new ExchangeError('reset', 'the target is gone'));
+    x.pair.flush();
+    t.match(reason, expected);
+    t.same([x.client.openStreams, x.server.openStreams], [0, 0]);
+  }
+  t.end();
+});
+
+test('a server that has ended a tunnel and wants no more of it loses nothing of what it sent', t => {
+  let stream: Http2Stream | undefined;
+  const { client, pair, server } = connect(
+    () => {},
+    {},
+    opened => (stream = opened),
+  );
+  const sink = new Sink();
+  sink.mayGoOn = false;
+  const request = openExchange(client, { ...HEAD, ...CONNECT }, false, sink);
+  pair.flush();
+  stream?.sendHeaders([':status', '200'], false);
+  stream?.sendData(Buffer.from('hello '), false);
+  pair.flush();
+  stream?.sendData(Buffer.from('and bye'), true);
+  stream?.reset(ErrorCode.NO_ERROR);
+  pair.flush();
+  t.same(sink.events.splice(0), ['response 200  undefined false', 'body hello ', 'writable']);
+  t.equal(request.sendBody(Buffer.from('nobody reads')), true, 'nothing waits for it');
+  sink.mayGoOn = true;
+  request.resumeBody();
+  t.same(sink.events, ['body and bye', 'end']);
+  client.close(0, 'test over');
+  server.close(0, 'test over');
+  pair.flush();
   t.end();
 });
 

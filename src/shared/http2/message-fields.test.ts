@@ -52,6 +52,11 @@ const BAD: readonly (readonly [name: string, fields: readonly string[], reason: 
     'CONNECT with :scheme or :path',
   ],
   ['CONNECT without :authority', [':method', 'CONNECT'], 'CONNECT without :authority'],
+  [
+    'CONNECT with content-length',
+    [':method', 'CONNECT', ':authority', 'a:1', 'content-length', '0'],
+    'CONNECT with content-length',
+  ],
   ['an upper-case name', [...TARGET, 'X-a', ''], 'field name "X-a" is not a lower-case token'],
   ['an empty name', [...TARGET, '', 'x'], 'field name "" is not a lower-case token'],
   ['a space in a name', [...TARGET, 'a b', ''], 'field name "a b" is not a lower-case token'],

@@ -42,6 +42,9 @@ export function checkRequest(fields: readonly string[], allowProtocol: boolean):
   const contentLength = readContentLength(fields, regular);
   if (contentLength === undefined) return malformed('content-length is not one whole number');
   const method = pseudo.method ?? '';
+  // RFC 9110 §9.3.6: a CONNECT has no content; what DATA follow are the tunnel's.
+  if (contentLength >= 0 && method === 'CONNECT' && pseudo.protocol === undefined)
+    return malformed('CONNECT with content-length');
   return { ok: true, request: { method, isConnect: method === 'CONNECT', contentLength } };
 }
 

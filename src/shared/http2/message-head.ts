@@ -1,5 +1,6 @@
 import type { RequestHead, ResponseHead } from '../http/exchange.ts';
 import type { HeaderList } from '../http/headers.ts';
+import { asksForTunnel, isConnect } from '../http/tunnel.ts';
 
 /** Between the flat fields of HTTP/2 and the heads that all protocol versions share. Pure; the fields have been checked. */
 
@@ -19,6 +20,7 @@ export function readRequestHead(fields: readonly string[], endStream: boolean): 
     else if (fields[at] === ':protocol') upgrade = value;
   }
   const read = readFields(fields, at);
+  // The DATA of a CONNECT are a tunnel's, also where there will be none.
   const isTunnel = method === 'CONNECT';
   return {
     method,
@@ -28,8 +30,8 @@ export function readRequestHead(fields: readonly string[], endStream: boolean): 
     headers: read.headers,
     protocol: 'HTTP/2',
     upgrade,
-    contentLength: endStream ? 0 : isTunnel ? undefined : read.contentLength,
-    expectContinue: read.expectContinue && !endStream,
+    contentLength: isTunnel ? undefined : endStream ? 0 : read.contentLength,
+    expectContinue: read.expectContinue && !endStream && !isTunnel,
   };
 }
 
@@ -49,7 +51,7 @@ export function readResponseHead(
 export function writeRequestHead(head: RequestHead, endStream: boolean): HeaderList {
   const fields: HeaderList = [':method', head.upgrade === undefined ? head.method : 'CONNECT'];
   if (head.upgrade !== undefined) fields.push(':protocol', head.upgrade);
-  if (head.upgrade !== undefined || head.method !== 'CONNECT') {
+  if (!isConnect(head)) {
     fields.push(
       ':scheme',
       head.scheme === '' ? 'http' : head.scheme,
@@ -58,12 +60,7 @@ export function writeRequestHead(head: RequestHead, endStream: boolean): HeaderL
     );
   }
   fields.push(':authority', head.authority);
-  if (
-    !endStream &&
-    head.contentLength !== undefined &&
-    head.upgrade === undefined &&
-    head.method !== 'CONNECT'
-  ) {
+  if (!endStream && head.contentLength !== undefined && !asksForTunnel(head)) {
     fields.push('content-length', String(head.contentLength));
   }
   if (head.expectContinue && !endStream) fields.push('expect', '100-continue');

@@ -7,9 +7,10 @@ import type {
   ServerExchangeSink,
 } from '../http/exchange.ts';
 import type { HeaderList } from '../http/headers.ts';
+import { opensTunnel } from '../http/tunnel.ts';
 import { BodyReceiver } from './body-receiver.ts';
 import { ErrorCode } from './error-code.ts';
-import { toExchangeError, toResetCode } from './exchange-error.ts';
+import { toExchangeError, toResetCode, toTunnelResetCode } from './exchange-error.ts';
 import { readRequestHead, writeFields, writeResponseHead } from './message-head.ts';
 import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
 
@@ -36,6 +37,8 @@ class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
   #body: BodyReceiver | undefined;
   #responseStarted = false;
   #continueSent = false;
+  /** What ends then is one direction: the exchange is over with its stream. */
+  #isTunnel = false;
   /** The response has been handed over in full, or the exchange was aborted. */
   #isOver = false;
 
@@ -59,10 +62,11 @@ class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
     if (this.#responseStarted || this.#isOver) return;
     // RFC 8441 §5: the server agrees to another protocol by 200 where HTTP/1.1 says 101.
     const status = head.status === 101 ? 200 : head.status;
-    const isInterim = status < 200;
-    this.#responseStarted = !isInterim;
-    this.#stream.sendHeaders(writeResponseHead(status, head), endStream && !isInterim);
-    if (endStream && !isInterim) this.#finish(true);
+    this.#responseStarted = status >= 200;
+    this.#isTunnel = opensTunnel(this.request, head.status);
+    const isEnd = endStream && this.#responseStarted && !this.#isTunnel;
+    this.#stream.sendHeaders(writeResponseHead(status, head), isEnd);
+    if (isEnd) this.#finish(true);
   }
 
   sendBody(slice: Uint8Array): boolean {
@@ -71,6 +75,10 @@ class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
 
   endBody(trailers?: HeaderList): void {
     if (this.#isOver) return;
+    if (this.#isTunnel) {
+      this.#stream.sendData(EMPTY, true);
+      return;
+    }
     if (trailers === undefined || trailers.length === 0)
       return this.#finish(this.#stream.sendData(EMPTY, true));
     const fields: HeaderList = [];
@@ -83,7 +91,9 @@ class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#body?.stop();
-    this.#stream.reset(toResetCode(error.code));
+    this.#stream.reset(
+      this.#isTunnel ? toTunnelResetCode(this.request, error.code) : toResetCode(error.code),
+    );
   }
 
   resumeBody(): void {

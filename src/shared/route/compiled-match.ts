@@ -1,3 +1,4 @@
+import { namesConnect } from './connect-match.ts';
 import { compileHosts, matchesHost, type HostPatterns } from './host.ts';
 import {
   type CompiledCondition,
@@ -47,6 +48,8 @@ export interface CompiledMatch {
   readonly callers: readonly string[] | undefined;
   readonly hosts: HostPatterns | undefined;
   readonly method: string | undefined;
+  /** Others never take one. */
+  readonly takesConnect: boolean;
   readonly headers: readonly CompiledValue[];
   readonly withoutHeaders: readonly CompiledValue[];
   readonly query: readonly CompiledValue[];
@@ -68,6 +71,7 @@ export function compileMatch(rule: RouteRule, match: RouteMatch | undefined): Co
     callers: unlessEmpty(rule.callers),
     hosts: compileHosts(rule.hosts),
     method: match?.method,
+    takesConnect: match !== undefined && namesConnect(match),
     headers: (match?.headers ?? []).map(compileValue),
     withoutHeaders: (match?.withoutHeaders ?? []).map(compileValue),
     query: (match?.query ?? []).map(compileValue),
@@ -92,6 +96,7 @@ export function matchesRequest(
 ): boolean {
   if (match.ports !== undefined && !match.ports.includes(port)) return false;
   if (match.method !== undefined && match.method !== request.method) return false;
+  if (!match.takesConnect && request.method === 'CONNECT') return false;
   if (match.hosts !== undefined && !matchesHost(match.hosts, request.authority)) return false;
   if (match.callers !== undefined && !includes(match.callers, caller.namespace)) return false;
   if (match.source !== undefined && !matchesSource(match.source, caller)) return false;

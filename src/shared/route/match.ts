@@ -1,7 +1,8 @@
 import { compileMatch, matchesRequest, NO_CALLER } from './compiled-match.ts';
 import type { CompiledMatch, RouteCaller, RoutedRequest, RouteFound } from './compiled-match.ts';
+import { isRoot, namesConnect } from './connect-match.ts';
 import { addEntry, type EntryList, makeEntryList, visitEntries } from './entry-list.ts';
-import type { PathMatch, RouteRule, ServiceRoutes } from './model.ts';
+import type { PathMatch, RouteMatch, RouteRule, ServiceRoutes } from './model.ts';
 import { pathEnd } from './path.ts';
 import { listInTrie, makeTrie, walkTrie, type PathTrie, type TrieKind } from './path-trie.ts';
 
@@ -20,6 +21,8 @@ export interface RouteMatcher {
    * the service itself, although other ports or callers are routed.
    */
   hasRulesFor(port: number, caller?: RouteCaller): boolean;
+  /** Whether any of them names CONNECT: where none does, it is not served. */
+  servesConnect(port: number, caller?: RouteCaller): boolean;
 }
 
 /** Compile once per version of the routes. Immutable but for scratch space: for use in one thread. */
@@ -50,6 +53,10 @@ export function compileRoutes(routes: Pick<ServiceRoutes, 'rules'>): RouteMatche
       return find(search, request, port);
     },
     hasRulesFor: (port, caller = NO_CALLER) => isFor(tableFor(port, caller), port, caller),
+    servesConnect: (port, caller = NO_CALLER) =>
+      tableFor(port, caller).rules.some(
+        rule => isRuleFor(rule, port, caller) && rule.matches.some(namesConnect),
+      ),
   };
 }
 
@@ -83,7 +90,7 @@ function buildTable(rules: readonly RouteRule[]): RouteTable {
     for (const match of rule.matches.length === 0 ? [undefined] : rule.matches) {
       const compiled = compileMatch(rule, match);
       const index = entries.push(compiled) - 1;
-      const path = match?.path;
+      const path = pathToAsk(match);
       const list =
         path === undefined || path.kind === 'regex'
           ? others
@@ -94,13 +101,21 @@ function buildTable(rules: readonly RouteRule[]): RouteTable {
   return { rules, entries, paths, pathsIgnoringCase, others };
 }
 
+/** A CONNECT has no path to begin with the root, which those who write matches mean nothing by. */
+function pathToAsk(match: RouteMatch | undefined): PathMatch | undefined {
+  const path = match?.path;
+  return path !== undefined && match?.method === 'CONNECT' && isRoot(path) ? undefined : path;
+}
+
 function isFor(table: RouteTable, port: number, caller: RouteCaller): boolean {
-  for (const rule of table.rules) {
-    if (rule.ports.length > 0 && !rule.ports.includes(port)) continue;
-    if (rule.callers.length === 0) return true;
-    if (caller.namespace !== undefined && rule.callers.includes(caller.namespace)) return true;
-  }
+  for (const rule of table.rules) if (isRuleFor(rule, port, caller)) return true;
   return false;
+}
+
+function isRuleFor({ callers, ports }: RouteRule, port: number, caller: RouteCaller): boolean {
+  if (ports.length > 0 && !ports.includes(port)) return false;
+  if (callers.length === 0) return true;
+  return caller.namespace !== undefined && callers.includes(caller.namespace);
 }
 
 function trieKind(kind: Exclude<PathMatch['kind'], 'regex'>): TrieKind {

@@ -1,5 +1,6 @@
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader, removeHeader } from '#shared/http/headers.ts';
+import { isConnect } from '#shared/http/tunnel.ts';
 import type { RouteFound } from '#shared/route/compiled-match.ts';
 import { applyHeaderChange, modifyPath, redirectLocation } from '#shared/route/filters.ts';
 import type { DirectResponse, HeaderChange, RouteFilter } from '#shared/route/route-filter.ts';
@@ -33,6 +34,7 @@ export function applyChanges(
         responseChanges.push(filter.change);
         break;
       case 'rewrite':
+        if (isConnect(request)) break;
         if (filter.rewrite.hostname !== undefined) request.authority = filter.rewrite.hostname;
         if (filter.rewrite.path !== undefined)
           request.path = modifyPath(request.path, filter.rewrite.path, match?.path);
@@ -63,13 +65,13 @@ function answer(status: number, headers: string[], body: string): FilterResponse
   return { head: { status, headers, contentLength: Buffer.byteLength(body) }, body };
 }
 
-/** `Host` in a change means the authority, which no list holds. */
+/** `Host` in a change means the authority, which no list holds. That of a CONNECT stays: it is where its tunnel leads. */
 function changeRequest(change: HeaderChange, request: RequestHead): void {
   applyHeaderChange(change, request.headers);
   for (const name of ['host', ':authority']) {
     const host = getHeader(request.headers, name);
     if (host === undefined) continue;
-    request.authority = host;
+    if (!isConnect(request)) request.authority = host;
     removeHeader(request.headers, name);
   }
 }

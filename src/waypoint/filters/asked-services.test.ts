@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { test } from 'tap';
+import type { RequestHead } from '#shared/http/exchange.ts';
 import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
 import { externalAuthorizer } from '#shared/testing/external-authorizer.ts';
 import { requestHead } from '#shared/testing/request-head.ts';
@@ -180,16 +181,18 @@ test('what its answer means', t => {
   t.end();
 });
 
+const NOBODY = { ip: '10.0.0.1', port: 1, principal: '' };
+
+/** The number of the field that a message holds, by the way of fields to it. */
+function within(message: Buffer, [number, ...rest]: readonly number[]): Buffer | undefined {
+  let found: Buffer | undefined;
+  readProto(message, field => {
+    if (field.number === number) found = bytesOf(field);
+  });
+  return rest.length === 0 || found === undefined ? found : within(found, rest);
+}
+
 test('a body is text or bytes, as it is or as it was asked for', t => {
-  const NOBODY = { ip: '10.0.0.1', port: 1, principal: '' };
-  /** The number of the field that a message holds, by the way of fields to it. */
-  const within = (message: Buffer, [number, ...rest]: readonly number[]): Buffer | undefined => {
-    let found: Buffer | undefined;
-    readProto(message, field => {
-      if (field.number === number) found = bytesOf(field);
-    });
-    return rest.length === 0 || found === undefined ? found : within(found, rest);
-  };
   const http = [1, 4, 2];
   for (const [sentence, body, bodyAsBytes, text, bytes] of [
     ['text', Buffer.from('a=1'), false, 'a=1', undefined],
@@ -214,5 +217,25 @@ test('a body is text or bytes, as it is or as it was asked for', t => {
     t.equal(within(message, [...http, 11])?.toString(), text, sentence);
     t.same(within(message, [...http, 12]), bytes, sentence);
   }
+  t.end();
+});
+
+test('an authorizer is asked about a tunnel as policies are', t => {
+  const method = [1, 4, 2, 2];
+  const authority = [1, 4, 2, 5];
+  const ask = (request: Partial<RequestHead>): Buffer =>
+    encodeCheck({
+      request: requestHead({ method: 'CONNECT', contentLength: undefined, ...request }),
+      body: Buffer.alloc(0),
+      bodyAsBytes: false,
+      source: NOBODY,
+      destination: NOBODY,
+      nowMs: 0,
+      requestHeaders: [],
+    });
+  const connect = ask({ path: '', scheme: '', authority: 'target.example.:443' });
+  t.equal(within(connect, method)?.toString(), 'CONNECT');
+  t.equal(within(connect, authority)?.toString(), 'target.example:443');
+  t.equal(within(ask({ upgrade: 'websocket' }), method)?.toString(), 'GET');
   t.end();
 });

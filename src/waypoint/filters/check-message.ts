@@ -5,6 +5,7 @@ import type { HeaderChange, HeaderValue } from '#shared/route/route-filter.ts';
 import { bytesOf, ProtoError, readProto, textOf } from '../callout/proto-reader.ts';
 import { ProtoWriter } from '../callout/proto-writer.ts';
 import type { AuthorizerVerdict } from './authorizer-verdict.ts';
+import { judgedRequest } from './judged-request.ts';
 import { isSettable, matchesName } from './header-names.ts';
 
 /** `envoy.service.auth.v3.CheckRequest` and `CheckResponse`, as far as they mean something here. */
@@ -53,7 +54,8 @@ function writeTime(writer: ProtoWriter, nowMs: number): void {
 }
 
 function writeHttp(writer: ProtoWriter, { body, bodyAsBytes, request, requestHeaders }: CheckInput): void {
-  const { authority, contentLength, method, path, protocol, scheme } = request;
+  const { contentLength, protocol } = request;
+  const { authority, method, path, scheme } = judgedRequest(request);
   writer.text(1, headersOf(request).get('x-request-id') ?? '').text(2, method);
   writer.entry(3, ':method', method).entry(3, ':path', path).entry(3, ':authority', authority);
   if (scheme !== '') writer.entry(3, ':scheme', scheme);

@@ -1,4 +1,5 @@
 import { getHeader } from '#shared/http/headers.ts';
+import { asksForTunnel, isConnect } from '#shared/http/tunnel.ts';
 import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
 import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
@@ -17,6 +18,10 @@ const NO_BODY = Buffer.alloc(0);
 /** Asks `authorizer` whether the request may go on, with the beginning of its body where that is wanted. */
 export function externalAuthorization(authorizer: ExternalAuthorizer): FilterStep {
   return (context, done) => {
+    if (authorizer.protocol === 'http' && isConnect(context.request)) {
+      done(cannotBeAsked(authorizer));
+      return undefined;
+    }
     let callout: Callout | undefined;
     let over = false;
     const ask = (body: Buffer): void => {
@@ -41,9 +46,9 @@ export function externalAuthorization(authorizer: ExternalAuthorizer): FilterSte
   };
 }
 
-/** A gRPC stream may wait for an answer before it ends, and what follows an upgrade is no body: neither is waited for. */
+/** A gRPC stream may wait for an answer before it ends, and what is for a tunnel is no body: neither is waited for. */
 function wantsBody({ maxBodyBytes }: ExternalAuthorizer, { grpc, request }: FilterContext): boolean {
-  return maxBodyBytes > 0 && !grpc && request.upgrade === undefined && request.contentLength !== 0;
+  return maxBodyBytes > 0 && !grpc && !asksForTunnel(request) && request.contentLength !== 0;
 }
 
 function startCheck(
@@ -102,6 +107,18 @@ function conclude(
     });
   }
   return verdictRefusal(verdict, authorizer);
+}
+
+/** It is asked with the method of the request, and a CONNECT to it would be one more tunnel; as a GET it may allow it. */
+function cannotBeAsked({ name }: ExternalAuthorizer): Refusal {
+  return {
+    status: 403,
+    headers: [],
+    body: 'RBAC: access denied',
+    flag: RESPONSE_FLAGS.unauthorized,
+    grpcStatus: 7,
+    detail: `external authorizer ${name} is asked over HTTP, where nobody can be asked about a CONNECT`,
+  };
 }
 
 function tooLarge({ maxBodyBytes, name }: ExternalAuthorizer): Refusal {

@@ -1,4 +1,5 @@
 import type { RequestHead, ResponseHead, ServerExchange } from '#shared/http/exchange.ts';
+import { opensTunnel } from '#shared/http/tunnel.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
 import type { HeaderChange } from '#shared/route/route-filter.ts';
 import type { FilterResponse } from '../filters/filter-response.ts';
@@ -7,6 +8,8 @@ import type { Downstream } from './environment.ts';
 import { FAILURES, type RequestFailure } from './error-response.ts';
 import { failureAnswer, isGrpc } from './failure-answer.ts';
 import { RequestRecord } from './request-record.ts';
+
+const TUNNEL_REFUSED = 403;
 
 /**
  * What a request gets where the waypoint itself answers, and its end: exactly one record is made of each.
@@ -54,8 +57,10 @@ export abstract class AnsweredRequest {
     this.answer(refusalResponse(refusal, this.record.grpc));
   }
 
-  protected answer({ head: { contentLength, headers, status }, body }: FilterResponse): void {
+  protected answer({ head: { contentLength, headers, status: given }, body }: FilterResponse): void {
     this.responseStarted = true;
+    // There is nobody at the other end of the tunnel that a filter's 2xx would open.
+    const status = opensTunnel(this.request, given) ? TUNNEL_REFUSED : given;
     this.record.status = status;
     // A copy: some answers are made once and given to many.
     const head = { status, headers: [...headers], contentLength };

@@ -5,6 +5,7 @@ import {
   type ResponseHead,
 } from '#shared/http/exchange.ts';
 import type { HeaderList } from '#shared/http/headers.ts';
+import { opensTunnel } from '#shared/http/tunnel.ts';
 import type { ResponseClass } from '#shared/route/condition.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from '../upstream/attempt.ts';
@@ -46,6 +47,8 @@ export class Attempt implements UpstreamAttempt {
   #use: SharedUse | undefined;
   #isRetry = false;
   #over = false;
+  /** The end of its response is that of one direction. */
+  #isTunnel = false;
   /** How the endpoint fared has been told. */
   #judged = false;
 
@@ -87,10 +90,14 @@ export class Attempt implements UpstreamAttempt {
   /** Gives the try up. The owner hears nothing more of it. */
   cancel(reason: ExchangeError): void {
     this.#judgeFailure(reason);
-    // Of a tunnel one direction may be over and the other not.
-    if (!this.#over) this.#finish();
+    this.end();
     if (this.exchange === undefined) this.#pool?.cancel(this);
     else this.exchange.abort(reason);
+  }
+
+  /** Both directions of a tunnel have ended. Has no effect on what is over. */
+  end(): void {
+    if (!this.#over) this.#finish();
   }
 
   /** It takes longer than it should: that is what is told of its endpoint, however it ends. */
@@ -118,6 +125,7 @@ export class Attempt implements UpstreamAttempt {
 
   onResponse(head: ResponseHead, endStream: boolean): void {
     if (this.#over) return;
+    this.#isTunnel = opensTunnel(this.head, head.status);
     const { health, latency } = this.endpoint.load;
     const watched = health?.watchesStatus === true;
     if (watched || latency !== undefined) {
@@ -137,7 +145,7 @@ export class Attempt implements UpstreamAttempt {
     const { health, latency } = this.endpoint.load;
     latency?.observeEnd(grpcStatusOf(trailers), trailers);
     if (!this.#judged && health?.watchesStatus === true) this.#judge(grpcStatusOf(trailers));
-    this.#finish();
+    if (!this.#isTunnel) this.#finish();
     this.#owner.onAttemptEnd(this, trailers);
   }
 

@@ -4,7 +4,9 @@ import { reportAudit } from '#shared/authz/report-audit.ts';
 import { reportDryRun } from '#shared/authz/report-dry-run.ts';
 import type { TokenIdentity } from '#shared/authz/token-identity.ts';
 import type { RequestHead } from '#shared/http/exchange.ts';
+import { isConnect } from '#shared/http/tunnel.ts';
 import { carriesRequests } from '#shared/http/upgrade-token.ts';
+import { isConnectTarget } from '#shared/http1/request-target.ts';
 import type { RouteFound } from '#shared/route/compiled-match.ts';
 import type { RouteBackend, RouteRule } from '#shared/route/model.ts';
 import type { HeaderChange, Mirror, RouteFilter } from '#shared/route/route-filter.ts';
@@ -12,7 +14,7 @@ import { normalizeTarget } from '#shared/route/path.ts';
 import type { ClientSession } from '../balance/session.ts';
 import { applyChanges } from '../filters/apply-changes.ts';
 import type { FilterResponse } from '../filters/filter-response.ts';
-import { judgedRequest } from '../filters/judged-request.ts';
+import { type JudgedRequest, judgedRequest } from '../filters/judged-request.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import type { Downstream } from './environment.ts';
 import type { RequestFailure } from './error-response.ts';
@@ -24,8 +26,8 @@ import type { RequestFailure } from './error-response.ts';
 
 /** Puts the path into its normal form, in place, and refuses what cannot be served at all. */
 export function checkRequest(request: RequestHead): RequestFailure | undefined {
-  const { upgrade } = request;
-  if (upgrade === undefined ? request.method === 'CONNECT' : carriesRequests(upgrade)) return 'unsupported';
+  if (isConnect(request)) return isConnectTarget(request.authority) ? undefined : 'bad_target';
+  if (request.upgrade !== undefined && carriesRequests(request.upgrade)) return 'unsupported';
   if (request.path === '*') return undefined;
   const path = normalizeTarget(request.path);
   if (path === undefined) return 'bad_path';
@@ -39,11 +41,10 @@ export function checkRequest(request: RequestHead): RequestFailure | undefined {
  */
 export function authorize(
   downstream: Downstream,
-  request: RequestHead,
+  judged: JudgedRequest,
   token: TokenIdentity | undefined,
 ): Decision {
   const { authz, env, service } = downstream;
-  const judged = judgedRequest(request);
   const decision = evaluate(service.policies, authz, judged, token);
   if (!decision.allowed) env.denials.count(decision, service.service.namespace);
   const { policies } = service;
@@ -59,12 +60,19 @@ export function findRoute(downstream: Downstream, request: RequestHead): RouteFo
   return service.matcher.find(judgedRequest(request), port, caller);
 }
 
-/** The rule to follow. @returns undefined for a request that no rule matches where one would have to */
-export function ruleFor(downstream: Downstream, found: RouteFound | undefined): RouteRule | undefined {
+/**
+ * The rule to follow, or why there is none: no rule matches where one would have to. For a CONNECT one always has to, since no
+ * policy sees what its tunnel carries: whoever writes the rule says that the service is a proxy, and may be one for them.
+ */
+export function ruleFor(
+  { caller, port, service }: Downstream,
+  request: RequestHead,
+  found: RouteFound | undefined,
+): RouteRule | RequestFailure {
   if (found !== undefined) return found.rule;
-  const { caller, port, service } = downstream;
+  if (isConnect(request)) return service.matcher.servesConnect(port, caller) ? 'no_route' : 'connect_unnamed';
   const routed = service.routes?.routed === true && service.matcher.hasRulesFor(port, caller);
-  return routed ? undefined : service.defaultRule(port);
+  return routed ? 'no_route' : service.defaultRule(port);
 }
 
 /** Where a request goes. */

@@ -12,6 +12,7 @@ import type { ThreadFilters } from '../filters/thread-filters.ts';
 import type { OverloadMonitor } from '../overload/overload-monitor.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
+import type { OpenTunnels } from './open-tunnels.ts';
 import type { ThreadTracer } from '../tracing/thread-tracer.ts';
 import type { ThreadTaps } from '../tap/thread-taps.ts';
 import type { ClassifiedRequests } from '../telemetry/classified-requests.ts';
@@ -53,6 +54,7 @@ export interface RequestEnvironment {
   /** Of services that list no endpoints. */
   readonly hosts: AwaitedHosts;
   readonly inFlight: InFlight;
+  readonly tunnels: OpenTunnels;
 }
 
 export type AccessLogMode = 'all' | 'errors' | 'off';

@@ -3,7 +3,9 @@ import { RESPONSE_FLAGS, type ResponseFlag } from '#shared/observability/respons
 /** Every way in which the waypoint itself ends a request. */
 export type RequestFailure =
   | 'bad_path'
+  | 'bad_target'
   | 'unsupported'
+  | 'connect_unnamed'
   | 'denied'
   | 'no_route'
   | 'no_backend'
@@ -33,7 +35,21 @@ export interface FailureResponse {
 /** One table: what the client gets, and what operators see in log and metrics. */
 export const FAILURES: Readonly<Record<RequestFailure, FailureResponse>> = {
   bad_path: row(400, RESPONSE_FLAGS.downstreamProtocolError, 13, 'malformed path'),
-  unsupported: row(501, RESPONSE_FLAGS.downstreamProtocolError, 12, 'CONNECT is not served here'),
+  bad_target: row(400, RESPONSE_FLAGS.downstreamProtocolError, 13, 'malformed CONNECT target'),
+  unsupported: row(
+    501,
+    RESPONSE_FLAGS.downstreamProtocolError,
+    12,
+    'the protocol of the upgrade is not served here',
+  ),
+  // RFC 9110 §15.6.2. 405 would say which methods the target has, and it is no resource of ours.
+  connect_unnamed: row(
+    501,
+    RESPONSE_FLAGS.downstreamProtocolError,
+    12,
+    'CONNECT is not served here: no route names it. For a forward proxy add a rule with method CONNECT ' +
+      '(HTTPRoute, service-router) or method exact CONNECT (VirtualService)',
+  ),
   denied: row(403, RESPONSE_FLAGS.unauthorized, 7, 'RBAC: access denied'),
   no_route: row(404, RESPONSE_FLAGS.noRouteFound, 12, 'no route matches'),
   no_backend: row(500, RESPONSE_FLAGS.noClusterFound, 13, 'route has no valid backend'),

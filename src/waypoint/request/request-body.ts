@@ -8,10 +8,17 @@ interface Hold {
 }
 
 /**
+ * Whether a body is kept to be sent again, or passes once; what is meant for a tunnel waits until that is open, so that no
+ * try before has got any of it.
+ */
+export type BodyUse = 'replayed' | 'once' | 'tunnel';
+
+/**
  * The body of one request on its way to whichever try is under way: straight through while there is one, held while a
  * connection is being made, and kept for another try as long as it is short enough.
  */
 export class RequestBody {
+  readonly #use: BodyUse;
   readonly #replay: ReplayBuffer | undefined;
   #exchange: ClientExchange | undefined;
   #held: Buffer[] = [];
@@ -20,9 +27,9 @@ export class RequestBody {
   #hold: Hold | undefined;
   bytes = 0;
 
-  /** @param replayable a retry is possible at all */
-  constructor(replayable: boolean) {
-    this.#replay = replayable ? new ReplayBuffer() : undefined;
+  constructor(use: BodyUse) {
+    this.#use = use;
+    this.#replay = use === 'replayed' ? new ReplayBuffer() : undefined;
   }
 
   get ended(): boolean {
@@ -41,6 +48,7 @@ export class RequestBody {
 
   /** Everything read so far can be sent again. */
   get replayable(): boolean {
+    if (this.#use === 'tunnel') return this.#exchange === undefined;
     return this.#replay?.replayable ?? this.bytes === 0;
   }
 
@@ -95,6 +103,7 @@ export class RequestBody {
 
   /** The try has failed: what it got is held for the next one. To be called only while `replayable`. */
   rewind(): void {
+    if (this.#use === 'tunnel') return;
     this.#exchange = undefined;
     const bytes = Buffer.from(this.#replay?.contents() ?? []);
     this.#held = bytes.length === 0 ? [] : [bytes];
@@ -103,7 +112,7 @@ export class RequestBody {
 
   /** Another one with all of it, for a try beside the one that has this. Of a body that has ended and is `replayable`. */
   copy(): RequestBody {
-    const twin = new RequestBody(true);
+    const twin = new RequestBody('replayed');
     const bytes = Buffer.from(this.#replay?.contents() ?? []);
     if (bytes.length > 0) twin.append(bytes);
     twin.end(this.#trailers ?? []);

@@ -1,6 +1,7 @@
 import type { TokenIdentity } from '#shared/authz/token-identity.ts';
 import type { RequestHead, ServerExchange } from '#shared/http/exchange.ts';
 import type { HeaderList } from '#shared/http/headers.ts';
+import { asksForTunnel } from '#shared/http/tunnel.ts';
 import type { HeaderChange, Mirror } from '#shared/route/route-filter.ts';
 import { applyCors, type CompiledCors } from '../filters/cors.ts';
 import { strikes } from '../filters/fault.ts';
@@ -77,7 +78,7 @@ export class RequestFilters implements FilterContext, BodyAccess {
 
   /** Sends copies of the request as it now is. A tunnel has no copy. */
   mirror(mirrors: readonly Mirror[]): void {
-    if (this.request.upgrade !== undefined) return;
+    if (asksForTunnel(this.request)) return;
     const { random } = this.downstream.env;
     const body = this.#requestBody;
     const struck = mirrors.filter(({ percent }) => strikes(percent, random));

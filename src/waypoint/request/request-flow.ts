@@ -1,10 +1,13 @@
 import { ExchangeError, type ServerExchange, type ServerExchangeSink } from '#shared/http/exchange.ts';
 import type { HeaderList } from '#shared/http/headers.ts';
+import { asksForTunnel } from '#shared/http/tunnel.ts';
 import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
+import { evaluate } from '#shared/authz/evaluate.ts';
 import type { RouteFound } from '#shared/route/compiled-match.ts';
 import type { RouteRule } from '#shared/route/model.ts';
 import { ClientSession } from '../balance/session.ts';
 import type { FilterStep } from '../filters/filter-step.ts';
+import { type JudgedRequest, judgedRequest } from '../filters/judged-request.ts';
 import type { RuleFilters } from '../filters/rule-filters.ts';
 import { ensureTraceparent } from '../tracing/write-context.ts';
 import { askedHost, namedHost, notItsHost } from '../hosts/asked-host.ts';
@@ -12,6 +15,7 @@ import type { ServiceState } from '../services/service-state.ts';
 import type { TapSubject } from '../tap/thread-taps.ts';
 import { authorize, checkRequest, decideForward, findRoute, ruleFor } from './decide.ts';
 import type { Downstream } from './environment.ts';
+import type { OpenTunnel } from './open-tunnels.ts';
 import { RequestBody } from './request-body.ts';
 import { RequestFilters } from './request-filters.ts';
 import { TriedRequest } from './tried-request.ts';
@@ -30,7 +34,9 @@ export function serveRequest(downstream: Downstream, exchange: ServerExchange): 
  * One request from its head to its end: authorize, route, filter, pick, try, retry, record. Decisions are made by pure
  * functions; this class and the layers below it act on them and keep what they need.
  */
-class RequestFlow extends TriedRequest implements ServerExchangeSink {
+class RequestFlow extends TriedRequest implements ServerExchangeSink, OpenTunnel {
+  /** What policies have allowed, as it was then: kept of what may become a tunnel. */
+  #judged: JudgedRequest | undefined;
   #filters: RequestFilters | undefined;
   /** Ends a wait for the endpoints of a host. */
   #leaveHost: (() => void) | undefined;
@@ -63,12 +69,14 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
   }
 
   #authorize(found: RouteFound | undefined): void {
-    const decision = authorize(this.downstream, this.request, this.#filters?.token);
+    const judged = judgedRequest(this.request);
+    const decision = authorize(this.downstream, judged, this.#filters?.token);
     if (!decision.allowed) return this.fail('denied', decision.reason);
     if (this.downstream.service.isWildcard && this.#isForeign()) return;
-    const rule = ruleFor(this.downstream, found);
-    if (rule === undefined) return this.fail('no_route');
+    const rule = ruleFor(this.downstream, this.request, found);
+    if (typeof rule === 'string') return this.fail(rule);
     this.rule = rule;
+    if (asksForTunnel(this.request)) this.#watchPolicies(judged);
     if (rule.responseClasses.length > 0) this.record.classified = rule;
     this.record.route = rule.name;
     ensureTraceparent(this.request.headers, this.downstream.env.random);
@@ -95,13 +103,17 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
 
   #useFilters(): RequestFilters {
     if (this.#filters !== undefined) return this.#filters;
-    // A body that comes meanwhile is held.
-    const { contentLength, upgrade } = this.request;
-    if (contentLength !== 0) this.body = new RequestBody(upgrade === undefined);
+    this.#holdBody();
     const filters = new RequestFilters(this.downstream, this.exchange, this.record.grpc, this.body);
     // Whoever answers before the request is forwarded, its changes hold.
     if (this.target === undefined) this.responseChanges = filters.responseChanges;
     return (this.#filters = filters);
+  }
+
+  /** What comes of it while there is no try. */
+  #holdBody(): void {
+    if (this.request.contentLength === 0) return;
+    this.body ??= new RequestBody(asksForTunnel(this.request) ? 'tunnel' : 'replayed');
   }
 
   #forward(rule: RouteRule, { changes, mirrors }: AppliedFilters, match: RouteFound['match']): void {
@@ -144,14 +156,26 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
       return this.start(rule, target);
     }
     this.watchStreamIdle();
-    // A body that comes meanwhile is held.
-    const { contentLength, upgrade } = this.request;
-    if (contentLength !== 0) this.body ??= new RequestBody(upgrade === undefined);
+    this.#holdBody();
     this.#leaveHost = hosts.wait(target.name, host, failure => {
       this.#leaveHost = undefined;
       if (failure === undefined) this.start(rule, target);
       else this.fail('unresolved_host', failure);
     });
+  }
+
+  /** From now on, so that no change passes between this decision and an open tunnel. */
+  #watchPolicies(judged: JudgedRequest): void {
+    this.#judged = { ...judged, headers: [...judged.headers] };
+    this.downstream.env.tunnels.add(this);
+  }
+
+  recheck(): boolean {
+    const { authz, service } = this.downstream;
+    if (this.#judged === undefined) return false;
+    const { allowed, reason } = evaluate(service.policies, authz, this.#judged, this.#filters?.token);
+    if (!allowed) this.breakOff('denied', 'cancelled', reason);
+    return !allowed;
   }
 
   onBody(slice: Buffer): boolean {
@@ -167,7 +191,7 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
     this.#filters?.onBodyEnd(trailers);
     this.body?.end(trailers);
     if (this.upstreamEnded) this.finish();
-    else this.awaitResponse();
+    else if (!asksForTunnel(this.request)) this.awaitResponse();
   }
 
   onWritable(): void {
@@ -188,6 +212,7 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink {
   protected override release(): void {
     super.release();
     this.#leaveHost?.();
+    if (this.#judged !== undefined) this.downstream.env.tunnels.delete(this);
     const filters = this.#filters;
     if (filters === undefined) return;
     filters.end();

@@ -1,5 +1,6 @@
-import { ExchangeError } from '#shared/http/exchange.ts';
+import { ExchangeError, type ExchangeErrorCode } from '#shared/http/exchange.ts';
 import { getHeader } from '#shared/http/headers.ts';
+import { asksForTunnel } from '#shared/http/tunnel.ts';
 import type { RouteTimeouts } from '#shared/route/model.ts';
 import { AnsweredRequest } from './answered-request.ts';
 import { FAILURES, type RequestFailure } from './error-response.ts';
@@ -30,7 +31,9 @@ export abstract class TimedRequest extends AnsweredRequest implements DeadlineOw
     if (grpcMs !== undefined || limitMs > 0) this.useDeadlines().startRequest(limitMs);
     if (this.record.grpc && limitMs > 0) this.grpcDeadlineMs = this.record.startMs + limitMs;
     this.#responseMs = responseMs;
-    if (this.body === undefined || this.body.ended) this.awaitResponse();
+    // Whoever asks for a tunnel has said all with the head.
+    const isComplete = this.body === undefined || this.body.ended || asksForTunnel(this.request);
+    if (isComplete) this.awaitResponse();
     if (idleMs > 0) this.#watchIdle(idleMs, 'timeout of the route');
     else this.watchStreamIdle();
   }
@@ -51,16 +54,16 @@ export abstract class TimedRequest extends AnsweredRequest implements DeadlineOw
   }
 
   onRequestTimeout(): void {
-    this.#timeOut('request_timeout', 'request timeout of the route');
+    this.breakOff('request_timeout', 'timeout', 'request timeout of the route');
   }
 
   onIdle(reason: string): void {
-    this.#timeOut('stream_idle', reason);
+    this.breakOff('stream_idle', 'timeout', reason);
   }
 
   /** The answer of the failure where none has begun; a broken message where one has. */
-  #timeOut(failure: RequestFailure, message: string): void {
-    const error = new ExchangeError('timeout', message);
+  protected breakOff(failure: RequestFailure, code: ExchangeErrorCode, message: string): void {
+    const error = new ExchangeError(code, message);
     this.cancelAttempt(error);
     if (!this.responseStarted) return this.fail(failure, message);
     this.record.flags = FAILURES[failure].flag;

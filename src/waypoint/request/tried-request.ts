@@ -1,5 +1,6 @@
 import { ExchangeError, type RequestHead, type ResponseHead } from '#shared/http/exchange.ts';
 import { getHeader, type HeaderList, setHeader } from '#shared/http/headers.ts';
+import { asksForTunnel, isConnect, opensTunnel } from '#shared/http/tunnel.ts';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
 import type { RetryPolicy, RouteRule } from '#shared/route/model.ts';
@@ -25,6 +26,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
   protected attempt: Attempt | undefined;
   /** The response is complete; of a tunnel, whose other direction is not. */
   protected upstreamEnded = false;
+  #isTunnel = false;
   #retry: RetryPolicy = DEFAULT_RETRY_POLICY;
   /** Of a request that is hedged. */
   #slow: SlowTries | undefined;
@@ -36,8 +38,11 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
 
   protected start(rule: RouteRule, target: ServiceState): void {
     this.#retry = rule.retry ?? DEFAULT_RETRY_POLICY;
-    const { contentLength, upgrade } = this.request;
-    if (contentLength !== 0) this.body ??= new RequestBody(this.#retry.attempts > 0 && upgrade === undefined);
+    const { request } = this;
+    if (request.contentLength !== 0) {
+      const sent = this.#retry.attempts > 0 ? 'replayed' : 'once';
+      this.body ??= new RequestBody(asksForTunnel(request) ? 'tunnel' : sent);
+    }
     this.startDeadlines(rule.timeouts);
     this.#budget = target.budgetOf(rule);
     this.#budget.recordRequest();
@@ -75,13 +80,14 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
 
   #headFor(spoken: PoolProtocol, secured: boolean): RequestHead {
     const { request } = this;
+    if (isConnect(request)) return request;
     if (request.method === 'CONNECT' && spoken === 'http1') return asHttp1Upgrade(request);
     return secured ? { ...request, scheme: 'https' } : request;
   }
 
   onAttemptReady(attempt: Attempt): void {
-    // What a client sends after asking for another protocol belongs to that protocol: it waits for the answer.
-    if (this.request.upgrade === undefined) this.#attachBody(attempt);
+    // What a client sends after asking for a tunnel belongs into it: it waits for the answer.
+    if (!asksForTunnel(this.request)) this.#attachBody(attempt);
   }
 
   #attachBody(attempt: Attempt): void {
@@ -102,7 +108,9 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
     this.record.trace?.onAttemptStatus(attempt.ordinal, head.status);
     if (this.record.upstreamMs < 0)
       this.record.upstreamMs = this.downstream.env.clock.monotonic() - this.record.startMs;
-    if (head.status >= 400 || this.record.grpc || this.#retry.statusCodes.includes(head.status)) {
+    const opens = opensTunnel(this.request, head.status);
+    const isRetriable = head.status >= 400 || this.#retry.statusCodes.includes(head.status);
+    if (this.record.grpc || (isRetriable && !opens)) {
       const grpcStatus = this.record.grpc && endStream ? getHeader(head.headers, 'grpc-status') : undefined;
       const numeric = grpcStatus === undefined ? undefined : Number(grpcStatus);
       const outcome = { kind: 'response', status: head.status, grpcStatus: numeric } as const;
@@ -114,7 +122,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
       this.record.grpcStatus = grpcStatus ?? '';
     }
     if (this.#slow !== undefined) this.#win(attempt, this.#slow);
-    this.#commit(head.status);
+    this.#commit(head.status, opens);
     if (this.backend !== undefined) this.session?.write(head.headers, this.backend, attempt.endpoint);
     if (this.responseChanges.length > 0) {
       for (const change of this.responseChanges) applyHeaderChange(change, head.headers);
@@ -122,7 +130,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
     if (head.status === 101) adaptSwitch(this.request, head);
     this.tapResponse(head);
     this.exchange.sendResponse(head, endStream);
-    if (head.status === 101) this.#attachBody(attempt);
+    if (opens) this.#attachBody(attempt);
   }
 
   onAttemptBody(slice: Buffer): boolean {
@@ -139,7 +147,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
         this.record.grpcStatus = getHeader(trailers, 'grpc-status') ?? this.record.grpcStatus;
     } else this.exchange.endBody();
     // A tunnel ends when both directions have.
-    if (this.record.status === 101 && this.body?.ended === false) {
+    if (this.#isTunnel && this.body?.ended === false) {
       this.upstreamEnded = true;
       return;
     }
@@ -235,9 +243,8 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
 
   /** All of its body is here. */
   #canBeSentTwice(): boolean {
-    const { method, upgrade } = this.request;
     const { body } = this;
-    if (upgrade !== undefined || method === 'CONNECT' || this.responseStarted) return false;
+    if (asksForTunnel(this.request) || this.responseStarted) return false;
     return body === undefined || (body.ended && body.replayable);
   }
 
@@ -286,12 +293,13 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
   }
 
   /** The response goes to the client: from here on there is no other try, and only the request's own timeout counts. */
-  #commit(status: number): void {
+  #commit(status: number, isTunnel: boolean): void {
     this.responseStarted = true;
+    this.#isTunnel = isTunnel;
     this.record.status = status;
     this.body?.commit();
     // A tunnel lives as long as its ends want.
-    if (status === 101) this.deadlines?.end();
+    if (isTunnel) this.deadlines?.end();
     else this.deadlines?.endTry();
   }
 
@@ -326,6 +334,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
 
   protected override release(): void {
     super.release();
+    this.attempt?.end();
     this.#slow?.cancel(new ExchangeError('cancelled', 'the request is over'), this.record.trace);
   }
 }

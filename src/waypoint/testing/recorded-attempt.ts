@@ -1,4 +1,4 @@
-import type { ClientExchange, ExchangeError } from '#shared/http/exchange.ts';
+import type { ClientExchange, ExchangeError, RequestHead } from '#shared/http/exchange.ts';
 import { requestHead } from '#shared/testing/request-head.ts';
 import type { PoolLimits, UpstreamAttempt } from '../upstream/attempt.ts';
 import { SharedUse } from '../upstream/shared-use.ts';
@@ -17,7 +17,7 @@ const HEAD = requestHead();
 
 /** A try that keeps what its pool tells it. */
 export class RecordedAttempt implements UpstreamAttempt {
-  readonly head = HEAD;
+  readonly head: RequestHead;
   readonly endStream = true;
   fresh = false;
   waitingIn: object | undefined;
@@ -26,6 +26,11 @@ export class RecordedAttempt implements UpstreamAttempt {
   state = 'waiting';
   reused: boolean | undefined;
   exchange: ClientExchange | undefined;
+
+  constructor(head = HEAD) {
+    this.head = head;
+  }
+
   onExchange(exchange: ClientExchange, reused: boolean): void {
     this.exchange = exchange;
     this.state = 'sent';

@@ -26,6 +26,8 @@ export type Conduct =
   | 'refuse'
   /** Packets to it are lost. */
   | 'vanish'
+  /** Answers 200 to a CONNECT, and sends back what comes then. */
+  | 'tunnel'
   /** Answers after so many ms, or fails then. */
   | { readonly afterMs: number; readonly fails?: true };
 
@@ -73,6 +75,9 @@ export interface SimulatedAnswer {
   status: number | undefined;
   /** The client gives up. */
   readonly leave: () => void;
+  readonly send: (bytes: string) => void;
+  /** Of the client's direction. */
+  readonly end: () => void;
 }
 
 const ECHO = {
@@ -152,9 +157,18 @@ export class SimulatedMesh {
 
   /** Sends `count` requests, each on a connection of its own, with `fields` (each ends with CRLF) in their heads, and lets everything happen that takes no time. */
   async send(count: number, fields = '', body = ''): Promise<SimulatedAnswer[]> {
-    const answers = Array.from({ length: count }, () => this.#ask(fields, body));
+    const method = body === '' ? 'GET' : 'POST';
+    const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
+    const head = `${method} / HTTP/1.1\r\nHost: echo\r\n${fields}${length}Connection: close${HEAD_END}`;
+    const answers = Array.from({ length: count }, () => this.#ask(head + body));
     await this.settle();
     return answers;
+  }
+
+  async connect(authority: string): Promise<SimulatedAnswer> {
+    const answer = this.#ask(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}${HEAD_END}`);
+    await this.settle();
+    return answer;
   }
 
   /** `count` requests every `everyMs`, `rounds` times. */
@@ -183,10 +197,11 @@ export class SimulatedMesh {
     this.thread.close(new ChannelError('drain', 'the experiment is over'));
   }
 
-  #ask(fields: string, body: string): SimulatedAnswer {
+  #ask(bytes: string): SimulatedAnswer {
     const { left: client, right: server } = memoryChannelPair({ auto: true });
     const leave = (): void => client.abort(new ChannelError('aborted', 'the client has enough'));
-    const answer: SimulatedAnswer = { status: undefined, text: '', leave };
+    const send = (more: string): void => void client.write(Buffer.from(more));
+    const answer: SimulatedAnswer = { status: undefined, text: '', leave, send, end: () => client.end() };
     client.setHandler({
       onData: slice => {
         answer.text += slice.toString('latin1');
@@ -199,10 +214,7 @@ export class SimulatedMesh {
       },
     });
     this.#accept?.(Object.assign(server, { fd: -1 }));
-    const method = body === '' ? 'GET' : 'POST';
-    const length = body === '' ? '' : `Content-Length: ${body.length}\r\n`;
-    const head = `${method} / HTTP/1.1\r\nHost: echo\r\n${fields}${length}Connection: close${HEAD_END}`;
-    client.write(Buffer.from(head + body));
+    send(bytes);
     return answer;
   }
 
@@ -243,9 +255,11 @@ export class SimulatedMesh {
 
   #serve(endpoint: SimulatedEndpoint, channel: TcpChannel): void {
     let text = '';
+    let isTunnel = false;
     endpoint.open.set(channel, 0);
     channel.setHandler({
       onData: slice => {
+        if (isTunnel) return void channel.write(slice);
         text += slice.toString('latin1');
         for (let end = text.indexOf(HEAD_END); end >= 0; end = text.indexOf(HEAD_END)) {
           const length = Number(/^content-length: (\d+)/im.exec(text.slice(0, end))?.[1] ?? 0);
@@ -254,6 +268,7 @@ export class SimulatedMesh {
           if (length > 0) endpoint.bodies.push(text.slice(begin, begin + length));
           text = text.slice(begin + length);
           endpoint.requests++;
+          isTunnel = endpoint.conduct === 'tunnel';
           this.#answer(endpoint, channel);
         }
       },
@@ -278,6 +293,7 @@ export class SimulatedMesh {
       const status = conduct.fails === true ? failure : '200 OK';
       this.clock.setTimer(conduct.afterMs, () => respond(status));
     } else if (conduct === 'ok') respond('200 OK');
+    else if (conduct === 'tunnel') channel.write(Buffer.from(`HTTP/1.1 200 OK${HEAD_END}`));
     else if (conduct === 'fail') respond(failure);
     else if (conduct === 'reset') channel.abort(new ChannelError('reset', 'reset by the application'));
   }

@@ -1,8 +1,10 @@
 import { test } from 'tap';
 import { ExchangeError } from '#shared/http/exchange.ts';
+import { Http2Connection } from '#shared/http2/connection.ts';
 import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { memoryChannelPair } from '#shared/testing/memory-channel.ts';
+import { requestHead } from '#shared/testing/request-head.ts';
 import { RecordedAttempt, TEST_LIMITS } from '../testing/recorded-attempt.ts';
 import { Http2Pool } from './http2-pool.ts';
 
@@ -74,3 +76,39 @@ test('a session that has been idle for longer than the policy says is not used a
   clock.advance(5_000);
   t.equal(await start(Number.POSITIVE_INFINITY), 'sent 2', 'without a bound');
 });
+
+test('an upgrade waits for the SETTINGS of its server, which say whether it takes any; others do not', async t => {
+  const clock = new FakeClock();
+  const pair = memoryChannelPair();
+  const pool = new Http2Pool({
+    timers: new CoarseTimers(clock, 100),
+    queueTimeoutMs: 3_000,
+    connect: async () => pair.left,
+  });
+  const upgrade = new RecordedAttempt(requestHead({ upgrade: 'websocket' }));
+  const ordinary = new RecordedAttempt();
+  pool.start(ordinary, TEST_LIMITS);
+  await new Promise(resolve => setImmediate(resolve));
+  pool.start(upgrade, TEST_LIMITS);
+  await new Promise(resolve => setImmediate(resolve));
+  t.same([ordinary.state, upgrade.state, pool.connections], ['sent', 'waiting', 1]);
+  const server = new Http2Connection(
+    'server',
+    pair.right,
+    clock,
+    { enableConnectProtocol: true },
+    {
+      onStream: () => SILENT,
+      onGoaway() {},
+      onCapacity() {},
+      onClose() {},
+    },
+  );
+  pair.flush();
+  t.same([upgrade.state, pool.connections], ['sent', 1]);
+  server.close(0, 'the test is over');
+  pair.flush();
+});
+
+/** It answers nothing. */
+const SILENT = { onHeaders() {}, onData() {}, onEnd() {}, onReset() {}, onDrain() {} };

@@ -43,7 +43,7 @@ export class Http2Pool implements UpstreamPool {
     this.#connections.limits = limits;
     // What has been idle for longer than the policy says is not used, whenever it would be reaped.
     if (limits.idleTimeoutMs !== undefined) this.reap(this.#clock.monotonic(), limits.idleTimeoutMs);
-    const session = this.#available();
+    const session = this.#available(attempt);
     if (session !== undefined) {
       this.#send(session, attempt);
       return;
@@ -54,6 +54,7 @@ export class Http2Pool implements UpstreamPool {
       if (this.#waiting.failsFast && connecting === 0 && mayConnect) this.#connect();
       return;
     }
+    if (this.#awaitsSettings(attempt)) return;
     const enough = this.#connections.connecting * this.#streamsPerConnection >= this.#waiting.size;
     if (!enough && this.#connections.mayConnect) this.#connect();
   }
@@ -84,11 +85,20 @@ export class Http2Pool implements UpstreamPool {
     }
   }
 
-  #available(): Http2Connection | undefined {
+  #available({ head }: UpstreamAttempt): Http2Connection | undefined {
     for (const session of this.#sessions) {
+      // Whether a server takes upgrades stands in its SETTINGS (RFC 8441 §3).
+      if (head.upgrade !== undefined && !session.ready) continue;
       if (session.canOpenStream && session.openStreams < this.#streamsPerConnection) return session;
     }
     return undefined;
+  }
+
+  /** A session is there that may take it. */
+  #awaitsSettings({ head }: UpstreamAttempt): boolean {
+    return (
+      head.upgrade !== undefined && this.#sessions.some(({ ready, state }) => state === 'open' && !ready)
+    );
   }
 
   #send(session: Http2Connection, attempt: UpstreamAttempt): void {
@@ -134,11 +144,11 @@ export class Http2Pool implements UpstreamPool {
   }
 
   #serveWaiting(): void {
-    while (this.#waiting.size > 0) {
-      const session = this.#available();
-      const attempt = session === undefined ? undefined : this.#waiting.next();
-      if (session === undefined || attempt === undefined) return;
-      this.#send(session, attempt);
+    for (let { first } = this.#waiting; first !== undefined; first = this.#waiting.first) {
+      const session = this.#available(first);
+      if (session === undefined) return;
+      this.#waiting.remove(first);
+      this.#send(session, first);
     }
   }
 

@@ -92,7 +92,7 @@ export class WaitingAttempts implements Timed {
     const { now } = this.#timers;
     this.#failsFast = true;
     const error = this.#whyNot();
-    for (let first = this.#first(); first !== undefined; first = this.#first()) {
+    for (let { first } = this; first !== undefined; first = this.first) {
       if (first.waitingSinceMs + this.#timeoutMs > now) {
         this.deadlineAt = first.waitingSinceMs + this.#timeoutMs;
         return;
@@ -101,7 +101,8 @@ export class WaitingAttempts implements Timed {
     }
   }
 
-  #first(): UpstreamAttempt | undefined {
+  /** Who is next. */
+  get first(): UpstreamAttempt | undefined {
     while (this.#head < this.#queue.length) {
       const attempt = this.#queue[this.#head];
       if (attempt?.waitingIn === this) return attempt;

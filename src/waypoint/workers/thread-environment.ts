@@ -12,6 +12,7 @@ import { AwaitedHosts } from '../hosts/awaited-hosts.ts';
 import { ThreadFilters } from '../filters/thread-filters.ts';
 import { OverloadMonitor } from '../overload/overload-monitor.ts';
 import { InFlight, type RequestEnvironment } from '../request/environment.ts';
+import { OpenTunnels } from '../request/open-tunnels.ts';
 import { ServiceDirectory } from '../services/service-directory.ts';
 import { ThreadTaps } from '../tap/thread-taps.ts';
 import { ClassifiedRequests } from '../telemetry/classified-requests.ts';
@@ -104,6 +105,7 @@ export function makeEnvironment(
     }),
     inFlight: new InFlight(),
     hosts: new AwaitedHosts(clock, emit),
+    tunnels: new OpenTunnels(),
   };
 }
 

@@ -120,7 +120,8 @@ export class TrafficThread {
       this.#env.pools.evict(uid);
       this.#hbonePool.evictWorkload(uid);
     }
-    const cut = change.changedServices.size > 0 ? this.#server.tcp.recheck() : 0;
+    if (change.changedServices.size === 0) return;
+    const cut = this.#server.tcp.recheck() + this.#env.tunnels.recheck();
     if (cut > 0) this.#options.logger.info('policy changed: connections cut', { connections: cut });
   }
 
