@@ -572,9 +572,9 @@ test('a real client: HTTPS of the runtime by HTTPS_PROXY, whose certificate the 
   const agent = new Agent({ proxyEnv: { HTTPS_PROXY: `http://127.0.0.1:${port}` }, ca: ca.rootPem });
   t.teardown(() => agent.destroy());
   const answer = await new Promise<string>((resolve, reject) => {
-    const req = httpsRequest('https://target.example/', { agent, method: 'POST' }, res =>
-      readAll(res).then(resolve, reject),
-    );
+    const req = httpsRequest('https://target.example/', { agent, method: 'POST' }, res => {
+      void readAll(res).then(resolve, reject);
+    });
     req.on('error', reject);
     req.end(Buffer.alloc(1_000_000));
   });

@@ -1,5 +1,7 @@
 /** A request that has become a tunnel, or is about to: an upgrade, or a CONNECT. */
 export interface OpenTunnel {
+  /** `<namespace>/<hostname>` of the service that was asked for it. */
+  readonly askedService: string;
   /** Ends it when policies no longer allow what it was asked for by. @returns whether they do not */
   recheck(): boolean;
 }
@@ -17,10 +19,10 @@ export class OpenTunnels {
     this.#open.delete(tunnel);
   }
 
-  /** Policies have changed: what is no longer allowed is cut. @returns how many */
-  recheck(): number {
+  /** Services have changed, and with them perhaps their policies: what is no longer allowed is cut. @returns how many */
+  recheck(changed: ReadonlySet<string>): number {
     let cut = 0;
-    for (const tunnel of this.#open) if (tunnel.recheck()) cut++;
+    for (const tunnel of this.#open) if (changed.has(tunnel.askedService) && tunnel.recheck()) cut++;
     return cut;
   }
 }

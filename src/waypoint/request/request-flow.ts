@@ -170,6 +170,10 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink, OpenTunnel
     this.downstream.env.tunnels.add(this);
   }
 
+  get askedService(): string {
+    return this.downstream.service.name;
+  }
+
   recheck(): boolean {
     const { authz, service } = this.downstream;
     if (this.#judged === undefined) return false;

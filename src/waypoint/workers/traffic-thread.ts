@@ -120,8 +120,9 @@ export class TrafficThread {
       this.#env.pools.evict(uid);
       this.#hbonePool.evictWorkload(uid);
     }
-    if (change.changedServices.size === 0) return;
-    const cut = this.#server.tcp.recheck() + this.#env.tunnels.recheck();
+    const { changedServices } = change;
+    if (changedServices.size === 0) return;
+    const cut = this.#server.tcp.recheck() + this.#env.tunnels.recheck(changedServices);
     if (cut > 0) this.#options.logger.info('policy changed: connections cut', { connections: cut });
   }
 

@@ -9,6 +9,7 @@ import {
 } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
+import { sayOfConnectFilters, sayOfConnectMatch } from '../connect-rule.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { headerName } from '../http-headers.ts';
@@ -43,6 +44,11 @@ export function translateServiceRouter(object: KubeObject): Translated<ServiceRo
 function readRoute(fields: Fields, namespace: string): RouterRoute {
   const matches = fields.object('match', match => match.object('http', readMatches)) ?? [];
   const read = fields.object('destination', destination => readDestination(destination, namespace));
+  sayOfConnectFilters(
+    fields,
+    matches,
+    (read?.filters ?? []).map(filter => ({ key: 'destination', filter })),
+  );
   const nothing = { destination: undefined, filters: [], requestTimeoutMs: undefined };
   return { matches, ...(read ?? { ...nothing, idleTimeoutMs: undefined, retry: undefined }) };
 }
@@ -60,7 +66,10 @@ function readMatches(fields: Fields): readonly RouteMatch[] {
   const withoutHeaders = values.filter(({ invert }) => invert).map(({ match }) => match);
   const methods = fields.strings('methods');
   const match = { ...ANY_REQUEST, path, headers, withoutHeaders, query };
-  return methods.length === 0 ? [match] : methods.map(method => ({ ...match, method: method.toUpperCase() }));
+  if (methods.length === 0) return [match];
+  const named = methods.map(method => ({ ...match, method: method.toUpperCase() }));
+  for (const one of named) sayOfConnectMatch(fields, one, { path: key ?? 'methods', query: 'queryParam' });
+  return named;
 }
 
 const PATH_KINDS = { pathExact: 'exact', pathPrefix: 'string_prefix', pathRegex: 'regex' } as const;

@@ -9,6 +9,7 @@ import {
 } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
+import { sayOfConnectFilters } from '../connect-rule.ts';
 import type { Fields } from '../decode.ts';
 import { readBackendRef, sayIfNowhere } from '../gateway-route/backend-ref.ts';
 import type { RouteContext } from '../gateway-route/route-context.ts';
@@ -23,6 +24,11 @@ export function readRule(fields: Fields, index: number, context: RouteContext): 
   const name = ruleName(fields, index, context);
   const matches = fields.objects('matches', readMatch);
   const { filters, unresolved } = readFilters(fields, matches, context);
+  sayOfConnectFilters(
+    fields,
+    matches,
+    filters.map(filter => ({ key: 'filters', filter })),
+  );
   const backends = fields.objects('backendRefs', backend => {
     const read = readBackendFilters(backend, context);
     return withBackendFilters(readBackendRef(backend, context, read.filters), read);

@@ -13,6 +13,7 @@ import {
   type RouteRule,
 } from '#shared/route/model.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
+import { sayOfConnectMatch } from '../connect-rule.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import type { KnownService, ServiceLookup } from '../service-lookup.ts';
@@ -81,6 +82,7 @@ function readRoute(fields: Fields, defaultName: string): RouteRule {
   const match = fields.object('condition', readMatch);
   if (match === undefined && !fields.has('condition'))
     fields.reject('condition', 'is required', 'say which requests the route is for');
+  if (match !== undefined) sayOfConnectMatch(fields, match, { path: 'condition', query: 'condition' });
   const responseClasses = fields.objects('responseClasses', readResponseClass);
   const timeoutMs = fields.durationMs('timeout', '300ms');
   return {

@@ -1,5 +1,6 @@
 import type { RetryPolicy } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
+import { type AskedFilter, sayOfConnectFilters } from '../connect-rule.ts';
 import type { Fields } from '../decode.ts';
 import { readDirectResponse, readRedirect, readRewrite } from './action.ts';
 import { readCors } from './cors.ts';
@@ -52,7 +53,20 @@ export function readHttpEntry(
     retry: fields.object('retries', readRetries),
   };
   checkOutcome(fields, entry);
+  const matches = (entry.matches ?? []).map(({ match }) => match);
+  sayOfConnectFilters(fields, matches, askedFilters(fields, entry));
   return entry;
+}
+
+function askedFilters(fields: Fields, entry: HttpEntry): readonly AskedFilter[] {
+  const single = (['rewrite', 'redirect', 'directResponse', 'fault'] as const).flatMap(key => {
+    const filter = entry[key];
+    return filter === undefined ? [] : [{ key, filter }];
+  });
+  const headers = (entry.headers ?? []).map(filter => ({ key: 'headers', filter }));
+  const key = fields.has('mirrors') ? 'mirrors' : 'mirror';
+  const mirrors = (entry.mirrors ?? []).map(() => ({ key, filter: { kind: 'mirror' } as const }));
+  return [...single, ...headers, ...mirrors];
 }
 
 function readDelegate(fields: Fields, ownNamespace: string): HttpEntry['delegate'] {

@@ -1,4 +1,5 @@
 import { ANY_REQUEST, type PathMatch, type RouteMatch, type ValueMatch } from '#shared/route/model.ts';
+import { sayOfConnectMatch } from '../connect-rule.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
 import { checkRegex, pathMatch } from '../path-value.ts';
@@ -39,6 +40,7 @@ function readMatch(fields: Fields, labelled: LabelledSource[]): GuardedMatch | u
   const source = readSource(fields, labelled);
   fields.unsupported('statPrefix', 'remove it; metrics name the route');
   const match = { ...ANY_REQUEST, path, method, headers, withoutHeaders, query, source };
+  sayOfConnectMatch(fields, match, { path: 'uri', query: 'queryParams' });
   return isForMesh(fields) ? { port, host, match } : undefined;
 }
 
@@ -73,6 +75,8 @@ function readMethod(fields: Fields): typeof NO_METHOD {
   const match = readStringMatch(fields);
   if (match === undefined) return NO_METHOD;
   if (match.kind === 'exact') return { method: match.value, header: undefined };
+  if (match.value.includes('CONNECT'))
+    fields.ignore(match.kind, 'takes no CONNECT, which a pattern does not name', 'write exact: CONNECT');
   return { method: undefined, header: headerMatch(fields, ':method', match) };
 }
 
