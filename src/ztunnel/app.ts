@@ -61,6 +61,7 @@ class App {
   readonly #config: ZtunnelConfig;
   readonly #levels: LogLevels;
   readonly #metrics = new MetricSet();
+  readonly #certificateMetrics = createCertificateMetrics(this.#metrics);
   readonly #readiness: Readiness;
   readonly #store = new MeshStore();
   readonly #garbage = new ChangeGarbage(systemClock);
@@ -146,6 +147,7 @@ class App {
       requestCertificate: await requestCertificates(this.#config, systemClock),
       ttlMs: certificates.ttlMs,
       onFailure: ({ identity, message, retryInMs, notAfterMs }) => {
+        this.#certificateMetrics.onFailure();
         const validUntil = notAfterMs === undefined ? undefined : new Date(notAfterMs).toISOString();
         logger.warn('certificate not renewed', {
           identity,
@@ -251,11 +253,10 @@ class App {
   async #serveAdmin(manager: CertificateManager, discovery: DiscoverySource): Promise<void> {
     const { adminAddress, adminSocket, instance, statsAddress } = this.#config;
     const exposition = createMetricsExposition();
-    const updateCertificates = createCertificateMetrics(this.#metrics);
     const updateProcess = registerProcess(this.#metrics, 'ztunnel', this.#readiness);
     const render = async (): Promise<string> => {
       updateProcess();
-      updateCertificates(manager.gauges());
+      this.#certificateMetrics.update(manager.gauges());
       this.#capture?.updateMetrics();
       return exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
     };

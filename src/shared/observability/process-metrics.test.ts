@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { test } from 'tap';
 import { VERSION } from '../config/version.ts';
 import { Readiness } from '../lifecycle/readiness.ts';
@@ -13,6 +14,8 @@ test('a process says which it is, and whether it is ready now', t => {
   update();
   t.same(seriesOf(metrics.snapshot(), 'istio_build'), { [`ztunnel ${VERSION}`]: 1 });
   t.same(seriesOf(metrics.snapshot(), 'ambient_ready'), { '': 0 });
+  const { '': limit = 0 } = seriesOf(metrics.snapshot(), 'ambient_memory_limit_bytes');
+  t.ok(limit > 0 && limit <= totalmem(), `${limit}`);
   done();
   update();
   t.same(seriesOf(metrics.snapshot(), 'ambient_ready'), { '': 1 });

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { VERSION } from '../config/version.ts';
 import type { Readiness } from '../lifecycle/readiness.ts';
 import { registerDroppedLines } from './dropped-lines.ts';
@@ -16,6 +17,14 @@ export function registerProcess(metrics: MetricSet, component: string, readiness
   const ready = metrics
     .gauge({ name: 'ambient_ready', help: '1 while this process is ready (`/healthz/ready`).', labels: [] })
     .cell([]);
+  metrics
+    .gauge({
+      name: 'ambient_memory_limit_bytes',
+      help: 'Memory that this process may use: the limit of its container, or what the machine has.',
+      labels: [],
+    })
+    // Without a limit the runtime says 0, or more than there is.
+    .cell([]).value = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
   const updateDropped = registerDroppedLines(metrics);
   return () => {
     ready.value = readiness.ready ? 1 : 0;

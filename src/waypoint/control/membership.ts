@@ -5,7 +5,7 @@ import { systemLookup } from '#shared/dns/host-lookup.ts';
 import { NamedEndpoints } from '#shared/dns/named-endpoints.ts';
 import type { TlsMaterial } from '#shared/engine/engine.ts';
 import { CertificateManager } from '#shared/identity/certificate-manager.ts';
-import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
+import { type CertificateMetrics, createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
 import type { CertificateStatus } from '#shared/identity/certificate-status.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
@@ -58,7 +58,8 @@ export interface MembershipOptions {
 export async function joinMesh(options: MembershipOptions): Promise<Membership> {
   const { clock, config, controller, logger, metrics, onDelta } = options;
   const random = Math.random;
-  const certificates = await keepCertificate(options);
+  const certificateMetrics = createCertificateMetrics(metrics);
+  const certificates = await keepCertificate(options, certificateMetrics);
   const keys = new KeyServer({
     clock,
     random,
@@ -102,13 +103,12 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     },
   });
   discovery.start();
-  const updateCertificates = createCertificateMetrics(metrics);
   return {
     certificates: () => certificates.status(),
     discovery: () => discovery.status(),
     keys,
     hosts,
-    updateMetrics: () => updateCertificates(certificates.gauges()),
+    updateMetrics: () => certificateMetrics.update(certificates.gauges()),
     async stop() {
       keys.stop();
       named.close();
@@ -119,14 +119,19 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
   };
 }
 
-async function keepCertificate(options: MembershipOptions): Promise<CertificateManager> {
+async function keepCertificate(
+  options: MembershipOptions,
+  metrics: CertificateMetrics,
+): Promise<CertificateManager> {
   const { clock, config, controller, logger, onCertificate } = options;
   const certificates = new CertificateManager({
     clock,
     requestCertificate: await requestCertificates(config, controller, clock),
     ttlMs: config.certificateTtlMs,
-    onFailure: ({ identity, message, retryInMs }) =>
-      logger.warn('certificate not renewed', { identity, error: message, retryInMs: Math.round(retryInMs) }),
+    onFailure: ({ identity, message, retryInMs }) => {
+      metrics.onFailure();
+      logger.warn('certificate not renewed', { identity, error: message, retryInMs: Math.round(retryInMs) });
+    },
   });
   certificates.subscribe(update => {
     if (update.type === 'certificate') onCertificate(update.material);
