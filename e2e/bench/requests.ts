@@ -58,6 +58,7 @@ const engine: Engine = {
   },
   secureServer: noTls,
   secureClient: noTls,
+  secureClientOver: noTls,
   createTlsContext: noTls,
   createForeignTlsContext: noTls,
 };

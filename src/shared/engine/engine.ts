@@ -22,6 +22,17 @@ export interface Engine {
   secureServer(channel: TcpChannel, context: TlsContext, options: TlsOptions): Promise<SecureChannel>;
   secureClient(channel: TcpChannel, context: TlsContext, options: TlsOptions): Promise<SecureChannel>;
 
+  /**
+   * As `secureClient`, with the records in any byte channel (a tunnel), which belongs to the new one from here on.
+   * @param peer who is at its other end, for messages and as whose handshakes are counted
+   */
+  secureClientOver(
+    channel: ByteChannel,
+    context: TlsContext,
+    options: TlsOptions,
+    peer: SocketEndpoint,
+  ): Promise<SecureChannel>;
+
   /** Parses and checks the PEM material once; handshakes then share it. Throws `ChannelError` when it does not parse. */
   createTlsContext(material: TlsMaterial): TlsContext;
 

@@ -10,6 +10,9 @@ const RECORDS = 8;
 /** The most plaintext that fits. */
 export const STAGE_BYTES = RECORDS * RECORD_BYTES;
 
+/** The most that is staged. */
+export const STAGED_BYTES = RECORDS * (RECORD_BYTES + RECORD_OVERHEAD_BYTES);
+
 /**
  * Where several records of one session are put together, so that they leave in one system call: each by itself is a packet,
  * a pass through the kernel, and a wake-up of the receiver. One for a thread: it is empty between calls. A pair of BIOs
@@ -23,7 +26,7 @@ export class RecordStage {
 
   /** Throws an Error when there is no memory for it. */
   constructor() {
-    const size = BigInt(RECORDS * (RECORD_BYTES + RECORD_OVERHEAD_BYTES));
+    const size = BigInt(STAGED_BYTES);
     const ends = new NativeMemory(16);
     if (openssl().BIO_new_bio_pair(ends.address, size, ends.at(8), size) !== 1)
       throw new Error(`no pair of BIOs: ${takeOpensslError()}`);
@@ -34,6 +37,11 @@ export class RecordStage {
   /** What is staged, in one piece. @returns its length; it is at `address` until `clear`. BIO_nread0(3) */
   take(): number {
     return Math.max(0, openssl().BIO_nread0(this.#readEnd, this.#cell.address));
+  }
+
+  /** Moves what is staged to the memory, of `STAGED_BYTES` at least. @returns its length. BIO_read(3) */
+  moveTo(memory: NativeMemory): number {
+    return Math.max(0, openssl().BIO_read(this.#readEnd, memory.address, memory.size));
   }
 
   /** Of what `take` told. */

@@ -4,6 +4,7 @@ import { errnoNow } from './errno.ts';
 import { type ChainVerifier, type HandshakeAnswers, stepHandshake } from './handshake-callbacks.ts';
 import { cString, NativeMemory } from './native-memory.ts';
 import { openssl, SslError, takeOpensslError, textAt } from './openssl.ts';
+import type { RecordFeed } from './record-feed.ts';
 import { type RecordStage, STAGE_BYTES } from './record-stage.ts';
 import type { TlsContextHandle } from './tls-context-handle.ts';
 
@@ -27,6 +28,9 @@ export interface TlsSessionOptions {
   readonly serverName?: string | undefined;
 }
 
+/** What an `SSL` reads and writes: a non-blocking socket, which stays the caller's, or memory of the thread. */
+export type TlsWire = { readonly fd: number } | { readonly feed: RecordFeed; readonly stage: RecordStage };
+
 /** What a call that did not succeed waits for, or why it failed. */
 export type TlsOutcome = 'want_read' | 'want_write' | 'closed' | TlsFailure;
 
@@ -37,27 +41,34 @@ export interface TlsFailure {
   readonly text: string;
 }
 
-/**
- * An `SSL` over a non-blocking socket, which stays the caller's. No call may come after `free`: its owner
- * (`TlsTransport`, `Handshake`) sees to that. ssl(7)
- */
+/** An `SSL`. No call may come after `free`: its owner (`TlsTransport`, `ChannelRecords`, a handshake) sees to that. ssl(7) */
 export class TlsSessionHandle {
   #ssl: bigint;
   readonly #bio: bigint;
   readonly #answers: HandshakeAnswers;
 
   /** Throws an Error when there is no memory for it. */
-  constructor(context: TlsContextHandle, fd: number, options: TlsSessionOptions) {
+  constructor(context: TlsContextHandle, wire: TlsWire, options: TlsSessionOptions) {
     const ssl = openssl();
     this.#answers = { alpn: options.alpn, verifier: options.verifier };
     this.#ssl = ssl.SSL_new(context.pointer);
     if (this.#ssl === 0n) throw new Error(`no TLS session: ${takeOpensslError()}`);
-    ssl.SSL_set_fd(this.#ssl, fd);
+    if ('fd' in wire) ssl.SSL_set_fd(this.#ssl, wire.fd);
+    else this.#useMemory(wire.feed, wire.stage);
     this.#bio = ssl.SSL_get_rbio(this.#ssl);
     ssl.SSL_set_verify(this.#ssl, options.verifyPeer ? VERIFY_PEER_OR_FAIL : VERIFY_NONE, 0n);
     if (options.isServer) ssl.SSL_set_accept_state(this.#ssl);
     else this.#offer(options.alpn);
     if (options.serverName !== undefined) this.#name(options.serverName);
+  }
+
+  /** Each call takes over a reference. SSL_set0_rbio(3) */
+  #useMemory(feed: RecordFeed, stage: RecordStage): void {
+    const ssl = openssl();
+    ssl.BIO_up_ref(feed.readEnd);
+    ssl.SSL_set0_rbio(this.#ssl, feed.readEnd);
+    ssl.BIO_up_ref(stage.writeEnd);
+    ssl.SSL_set0_wbio(this.#ssl, stage.writeEnd);
   }
 
   /** SSL_set_tlsext_host_name(3), which is a macro. The text is copied during the call. */

@@ -231,6 +231,7 @@ export class SimulatedMesh {
       connect: target => this.#connect(target),
       secureServer: noTls,
       secureClient: noTls,
+      secureClientOver: noTls,
       createTlsContext: noTls,
       createForeignTlsContext: noTls,
     };

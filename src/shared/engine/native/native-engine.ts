@@ -4,6 +4,7 @@ import type { Engine, TcpChannel, TlsContext } from '../engine.ts';
 import type { EngineOptions, MeasuredEngine } from '../engine-options.ts';
 import type { FdLedger } from '../fd-ledger.ts';
 import { HandshakeLimiter } from '../handshake-limiter.ts';
+import { handshakeOver } from './channel-handshake.ts';
 import { EventLoop } from './event-loop.ts';
 import { HandshakeQueue } from './handshake-queue.ts';
 import { LoopClock } from './loop-clock.ts';
@@ -63,6 +64,8 @@ function buildEngine(
       handshake('server', ours(channel), oursTls(context), tls, env),
     secureClient: async (channel, context, tls) =>
       handshake('client', ours(channel), oursTls(context), tls, env),
+    secureClientOver: async (channel, context, tls, peer) =>
+      handshakeOver(channel, oursTls(context), tls, peer, env),
   };
   return {
     ...engine,

@@ -6,6 +6,7 @@ import type { ChannelError } from '../channel.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { FdLedger } from '../fd-ledger.ts';
 import { ChunkPool } from './output-buffer.ts';
+import { RecordMemory } from './record-memory.ts';
 import { newReadMemory, READ_BYTES, READ_OFFSET } from './read-memory.ts';
 
 export interface NativeThreadOptions {
@@ -23,6 +24,8 @@ export class NativeThread {
   readonly readMemory = newReadMemory();
   /** For TLS; made with the first session. */
   #stage: RecordStage | undefined;
+  /** For TLS over byte channels; made with the first. */
+  #records: RecordMemory | undefined;
   /** Made with the first relay, and kept. */
   #pipe: Pipe | undefined;
   /** For the bytes of the read memory that a header takes the place of, during one call. */
@@ -56,6 +59,10 @@ export class NativeThread {
 
   get stage(): RecordStage {
     return (this.#stage ??= new RecordStage());
+  }
+
+  get records(): RecordMemory {
+    return (this.#records ??= new RecordMemory());
   }
 
   /** From here on the descriptor is this thread's: it is closed also when the thread ends without a word. */

@@ -1,22 +1,14 @@
 import type { Timer } from '../../lifecycle/clock.ts';
-import type { ChainVerifier } from '../../native/handshake-callbacks.ts';
 import { EpollFlag } from '../../native/platform.ts';
-import type { PresentedChain } from '../../native/presented-chain.ts';
-import { TlsSessionHandle } from '../../native/tls-session-handle.ts';
+import type { TlsSessionHandle } from '../../native/tls-session-handle.ts';
 import { ChannelError, type SocketEndpoint } from '../channel.ts';
 import type { SecureChannel, TlsOptions } from '../engine.ts';
-import { handshakeError, handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
+import { handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
 import type { HandshakeLimiter } from '../handshake-limiter.ts';
-import {
-  checkHandshake,
-  type PeerCertificate,
-  peerCertificateOf,
-  verifyValidity,
-} from '../peer-certificate.ts';
 import type { Pollable } from './event-loop.ts';
-import type { HandshakeQueue } from './handshake-queue.ts';
+import type { HandshakeQueue, HandshakeStep } from './handshake-queue.ts';
+import { HandshakeReview } from './handshake-review.ts';
 import type { NativeChannel, ReleasedSocket } from './native-channel.ts';
-import { transportError } from './native-error.ts';
 import type { NativeThread } from './native-thread.ts';
 import { NativeSecureChannel } from './secure-channel.ts';
 import type { NativeTlsContext } from './tls-context.ts';
@@ -41,17 +33,16 @@ export function handshake(
 }
 
 /** One handshake, from the TCP channel it takes over to the secure channel, or the reason why there is none. */
-class Handshake implements Pollable, ChainVerifier {
+class Handshake implements Pollable, HandshakeStep {
   readonly #role: 'client' | 'server';
-  readonly #context: NativeTlsContext;
-  readonly #options: TlsOptions;
+  readonly #timeoutMs: number;
+  readonly #review: HandshakeReview;
   readonly #env: HandshakeEnvironment;
   readonly #resolve: (channel: SecureChannel) => void;
   readonly #reject: (error: ChannelError) => void;
   readonly #peer: SocketEndpoint;
   readonly #socket: ReleasedSocket;
   #session: TlsSessionHandle | undefined;
-  #trustedPeer: PeerCertificate | undefined;
   #timer: Timer | undefined;
   #settled = false;
   #queued = false;
@@ -67,23 +58,29 @@ class Handshake implements Pollable, ChainVerifier {
     reject: (error: ChannelError) => void,
   ) {
     this.#role = role;
-    this.#context = context;
-    this.#options = options;
+    this.#timeoutMs = options.timeoutMs;
     this.#env = env;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#peer = channel.remoteAddress;
+    this.#review = new HandshakeReview({
+      role,
+      context,
+      options,
+      peer: this.#peer,
+      clock: env.thread.clock,
+    });
     this.#socket = channel.release(env.thread, this);
     this.#seenFlags = this.#socket.flags;
   }
 
   begin(): void {
     const { limiters, thread } = this.#env;
-    const { timeoutMs } = this.#options;
+    const timeoutMs = this.#timeoutMs;
     if (this.#socket.fd < 0) {
       this.#settled = true;
       const gone = new Error('the connection was closed before the handshake');
-      this.#reject(handshakeError(gone, this.#role, this.#peer));
+      this.#reject(this.#review.explained(gone));
       return;
     }
     this.#timer = thread.clock.setTimer(timeoutMs, () =>
@@ -99,18 +96,10 @@ class Handshake implements Pollable, ChainVerifier {
     // A peer that is gone gives its place back at once, also while it waits for one.
     const isGone = (flags & (EpollFlag.err | EpollFlag.hup)) !== 0;
     if (this.#session !== undefined) this.#enqueue();
-    else if (isGone) this.#fail(this.#explained(new Error('the peer closed the connection')));
+    else if (isGone) this.#fail(this.#review.explained(new Error('the peer closed the connection')));
   }
 
   onAgain(): void {}
-
-  // === for the session ===
-
-  trusts(chain: PresentedChain): boolean {
-    const nowMs = this.#env.thread.clock.now();
-    this.#trustedPeer = this.#context.trustedPeers.trusted(this.#role, chain, nowMs);
-    return this.#trustedPeer !== undefined;
-  }
 
   // === for the queue ===
 
@@ -121,23 +110,15 @@ class Handshake implements Pollable, ChainVerifier {
     const outcome = session.handshake();
     if (outcome === 'want_read' || outcome === 'want_write') return;
     if (outcome === undefined) this.#finish(session);
-    else this.#fail(this.#explained(this.#reason(outcome, session)));
+    else this.#fail(this.#review.failure(outcome, session));
   }
 
   readonly #start = (): void => {
-    const { handle, notAfter, notBefore } = this.#context;
     try {
-      verifyValidity('our own certificate', notBefore, notAfter, this.#env.thread.clock.now());
-      this.#session = new TlsSessionHandle(handle, this.#socket.fd, {
-        isServer: this.#role === 'server',
-        alpn: this.#options.alpn,
-        verifyPeer: this.#options.verifyPeer,
-        verifier: this,
-        serverName: this.#options.server?.serverName,
-      });
+      this.#session = this.#review.begin({ fd: this.#socket.fd });
       this.#enqueue();
     } catch (error) {
-      this.#fail(this.#explained(error));
+      this.#fail(this.#review.explained(error));
     }
   };
 
@@ -149,40 +130,15 @@ class Handshake implements Pollable, ChainVerifier {
 
   #finish(session: TlsSessionHandle): void {
     try {
-      const facts = checkHandshake(
-        {
-          alpn: session.alpn,
-          tlsVersion: session.version,
-          keyExchangeGroup: session.group,
-          peer: this.#trustedPeer ?? presentedBy(session),
-          verifyError: session.verifyError(),
-        },
-        this.#options,
-        this.#env.thread.clock.now(),
-      );
+      const facts = this.#review.facts(session);
       const channel = new NativeSecureChannel(this.#env.thread, this.#socket, this.#peer, session, facts);
       channel.inherit(this.#seenFlags);
       this.#env.thread.loop.handOver(this.#socket.watch, channel);
       this.#settle(true);
       this.#resolve(channel);
     } catch (error) {
-      this.#fail(this.#explained(error));
+      this.#fail(this.#review.explained(error));
     }
-  }
-
-  #reason(outcome: Parameters<typeof transportError>[0] | 'closed', session: TlsSessionHandle): Error {
-    const verdict = session.verifyError();
-    if (verdict !== undefined) return new Error(`the peer's certificate is not trusted: ${verdict}`);
-    const failure = outcome === 'closed' ? { kind: 'syscall' as const, errno: 0, text: '' } : outcome;
-    if (failure?.kind === 'protocol' && failure.text !== '' && !failure.text.includes('unexpected eof'))
-      return new Error(failure.text);
-    if (failure !== undefined && failure.errno > 0)
-      return transportError(failure, 'connection with', this.#peer);
-    return new Error('the peer closed the connection during the handshake');
-  }
-
-  #explained(error: unknown): ChannelError {
-    return handshakeError(error, this.#role, this.#peer);
   }
 
   #fail(error: ChannelError): void {
@@ -201,9 +157,4 @@ class Handshake implements Pollable, ChainVerifier {
     this.#timer?.cancel();
     this.#env.limiters[this.#role].leave(this.#start, ok);
   }
-}
-
-function presentedBy(session: TlsSessionHandle): PeerCertificate | undefined {
-  const der = session.peerCertificate();
-  return der === undefined ? undefined : peerCertificateOf(der);
 }

@@ -20,6 +20,16 @@ export interface ChannelContext {
   readonly chunks: ChunkPool;
 }
 
+/** What is under a socket: itself, or what its TLS runs over. */
+export interface SocketTransport {
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  /** Throws where there is nothing left to reset. */
+  resetAndDestroy(reason: ChannelError): unknown;
+}
+
 /**
  * A byte channel over a Node socket, TCP or TLS. It keeps its own output queue and gives the socket one (gathered) write
  * at a time: the socket's stream machinery then never holds more than that, and memory stays bounded and countable.
@@ -29,8 +39,7 @@ export class NodeChannel implements ByteChannel {
   readonly remoteAddress: SocketEndpoint;
   readonly readsAreOwned: boolean;
   readonly #socket: Socket;
-  /** The TCP socket: the same as `#socket`, or the one under TLS. */
-  readonly #transport: Socket;
+  readonly #transport: SocketTransport;
   readonly #context: ChannelContext;
   readonly #output: OutputQueue;
   readonly #inFlightChunks: Buffer[] = [];
@@ -48,7 +57,7 @@ export class NodeChannel implements ByteChannel {
   #closed = false;
   #error: ChannelError | undefined;
 
-  constructor(socket: Socket, transport: Socket, context: ChannelContext, readsAreOwned: boolean) {
+  constructor(socket: Socket, transport: SocketTransport, context: ChannelContext, readsAreOwned: boolean) {
     this.#socket = socket;
     this.#transport = transport;
     this.#context = context;
@@ -103,7 +112,7 @@ export class NodeChannel implements ByteChannel {
     this.#error = reason;
     this.#ending = true;
     this.#output.clear();
-    this.#reset();
+    this.#reset(reason);
   }
 
   pause(): void {
@@ -145,8 +154,8 @@ export class NodeChannel implements ByteChannel {
     return this.#socket;
   }
 
-  protected get transport(): Socket {
-    return this.#transport;
+  protected get socket(): Socket {
+    return this.#socket;
   }
 
   #afterAppend(): boolean {
@@ -199,9 +208,9 @@ export class NodeChannel implements ByteChannel {
     this.#socket.resume();
   };
 
-  #reset(): void {
+  #reset(reason: ChannelError): void {
     try {
-      this.#transport.resetAndDestroy();
+      this.#transport.resetAndDestroy(reason);
     } catch {
       // The handle is gone already or is no TCP handle: an ordinary close is all that is left.
       this.#socket.destroy();

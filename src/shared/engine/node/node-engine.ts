@@ -8,7 +8,7 @@ import { NodeTcpChannel } from './tcp-channel.ts';
 import { connectTcp } from './tcp-connect.ts';
 import { listenTcp } from './tcp-listener.ts';
 import { createNodeForeignContext, createNodeTlsContext, NodeTlsContext } from './tls-context.ts';
-import { handshake } from './tls-handshake.ts';
+import { handshake, handshakeOver } from './tls-handshake.ts';
 
 /** The portable engine, over `node:net` and `node:tls`. One per thread. */
 export function createNodeEngine(options: EngineOptions): MeasuredEngine {
@@ -33,6 +33,8 @@ export function createNodeEngine(options: EngineOptions): MeasuredEngine {
       handshake('server', ours(channel), oursTls(context), tls, env),
     secureClient: async (channel, context, tls) =>
       handshake('client', ours(channel), oursTls(context), tls, env),
+    secureClientOver: async (channel, context, tls, peer) =>
+      handshakeOver(channel, oursTls(context), tls, peer, env),
   };
 }
 

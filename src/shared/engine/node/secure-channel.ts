@@ -1,8 +1,7 @@
-import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { SecureChannel } from '../engine.ts';
 import type { HandshakeFacts } from '../peer-certificate.ts';
-import { type ChannelContext, NodeChannel } from './node-channel.ts';
+import { type ChannelContext, NodeChannel, type SocketTransport } from './node-channel.ts';
 import { readIntoBuffer } from './node-internals.ts';
 import { sharedSecureReadBuffer } from './shared-read-buffer.ts';
 
@@ -16,7 +15,7 @@ export class NodeSecureChannel extends NodeChannel implements SecureChannel {
 
   constructor(
     socket: TLSSocket,
-    transport: Socket,
+    transport: SocketTransport,
     context: ChannelContext,
     readsAreOwned: boolean,
     facts: HandshakeFacts,
@@ -36,7 +35,7 @@ export class NodeSecureChannel extends NodeChannel implements SecureChannel {
 /** A channel over a socket whose handshake has just been finished, and which nothing has been read from. */
 export function createSecureChannel(
   socket: TLSSocket,
-  transport: Socket,
+  transport: SocketTransport,
   context: ChannelContext,
   facts: HandshakeFacts,
 ): NodeSecureChannel {

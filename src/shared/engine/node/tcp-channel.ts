@@ -10,6 +10,6 @@ export class NodeTcpChannel extends NodeChannel implements TcpChannel {
   }
 
   get fd(): number {
-    return socketFd(this.transport);
+    return socketFd(this.socket);
   }
 }

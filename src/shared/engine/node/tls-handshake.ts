@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { connect, TLSSocket } from 'node:tls';
 import type { Clock } from '../../lifecycle/clock.ts';
-import { ChannelError } from '../channel.ts';
+import { type ByteChannel, ChannelError, type SocketEndpoint } from '../channel.ts';
 import type { SecureChannel, TlsOptions } from '../engine.ts';
 import type { HandshakeLimiter } from '../handshake-limiter.ts';
+import { ChannelDuplex } from './channel-duplex.ts';
 import type { ChannelContext } from './node-channel.ts';
 import { handshakeError, handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
 import { verifyValidity } from '../peer-certificate.ts';
@@ -28,7 +30,28 @@ export function handshake(
   env: HandshakeEnvironment,
 ): Promise<SecureChannel> {
   const peer = channel.remoteAddress;
-  const transport = channel.release();
+  return secure(role, channel.release(), peer, context, options, env);
+}
+
+/** As `handshake`, of a client whose records travel in a byte channel. */
+export function handshakeOver(
+  channel: ByteChannel,
+  context: NodeTlsContext,
+  options: TlsOptions,
+  peer: SocketEndpoint,
+  env: HandshakeEnvironment,
+): Promise<SecureChannel> {
+  return secure('client', new ChannelDuplex(channel, env.clock), peer, context, options, env);
+}
+
+function secure(
+  role: 'client' | 'server',
+  transport: Socket | ChannelDuplex,
+  peer: SocketEndpoint,
+  context: NodeTlsContext,
+  options: TlsOptions,
+  env: HandshakeEnvironment,
+): Promise<SecureChannel> {
   const limiter = env.limiters[role];
   return new Promise((resolve, reject) => {
     let settled = false;
@@ -38,20 +61,25 @@ export function handshake(
       settled = true;
       timer.cancel();
       limiter.leave(start, !(outcome instanceof ChannelError));
-      transport.off('close', onClose);
+      transport.off('close', onTransportClose);
       if (outcome instanceof ChannelError) {
-        discard(secured, transport);
+        discard(secured, transport, outcome);
         reject(outcome);
       } else resolve(outcome);
     };
     const fail = (error: unknown): void => settle(handshakeError(error, role, peer));
     const onClose = (): void => fail(new Error('the peer closed the connection during the handshake'));
+    // With a TLS socket over it, that one closes as well, and says why before it does.
+    const onTransportClose = (): void => {
+      if (secured === undefined) onClose();
+    };
     const onSecured = (socket: TLSSocket): void => {
       try {
         const facts = readHandshakeFacts(socket, options, env.clock.now());
         socket.removeAllListeners('_tlsError');
         socket.off('error', fail);
         socket.off('end', onClose);
+        socket.off('close', onClose);
         settle(createSecureChannel(socket, transport, env.channels, facts));
       } catch (error) {
         fail(error);
@@ -68,12 +96,13 @@ export function handshake(
       secured.on('error', fail);
       secured.on('_tlsError', fail);
       secured.on('end', onClose);
+      secured.on('close', onClose);
       secured.on(
         role === 'server' ? 'secure' : 'secureConnect',
         () => secured !== undefined && onSecured(secured),
       );
     };
-    transport.on('close', onClose);
+    transport.on('close', onTransportClose);
     transport.on('error', ignore);
     const timer = env.clock.setTimer(options.timeoutMs, () =>
       settle(handshakeTimedOut(options.timeoutMs, peer)),
@@ -81,15 +110,16 @@ export function handshake(
     if (!limiter.enter(start, peer.ip)) {
       settled = true;
       timer.cancel();
-      discard(undefined, transport);
-      reject(tooManyHandshakes(peer));
+      const error = tooManyHandshakes(peer);
+      discard(undefined, transport, error);
+      reject(error);
     }
   });
 }
 
 function begin(
   role: 'client' | 'server',
-  transport: Socket,
+  transport: Duplex,
   context: NodeTlsContext,
   options: TlsOptions,
 ): TLSSocket {
@@ -108,8 +138,14 @@ function begin(
   return connect({ ...common, ...name, socket: transport, checkServerIdentity: () => undefined });
 }
 
-function discard(secured: TLSSocket | undefined, transport: Socket): void {
+function discard(
+  secured: TLSSocket | undefined,
+  transport: Socket | ChannelDuplex,
+  error: ChannelError,
+): void {
   secured?.on('error', ignore);
+  // An alert says why to a peer that has been refused; otherwise there is nothing that should arrive.
+  if (transport instanceof ChannelDuplex && error.code !== 'tls_handshake') transport.resetAndDestroy(error);
   secured?.destroy();
   transport.destroy();
 }
