@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
-import { createConnection, type Socket } from 'node:net';
+import { createConnection, createServer as createTcpServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createServer as createTlsServer, type TlsOptions, TLSSocket } from 'node:tls';
-import { test } from 'tap';
+import { type Test, test } from 'tap';
 import { NO_TRAFFIC_POLICY, type TlsOrigination } from '#shared/route/traffic-policy.ts';
 import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import { createTestCa } from '#shared/testing/test-ca.ts';
@@ -16,7 +16,10 @@ import type { AppProtocol } from '#shared/workload/workload.ts';
 import { ask, GATEWAY, VIP, WAYPOINT } from './testing/deploy.ts';
 import { type AppServer, WaypointLab } from './testing/waypoint-lab.ts';
 
-/** The waypoint against TLS servers of the runtime, which know nothing of a mesh. */
+/**
+ * The waypoint against TLS servers of the runtime, which know nothing of a mesh: outside of it over TCP, and in it, behind a
+ * ztunnel, inside the tunnel.
+ */
 
 const HOST = 'api.example';
 const SERVER_ID = 'spiffe://cluster.local/ns/default/sa/api';
@@ -38,6 +41,7 @@ const SIMPLE: TlsOrigination = {
 interface Deployment {
   readonly server: AppServer;
   readonly tls: Partial<TlsOrigination>;
+  readonly connectTimeoutMs?: number;
   readonly protocol?: AppProtocol;
   readonly inMesh?: boolean;
 }
@@ -48,10 +52,15 @@ interface Deployed {
   readonly port: number;
 }
 
-/** Service `api.example` outside the mesh, with TLS of this policy. */
+const PLACES = [
+  ['outside the mesh', false],
+  ['in the mesh', true],
+] as const;
+
+/** Service `api.example`, with TLS of this policy. */
 async function deploy(
   t: { teardown(end: () => unknown): void },
-  { inMesh = false, protocol = 'unknown', server, tls }: Deployment,
+  { connectTimeoutMs, inMesh = false, protocol = 'unknown', server, tls }: Deployment,
 ): Promise<Deployed> {
   const mesh = await WaypointLab.create({ detectionTimeoutMs: 5_000 });
   t.teardown(() => mesh.close());
@@ -65,7 +74,7 @@ async function deploy(
     tunnelProtocol: inMesh ? 'hbone' : 'none',
   });
   if (inMesh) await mesh.enrol(w);
-  const trafficPolicy = { ...NO_TRAFFIC_POLICY, tls: { ...SIMPLE, ...tls } };
+  const trafficPolicy = { ...NO_TRAFFIC_POLICY, connectTimeoutMs, tls: { ...SIMPLE, ...tls } };
   const routes = [noRoutes(api, { trafficPolicy })];
   mesh.apply({ services: [GATEWAY, api], workloads: [w], routes });
   return { mesh, port: await mesh.client(VIP, 80) };
@@ -91,22 +100,26 @@ function http1Server(options: TlsOptions = {}): AppServer {
 }
 
 test('plain HTTP becomes HTTPS: the server is asked for by the name of the service, and chooses the version', async t => {
-  for (const [name, server, said] of [
-    ['HTTP/2 where it offers that', http2Server(), `2.0 ${HOST} https nobody`],
-    ['HTTP/1.1 where it offers nothing', http1Server(), `1.1 ${HOST}`],
-    ['TLS 1.2', http1Server({ maxVersion: 'TLSv1.2' }), `1.1 ${HOST}`],
-  ] as const) {
-    const { port } = await deploy(t, { server, tls: {} });
-    for (let i = 0; i < 3; i++)
-      t.match(await ask(port), { status: 200, body: said }, `${name}, request ${i}`);
+  for (const [place, inMesh] of PLACES) {
+    for (const [name, server, said] of [
+      ['HTTP/2 where it offers that', http2Server(), `2.0 ${HOST} https nobody`],
+      ['HTTP/1.1 where it offers nothing', http1Server(), `1.1 ${HOST}`],
+      ['TLS 1.2', http1Server({ maxVersion: 'TLSv1.2' }), `1.1 ${HOST}`],
+    ] as const) {
+      const { port } = await deploy(t, { server, tls: {}, inMesh });
+      for (let i = 0; i < 3; i++)
+        t.match(await ask(port), { status: 200, body: said }, `${place}, ${name}, request ${i}`);
+    }
   }
 });
 
 test('many at once share the first connection once the server has chosen HTTP/2', async t => {
-  const { mesh, port } = await deploy(t, { server: http2Server(), tls: {} });
-  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(port)));
-  t.same(new Set(answers.map(({ status }) => status)), new Set([200]));
-  t.match(mesh.thread.dump(), { upstream: [{ protocol: 'negotiated', connections: 1, pending: 0 }] });
+  for (const [place, inMesh] of PLACES) {
+    const { mesh, port } = await deploy(t, { server: http2Server(), tls: {}, inMesh });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(port)));
+    t.same(new Set(answers.map(({ status }) => status)), new Set([200]), place);
+    t.match(mesh.thread.dump(), { upstream: [{ protocol: 'negotiated', connections: 1, pending: 0 }] });
+  }
 });
 
 test('what is spoken is what was settled beforehand', async t => {
@@ -117,12 +130,18 @@ test('what is spoken is what was settled beforehand', async t => {
 });
 
 test('a WebSocket goes over HTTP/1.1, whatever else the server speaks', async t => {
+  for (const [place, inMesh] of PLACES)
+    t.match(await upgraded(t, inMesh), /^HTTP\/1\.1 101 [^]*ping$/, place);
+});
+
+/** What comes of an upgrade and a word. */
+async function upgraded(t: Parameters<typeof deploy>[0], inMesh: boolean): Promise<string> {
   const server = http2Server();
   server.on('upgrade', (_req: unknown, socket: Socket) => {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
     socket.pipe(socket);
   });
-  const { port } = await deploy(t, { server, tls: {} });
+  const { port } = await deploy(t, { server, tls: {}, inMesh });
   const socket = createConnection(port, '127.0.0.1');
   const lines = ['GET / HTTP/1.1', 'Host: a', 'Connection: upgrade', 'Upgrade: websocket'];
   socket.write(`${lines.join('\r\n')}\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\nping`);
@@ -131,8 +150,8 @@ test('a WebSocket goes over HTTP/1.1, whatever else the server speaks', async t 
     seen += String(chunk);
     if (seen.endsWith('ping')) socket.end();
   }
-  t.match(seen, /^HTTP\/1\.1 101 [^]*ping$/);
-});
+  return seen;
+}
 
 test('who is trusted', async t => {
   const other = await createTestCa('other');
@@ -157,13 +176,25 @@ test('who is trusted', async t => {
     ],
     ['a credential that has not come', { credential: 'shop/api' }, 503, /Secret shop\/api has not come/],
   ];
-  for (const [name, tls, status, says] of rows) {
-    const { mesh, port } = await deploy(t, { server: http1Server(), tls });
-    const got = await ask(port);
-    t.equal(got.status, status, name);
-    const [line = ''] = await mesh.access(1);
-    t.match(status === 200 ? got.body : line, says, name);
-    if (status === 503) t.match(line, /response_flags="?UF/, name);
+  for (const [place, inMesh] of PLACES) {
+    for (const [row, tls, status, says] of rows) {
+      const name = `${place}, ${row}`;
+      const { mesh, port } = await deploy(t, { server: http1Server(), tls, inMesh });
+      const got = await ask(port);
+      t.equal(got.status, status, name);
+      const [line = ''] = await mesh.access(1);
+      t.match(status === 200 ? got.body : line, says, name);
+      if (status === 503) t.match(line, /response_flags="?UF/, name);
+    }
+  }
+});
+
+test('the time to connect is that of the handshake too', async t => {
+  for (const [place, inMesh] of PLACES) {
+    const silent = createTcpServer(socket => socket.on('error', () => {}).resume());
+    const { mesh, port } = await deploy(t, { server: silent, tls: {}, connectTimeoutMs: 300, inMesh });
+    t.equal((await ask(port)).status, 503, place);
+    t.match((await mesh.access(1))[0], /TLS handshake with \S+ not finished within \d+ ms/, place);
   }
 });
 
@@ -183,14 +214,21 @@ test('MUTUAL shows the certificate of its files', async t => {
   writeFileSync(files.certificateFile, material.certChainPem);
   writeFileSync(files.privateKeyFile, material.privateKeyPem);
   const tls = { mode: 'mutual', clientCertificate: files } as const;
-  const { port } = await deploy(t, { server: http2Server(ASKING), tls });
-  t.match((await ask(port)).body, /sa\/one$/);
+  for (const [place, inMesh] of PLACES) {
+    const { port } = await deploy(t, { server: http2Server(ASKING), tls, inMesh });
+    t.match((await ask(port)).body, /sa\/one$/, place);
+  }
 });
 
 test('a Secret brings everything, and its rotation is seen at once', async t => {
+  for (const [place, inMesh] of PLACES) await rotate(t, place, inMesh);
+});
+
+async function rotate(t: Test, place: string, inMesh: boolean): Promise<void> {
   const { mesh, port } = await deploy(t, {
     server: http2Server(ASKING),
     tls: { mode: 'mutual', credential: 'shop/api' },
+    inMesh,
   });
   const bring = async (sa: string): Promise<void> => {
     const { certChainPem, privateKeyPem } = await ca.issue(`spiffe://elsewhere/ns/a/sa/${sa}`);
@@ -202,14 +240,14 @@ test('a Secret brings everything, and its rotation is seen at once', async t => 
       revocationListsPem: '',
     });
   };
-  t.equal((await ask(port)).status, 503, 'it has not come');
+  t.equal((await ask(port)).status, 503, `${place}, it has not come`);
   await bring('one');
   t.match((await ask(port)).body, /sa\/one$/);
   await bring('two');
   t.match((await ask(port)).body, /sa\/two$/);
   mesh.thread.setCredential('shop/api', undefined);
-  t.equal((await ask(port)).status, 503, 'it is gone');
-});
+  t.equal((await ask(port)).status, 503, `${place}, it is gone`);
+}
 
 test('authorities may be in a Secret of their own, or beside that of the certificate', async t => {
   const { certChainPem, privateKeyPem } = await ca.issue('spiffe://elsewhere/ns/a/sa/one');
@@ -293,23 +331,22 @@ test("ISTIO_MUTUAL shows the mesh's certificate to a server that takes no tunnel
   }
 });
 
-test('in the mesh, its tunnel is what ISTIO_MUTUAL asks for; other TLS is refused, with what to do', async t => {
-  const plain = (): AppServer => createHttpServer((req, res) => res.end(req.httpVersion));
-  const mutual = await deploy(t, { server: plain(), tls: { mode: 'mesh' }, inMesh: true });
-  t.match(await ask(mutual.port), { status: 200, body: '1.1' });
-  const simple = await deploy(t, { server: plain(), tls: {}, inMesh: true });
-  t.equal((await ask(simple.port)).status, 503);
-  t.match((await simple.mesh.access(1))[0], /originates no other TLS: set tls\.mode/);
+test('in the mesh, its tunnel is what ISTIO_MUTUAL asks for: no TLS is spoken inside of it', async t => {
+  const server = createHttpServer((req, res) => res.end(req.httpVersion));
+  const { port } = await deploy(t, { server, tls: { mode: 'mesh' }, inMesh: true });
+  t.match(await ask(port), { status: 200, body: '1.1' });
 });
 
 test('TLS is originated for what is not HTTP as well', async t => {
-  const server = createTlsServer(CERTIFICATE, socket => {
-    socket.on('error', () => {});
-    socket.write(`for ${String(socket.servername)}: `);
-    socket.pipe(socket);
-  });
-  const { port } = await deploy(t, { server, tls: {}, protocol: 'tcp' });
-  const socket = createConnection(port, '127.0.0.1');
-  socket.end('hello');
-  t.equal(await text(socket), `for ${HOST}: hello`);
+  for (const [place, inMesh] of PLACES) {
+    const server = createTlsServer(CERTIFICATE, socket => {
+      socket.on('error', () => {});
+      socket.write(`for ${String(socket.servername)}: `);
+      socket.pipe(socket);
+    });
+    const { port } = await deploy(t, { server, tls: {}, protocol: 'tcp', inMesh });
+    const socket = createConnection(port, '127.0.0.1');
+    socket.end('hello');
+    t.equal(await text(socket), `for ${HOST}: hello`, place);
+  }
 });

@@ -6,7 +6,6 @@ import {
 } from '../translate/destination-rule/effective-rule.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { objectName } from '../translate/diagnostic.ts';
-import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { Parsed } from './parsed-kind.ts';
 
 /** Whose DestinationRules hold for a service: as Istio, those of who uses it, of its own, and of the mesh. */
@@ -18,9 +17,6 @@ export interface PolicyReach {
   readonly waypointNamespace: string | undefined;
   readonly rootNamespace: string;
 }
-
-/** What runs behind a service, as far as its rules ask. */
-export type PolicyEndpoint = LabelledWorkload & Pick<WorkloadSpec, 'tunnelProtocol'>;
 
 export interface DestinationPolicy extends EffectiveRule {
   /** Said about rules that are not applied. */
@@ -34,7 +30,7 @@ export interface DestinationPolicy extends EffectiveRule {
 export function destinationPolicy(
   rules: readonly Parsed<DestinationRuleTranslation>[],
   reach: PolicyReach,
-  endpoints: readonly PolicyEndpoint[],
+  endpoints: readonly LabelledWorkload[],
 ): DestinationPolicy {
   const waypoint = reach.waypointNamespace ?? reach.namespace;
   const levels = [waypoint, reach.namespace, reach.rootNamespace];
@@ -43,48 +39,17 @@ export function destinationPolicy(
     ({ value }) => value.exportTo.length === 0 || value.exportTo.includes(waypoint),
   );
   const level = levels.find(one => visible.some(({ object }) => object.metadata.namespace === one));
-  const held = visible
+  const used = visible
     .filter(({ object, value }) => object.metadata.namespace === level && !isOutdone(value, level, visible))
-    .sort((a, b) => (age(a) < age(b) ? -1 : 1));
-  const used = held.map(({ value }) => value);
+    .sort((a, b) => (age(a) < age(b) ? -1 : 1))
+    .map(({ value }) => value);
   const subsets = new Map<string, DestinationRuleTranslation['subsets'][number]>();
   for (const rule of used) for (const s of rule.subsets) if (!subsets.has(s.name)) subsets.set(s.name, s);
   const parts = used.find(rule => rule.trafficPolicy !== undefined)?.trafficPolicy;
   return {
     ...effectiveRule(parts, [...subsets.values()], endpoints),
-    diagnostics: [
-      ...rules.filter(rule => !visible.includes(rule)).map(rule => outOfReach(rule, reach, waypoint)),
-      ...held.flatMap(rule => insideTunnel(rule, reach, endpoints)),
-    ],
+    diagnostics: rules.filter(rule => !visible.includes(rule)).map(rule => outOfReach(rule, reach, waypoint)),
   };
-}
-
-/** TLS of the waypoint's own is spoken with workloads that take no tunnel alone. */
-function insideTunnel(
-  { object, value }: Parsed<DestinationRuleTranslation>,
-  { service }: PolicyReach,
-  endpoints: readonly PolicyEndpoint[],
-): readonly Diagnostic[] {
-  const tunnels = endpoints.filter(({ tunnelProtocol }) => tunnelProtocol !== 'none').length;
-  if (tunnels === 0 || !originatesTls(value)) return [];
-  return [
-    {
-      object: objectName(object),
-      field: 'spec.trafficPolicy.tls',
-      value: JSON.stringify(service),
-      message: `${tunnels} of ${endpoints.length} endpoints of ${service} are in the mesh and reached by its own mTLS, within which a waypoint speaks no other TLS: requests to them are refused`,
-      fix: 'set mode to DISABLE or ISTIO_MUTUAL for them, or take them out of the mesh',
-      severity: 'ignored',
-    },
-  ];
-}
-
-function originatesTls({ subsets, trafficPolicy }: DestinationRuleTranslation): boolean {
-  const levels = [trafficPolicy, ...subsets.map(subset => subset.trafficPolicy)];
-  const parts = levels.flatMap(level =>
-    level === undefined ? [] : [level, ...level.ports.map(port => port.parts)],
-  );
-  return parts.some(({ tls }) => tls?.mode === 'simple' || tls?.mode === 'mutual');
 }
 
 /** A wildcard, where a rule of the same namespace names the service. */

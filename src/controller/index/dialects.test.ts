@@ -620,26 +620,6 @@ test('the load balancer of a Service by annotation, where nothing else names one
   t.end();
 });
 
-test('TLS of a DestinationRule within the mesh is said: endpoints that take a tunnel are refused', t => {
-  const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
-  const tls = (mode: string): string =>
-    destinationRule('dr', `{host: payments, trafficPolicy: {tls: {mode: ${mode}}}}`);
-  const lab = new IndexLab(mesh, service('payments'), tls('SIMPLE'));
-  const ofRule = (): readonly string[] => said(lab, 'DestinationRule/shop/dr');
-  t.same(ofRule(), [], 'nobody is behind it yet');
-  lab.apply(pod('payments', { annotations: '{}' }));
-  t.same(ofRule(), [], 'who takes no tunnel is spoken TLS with');
-  lab.apply(pod('other', { labels: '{app: payments}', ip: '10.0.0.2' }));
-  t.match(ofRule(), [/1 of 2 endpoints .* are in the mesh .*: requests to them are refused/]);
-  lab.apply(tls('ISTIO_MUTUAL'));
-  t.same(ofRule(), [], 'the tunnel is what that asks for');
-  const subset =
-    '{name: v1, labels: {}, trafficPolicy: {portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}}';
-  lab.apply(destinationRule('dr', `{host: payments, subsets: [${subset}]}`));
-  t.match(ofRule(), [/requests to them are refused/], 'of a subset and a port as well');
-  t.end();
-});
-
 test('a wildcard host of a ServiceEntry is a service that routes may be for and lead to, and a DestinationRule too', t => {
   const entry = (labels: string): string => `
 apiVersion: networking.istio.io/v1

@@ -85,7 +85,7 @@ export class EndpointPools {
       : this.#tunnel(endpoint, timeoutMs);
   }
 
-  /** The deadline is of the handshake too. */
+  /** The deadline is of the handshake too. Who takes a tunnel is spoken TLS with inside of it. */
   async #secured(
     endpoint: BalancedEndpoint,
     connection: UpstreamConnection,
@@ -93,14 +93,17 @@ export class EndpointPools {
     alpn: readonly string[],
   ): Promise<SecureChannel> {
     const { clock, secure } = this.#options;
-    const { workload } = endpoint;
-    if (workload.tunnelProtocol !== 'none') throw insideTunnel(workload.uid);
     const timeoutMs = connection.connectTimeoutMs ?? this.#options.connectTimeoutMs;
     const startMs = clock.monotonic();
+    const leftMs = (): number => timeoutMs - (clock.monotonic() - startMs);
     const context = secure.context(tls);
-    const channel = await this.#dial(endpoint, timeoutMs, connection);
-    const options = { alpn: tls.alpn.length > 0 ? tls.alpn : alpn, workload };
-    return secure.handshake(channel, context, tls, options, timeoutMs - (clock.monotonic() - startMs));
+    const options = { alpn: tls.alpn.length > 0 ? tls.alpn : alpn, endpoint };
+    if (endpoint.workload.tunnelProtocol === 'none') {
+      const channel = await this.#dial(endpoint, timeoutMs, connection);
+      return secure.handshake(channel, context, tls, options, leftMs());
+    }
+    const tunnel = await this.#tunnel(endpoint, timeoutMs);
+    return secure.handshakeWithin(tunnel, context, tls, options, leftMs());
   }
 
   #dial(
@@ -241,12 +244,4 @@ export class EndpointPools {
 
 function addressless(uid: string): ChannelError {
   return new ChannelError('unreachable', `workload ${uid} has no address`);
-}
-
-function insideTunnel(uid: string): ChannelError {
-  const fix = 'set tls.mode to DISABLE or ISTIO_MUTUAL for it, or take the workload out of the mesh';
-  return new ChannelError(
-    'protocol',
-    `workload ${uid} is reached through the mesh's own mTLS, in which a waypoint originates no other TLS: ${fix}`,
-  );
 }

@@ -1,10 +1,25 @@
 import { isIP } from 'node:net';
-import type { ForeignServer, Engine, SecureChannel, TcpChannel, TlsContext } from '#shared/engine/engine.ts';
+import type { ByteChannel } from '#shared/engine/channel.ts';
+import type {
+  Engine,
+  ForeignServer,
+  SecureChannel,
+  TcpChannel,
+  TlsContext,
+  TlsOptions,
+} from '#shared/engine/engine.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import { type Workload, workloadIdentity } from '#shared/workload/workload.ts';
+import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { OriginatedTls } from './originated-tls.ts';
 import { TlsContexts } from './tls-contexts.ts';
+
+/** What is offered, and to whom. */
+export interface SecuredEndpoint {
+  readonly alpn: readonly string[];
+  readonly endpoint: Pick<BalancedEndpoint, 'workload' | 'targetPort'>;
+}
 
 /** The waypoint's certificate of the mesh, where it shows that one. */
 export interface MeshCertificate {
@@ -37,16 +52,33 @@ export class SecureUpstream {
     channel: TcpChannel,
     context: TlsContext,
     tls: OriginatedTls,
-    { alpn, workload }: { readonly alpn: readonly string[]; readonly workload: Workload },
+    options: SecuredEndpoint,
     timeoutMs: number,
   ): Promise<SecureChannel> {
-    return this.#engine.secureClient(channel, context, {
-      alpn,
-      timeoutMs: Math.max(1, timeoutMs),
-      verifyPeer: tls.kind === 'mesh' || tls.verifies,
-      server: serverOf(tls, workload),
-    });
+    return this.#engine.secureClient(channel, context, tlsOptions(tls, options, timeoutMs));
   }
+
+  /** As `handshake`, in a tunnel to the endpoint, which ends with it. */
+  handshakeWithin(
+    tunnel: ByteChannel,
+    context: TlsContext,
+    tls: OriginatedTls,
+    options: SecuredEndpoint,
+    timeoutMs: number,
+  ): Promise<SecureChannel> {
+    const { targetPort: port, workload } = options.endpoint;
+    const [ip = ''] = workload.addresses;
+    return this.#engine.secureClientOver(tunnel, context, tlsOptions(tls, options, timeoutMs), { ip, port });
+  }
+}
+
+function tlsOptions(tls: OriginatedTls, { alpn, endpoint }: SecuredEndpoint, timeoutMs: number): TlsOptions {
+  return {
+    alpn,
+    timeoutMs: Math.max(1, Math.ceil(timeoutMs)),
+    verifyPeer: tls.kind === 'mesh' || tls.verifies,
+    server: serverOf(tls, endpoint.workload),
+  };
 }
 
 function serverOf(tls: OriginatedTls, workload: Workload): ForeignServer {
