@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
 import { BOARDS } from '../../scripts/monitoring/boards.ts';
+import { readRules, RULES_FILE } from '../../scripts/monitoring/rules.ts';
 import { findProgram } from '../../scripts/monitoring/promtool.ts';
 import { Playground } from '../../src/playground/playground.ts';
 import { eventually, expect } from '../../src/playground/scenario/check.ts';
@@ -61,7 +62,10 @@ function targetsOf(mesh: Playground): Target[] {
   });
 }
 
-test('every panel of every board shows something', { skip: cannot(), timeout: 240_000 }, async t => {
+test('every panel of every board shows something, and every rule can be evaluated', {
+  skip: cannot(),
+  timeout: 240_000,
+}, async t => {
   const root = mkdtempSync('/dev/shm/amb-boards-');
   t.teardown(() => rmSync(root, { recursive: true }));
   const mesh = await Playground.up({
@@ -78,7 +82,9 @@ test('every panel of every board shows something', { skip: cannot(), timeout: 24
   await mesh.settled();
   const directory = join(root, 'prometheus');
   mkdirSync(directory);
-  const prometheus = await Prometheus.start(program ?? '', directory, targetsOf(mesh));
+  const prometheus = await Prometheus.start(program ?? '', directory, targetsOf(mesh), [
+    join(REPOSITORY, RULES_FILE),
+  ]);
   t.teardown(() => prometheus.stop());
   const busy = beBusy(mesh);
   t.teardown(() => busy.stop());
@@ -98,6 +104,17 @@ test('every panel of every board shows something', { skip: cannot(), timeout: 24
   await busy.stop();
   t.same(
     left.map(({ board, expr, panel }) => `${board.uid}, ${panel}: ${asked(expr)}`),
+    [],
+  );
+  const evaluated = await prometheus.rules();
+  t.same(
+    evaluated.map(rule => rule.name).sort(),
+    readRules()
+      .map(rule => rule.name)
+      .sort(),
+  );
+  t.same(
+    evaluated.filter(rule => rule.error !== ''),
     [],
   );
   for (const { expr, panel } of QUERIES.filter(query => query.expr.includes(OR_ZERO)))

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { isJsonObject, type JsonObject, parseJson } from '../../src/shared/config/json.ts';
+import { objectsOf } from '../../scripts/monitoring/rules.ts';
 import { eventually, expect } from '../../src/playground/scenario/check.ts';
 
 export interface Target {
@@ -20,7 +21,7 @@ export interface Sample {
 const READY_MS = 20_000;
 const STOP_MS = 5_000;
 
-/** A Prometheus of its own, that asks the targets every second. */
+/** A Prometheus of its own, that asks the targets and evaluates the rules every second. */
 export class Prometheus {
   readonly #url: string;
   readonly #child: ChildProcess;
@@ -31,9 +32,15 @@ export class Prometheus {
   }
 
   /** @param directory of its own, for its configuration and data */
-  static async start(program: string, directory: string, targets: readonly Target[]): Promise<Prometheus> {
+  static async start(
+    program: string,
+    directory: string,
+    targets: readonly Target[],
+    ruleFiles: readonly string[],
+  ): Promise<Prometheus> {
     const config = {
-      global: { scrape_interval: '1s' },
+      global: { scrape_interval: '1s', evaluation_interval: '1s' },
+      rule_files: ruleFiles,
       scrape_configs: [
         {
           job_name: 'ambient-mesh',
@@ -63,6 +70,20 @@ export class Prometheus {
       expect(ok, 'prometheus is not ready');
     });
     return prometheus;
+  }
+
+  /** Rules that have been evaluated, by name, with what was wrong with it; '' for nothing. */
+  async rules(): Promise<readonly { readonly name: string; readonly error: string }[]> {
+    const answer = parseJson(await (await fetch(`${this.#url}/api/v1/rules`)).text());
+    const data = isJsonObject(answer) ? answer['data'] : undefined;
+    const groups = isJsonObject(data) ? data['groups'] : undefined;
+    return objectsOf(groups)
+      .flatMap(group => objectsOf(group['rules']))
+      .filter(({ health }) => health !== 'unknown')
+      .map(({ lastError, name }) => ({
+        name: typeof name === 'string' ? name : '',
+        error: typeof lastError === 'string' ? lastError : '',
+      }));
   }
 
   /** The present samples. Rejects for an expression that is refused, with the reason. */

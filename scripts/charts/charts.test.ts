@@ -130,6 +130,24 @@ const WRONG: readonly Wrong[] = [
     set: 'env.log=info',
     says: /propertyName 'log'/,
   },
+  {
+    sentence: 'an interval without its unit',
+    chart: 'ambient',
+    set: 'monitoring.podMonitors.interval=15',
+    says: /interval/,
+  },
+  {
+    sentence: 'labels of dashboards that are none',
+    chart: 'ambient',
+    set: 'dashboards.labels=grafana',
+    says: /dashboards\/labels|dashboards.labels/,
+  },
+  {
+    sentence: 'dashboards by another word',
+    chart: 'ambient',
+    set: 'grafana.enabled=true',
+    says: /'grafana' not allowed/,
+  },
   { sentence: 'a relative directory', chart: 'ztunnel', set: 'netnsDir=run', says: /netnsDir/ },
 ];
 
@@ -140,6 +158,61 @@ test('a wrong value is refused, and named', { skip }, async t => {
     t.notOk(ok, sentence);
     t.match(stderr, says, sentence);
   }
+});
+
+function ofKind(kind: string, manifests: string): JsonObject[] {
+  return documents(manifests).filter(d => d['kind'] === kind);
+}
+
+test('dashboards: none by default; each in a ConfigMap that says what Grafana looks for', {
+  skip,
+}, async t => {
+  const directory = charts(t);
+  const render = (...args: string[]): string =>
+    runHelm(helm, ['template', 'ambient', join(directory, 'ambient'), '-n', 'istio-system', ...args]).stdout;
+  t.same(ofKind('ConfigMap', render()), []);
+  const files = globSync('charts/ambient/dashboards/*.json').sort();
+  t.equal(files.length, 5);
+  const maps = ofKind('ConfigMap', render('--set', 'dashboards.enabled=true'));
+  const shown = maps.map(({ data, metadata }) => ({ data, metadata }));
+  for (const file of files) {
+    const name = basename(file, '.json');
+    const found = shown.find(
+      ({ metadata }) => isJsonObject(metadata) && metadata['name'] === `${name}-dashboard`,
+    );
+    t.match(found?.metadata, { namespace: 'istio-system', labels: { grafana_dashboard: '1' } }, file);
+    const text = isJsonObject(found?.data) ? found.data[`${name}.json`] : undefined;
+    t.equal(text, readFileSync(file, 'utf8'), file);
+  }
+  t.equal(maps.length, files.length);
+  const set = [
+    'dashboards.enabled=true',
+    'dashboards.namespace=grafana',
+    'dashboards.labels.board=mesh',
+    'dashboards.annotations.grafana_folder=Mesh',
+  ];
+  const elsewhere = render('--set', set.join(','));
+  t.match(ofKind('ConfigMap', elsewhere)[0]?.['metadata'], {
+    namespace: 'grafana',
+    labels: { grafana_dashboard: '1', board: 'mesh' },
+    annotations: { grafana_folder: 'Mesh' },
+  });
+});
+
+test('alerts: the file as it is, with links to where the runbooks are', { skip }, async t => {
+  const directory = charts(t);
+  const rules = (...args: string[]): JsonObject | undefined => {
+    const command = ['template', 'ambient', join(directory, 'ambient'), '-n', 'istio-system'];
+    return ofKind('PrometheusRule', runHelm(helm, [...command, ...args]).stdout)[0];
+  };
+  t.equal(rules(), undefined);
+  const enabled = ['--set', 'monitoring.rules.enabled=true'];
+  const [file] = documents(readFileSync('charts/ambient/rules/ambient-mesh.yaml', 'utf8'));
+  t.same(rules(...enabled)?.['spec'], file);
+  const linked = rules(...enabled, '--set', 'monitoring.rules.docsUrl=https://example.org/v1');
+  const text = JSON.stringify(linked);
+  t.match(text, '"runbook_url":"https://example.org/v1/docs/debugging.md#ambientproxystale"');
+  t.notMatch(text, '"runbook_url":"docs/');
 });
 
 test('resource definitions: all by default, without a dialect nobody speaks, or none', { skip }, async t => {

@@ -2,8 +2,8 @@ import { createMetricsExposition } from '../../src/shared/observability/metrics.
 import { registeredMetrics } from '../../src/docs/registered-metrics.ts';
 import { usedNames } from './promql-names.ts';
 
-/** Labels that come with a target, by the chart's monitors or the annotations of pods (docs/monitoring.md). */
-export const TARGET_LABELS: readonly string[] = ['job', 'instance', 'namespace', 'pod', 'app'];
+/** Labels that come with a target, however it is found (docs/monitoring.md): boards and alerts need no others. */
+export const TARGET_LABELS: readonly string[] = ['job', 'instance', 'pod'];
 /** Made by Prometheus itself. */
 const OF_PROMETHEUS: readonly (readonly [string, readonly string[]])[] = [['up', []]];
 

@@ -14,6 +14,17 @@ app.kubernetes.io/name: ztunnel
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Of pods: where Prometheus finds their metrics, as far as it goes by annotations, and what the operator says. */}}
+{{- define "ztunnel.podAnnotations" -}}
+{{- $scrape := dict -}}
+{{- if .Values.global.scrapeAnnotations -}}
+{{- $scrape = dict "prometheus.io/scrape" "true" "prometheus.io/port" "15020" "prometheus.io/path" "/stats/prometheus" -}}
+{{- end -}}
+{{- with mergeOverwrite $scrape (deepCopy .Values.podAnnotations) -}}
+{{ toYaml . }}
+{{- end -}}
+{{- end }}
+
 {{- define "ztunnel.labels" -}}
 {{ include "ztunnel.selector" . }}
 app.kubernetes.io/part-of: ambient-mesh

@@ -19,6 +19,8 @@ export function podTemplate(
 ): JsonObject {
   const { options } = template;
   const { imagePullSecrets, nodeSelector, priorityClassName, tolerations } = options;
+  // What the Gateway says itself holds.
+  const annotations = { ...options.podAnnotations, ...Object.fromEntries(gateway.annotations) };
   return {
     metadata: {
       labels: {
@@ -29,7 +31,7 @@ export function podTemplate(
         [DATAPLANE_MODE]: 'none',
         'sidecar.istio.io/inject': 'false',
       },
-      ...(gateway.annotations.size > 0 && { annotations: Object.fromEntries(gateway.annotations) }),
+      ...(Object.keys(annotations).length > 0 && { annotations }),
     },
     spec: {
       serviceAccountName: gateway.name,

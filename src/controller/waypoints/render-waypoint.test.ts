@@ -49,6 +49,7 @@ test('a waypoint with everything that can be set', async t => {
       autoscaling: { minReplicas: 3, maxReplicas: 9, targetCpuPercent: 60 },
       resources: { requests: { cpu: '1' } },
       env: { WORKER_THREADS: '2', LOG_LEVEL: 'debug', NODE_NAME: 'fixed' },
+      podAnnotations: { note: 'of all', 'prometheus.io/scrape': 'true' },
       nodeSelector: { disk: 'fast' },
       tolerations: [{ key: 'edge', operator: 'Exists' }],
       priorityClassName: 'high',
@@ -77,6 +78,11 @@ const WRONG: readonly [string, string, RegExp][] = [
   ],
   ['a variable that is no text', '{"env": {"A": 1}}', /env.A must be .* put numbers in quotes/],
   ['a variable whose name is none', '{"env": {"a b": "1"}}', /env.a b must be a name/],
+  [
+    'an annotation that is no text',
+    '{"podAnnotations": {"prometheus.io/scrape": true}}',
+    /podAnnotations.prometheus.io\/scrape must be a string/,
+  ],
   [
     'tolerations that are no list',
     '{"tolerations": {}}',

@@ -13,7 +13,7 @@ export function readWaypointConfig(env: EnvReader, defaultXdsAddress: string): W
   const text = env.string(
     'WAYPOINT_TEMPLATE',
     '{}',
-    'how waypoints are made, JSON: replicas, autoscaling, resources, env, imagePullPolicy, imagePullSecrets, nodeSelector, tolerations, priorityClassName, terminationGracePeriodSeconds',
+    'how waypoints are made, JSON: replicas, autoscaling, resources, env, podAnnotations, imagePullPolicy, imagePullSecrets, nodeSelector, tolerations, priorityClassName, terminationGracePeriodSeconds',
   );
   return {
     image: env.string('WAYPOINT_IMAGE', `ambient-mesh:${VERSION}`, 'image of waypoints'),

@@ -24,6 +24,7 @@ export interface WaypointOptions {
   readonly resources: JsonObject;
   /** Environment variables of every waypoint, by name. */
   readonly env: ReadonlyMap<string, string>;
+  readonly podAnnotations: JsonObject;
   readonly nodeSelector: JsonObject;
   readonly tolerations: readonly JsonObject[];
   readonly priorityClassName: string | undefined;
@@ -43,6 +44,7 @@ export const DEFAULT_WAYPOINT_OPTIONS: WaypointOptions = Object.freeze({
   autoscaling: undefined,
   resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '1Gi' } },
   env: new Map(),
+  podAnnotations: {},
   nodeSelector: {},
   tolerations: [],
   priorityClassName: undefined,
@@ -72,6 +74,7 @@ export function parseWaypointOptions(text: string, reject: (problem: string) => 
     autoscaling: readAutoscaling(read, reject),
     resources: read.object('resources') ?? defaults.resources,
     env: readEnv(read, reject),
+    podAnnotations: readAnnotations(read, reject),
     nodeSelector: read.object('nodeSelector') ?? defaults.nodeSelector,
     tolerations: read.objects('tolerations') ?? defaults.tolerations,
     priorityClassName: read.text('priorityClassName'),
@@ -97,6 +100,14 @@ function readEnv(read: Reader, reject: (problem: string) => void): ReadonlyMap<s
     else reject(`env.${name} must be a name of a variable and a string; put numbers in quotes`);
   }
   return env;
+}
+
+/** The API server refuses a pod with others, and only when it is made. */
+function readAnnotations(read: Reader, reject: (problem: string) => void): JsonObject {
+  const annotations = read.object('podAnnotations') ?? {};
+  for (const [name, value] of Object.entries(annotations))
+    if (typeof value !== 'string') reject(`podAnnotations.${name} must be a string; put numbers in quotes`);
+  return annotations;
 }
 
 function parsedObject(text: string): JsonObject | undefined {
