@@ -94,12 +94,7 @@ test('where no route says a time, an HTTP/1.1 request that nobody answers is ans
 });
 
 /** Of a CONNECT, by the rule: how long it waits for its answer, and how long it lives in silence once it is open. */
-const TUNNELS: readonly (readonly [
-  string,
-  Partial<RouteRule>,
-  unansweredMs: number | undefined,
-  silentMs: number,
-])[] = [
+const TUNNELS: readonly (readonly [string, Partial<RouteRule>, unansweredMs: number, silentMs: number])[] = [
   ['without a timeout', {}, 60_000, 60_000],
   ['timeout of a request', { timeouts: { ...NO_TIMEOUTS, requestMs: 500 } }, 500, 60_000],
   ['timeout of the response', { timeouts: { ...NO_TIMEOUTS, responseMs: 300 } }, 300, 60_000],
@@ -115,7 +110,7 @@ test('a tunnel is waited for like an answer; once it is open only silence ends i
     if (endpoint === undefined) throw new Error('there is one');
     endpoint.conduct = 'hang';
     const unanswered = await mesh.connect('target.example:443');
-    await mesh.pass((unansweredMs ?? 0) - 20);
+    await mesh.pass(unansweredMs - 20);
     t.equal(unanswered.status, undefined, `${name}: not earlier`);
     await mesh.pass(LATE_MS);
     t.equal(unanswered.status, 504, name);
@@ -131,6 +126,14 @@ test('a tunnel is waited for like an answer; once it is open only silence ends i
     open.end();
     await mesh.pass(2_000);
     t.match(mesh.lines.at(-1), /response_code=200 response_flags="-" bytes_recv=3 bytes_sent=3/, name);
+    endpoint.conduct = 'open_tunnel';
+    const half = await mesh.connect('target.example:443');
+    const lines = mesh.lines.length;
+    half.end();
+    await mesh.pass(2_000);
+    t.equal(mesh.lines.length, lines, `${name}: who has ended one direction still has the other`);
+    half.leave();
+    await mesh.settle();
     const silent = await mesh.connect('target.example:443');
     await mesh.pass(silentMs + LATE_MS);
     t.equal(silent.status, 200);

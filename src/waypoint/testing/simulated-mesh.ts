@@ -28,6 +28,8 @@ export type Conduct =
   | 'vanish'
   /** Answers 200 to a CONNECT, and sends back what comes then. */
   | 'tunnel'
+  /** The same, but never ends its own direction. */
+  | 'open_tunnel'
   /** Answers after so many ms, or fails then. */
   | { readonly afterMs: number; readonly fails?: true };
 
@@ -269,11 +271,13 @@ export class SimulatedMesh {
           if (length > 0) endpoint.bodies.push(text.slice(begin, begin + length));
           text = text.slice(begin + length);
           endpoint.requests++;
-          isTunnel = endpoint.conduct === 'tunnel';
+          isTunnel = endpoint.conduct === 'tunnel' || endpoint.conduct === 'open_tunnel';
           this.#answer(endpoint, channel);
         }
       },
-      onEnd: () => channel.end(),
+      onEnd: () => {
+        if (endpoint.conduct !== 'open_tunnel') channel.end();
+      },
       onDrain: () => undefined,
       onClose: () => endpoint.open.delete(channel),
     });
@@ -294,7 +298,8 @@ export class SimulatedMesh {
       const status = conduct.fails === true ? failure : '200 OK';
       this.clock.setTimer(conduct.afterMs, () => respond(status));
     } else if (conduct === 'ok') respond('200 OK');
-    else if (conduct === 'tunnel') channel.write(Buffer.from(`HTTP/1.1 200 OK${HEAD_END}`));
+    else if (conduct === 'tunnel' || conduct === 'open_tunnel')
+      channel.write(Buffer.from(`HTTP/1.1 200 OK${HEAD_END}`));
     else if (conduct === 'fail') respond(failure);
     else if (conduct === 'reset') channel.abort(new ChannelError('reset', 'reset by the application'));
   }
