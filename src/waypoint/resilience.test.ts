@@ -202,6 +202,47 @@ test('an endpoint that fails at once gets little of the load where failures are 
   t.same(await share({ kind: 'peak_ewma', penalty: capped }, 'Retry-After: 200\r\n'), [penalized, recovered]);
 });
 
+test('requests go by what endpoints report of their load, once they have for long enough, and alike when they cease', async t => {
+  const reports = {
+    stabilizationMs: 2_000,
+    expirationMs: 20_000,
+    updateMs: 1_000,
+    errorPenalty: 0,
+    metrics: [],
+  };
+  const mesh = await experiment(t, 4, { policy: { loadBalancer: { kind: 'backend_utilization', reports } } });
+  const shares = async (...expected: readonly number[]): Promise<void> => {
+    const before = mesh.endpoints.map(({ requests }) => requests);
+    await mesh.load(100, 4, 10);
+    const got = mesh.endpoints.map(({ requests }, i) => requests - (before[i] ?? 0));
+    const isSo = got.every((count, i) => Math.abs(count - (expected[i] ?? 0)) <= 3);
+    t.ok(isSo, `${got.join(', ')} of 400 requests`);
+  };
+  const say = (...texts: readonly string[]): void => {
+    for (const [i, endpoint] of mesh.endpoints.entries())
+      endpoint.fields = texts[i] === undefined ? '' : `Endpoint-Load-Metrics: TEXT ${texts[i]}\r\n`;
+  };
+  // In turn while nothing is known.
+  await shares(100, 100, 100, 100);
+  // Together 100 + 200 + 100 + the median, 100.
+  say(
+    'rps_fractional=50,application_utilization=0.5',
+    'rps_fractional=50,application_utilization=0.25',
+    'rps_fractional=100,cpu_utilization=1.0',
+  );
+  await shares(100, 100, 100, 100);
+  await mesh.pass(2_000);
+  await shares(80, 160, 80, 80);
+  t.match(mesh.thread.dump(), {
+    balancers: [
+      { weights: { 'Kubernetes//Pod/default/echo-1': 200, 'Kubernetes//Pod/default/echo-3': null } },
+    ],
+  });
+  say();
+  await mesh.pass(21_000);
+  await shares(100, 100, 100, 100);
+});
+
 test('a storm of retries is held by the budget: a fifth more, and the floor', async t => {
   const mesh = await experiment(t, 4, {
     policy: { retryBudget: { ratio: 0.2, minPerSecond: 10, ttlMs: 10_000 } },

@@ -3,6 +3,7 @@ import type {
   FailurePenalty,
   HashSource,
   LoadBalancer,
+  LoadReports,
   PortTrafficPolicy,
   TrafficPolicy,
 } from '../route/traffic-policy.ts';
@@ -26,6 +27,7 @@ import {
   readOptionalText,
   readPercent,
   readPort,
+  readTexts,
   readWithin,
   type WireFields,
   within,
@@ -41,10 +43,14 @@ const LOAD_BALANCERS = [
   'passthrough',
   'ring_hash',
   'maglev',
+  'backend_utilization',
 ] as const;
 const HASH_KINDS = ['header', 'cookie', 'query', 'source_ip'] as const;
 /** Envoy's: a larger ring or table costs memory and spreads no better. */
 const MAX_HASH_TABLE = 8 * 1024 * 1024;
+
+/** Istio's: percent in 32 bits. */
+const MAX_ERROR_PENALTY = 2 ** 32 / 100;
 
 /** @throws InvalidField */
 export function trafficPolicyFromWire(wire: WireFields): TrafficPolicy {
@@ -160,6 +166,8 @@ function poolToWire(pool: ConnectionPool): object {
 function loadBalancerFromWire(wire: WireFields): LoadBalancer {
   const kind = readEnum(wire, 'kind', LOAD_BALANCERS);
   if (kind === 'peak_ewma') return { kind, penalty: readIfSet(wire, 'penalty', penaltyFromWire) };
+  if (kind === 'backend_utilization')
+    return { kind, reports: reportsFromWire(readMessage(wire, 'reports') ?? {}) };
   if (kind !== 'ring_hash' && kind !== 'maglev') return { kind };
   const size = readWithin(wire, 'table_size', 1, MAX_HASH_TABLE);
   const hash = readEach(wire, 'hash', hashSourceFromWire);
@@ -175,9 +183,31 @@ function loadBalancerToWire(balancer: LoadBalancer): object {
       return { kind, table_size: balancer.tableSize, hash: balancer.hash.map(hashSourceToWire) };
     case 'peak_ewma':
       return { kind, penalty: balancer.penalty && penaltyToWire(balancer.penalty) };
+    case 'backend_utilization':
+      return { kind, reports: reportsToWire(balancer.reports) };
     default:
       return { kind };
   }
+}
+
+function reportsFromWire(wire: WireFields): LoadReports {
+  return {
+    stabilizationMs: readMillis(wire, 'stabilization_ms'),
+    expirationMs: readMillis(wire, 'expiration_ms'),
+    updateMs: readMillis(wire, 'update_ms'),
+    errorPenalty: readWithin(wire, 'error_penalty', 0, MAX_ERROR_PENALTY),
+    metrics: readTexts(wire, 'metrics'),
+  };
+}
+
+function reportsToWire(reports: LoadReports): object {
+  return {
+    stabilization_ms: reports.stabilizationMs,
+    expiration_ms: reports.expirationMs,
+    update_ms: reports.updateMs,
+    error_penalty: reports.errorPenalty,
+    metrics: reports.metrics,
+  };
 }
 
 function penaltyFromWire(wire: WireFields): FailurePenalty {

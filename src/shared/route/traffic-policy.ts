@@ -62,6 +62,7 @@ export type LoadBalancer =
   | { readonly kind: 'least_request' | 'round_robin' | 'random' | 'passthrough' }
   /** Undefined: a failure counts as the time it took. */
   | { readonly kind: 'peak_ewma'; readonly penalty: FailurePenalty | undefined }
+  | { readonly kind: 'backend_utilization'; readonly reports: LoadReports }
   | { readonly kind: 'ring_hash'; readonly minRingSize: number; readonly hash: readonly HashSource[] }
   /** `tableSize` is a prime. */
   | { readonly kind: 'maglev'; readonly tableSize: number; readonly hash: readonly HashSource[] };
@@ -71,6 +72,19 @@ export interface FailurePenalty {
   readonly penaltyMs: number;
   /** As much as the answer itself asks for (`retry-after`, `grpc-retry-pushback-ms`) counts up to this. */
   readonly maxRetryAfterMs: number;
+}
+
+/** What is made of the reports that endpoints send of their load with their answers (ORCA). */
+export interface LoadReports {
+  /** An endpoint's reports count when there have been some for so long. */
+  readonly stabilizationMs: number;
+  /** Without a new one for so long they do not. */
+  readonly expirationMs: number;
+  readonly updateMs: number;
+  /** The share of errors times this is added to the utilization. */
+  readonly errorPenalty: number;
+  /** The utilization is the largest of these, such as `mem_utilization` or `named_metrics.queue`; `.*` is all of a kind. */
+  readonly metrics: readonly string[];
 }
 
 /**

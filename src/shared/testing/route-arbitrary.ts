@@ -292,6 +292,16 @@ const loadBalancer: fc.Arbitrary<LoadBalancer> = fc.oneof(
     ),
   }),
   fc.record({
+    kind: fc.constant('backend_utilization' as const),
+    reports: fc.record({
+      stabilizationMs: milliseconds,
+      expirationMs: milliseconds,
+      updateMs: milliseconds,
+      errorPenalty: fc.double({ min: 0, max: 1000, noNaN: true }),
+      metrics: names,
+    }),
+  }),
+  fc.record({
     kind: fc.constant('peak_ewma' as const),
     penalty: maybe(fc.record({ penaltyMs: milliseconds, maxRetryAfterMs: milliseconds })),
   }),

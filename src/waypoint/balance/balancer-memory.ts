@@ -1,5 +1,5 @@
 import type { Clock } from '#shared/lifecycle/clock.ts';
-import type { FailurePenalty, LoadBalancer, TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import type { LoadBalancer, TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { SharedUse } from '../upstream/shared-use.ts';
 import type { RotationCursor } from './choice.ts';
 import { EndpointLoad, EndpointLoads } from './endpoint.ts';
@@ -7,6 +7,7 @@ import type { EjectionListener, EndpointHealth } from './endpoint-health.ts';
 import { AccruingEndpoint } from './failure-accrual.ts';
 import { Latency } from './latency.ts';
 import { OutlierDetector } from './outlier-detector.ts';
+import { ReportedWeight } from './reported-weight.ts';
 
 export interface BalancerMemoryOptions {
   readonly clock: Clock;
@@ -38,11 +39,11 @@ export class BalancerMemory {
     return this.#options.clock;
   }
 
-  /** To be called before endpoints are asked for. Another policy of ejection or latency begins with a clean record. */
+  /** To be called before endpoints are asked for. Another policy of ejection, latency or reports begins with a clean record. */
   usePolicy(policy: TrafficPolicy): void {
     this.#policy = policy;
     const { failureAccrual, loadBalancer, outlierDetection } = policy;
-    const text = JSON.stringify([outlierDetection, failureAccrual, latencyOptions(loadBalancer)]);
+    const text = JSON.stringify([outlierDetection, failureAccrual, knowledgeOf(loadBalancer)]);
     if (text === this.#policyText) return;
     this.#policyText = text;
     for (const [, load] of this.loads.entries()) load.health?.close();
@@ -69,9 +70,11 @@ export class BalancerMemory {
   }
 
   #equip(uid: string, load: EndpointLoad): void {
-    const policy = this.#policy;
-    const latency = latencyOptions(policy?.loadBalancer);
-    load.latency = latency && new Latency(this.#options.clock, latency.penalty);
+    const { clock } = this.#options;
+    const balancer = knowledgeOf(this.#policy?.loadBalancer);
+    load.latency = balancer?.kind === 'peak_ewma' ? new Latency(clock, balancer.penalty) : undefined;
+    load.reported =
+      balancer?.kind === 'backend_utilization' ? new ReportedWeight(clock, balancer.reports) : undefined;
     load.health = this.#makeHealth(uid, load);
   }
 
@@ -82,9 +85,7 @@ export class BalancerMemory {
   }
 }
 
-/** Undefined: the balancer does not go by latency. */
-function latencyOptions(
-  balancer: LoadBalancer | undefined,
-): { readonly penalty: FailurePenalty | undefined } | undefined {
-  return balancer?.kind === 'peak_ewma' ? { penalty: balancer.penalty } : undefined;
+/** The balancer, where it goes by what is known of each endpoint. */
+function knowledgeOf(balancer: LoadBalancer | undefined): LoadBalancer | undefined {
+  return balancer?.kind === 'peak_ewma' || balancer?.kind === 'backend_utilization' ? balancer : undefined;
 }

@@ -4,6 +4,7 @@ import { type AliasTable, drawIndex, makeAliasTable } from './alias-table.ts';
 import type { BalancedEndpoint } from './endpoint.ts';
 import { makeHashRing, ownerOf } from './hash-ring.ts';
 import { makeMaglevTable } from './maglev.ts';
+import { completeWeights } from './reported-weight.ts';
 import { makeRotation } from './rotation.ts';
 import { mix, stir } from './text-hash.ts';
 
@@ -45,6 +46,8 @@ export function makeChoice(
       return atRandom(makeAliasTable(weights));
     case 'peak_ewma':
       return twoChoices(endpoints, makeAliasTable(weights), () => clock.monotonic(), expectedWait);
+    case 'backend_utilization':
+      return byReports(endpoints, balancer.reports.updateMs, cursor, clock);
     case 'ring_hash': {
       const ring = makeHashRing(keys(), weights, balancer.minRingSize);
       return byHash(hash => ownerOf(ring, hash));
@@ -66,6 +69,36 @@ function roundRobin(rotation: Uint32Array, cursor: RotationCursor): Choice {
       // Masked: the number of turns would one day leave the range of small integers.
       cursor.turn = (cursor.turn + 1) & 0x3fffffff;
       return rotation[cursor.turn % rotation.length] ?? 0;
+    },
+  };
+}
+
+function byWeightsNow(endpoints: readonly BalancedEndpoint[], nowMs: number): AliasTable {
+  return makeAliasTable(completeWeights(endpoints.map(({ load }) => load.reported?.weight(nowMs))));
+}
+
+/** 2^32 times the golden ratio: its multiples, modulo 2^32, are spread as evenly as can be. */
+const GOLDEN = 0x9e3779b1;
+
+/** In turn, each as often as it says it can take. Weights are looked at again every `updateMs`, by the choice that comes then. */
+function byReports(
+  endpoints: readonly BalancedEndpoint[],
+  updateMs: number,
+  cursor: RotationCursor,
+  clock: Clock,
+): Choice {
+  let table = makeAliasTable(endpoints.map(() => 1));
+  let dueMs = Number.NEGATIVE_INFINITY;
+  return {
+    warms: false,
+    choose() {
+      const nowMs = clock.monotonic();
+      if (nowMs >= dueMs) {
+        dueMs = nowMs + updateMs;
+        table = byWeightsNow(endpoints, nowMs);
+      }
+      cursor.turn = (cursor.turn + 1) & 0x3fffffff;
+      return drawIndex(table, (Math.imul(cursor.turn, GOLDEN) >>> 0) / 2 ** 32);
     },
   };
 }

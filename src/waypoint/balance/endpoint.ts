@@ -1,6 +1,7 @@
 import type { Workload } from '#shared/workload/workload.ts';
 import type { EndpointHealth } from './endpoint-health.ts';
 import type { Latency } from './latency.ts';
+import type { ReportedWeight } from './reported-weight.ts';
 
 /**
  * One place a request can go to: a workload at one port. The state is the same object while the workload is an endpoint of
@@ -27,6 +28,8 @@ export class EndpointLoad {
   readonly addedMs: number;
   /** Undefined unless the balancer goes by it. */
   latency: Latency | undefined;
+  /** Undefined unless the balancer goes by it. */
+  reported: ReportedWeight | undefined;
   /** Undefined in tests of other things. */
   health: EndpointHealth | undefined;
   #out = false;

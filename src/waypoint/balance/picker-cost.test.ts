@@ -11,12 +11,15 @@ const MANY = 10_000;
 const MAX_LOOKS = 200;
 const PICKS = 50_000;
 
+const REPORTS = { stabilizationMs: 0, expirationMs: 180_000, updateMs: 1_000, errorPenalty: 0, metrics: [] };
+
 const BALANCERS: readonly LoadBalancer[] = [
   { kind: 'round_robin' },
   { kind: 'random' },
   { kind: 'passthrough' },
   { kind: 'least_request' },
   { kind: 'peak_ewma', penalty: undefined },
+  { kind: 'backend_utilization', reports: REPORTS },
   { kind: 'ring_hash', minRingSize: 1024, hash: [] },
   { kind: 'maglev', tableSize: 65_537, hash: [] },
 ];

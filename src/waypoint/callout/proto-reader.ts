@@ -9,7 +9,7 @@ export class ProtoError extends Error {
 /** One field as it stands on the wire. */
 export interface ProtoField {
   readonly number: number;
-  /** Of a varint, a safe integer (larger ones are clamped); 0 for other wire types. */
+  /** Of a varint, a safe integer (larger ones are clamped); of eight bytes, the double they are; 0 for other wire types. */
   readonly value: number;
   /** Of a length-delimited field, a view; undefined for other wire types. */
   readonly bytes: Buffer | undefined;
@@ -49,7 +49,7 @@ function readField(cursor: Cursor, number: number, wireType: number): ProtoField
     case 0:
       return { number, value: varint(cursor), bytes: undefined };
     case 1:
-      return { number, value: 0, bytes: skip(cursor, 8) };
+      return { number, value: take(cursor, 8).readDoubleLE(), bytes: undefined };
     case 2:
       return { number, value: 0, bytes: take(cursor, varint(cursor)) };
     case 5:

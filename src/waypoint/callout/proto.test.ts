@@ -8,7 +8,7 @@ const root = protobuf.parse(`
   syntax = "proto3";
   message Inner { string name = 1; }
   message Outer {
-    string text = 1; bytes raw = 2; int64 size = 3; Inner inner = 4; map<string, string> headers = 5; fixed64 f64 = 6; fixed32 f32 = 7;
+    string text = 1; bytes raw = 2; int64 size = 3; double share = 8; Inner inner = 4; map<string, string> headers = 5; fixed64 f64 = 6; fixed32 f32 = 7;
   }`).root;
 const Outer = root.lookupType('Outer');
 
@@ -53,6 +53,14 @@ test('what another implementation writes the reader reads', t => {
     fieldsOf(fields[2]?.bytes ?? Buffer.alloc(0)).map(field => textOf(field)),
     ['b'],
   );
+  t.end();
+});
+
+test('a double is read as what it is', t => {
+  for (const share of [0.25, -1e300, Number.MIN_VALUE]) {
+    const [field] = fieldsOf(Buffer.from(Outer.encode({ share }).finish()));
+    t.match(field, { number: 8, value: share });
+  }
   t.end();
 });
 

@@ -5,6 +5,7 @@ import { requestHead } from '#shared/testing/request-head.ts';
 import { workload } from '#shared/testing/topology.ts';
 import { EndpointLoad } from '../balance/endpoint.ts';
 import { Latency } from '../balance/latency.ts';
+import { ReportedWeight } from '../balance/reported-weight.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 
 const SILENT: AttemptOwner = {
@@ -45,5 +46,35 @@ test('what is penalized: failures of HTTP, and of gRPC by trailers or without a 
   ];
   for (const [name, status, headers, trailers, expected] of cases)
     t.equal(latencyAfter(status, headers, trailers), expected, name);
+  t.end();
+});
+
+test('an endpoint is heard on its load in headers and in trailers', t => {
+  const report: HeaderList = ['endpoint-load-metrics', 'TEXT rps_fractional=6,cpu_utilization=0.5'];
+  for (const [name, headers, trailers] of [
+    ['headers', report, []],
+    ['trailers', [], report],
+  ] as const) {
+    const load = new EndpointLoad();
+    const reports = { stabilizationMs: 0, expirationMs: 1_000, updateMs: 100, errorPenalty: 0, metrics: [] };
+    load.reported = new ReportedWeight(new FakeClock(), reports);
+    const endpoint = { uid: 'w', workload: workload('w'), targetPort: 8080, load };
+    const attempt = new Attempt(SILENT, requestHead(), true, endpoint);
+    attempt.onResponse({ status: 200, headers: [...headers], contentLength: undefined }, false);
+    attempt.onBodyEnd([...trailers]);
+    t.equal(load.reported.current, 12, name);
+  }
+  t.end();
+});
+
+test('a request that began under another policy is no measure of the new one', t => {
+  const clock = new FakeClock();
+  clock.advance(1_000_000);
+  const load = new EndpointLoad();
+  const endpoint = { uid: 'w', workload: workload('w'), targetPort: 8080, load };
+  const attempt = new Attempt(SILENT, requestHead(), true, endpoint);
+  load.latency = new Latency(clock, undefined);
+  attempt.onResponse({ status: 200, headers: [], contentLength: undefined }, true);
+  t.equal(load.latency.estimate(clock.monotonic()), 30);
   t.end();
 });

@@ -8,6 +8,7 @@ import type { HeaderList } from '#shared/http/headers.ts';
 import { opensTunnel } from '#shared/http/tunnel.ts';
 import type { ResponseClass } from '#shared/route/condition.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
+import type { Latency } from '../balance/latency.ts';
 import type { PoolLimits, UpstreamAttempt, UpstreamPool } from '../upstream/attempt.ts';
 import type { SharedUse } from '../upstream/shared-use.ts';
 import { grpcStatusOf, localFailureOf, statusSoFar } from './judge.ts';
@@ -41,6 +42,8 @@ export class Attempt implements UpstreamAttempt {
   readonly #owner: AttemptOwner;
   /** Of the route. */
   readonly #classes: readonly ResponseClass[];
+  /** Of its start: what is measured anew since then knows nothing of it. */
+  readonly #latency: Latency | undefined;
   readonly #startMs: number;
   #pool: UpstreamPool | undefined;
   /** What it counts against, once it has been let in. */
@@ -69,6 +72,7 @@ export class Attempt implements UpstreamAttempt {
     const { load } = endpoint;
     load.active++;
     load.health?.onStart();
+    this.#latency = load.latency;
     this.#startMs = load.latency?.start() ?? 0;
   }
 
@@ -126,7 +130,9 @@ export class Attempt implements UpstreamAttempt {
   onResponse(head: ResponseHead, endStream: boolean): void {
     if (this.#over) return;
     this.#isTunnel = opensTunnel(this.head, head.status);
-    const { health, latency } = this.endpoint.load;
+    const latency = this.#latency;
+    const { health, reported } = this.endpoint.load;
+    reported?.observe(head.headers);
     const watched = health?.watchesStatus === true;
     if (watched || latency !== undefined) {
       const status = statusSoFar(head, endStream, this.#classes);
@@ -142,8 +148,9 @@ export class Attempt implements UpstreamAttempt {
 
   onBodyEnd(trailers: HeaderList): void {
     if (this.#over) return;
-    const { health, latency } = this.endpoint.load;
-    latency?.observeEnd(grpcStatusOf(trailers), trailers);
+    const { health, reported } = this.endpoint.load;
+    reported?.observe(trailers);
+    this.#latency?.observeEnd(grpcStatusOf(trailers), trailers);
     if (!this.#judged && health?.watchesStatus === true) this.#judge(grpcStatusOf(trailers));
     if (!this.#isTunnel) this.#finish();
     this.#owner.onAttemptEnd(this, trailers);
@@ -177,14 +184,14 @@ export class Attempt implements UpstreamAttempt {
   }
 
   #judgeFailure(error: ExchangeError): void {
-    const { health, latency } = this.endpoint.load;
+    const { health } = this.endpoint.load;
     if (this.#judged || this.#over) return;
     this.#judged = true;
     const failure = localFailureOf(error, this.exchange !== undefined);
     if (failure === undefined) health?.onInconclusive();
     else {
       health?.onFailure(failure);
-      latency?.observeFailure(this.#startMs);
+      this.#latency?.observeFailure(this.#startMs);
     }
   }
 }

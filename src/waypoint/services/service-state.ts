@@ -253,11 +253,20 @@ function dumpUpstream(service: string, target: string, { limits, picker }: Upstr
     target,
     endpoints: picker.endpoints.length,
     out,
+    weights: reportedWeights(picker.endpoints),
     requests,
     retries,
     connections,
     pending,
   };
+}
+
+/** Where weights go by what endpoints report: those that count now; null where there is none. */
+function reportedWeights(
+  endpoints: readonly BalancedEndpoint[],
+): Readonly<Record<string, number | null>> | undefined {
+  if (!endpoints.some(({ load }) => load.reported !== undefined)) return undefined;
+  return Object.fromEntries(endpoints.map(({ load, uid }) => [uid, load.reported?.current ?? null]));
 }
 
 /** It was checked when it came. */

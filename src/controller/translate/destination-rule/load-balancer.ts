@@ -1,6 +1,7 @@
 import type { HashSource, LoadBalancer, SlowStart } from '#shared/route/traffic-policy.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
+import { readLoadReports } from './load-reports.ts';
 import { readLocality, readZoneAware } from './locality.ts';
 import type { Balancing } from './policy-parts.ts';
 
@@ -14,17 +15,22 @@ const SIMPLE = [
 ] as const;
 
 export function readBalancing(fields: Fields): Balancing {
-  const simple = readSimple(fields);
-  const hashed = fields.object('consistentHash', readConsistentHash);
-  if (fields.has('simple') && fields.has('consistentHash'))
-    fields.reject('simple', 'cannot be together with consistentHash', 'keep the one you mean');
-  const loadBalancer = hashed ?? simple;
+  const loadBalancer = readBalancer(fields);
   const slowStart = readSlowStart(fields);
   const warms = loadBalancer === undefined || ['least_request', 'round_robin'].includes(loadBalancer.kind);
   if (slowStart !== undefined && !warms)
     fields.ignore('warmup', 'has no effect with this load balancer', 'use LEAST_REQUEST or ROUND_ROBIN');
-  fields.refused('backendUtilization', 'use LEAST_REQUEST; what endpoints report of themselves is not read');
   return { loadBalancer, slowStart, locality: readLocalities(fields) };
+}
+
+function readBalancer(fields: Fields): LoadBalancer | undefined {
+  const simple = readSimple(fields);
+  const hashed = fields.object('consistentHash', readConsistentHash);
+  const reported = fields.object('backendUtilization', readLoadReports);
+  const [kept, ...others] = ['consistentHash', 'backendUtilization', 'simple'].filter(key => fields.has(key));
+  if (kept !== undefined && others.length > 0)
+    fields.reject(others.at(-1) ?? '', `cannot be together with ${kept}`, 'keep the one you mean');
+  return hashed ?? reported ?? simple;
 }
 
 function readLocalities(fields: Fields): Balancing['locality'] {
