@@ -36,6 +36,12 @@ const WRONG: readonly Wrong[] = [
     says: BENCH_SAYS,
   },
   {
+    sentence: 'a load that is none',
+    argv: ['e2e/bench/main.ts', 'l7', '--load', 'ab'],
+    status: 2,
+    says: BENCH_SAYS,
+  },
+  {
     sentence: 'an unknown flag of the demo',
     argv: ['src/playground/demo.ts', '--twice'],
     status: 2,

@@ -15,7 +15,7 @@ import { benchMeshSize } from './mesh-size.ts';
 import { idleSuite } from './idle/suite.ts';
 import { l4Suite } from './l4.ts';
 import { l7PlainSuite } from './l7-plain.ts';
-import { PROTOCOLS } from './l7/plan.ts';
+import { LOADS, PROTOCOLS } from './l7/plan.ts';
 import { l7Suite } from './l7/suite.ts';
 import { formatTable, missedGoals, type Row } from './result.ts';
 import { bench } from './runner.ts';
@@ -25,7 +25,8 @@ import { ENGINE_SETTINGS, type EngineSetting, type Suite } from './suite.ts';
 
 const USAGE = `usage: npm run bench -- l4|l7|l7-plain|storm|idle [--rounds N] [--seconds N] [--workers N]
          [--engine auto|native|node|both] [--only ours|peer] [--json]
-       l7 takes [--protocol h1|h2|grpc] (all by default) and [--full], the whole matrix
+       l7 takes [--protocol h1|h2|grpc] (all by default), [--full], the whole matrix, and
+         [--load hbone|wrk]: the bench's own load in HBONE, or wrk and h2load before a client's edge
        npm run bench -- growth|streams [--rounds N] [--seconds N] [--engine auto|native|node|both]
        npm run bench -- mesh-size
        npm run bench -- cluster: the cluster of KUBECONFIG`;
@@ -39,6 +40,7 @@ const OPTIONS = {
   json: { type: 'boolean', default: false },
   protocol: { type: 'string' },
   full: { type: 'boolean', default: false },
+  load: { type: 'string', default: 'hbone' },
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
@@ -81,9 +83,10 @@ function suiteOf(name: SuiteCommand, values: Values): Suite | undefined {
   }
 }
 
-function l7SuiteOf({ protocol, full }: Values): Suite | undefined {
+function l7SuiteOf({ protocol, full, load }: Values): Suite | undefined {
   const protocols = PROTOCOLS.filter(known => protocol === undefined || known === protocol);
-  return protocols.length > 0 ? l7Suite({ protocols, full }) : undefined;
+  const kind = LOADS.find(known => known === load);
+  return protocols.length > 0 && kind !== undefined ? l7Suite({ protocols, full, load: kind }) : undefined;
 }
 
 const log = (line: string): void => console.error(line);

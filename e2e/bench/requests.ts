@@ -53,7 +53,7 @@ const engine: Engine = {
   connect() {
     const { left, right } = memoryChannelPair({ auto: true });
     if (protocol === 'h1') answerHttp1(right);
-    else answerHttp2(right, clock, protocol === 'grpc' ? 'grpc' : 'http');
+    else answerHttp2(right, protocol === 'grpc' ? 'grpc' : 'http');
     return Promise.resolve(Object.assign(left, { fd: -1 }));
   },
   secureServer: noTls,

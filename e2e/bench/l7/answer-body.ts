@@ -1,12 +1,7 @@
-import { BODY_BYTES, pathOf } from './address-plan.ts';
-import { BODIES, type Body } from './plan.ts';
+import { BODY_BYTES } from './address-plan.ts';
+import type { Body } from './plan.ts';
 
 const MESSAGE_PREFIX_BYTES = 5;
-
-/** What is answered to a request for each path. */
-export function answersByPath<T>(make: (body: Body) => T): ReadonlyMap<string, T> {
-  return new Map(BODIES.map(body => [pathOf(body), make(body)]));
-}
 
 export function plainBody(body: Body): Buffer {
   return Buffer.alloc(BODY_BYTES[body], 'x');

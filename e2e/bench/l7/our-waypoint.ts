@@ -7,11 +7,11 @@ import { type Contender, whenReady } from '../contender.ts';
 import { nodeFlags } from '../node-flags.ts';
 import { type Namespace, type Topology, waitForPort } from '../topology.ts';
 import type { OurOptions } from '../suite.ts';
-import { HBONE_PORT, type Slot } from './address-plan.ts';
+import { HBONE_PORT } from './address-plan.ts';
 import { NAMESPACE, WAYPOINT_ACCOUNT } from './features.ts';
 import { meshObjects } from './mesh-objects.ts';
 import { startBeside, startProxy } from './pinned.ts';
-import { Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 
 const SOURCE = fileURLToPath(new URL('../../../src', import.meta.url));
 /** Of what is not measured. */
@@ -23,14 +23,14 @@ const QUIET = { ADMIN_ADDR: 'off', STATS_ADDR: 'off', READINESS_ADDR: 'off' };
 export async function ourWaypoint(
   topology: Topology,
   directory: string,
-  slot: Slot,
+  stage: Stage,
   { workers, engine }: OurOptions,
 ): Promise<Contender> {
   const entry = await bundleTier('waypoint', ['main.ts', 'workers/worker-main.ts'], directory);
   cpSync(join(SOURCE, 'shared/discovery/proto'), join(directory, 'waypoint', 'proto'), { recursive: true });
   const { client } = topology;
+  const { slot } = stage;
   const { waypoint: ip } = slot;
-  const stage = await Stage.create(topology, directory, slot);
   const control = new ControlPlane(client, ip, join(directory, `controller-${ip}`));
   const env = {
     PATH: process.env['PATH'],

@@ -22,8 +22,13 @@ export interface Cell {
   readonly connections: (typeof CONNECTIONS)[number];
 }
 
+/** `hbone`: the bench's own program, load and endpoint in one; `wrk`: wrk and h2load, a client's edge and an endpoint. */
+export const LOADS = ['hbone', 'wrk'] as const;
+export type LoadKind = (typeof LOADS)[number];
+
 export interface L7Plan {
   readonly protocols: readonly Protocol[];
+  readonly load: LoadKind;
   /** Every cell of the matrix; otherwise those that say the most. */
   readonly full: boolean;
 }
@@ -32,7 +37,7 @@ export interface L7Plan {
 const MAX_TABLE_COST = 1.05;
 const TABLE_CELL = { body: '1 KB', connections: 32 } as const;
 
-export function cellsOf({ protocols, full }: L7Plan): readonly Cell[] {
+export function cellsOf({ protocols, full }: Pick<L7Plan, 'protocols' | 'full'>): readonly Cell[] {
   const all = protocols.flatMap(protocol =>
     TABLES.flatMap(rules =>
       BODIES.flatMap(body => CONNECTIONS.map(connections => ({ protocol, rules, body, connections }))),
@@ -68,7 +73,10 @@ export function isTableCell({ rules, body, connections }: Cell): boolean {
 }
 
 /** By what both engines must reach: the portable one what issue 5 asks for, the native one what issue 6 does. */
-export function l7Metrics(plan: L7Plan, engine: 'native' | 'node'): readonly Metric[] {
+export function l7Metrics(
+  plan: Pick<L7Plan, 'protocols' | 'full'>,
+  engine: 'native' | 'node',
+): readonly Metric[] {
   const none: Goal = { kind: 'none' };
   const rates: Readonly<Record<Protocol, number>> =
     engine === 'native' ? { h1: 3, h2: 2, grpc: 2 } : { h1: 2, h2: 1.2, grpc: 1.2 };

@@ -4,23 +4,22 @@ import { type Contender, whenReady } from '../contender.ts';
 import { writeEnvoyTls } from '../envoy-tls.ts';
 import { BENCH_IDENTITY } from '../spiffe-ids.ts';
 import { type Topology, waitForPort } from '../topology.ts';
-import { HBONE_PORT, type Slot } from './address-plan.ts';
+import { HBONE_PORT } from './address-plan.ts';
 import { envoyWaypoint } from './envoy-waypoint.ts';
 import { WAYPOINT_IDENTITY } from './features.ts';
 import { startProxy } from './pinned.ts';
-import { Stage } from './stage.ts';
+import type { Stage } from './stage.ts';
 
 /** Envoy in the waypoint's place. */
 export async function theirWaypoint(
   topology: Topology,
   directory: string,
-  slot: Slot,
+  stage: Stage,
   envoy: string,
   workers: number,
 ): Promise<Contender> {
   const { client } = topology;
-  const { endpoint, waypoint: ip } = slot;
-  const stage = await Stage.create(topology, directory, slot);
+  const { endpoint, waypoint: ip } = stage.slot;
   const tls = await writeEnvoyTls(directory, WAYPOINT_IDENTITY, BENCH_IDENTITY);
   const config = join(directory, 'envoy-waypoint.json');
   const listen = { ip, port: HBONE_PORT };

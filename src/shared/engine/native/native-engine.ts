@@ -27,6 +27,13 @@ export function createSharedNativeEngine(options: EngineOptions): MeasuredEngine
   return buildEngine(loop, options.clock, options, undefined);
 }
 
+interface ThreadEngine {
+  readonly engine: MeasuredEngine;
+  readonly clock: Clock;
+  /** Runs a function at the end of the turn, when all that has come is read. */
+  readonly defer: (fn: () => void) => void;
+}
+
 /**
  * The native engine for a worker thread that carries traffic: the thread blocks in this engine's loop, whose clock is to be
  * the clock of everything on the thread.
@@ -34,11 +41,11 @@ export function createSharedNativeEngine(options: EngineOptions): MeasuredEngine
 export function createThreadNativeEngine(
   options: Omit<EngineOptions, 'clock'>,
   ledger: FdLedger | undefined,
-): { readonly engine: MeasuredEngine; readonly clock: Clock } {
+): ThreadEngine {
   const loop = new EventLoop();
   const clock = new LoopClock();
   new ThreadDriver(loop, clock);
-  return { engine: buildEngine(loop, clock, options, ledger), clock };
+  return { engine: buildEngine(loop, clock, options, ledger), clock, defer: fn => loop.defer(fn) };
 }
 
 function buildEngine(
