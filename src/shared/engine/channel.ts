@@ -39,6 +39,11 @@ export interface ByteChannel {
   readonly remoteAddress: SocketEndpoint;
   /** True when each `onData` slice is fresh memory, which the receiver may keep or hand to `writeOwned`. */
   readonly readsAreOwned: boolean;
+  /**
+   * What carries it is going away (a tunnel whose session got GOAWAY): what is under way may end in its time, but who keeps
+   * the channel for later work does that work on another. Missing where nothing carries it.
+   */
+  readonly isRetiring?: boolean;
 }
 
 export interface ChannelHandler {

@@ -7,9 +7,16 @@ import { ConnectRefusedError, type HboneTunnel } from './hbone-target.ts';
 import { TunnelChannel, type TunnelEnds } from './tunnel-channel.ts';
 import type { TunnelRequest } from './tunnel-request.ts';
 
+/** What a tunnel asks of the session that carries it. */
+export interface TunnelSession {
+  /** It takes new tunnels. */
+  readonly isReady: boolean;
+}
+
 /** A CONNECT stream of ours; until the peer answers it belongs to its request, then to whoever asked. */
 export class ClientTunnel extends TunnelChannel implements HboneTunnel {
   readonly peerIdentity: string;
+  readonly #session: TunnelSession;
   readonly #onUnsent: (request: TunnelRequest, error: ChannelError) => void;
   #request: TunnelRequest | undefined;
   #stream: Http2Stream | undefined;
@@ -18,13 +25,19 @@ export class ClientTunnel extends TunnelChannel implements HboneTunnel {
   constructor(
     ends: TunnelEnds,
     peerIdentity: string,
+    session: TunnelSession,
     request: TunnelRequest,
     onUnsent: (request: TunnelRequest, error: ChannelError) => void,
   ) {
     super(ends);
     this.peerIdentity = peerIdentity;
+    this.#session = session;
     this.#request = request;
     this.#onUnsent = onUnsent;
+  }
+
+  get isRetiring(): boolean {
+    return !this.#session.isReady;
   }
 
   override attach(stream: Http2Stream): void {

@@ -261,7 +261,9 @@ test('a draining peer gets no new tunnels, and keeps the old ones', async t => {
   made.sessions[0]?.drain();
   // The GOAWAY has arrived when what was sent behind it has.
   accepted[0]?.write(Buffer.from('x'));
+  t.equal(first.channel.isRetiring, false, 'not heard of yet');
   await first.received(1);
+  t.equal(first.channel.isRetiring, true, 'who keeps it for later work can see it');
   const second = new ChannelRecorder(await made.pool.connect(made.target));
   t.equal(made.sessions.length, 2);
   first.channel.write(Buffer.from('still here'));

@@ -74,6 +74,10 @@ export class HboneSession {
     return this.#state.kind === 'connecting';
   }
 
+  get isReady(): boolean {
+    return this.#state.kind === 'ready';
+  }
+
   get hasCapacity(): boolean {
     const state = this.#state;
     if (state.kind !== 'ready') return false;
@@ -84,7 +88,7 @@ export class HboneSession {
   open(request: TunnelRequest): boolean {
     const state = this.#state;
     if (state.kind !== 'ready' || !this.hasCapacity) return false;
-    const tunnel = new ClientTunnel(state.channel, state.peerIdentity, request, this.#onUnsent);
+    const tunnel = new ClientTunnel(state.channel, state.peerIdentity, this, request, this.#onUnsent);
     const stream = state.connection.openStream(connectRequestFields(request.target.request), false, tunnel);
     if (stream === undefined) return false;
     tunnel.attach(stream);

@@ -151,6 +151,10 @@ export class Http2Connection {
   }
 
   /** `draining` from the first GOAWAY, sent or received. */
+  get channel(): ByteChannel {
+    return this.#channel;
+  }
+
   get state(): 'open' | 'draining' | 'closed' {
     return this.#state;
   }

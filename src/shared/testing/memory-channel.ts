@@ -59,6 +59,8 @@ export class MemoryChannel implements ByteChannel {
   readonly readsAreOwned: boolean;
   /** Bytes ever written here, for assertions. */
   bytesWritten = 0;
+  /** As if it were a tunnel. */
+  isRetiring = false;
   #handler: ChannelHandler | undefined;
   #outgoing: Buffer[] = [];
   #bufferedBytes = 0;

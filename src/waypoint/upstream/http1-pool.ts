@@ -38,9 +38,8 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
     // What has been idle for longer than the policy says is not used, whenever it would be reaped.
     if (limits.idleTimeoutMs !== undefined)
       this.reap(this.#options.timers.clock.monotonic(), limits.idleTimeoutMs);
-    const connection = attempt.fresh ? undefined : this.#idle.pop();
+    const connection = attempt.fresh ? undefined : this.#takeIdle();
     if (connection !== undefined) {
-      this.#idleSince.pop();
       this.#send(connection, attempt);
       return;
     }
@@ -79,7 +78,7 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
 
   onIdle(connection: Http1ClientConnection): void {
     this.#waiting.recover();
-    if (this.#connections.isUsedUp(connection, connection.requests)) {
+    if (this.#isUsedUp(connection)) {
       connection.close();
       return;
     }
@@ -105,6 +104,22 @@ export class Http1Pool implements UpstreamPool, Http1ClientHandler {
     }
     // Those who waited for this one to become free need another.
     this.#connectIfNeeded();
+  }
+
+  /** @returns one that may carry a request; those whose carrier is going away are closed. */
+  #takeIdle(): Http1ClientConnection | undefined {
+    for (;;) {
+      const connection = this.#idle.pop();
+      this.#idleSince.pop();
+      if (connection?.channel.isRetiring !== true) return connection;
+      connection.close();
+    }
+  }
+
+  /** A first request is sent whatever becomes of the carrier: another connection might fare no better. */
+  #isUsedUp(connection: Http1ClientConnection): boolean {
+    const { channel, requests } = connection;
+    return this.#connections.isUsedUp(connection, requests) || (requests > 0 && channel.isRetiring === true);
   }
 
   #send(connection: Http1ClientConnection, attempt: UpstreamAttempt): void {

@@ -77,6 +77,35 @@ test('a session that has been idle for longer than the policy says is not used a
   t.equal(await start(Number.POSITIVE_INFINITY), 'sent 2', 'without a bound');
 });
 
+test('a session in a tunnel that is going away carries what is under way, and nothing more', async t => {
+  const clock = new FakeClock();
+  const pairs: ReturnType<typeof memoryChannelPair>[] = [];
+  const pool = new Http2Pool({
+    timers: new CoarseTimers(clock, 100),
+    queueTimeoutMs: 3_000,
+    connect: async () => {
+      const pair = memoryChannelPair();
+      pairs.push(pair);
+      return pair.left;
+    },
+  });
+  const start = async (): Promise<RecordedAttempt> => {
+    const attempt = new RecordedAttempt();
+    pool.start(attempt, TEST_LIMITS);
+    await new Promise(resolve => setImmediate(resolve));
+    return attempt;
+  };
+  const first = await start();
+  await start();
+  t.equal(pairs.length, 1);
+  const [carried] = pairs;
+  if (carried !== undefined) carried.left.isRetiring = true;
+  const third = await start();
+  t.same([first.state, third.state, pairs.length], ['sent', 'sent', 2]);
+  await start();
+  t.equal(pairs.length, 2);
+});
+
 test('an upgrade waits for the SETTINGS of its server, which say whether it takes any; others do not', async t => {
   const clock = new FakeClock();
   const pair = memoryChannelPair();

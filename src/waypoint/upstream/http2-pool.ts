@@ -85,8 +85,14 @@ export class Http2Pool implements UpstreamPool {
     }
   }
 
-  #available({ head }: UpstreamAttempt): Http2Connection | undefined {
+  #available(attempt: UpstreamAttempt): Http2Connection | undefined {
+    const { head } = attempt;
     for (const session of this.#sessions) {
+      if (session.state === 'open' && session.openedTotal > 0 && session.channel.isRetiring === true) {
+        // It may be gone from the list now.
+        session.drain();
+        return this.#available(attempt);
+      }
       // Whether a server takes upgrades stands in its SETTINGS (RFC 8441 §3).
       if (head.upgrade !== undefined && !session.ready) continue;
       if (session.canOpenStream && session.openStreams < this.#streamsPerConnection) return session;

@@ -51,6 +51,8 @@ interface PoolBench {
   readonly clock: FakeClock;
   /** The server's ends, in order of connecting. */
   readonly servers: MemoryChannel[];
+  /** The pool's ends. */
+  readonly clients: MemoryChannel[];
   /** Settles the oldest connection attempt. */
   connect(error?: Error): Promise<void>;
   answer(server: number, fields?: string): void;
@@ -61,6 +63,7 @@ function bench(): PoolBench {
   const clock = new FakeClock();
   const dials: { resolve: (channel: ByteChannel) => void; reject: (error: Error) => void }[] = [];
   const servers: MemoryChannel[] = [];
+  const clients: MemoryChannel[] = [];
   const pairs: ReturnType<typeof memoryChannelPair>[] = [];
   const pool = new Http1Pool({
     timers: new CoarseTimers(clock, 100),
@@ -71,6 +74,7 @@ function bench(): PoolBench {
     pool,
     clock,
     servers,
+    clients,
     async connect(error) {
       const dial = dials.shift();
       if (error !== undefined) dial?.reject(error);
@@ -78,6 +82,7 @@ function bench(): PoolBench {
         const pair = memoryChannelPair();
         pairs.push(pair);
         servers.push(pair.right);
+        clients.push(pair.left);
         pair.right.setHandler({ onData() {}, onEnd: () => pair.right.end(), onDrain() {}, onClose() {} });
         dial?.resolve(pair.left);
       }
@@ -116,6 +121,38 @@ test('a request whose idle connection was found closed takes no other idle one',
   t.equal(stale.state, 'waiting', 'one is idle, and may have ended as the other had');
   await b.connect();
   t.same([stale.state, stale.reused], ['sent', false]);
+});
+
+/** What a GOAWAY to the session that carries it does. */
+function retire(channel: MemoryChannel | undefined): void {
+  if (channel !== undefined) channel.isRetiring = true;
+}
+
+test('a connection in a tunnel that is going away carries what is under way, and nothing more', async t => {
+  const b = bench();
+  const [busy, idle] = [b.start(), b.start()];
+  await b.connect();
+  await b.connect();
+  b.answer(1);
+  t.same([busy.state, idle.state, b.pool.connections], ['sent', 'done', 2]);
+  for (const client of b.clients) retire(client);
+  const next = b.start();
+  t.equal(next.state, 'waiting', 'the idle one is not used');
+  await b.connect();
+  t.same([next.state, next.reused], ['sent', false]);
+  b.answer(0);
+  t.equal(busy.state, 'done');
+  b.answer(2);
+  t.same([next.state, b.pool.connections], ['done', 1], 'both are closed, the third is kept');
+});
+
+test('a first request is sent though the tunnel is going away already', async t => {
+  const b = bench();
+  const first = b.start();
+  const connected = b.connect();
+  retire(b.clients[0]);
+  await connected;
+  t.equal(first.state, 'sent');
 });
 
 test('beyond the limit of waiting requests: overflow', async t => {

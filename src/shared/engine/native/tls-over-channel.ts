@@ -87,6 +87,10 @@ export class TlsOverChannel implements SecureChannel, ChannelHandler, Flushable 
 
   // === as a byte channel ===
 
+  get isRetiring(): boolean {
+    return this.#below.isRetiring === true;
+  }
+
   get bufferedBytes(): number {
     return this.#output.bytes + this.#below.bufferedBytes;
   }

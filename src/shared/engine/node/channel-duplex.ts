@@ -22,6 +22,10 @@ export class ChannelDuplex extends Duplex implements ChannelHandler {
 
   // === as the transport of a `NodeChannel` ===
 
+  get isRetiring(): boolean {
+    return this.#channel.isRetiring === true;
+  }
+
   get localAddress(): string {
     return this.#channel.localAddress.ip;
   }

@@ -26,6 +26,8 @@ export interface SocketTransport {
   readonly localPort?: number | undefined;
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
+  /** As of a `ByteChannel`. */
+  readonly isRetiring?: boolean | undefined;
   /** Throws where there is nothing left to reset. */
   resetAndDestroy(reason: ChannelError): unknown;
 }
@@ -67,6 +69,10 @@ export class NodeChannel implements ByteChannel {
     this.remoteAddress = canonicalEndpoint(transport.remoteAddress, transport.remotePort);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
+  }
+
+  get isRetiring(): boolean {
+    return this.#transport.isRetiring === true;
   }
 
   get bufferedBytes(): number {
