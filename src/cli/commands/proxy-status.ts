@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
-import { errorMessage } from '#shared/observability/error-message.ts';
-import { fetchJson } from '../admin-client.ts';
 import { type Cli, print } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
 import { type CommonOptions, withCommonOptions, withNamespaceFilter } from '../options.ts';
 import { openProxies, type ProxyRef } from '../proxies.ts';
 import { ageOf } from '../render/age.ts';
 import type { Report } from '../render/output.ts';
-import { decodeSyncStatus, type SyncedProxy, type SyncedType, TYPE_NAMES } from '../sync-status.ts';
+import { askControllers, standings } from '../proxy-standing.ts';
+import { type SyncedProxy, type SyncedType, TYPE_NAMES } from '../sync-status.ts';
 
 /** `ambientctl proxy-status`: what each proxy has acknowledged, as the controllers know it. */
 export function addProxyStatus(program: Command, cli: Cli): void {
@@ -26,19 +25,6 @@ export function addProxyStatus(program: Command, cli: Cli): void {
   });
 }
 
-/** Each replica knows the proxies connected to it. @throws CliError when none answers */
-async function askControllers(
-  controllers: readonly ProxyRef[],
-): Promise<{ readonly known: readonly SyncedProxy[]; readonly failed: readonly string[] }> {
-  const answers = await Promise.allSettled(
-    controllers.map(async c => decodeSyncStatus(await fetchJson(c.admin, '/debug/syncz'), c.name)),
-  );
-  const known = answers.flatMap(a => (a.status === 'fulfilled' ? a.value : []));
-  const failed = answers.flatMap(a => (a.status === 'rejected' ? [errorMessage(a.reason)] : []));
-  if (failed.length === controllers.length) throw new CliError(failed[0] ?? 'no controller answered');
-  return { known, failed };
-}
-
 function agrees(options: CommonOptions, proxy: ProxyRef): boolean {
   return (
     (options.namespace === undefined || proxy.namespace === options.namespace) &&
@@ -52,10 +38,7 @@ function proxyStatusReport(
   running: readonly ProxyRef[],
   nowMs: number,
 ): Report {
-  const rows = running.map(proxy => {
-    const name = proxy.namespace === '' ? proxy.name : `${proxy.name}.${proxy.namespace}`;
-    return { name, status: known.find(k => isOf(k, proxy)) };
-  });
+  const rows = standings(known, running);
   const columns = Object.values(TYPE_NAMES);
   const refusals = rows.flatMap(({ name, status }) =>
     (status?.types ?? [])
@@ -84,11 +67,6 @@ function proxyStatusReport(
     data: rows.map(({ name, status }) => ({ ...status, name, connected: status !== undefined })),
     empty: 'no proxy is running',
   };
-}
-
-/** The controller knows a proxy by its pod, `<pod>.<namespace>`. */
-function isOf({ name }: SyncedProxy, { pod, namespace }: ProxyRef): boolean {
-  return namespace === '' ? name.startsWith(`${pod}.`) : name === `${pod}.${namespace}`;
 }
 
 /** `synced (2m)` since the last answer, `stale (5s)` since the push that is not answered. */

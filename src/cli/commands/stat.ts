@@ -4,9 +4,18 @@ import { askEach } from '../ask-proxies.ts';
 import { type Cli, type CliIo, print } from '../cli.ts';
 import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
 import { type CommonOptions, parseSeconds, withCommonOptions, withNamespaceFilter } from '../options.ts';
-import { parsePrometheusText, type Sample } from '../prometheus-text.ts';
 import { allProxies, findProxies, type ProxyRef } from '../proxies.ts';
 import type { Report } from '../render/output.ts';
+import { increases } from '../traffic/increases.ts';
+import { METRICS_PATH, parsePrometheusText, type Sample } from '../traffic/prometheus-text.ts';
+import {
+  countRequests,
+  isOfRequests,
+  latencyQuantile,
+  noRequests,
+  type RequestCount,
+  successRate,
+} from '../traffic/request-count.ts';
 
 const STAT_KINDS = ['workload', 'service', 'namespace'] as const;
 export type StatKind = (typeof STAT_KINDS)[number];
@@ -30,9 +39,8 @@ export function addStat(program: Command, cli: Cli): void {
     const last = await scrape([...first.keys()], cli);
     const dumps = await askEach(ztunnels, p => fetchJson(p.admin, '/config_dump'), cli);
     const workloads = new Map(dumps.flatMap(d => decodeConfigDump(d.answer).workloads).map(w => [w.uid, w]));
-    const after = [...last.values()].flat();
-    const before = [...last.keys()].flatMap(proxy => first.get(proxy) ?? []);
-    const input = { kind, namespace: options.namespace, before, after, windowSeconds: options.window };
+    const grown = [...last].flatMap(([proxy, samples]) => increases(first.get(proxy) ?? [], samples));
+    const input = { kind, namespace: options.namespace, grown, windowSeconds: options.window };
     const report = statReport({ ...input, workloads: [...workloads.values()] });
     print(cli, options, report);
     if (!report.hasTraffic) cli.stderr(`${nothingPassed(waypoints, options.window)}\n`);
@@ -55,24 +63,16 @@ function parseStatKind(text: string): StatKind {
 
 /** Of those that answer: the figures of one that ends meanwhile are left out altogether. */
 async function scrape(proxies: readonly ProxyRef[], io: CliIo): Promise<Map<ProxyRef, readonly Sample[]>> {
-  const texts = await askEach(proxies, p => fetchText(p.admin, '/stats/prometheus'), io);
-  return new Map(texts.map(({ proxy, answer }) => [proxy, parsePrometheusText(answer)]));
-}
-
-/** What the waypoints counted for one destination over the window. */
-interface Traffic {
-  requests: number;
-  failures: number;
-  readonly buckets: Map<number, number>;
+  const texts = await askEach(proxies, p => fetchText(p.admin, METRICS_PATH), io);
+  return new Map(texts.map(({ proxy, answer }) => [proxy, parsePrometheusText(answer, isOfRequests)]));
 }
 
 export interface StatInput {
   readonly kind: StatKind;
   readonly namespace: string | undefined;
   readonly workloads: readonly DumpedWorkload[];
-  /** Samples of all waypoints at the start and at the end of the window. */
-  readonly before: readonly Sample[];
-  readonly after: readonly Sample[];
+  /** What the counters of all waypoints have grown by over the window. */
+  readonly grown: readonly Sample[];
   readonly windowSeconds: number;
 }
 
@@ -81,7 +81,7 @@ export interface StatInput {
  * `istio_request_duration_milliseconds`. Workloads whose traffic passes no waypoint are shown without figures.
  */
 function statReport(input: StatInput): Report & { readonly hasTraffic: boolean } {
-  const traffic = trafficBetween(input);
+  const traffic = trafficOf(input);
   const names = new Map<string, { meshed: number; total: number }>();
   for (const w of input.workloads) {
     for (const name of namesOf(w, input.kind)) {
@@ -128,18 +128,18 @@ function describe(
   name: string,
   meshed: number,
   total: number,
-  traffic: Traffic | undefined,
+  traffic: RequestCount | undefined,
   seconds: number,
 ): Stat {
   const seen = traffic !== undefined && traffic.requests > 0 ? traffic : undefined;
   return {
     name,
     meshed: `${meshed}/${total}`,
-    success: seen === undefined ? undefined : (seen.requests - seen.failures) / seen.requests,
-    rps: seen === undefined ? undefined : seen.requests / seconds,
-    latencyP50Ms: quantile(seen, 0.5),
-    latencyP95Ms: quantile(seen, 0.95),
-    latencyP99Ms: quantile(seen, 0.99),
+    success: seen && successRate(seen),
+    rps: seen && seen.requests / seconds,
+    latencyP50Ms: seen && latencyQuantile(seen, 0.5),
+    latencyP95Ms: seen && latencyQuantile(seen, 0.95),
+    latencyP99Ms: seen && latencyQuantile(seen, 0.99),
   };
 }
 
@@ -160,32 +160,15 @@ function shortServiceName(name: string): string {
   return `${namespace}/${hostname.split('.')[0] ?? ''}`;
 }
 
-function trafficBetween(input: StatInput): Map<string, Traffic> {
-  const traffic = new Map<string, Traffic>();
-  add(traffic, input.after, input.kind, 1);
-  add(traffic, input.before, input.kind, -1);
-  return traffic;
-}
-
-function add(traffic: Map<string, Traffic>, samples: readonly Sample[], kind: StatKind, sign: 1 | -1): void {
-  for (const { name, labels, value } of samples) {
-    const isBucket = name === 'istio_request_duration_milliseconds_bucket';
-    if (name !== 'istio_requests_total' && !isBucket) continue;
-    const destination = destinationName(labels, kind);
-    const entry = traffic.get(destination) ?? {
-      requests: 0,
-      failures: 0,
-      buckets: new Map<number, number>(),
-    };
-    traffic.set(destination, entry);
-    if (isBucket) {
-      const bound = labels.get('le') === '+Inf' ? Number.POSITIVE_INFINITY : Number(labels.get('le'));
-      entry.buckets.set(bound, (entry.buckets.get(bound) ?? 0) + sign * value);
-      continue;
-    }
-    entry.requests += sign * value;
-    if (isFailure(labels)) entry.failures += sign * value;
+function trafficOf({ grown, kind }: StatInput): Map<string, RequestCount> {
+  const traffic = new Map<string, RequestCount>();
+  for (const sample of grown) {
+    const destination = destinationName(sample.labels, kind);
+    const count = traffic.get(destination) ?? noRequests();
+    traffic.set(destination, count);
+    countRequests(count, sample);
   }
+  return traffic;
 }
 
 function destinationName(labels: ReadonlyMap<string, string>, kind: StatKind): string {
@@ -198,32 +181,6 @@ function destinationName(labels: ReadonlyMap<string, string>, kind: StatKind): s
     case 'namespace':
       return labels.get('destination_service_namespace') ?? namespace;
   }
-}
-
-/** A 5xx, no answer at all (code 0), or a gRPC status other than OK. */
-function isFailure(labels: ReadonlyMap<string, string>): boolean {
-  const code = Number(labels.get('response_code') ?? '0');
-  if (code === 0 || code >= 500) return true;
-  const grpc = labels.get('grpc_response_status');
-  return grpc !== undefined && grpc !== '' && grpc !== '0';
-}
-
-/** Linear within the bucket the rank falls into, as Prometheus' histogram_quantile. */
-function quantile(traffic: Traffic | undefined, q: number): number | undefined {
-  if (traffic === undefined) return undefined;
-  const bounds = [...traffic.buckets].sort(([a], [b]) => a - b);
-  const total = bounds.at(-1)?.[1] ?? 0;
-  if (total <= 0) return undefined;
-  const rank = q * total;
-  let [lower, below] = [0, 0];
-  for (const [bound, count] of bounds) {
-    if (count >= rank) {
-      if (bound === Number.POSITIVE_INFINITY) return lower;
-      return lower + ((bound - lower) * (rank - below)) / Math.max(1e-9, count - below);
-    }
-    [lower, below] = [bound, count];
-  }
-  return lower;
 }
 
 function formatMs(ms: number | undefined): string {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
+import type { JsonObject } from '#shared/config/json.ts';
 import { streamLines } from '../admin-client.ts';
 import { askEach } from '../ask-proxies.ts';
 import type { Cli } from '../cli.ts';
@@ -7,19 +7,10 @@ import { CliError } from '../cli-error.ts';
 import { text } from '#shared/config/json-fields.ts';
 import { type CommonOptions, withCommonOptions, withNamespaceFilter } from '../options.ts';
 import { findProxies } from '../proxies.ts';
+import { readTapEvent, type TapFilter, tapPath } from '../tap/tap-request.ts';
 
-interface TapOptions extends CommonOptions {
+interface TapOptions extends CommonOptions, TapFilter {
   readonly waypoint?: string;
-  readonly source?: string;
-  readonly sourceNamespace?: string;
-  readonly method?: string;
-  readonly authority?: string;
-  readonly path?: string;
-  readonly status?: string;
-  readonly maxRps?: string;
-  readonly limit?: string;
-  readonly duration?: string;
-  readonly headers?: true;
 }
 
 /** `ambientctl tap`: requests of waypoints as they pass; the waypoint's `/debug/tap` filters, and refuses what is wrong. */
@@ -48,7 +39,7 @@ export function addTap(program: Command, cli: Cli): void {
       );
       if (waypoints.length === 0)
         throw new CliError(`no waypoint ${waypoint ?? ''}; there are: ${all.map(w => w.name).join(', ')}`);
-      const path = `/debug/tap?${tapQuery(service, options).toString()}`;
+      const path = tapPath(service, options);
       const signal = cli.untilInterrupted();
       let shown = 0;
       const show = (line: string): void => {
@@ -73,29 +64,9 @@ function nothingPassed(service: string | undefined, waypoints: readonly string[]
   return `no request that matches passed ${waypoints.join(', ')}; does the service have ${which}? see: ambientctl ztunnel-config services`;
 }
 
-function tapQuery(service: string | undefined, options: TapOptions): URLSearchParams {
-  const wanted: Readonly<Record<string, string | undefined>> = {
-    service,
-    namespace: options.namespace,
-    source: options.source,
-    source_namespace: options.sourceNamespace,
-    method: options.method,
-    authority: options.authority,
-    path: options.path,
-    status: options.status,
-    max_rps: options.maxRps,
-    limit: options.limit,
-    duration: options.duration,
-    headers: options.headers === true ? 'true' : undefined,
-  };
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(wanted)) if (value !== undefined) query.set(name, value);
-  return query;
-}
-
 /** One line an event, `key=value`, in the order in which one asks. */
 function tapLine(line: string): string {
-  const event = readEvent(line);
+  const event = readTapEvent(line);
   const kind = text(event, 'event');
   switch (kind) {
     case 'request':
@@ -131,15 +102,6 @@ function tapLine(line: string): string {
       ]);
     default:
       return `${kind} ${text(event, 'requests') || text(event, 'lines') || text(event, 'reason')}\n`;
-  }
-}
-
-function readEvent(line: string): JsonObject {
-  try {
-    const value = parseJson(line);
-    return isJsonObject(value) ? value : {};
-  } catch {
-    return {};
   }
 }
 
