@@ -51,8 +51,9 @@ export function parseAdminAddress(text: string): AdminTarget {
   return { host, port };
 }
 
-export async function fetchJson(target: AdminTarget, path: string): Promise<unknown> {
-  const body = await fetchText(target, path);
+/** @param timeoutMs how long nothing may come */
+export async function fetchJson(target: AdminTarget, path: string, timeoutMs = TIMEOUT_MS): Promise<unknown> {
+  const body = await fetchText(target, path, 'GET', timeoutMs);
   try {
     return parseJson(body);
   } catch {

@@ -15,12 +15,11 @@ const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['inject', 'nothing is injected here: ambientctl namespace add NAME'],
   ['kube-inject', 'nothing is injected here: ambientctl namespace add NAME'],
   ['upgrade', 'the same command installs and upgrades: ambientctl install'],
-  ['viz', 'its commands are here without it: ambientctl stat, ambientctl tap'],
+  ['viz', 'its commands are here without it: ambientctl stat, ambientctl tap, ambientctl dashboard'],
   ['top', 'rates and latencies: ambientctl stat; single requests: ambientctl tap'],
   ['edges', 'who is connected to whom: ambientctl ztunnel-config connections'],
   ['identity', 'certificates: ambientctl ztunnel-config certificates'],
   ['diagnostics', 'what applies to something, on every hop: ambientctl describe'],
-  ['dashboard', 'there is none: ambientctl stat, or the metrics of docs/metrics.md in a dashboard of yours'],
   ['status', 'of the whole mesh: ambientctl check; of proxies: ambientctl proxy-status'],
   ['get', 'objects: kubectl get; what proxies know: ambientctl ztunnel-config'],
 ]);

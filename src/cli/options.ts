@@ -10,11 +10,16 @@ export interface CommonOptions extends ProxyChoice {
 }
 
 export function withCommonOptions(command: Command): Command {
-  return withClusterOptions(withOutput(command))
-    .option('--playground', 'the mesh on this machine, also when there is a cluster')
-    .option('--state-dir <dir>', 'state directory of a mesh on one machine (default: AMBIENT_STATE_DIR)')
+  return withMeshOptions(withOutput(command))
     .option('--admin-address <address>', 'ask one proxy: IP:PORT or the path of a unix socket')
     .option('--node <name>', 'only the proxy of this node');
+}
+
+/** Which mesh: a cluster, or the one on this machine. */
+export function withMeshOptions(command: Command): Command {
+  return withClusterOptions(command)
+    .option('--playground', 'the mesh on this machine, also when there is a cluster')
+    .option('--state-dir <dir>', 'state directory of a mesh on one machine (default: AMBIENT_STATE_DIR)');
 }
 
 /** Options of commands that work with the Kubernetes API. */

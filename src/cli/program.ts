@@ -10,6 +10,7 @@ import { addAnalyze } from './commands/analyze.ts';
 import { addAuthz } from './commands/authz-check.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addDashboard } from './commands/dashboard.ts';
 import { addNamespaceCommands } from './commands/namespace.ts';
 import { addPlaygroundCommands } from './commands/playground.ts';
 import { addDescribe } from './commands/describe.ts';
@@ -75,6 +76,7 @@ export function buildProgram(cli: Cli): Command {
   addProxyStatus(program, cli);
   addStat(program, cli);
   addTap(program, cli);
+  addDashboard(program, cli);
   addLogs(program, cli);
   addAuthz(program, cli);
   addWaypointCommands(program, cli);
