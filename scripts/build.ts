@@ -2,7 +2,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build, type BuildOptions } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { buildPage } from '../src/cli/dashboard/page/build-page.ts';
 import { BUNDLE_OPTIONS } from './bundle-options.ts';
 
 /**
@@ -26,7 +27,11 @@ const options: BuildOptions = {
 };
 const whole = BINARIES.filter(name => name !== 'controller').map(name => `src/${name}/main.ts`);
 const threads = ['ztunnel', 'waypoint'].map(name => `src/${name}/workers/worker-main.ts`);
-await build({ ...options, entryPoints: [...whole, ...threads] });
+await build({
+  ...options,
+  entryPoints: [...whole, ...threads],
+  plugins: [...BUNDLE_OPTIONS.plugins, pageInBundle()],
+});
 // What it imports only when it needs it (the Kubernetes library, for a kubeconfig) is in files of its own: as a part of the
 // bundle its text alone would cost every controller 60 MB.
 await build({
@@ -81,6 +86,20 @@ try {
   });
 } finally {
   rmSync(scratch, { recursive: true, force: true });
+}
+
+/** ambientctl holds the page of its dashboard, put together, in place of what puts it together. */
+function pageInBundle(): Plugin {
+  return {
+    name: 'page-in-bundle',
+    setup(setup) {
+      setup.onLoad({ filter: /src\/cli\/dashboard\/page\/load-page\.ts$/ }, async () => {
+        const page = JSON.stringify([...(await buildPage())]);
+        console.log(`the dashboard's page: ${Math.round(page.length / 1_024)} KiB`);
+        return { contents: `export const loadPage = async () => new Map(${page});`, loader: 'js' };
+      });
+    },
+  };
 }
 
 /**

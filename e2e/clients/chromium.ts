@@ -29,6 +29,14 @@ const ARGUMENTS = [
 const ANSWER_MS = 15_000;
 const CLOSE_MS = 3_000;
 
+/** One open page. */
+export interface Tab {
+  /** Runs an expression in it, and waits for the promise that comes of it. */
+  readonly run: (expression: string) => Promise<unknown>;
+  /** Of the DevTools protocol. */
+  readonly command: (method: string, params: JsonObject) => Promise<JsonObject>;
+}
+
 interface Waiting {
   readonly resolve: (result: JsonObject) => void;
   readonly reject: (error: Error) => void;
@@ -65,19 +73,26 @@ export class Chromium {
 
   /** Opens a page and waits until it is loaded. @returns what runs an expression in it, and waits for the promise that comes of it */
   async open(url: string): Promise<(expression: string) => Promise<unknown>> {
+    const { run } = await this.openTab(url);
+    return run;
+  }
+
+  async openTab(url: string): Promise<Tab> {
     const { targetId } = await this.#ask('Target.createTarget', { url: 'about:blank' });
     const { sessionId } = await this.#ask('Target.attachToTarget', { targetId, flatten: true });
     await this.#ask('Page.enable', {}, sessionId);
     const loaded = this.#hear('Page.loadEventFired');
     await this.#ask('Page.navigate', { url }, sessionId);
     await loaded;
-    return async expression => {
+    const command = (method: string, params: JsonObject): Promise<JsonObject> =>
+      this.#ask(method, params, sessionId);
+    const run = async (expression: string): Promise<unknown> => {
       const params = { expression, awaitPromise: true, returnByValue: true };
-      const answer = await this.#ask('Runtime.evaluate', params, sessionId);
-      const { exceptionDetails, result } = answer;
+      const { exceptionDetails, result } = await command('Runtime.evaluate', params);
       if (exceptionDetails !== undefined) throw new Error(`in the page: ${JSON.stringify(exceptionDetails)}`);
       return isJsonObject(result) ? result['value'] : undefined;
     };
+    return { run, command };
   }
 
   /** In order, so that none of its processes is left; by force where it takes too long. */

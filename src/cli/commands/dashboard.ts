@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { stateDir } from '#shared/config/state-dir.ts';
+import { shellWord } from '#shared/dashboard/shell-word.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { fetchJson, fetchText, streamLines } from '../admin-client.ts';
@@ -10,7 +11,6 @@ import type { MeshLabel } from '../dashboard/frames/head.ts';
 import { DashboardServer, type DashboardServerOptions } from '../dashboard/http/dashboard-server.ts';
 import { MeshWatch } from '../dashboard/mesh-watch.ts';
 import { loadPage } from '../dashboard/page/load-page.ts';
-import { shellQuote } from '../dashboard/shell-quote.ts';
 import { TapEvents } from '../dashboard/tap-events.ts';
 import { dashboardToken } from '../dashboard/token.ts';
 import { describeTarget } from '../describe/describe-target.ts';
@@ -126,7 +126,11 @@ function labelOf(proxies: Proxies, options: DashboardOptions): MeshLabel {
     ...(context === undefined ? [] : ['--context', context]),
     ...(isElsewhere ? ['--state-dir', proxies.dir] : []),
   ];
-  return { mesh: proxies.origin, cliOptions: words.map(word => ` ${shellQuote(word)}`).join('') };
+  return {
+    mesh: proxies.origin,
+    cliOptions: words.map(word => ` ${shellWord(word)}`).join(''),
+    isCluster: proxies.api !== undefined,
+  };
 }
 
 function urlHost(address: string): string {

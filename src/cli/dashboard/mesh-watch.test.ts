@@ -13,7 +13,7 @@ import { MeshWatch } from './mesh-watch.ts';
 import { FakeProxies } from './testing/fake-proxies.ts';
 import { turns } from './testing/turns.ts';
 
-const LABEL = { mesh: 'a mesh', cliOptions: '' };
+const LABEL = { mesh: 'a mesh', cliOptions: '', isCluster: false };
 const METRICS = '/stats/prometheus';
 const ALL = { by: 'service', namespace: '' } as const;
 

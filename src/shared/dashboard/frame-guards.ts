@@ -41,6 +41,7 @@ const isHead = shape<Head>({
   version: isText,
   mesh: isText,
   cliOptions: isText,
+  isCluster: isFlag,
   windowSeconds: isNumber,
   namespaces: isTexts,
   warnings: isTexts,

@@ -12,6 +12,8 @@ export interface Head {
   readonly mesh: string;
   /** Options that make ambientctl ask the same mesh: ` --context prod`. */
   readonly cliOptions: string;
+  /** Or on one machine. */
+  readonly isCluster: boolean;
   /** Rates are over so many seconds; 0: the first are being measured. */
   readonly windowSeconds: number;
   readonly namespaces: readonly string[];

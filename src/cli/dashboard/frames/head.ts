@@ -8,9 +8,10 @@ export interface MeshLabel {
   readonly mesh: string;
   /** ` --context prod`; empty where ambientctl finds it by itself. */
   readonly cliOptions: string;
+  readonly isCluster: boolean;
 }
 
-export function headOf(picture: MeshPicture, { cliOptions, mesh }: MeshLabel): Head {
+export function headOf(picture: MeshPicture, { cliOptions, isCluster, mesh }: MeshLabel): Head {
   const { inventory } = picture.state;
   const named = [...inventory.services.values(), ...inventory.workloads.values()];
   return {
@@ -18,6 +19,7 @@ export function headOf(picture: MeshPicture, { cliOptions, mesh }: MeshLabel): H
     version: VERSION,
     mesh,
     cliOptions,
+    isCluster,
     windowSeconds: picture.traffic.seconds,
     namespaces: [...new Set(named.map(({ namespace }) => namespace))].sort(),
     warnings: picture.warnings,

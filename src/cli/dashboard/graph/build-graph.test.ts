@@ -108,6 +108,16 @@ const GRAPHS: readonly (readonly [
     ['shop/frontend → shop/orders opened=3 denied=4'],
   ],
   [
+    "a workload of several services: the client's side tells which was asked for",
+    [
+      counted('destination', 'shop/frontend > shop/payments-v1', { opened: 1, denied: 5 }),
+      counted('source', 'shop/frontend > shop/payments-v1', { service: 'shop/payments-v1', denied: 5 }),
+    ],
+    'service',
+    'opened denied',
+    ['shop/frontend → shop/payments-v1 opened=0 denied=5'],
+  ],
+  [
     'by service a waypoint is on the edge: connections as the client tells them, requests as the waypoint does',
     [TO_WAYPOINT, AT_WAYPOINT, FROM_WAYPOINT],
     'service',

@@ -43,6 +43,7 @@ export function buildGraph(flows: readonly CountedFlow[], inventory: Inventory, 
     for (const [key, service] of inventory.services) if (!service.isWaypoint) builder.serviceNode(key);
     for (const [key, w] of inventory.workloads)
       if (w.services.length === 0 && w.isWaypointOf === '') builder.workloadNode(key);
+    for (const counted of flows) builder.learn(counted);
     for (const counted of flows) builder.addByService(counted);
   } else {
     for (const key of inventory.workloads.keys()) builder.workloadNode(key);
@@ -85,6 +86,8 @@ class GraphBuilder {
   readonly #inventory: Inventory;
   readonly #nodes = new Map<string, GraphNode>();
   readonly #drafts = new Map<string, Draft>();
+  /** Which service a workload asked another one for. */
+  readonly #asked = new Map<string, string>();
 
   constructor(inventory: Inventory) {
     this.#inventory = inventory;
@@ -94,13 +97,20 @@ class GraphBuilder {
     return { nodes: this.#nodes, edges: [...this.#drafts].map(([id, draft]) => edgeOf(id, draft)) };
   }
 
+  /** Only the client's side knows which service was asked for: the server's may be of several. */
+  learn({ flow }: CountedFlow): void {
+    if (flow.reporter === 'source' && flow.service !== '' && flow.destination.workload !== '')
+      this.#asked.set(pairOf(flow), flow.service);
+  }
+
   addByService(counted: CountedFlow): void {
     const { flow } = counted;
     const between = this.#waypointOf(flow.source);
     // The way from a waypoint to an endpoint is a part of the edge that the waypoint itself tells of.
     if (between !== undefined && flow.reporter !== 'waypoint') return;
     const from = this.#serviceEnd(flow.source);
-    const to = flow.service === '' ? this.#serviceEnd(flow.destination) : this.serviceNode(flow.service);
+    const service = flow.service === '' ? this.#asked.get(pairOf(flow)) : flow.service;
+    const to = service === undefined ? this.#serviceEnd(flow.destination) : this.serviceNode(service);
     const draft = this.#add(from, to, counted, counted.count);
     const via =
       flow.reporter === 'waypoint'
@@ -226,6 +236,10 @@ class GraphBuilder {
   }
 }
 
+function pairOf({ destination, source }: Flow): string {
+  return [source.namespace, source.workload, destination.namespace, destination.workload].join('\0');
+}
+
 function newDraft(from: string, to: string): Draft {
   return {
     from,
@@ -291,7 +305,7 @@ function edgeOf(id: string, draft: Draft): CountedEdge {
     ...(connections?.count ?? emptyCount()),
     requests: waypoint?.count.requests ?? 0,
     failures: waypoint?.count.failures ?? 0,
-    buckets: waypoint?.count.buckets ?? new Map(),
+    buckets: waypoint?.count.buckets ?? new Map<number, number>(),
     denied: denials(r => r.count.denied),
     failed: Math.max(0, ...[...reports.values()].map(r => r.count.failed)),
   };

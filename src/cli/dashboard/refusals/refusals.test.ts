@@ -18,11 +18,16 @@ function line(
   return written.trimEnd();
 }
 
-const CONNECTION: readonly AccessValue[] = [
-  ...['src.addr', '10.0.0.1:4000', 'src.workload', 'orders-0', 'src.namespace', 'shop'],
-  ...['src.identity', 'spiffe://cluster.local/ns/shop/sa/orders', 'dst.addr', '10.0.0.2:15008'],
-  ...['dst.hbone_addr', '10.0.0.2:7000', 'dst.workload', 'ledger-0', 'dst.namespace', 'shop'],
-];
+const CONNECTION: readonly AccessValue[] = Object.entries({
+  'src.addr': '10.0.0.1:4000',
+  'src.workload': 'orders-0',
+  'src.namespace': 'shop',
+  'src.identity': 'spiffe://cluster.local/ns/shop/sa/orders',
+  'dst.addr': '10.0.0.2:15008',
+  'dst.hbone_addr': '10.0.0.2:7000',
+  'dst.workload': 'ledger-0',
+  'dst.namespace': 'shop',
+}).flat();
 
 /** [sentence, fields, what is read of them] */
 const LINES: readonly (readonly [string, readonly AccessValue[], Partial<LoggedFailure>])[] = [

@@ -133,8 +133,7 @@ export function flowOf(labels: ReadonlyMap<string, string>, proxyPod: string): F
   const key = [
     reporter,
     waypointPod,
-    ...Object.values(source),
-    ...Object.values(destination),
+    ...[source, destination].flatMap(e => [e.namespace, e.workload, e.identity]),
     service,
     isSecure,
   ].join('\0');
