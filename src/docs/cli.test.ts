@@ -25,6 +25,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   'describe namespace': 'describe-namespace',
   'proxy-status': 'proxy-status',
   tap: 'tap',
+  dashboard: 'dashboard',
   logs: 'logs',
   'waypoint apply': 'waypoint-apply',
   'waypoint generate': 'waypoint-generate',

@@ -44,7 +44,8 @@ async function show(_playground: Playground, stopped: AbortSignal): Promise<numb
 
 const TRY_NEXT = `
 The shop is running: frontend → orders → payments v1 | v2, fraud, ledger, and a pod that is not in the mesh.
-In another terminal, try:
+In another terminal, for a browser: scripts/ambientctl dashboard
+And to try:
 
   scripts/ambientctl ztunnel-config workloads
   scripts/ambientctl playground apply examples/shop/manifests/canary-istio.yaml

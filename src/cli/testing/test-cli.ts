@@ -32,10 +32,18 @@ export interface Run {
   readonly err: string;
 }
 
-/** Runs a command line; words are separated by spaces. */
-export async function runLine(line: string, platform: Platform = testPlatform()): Promise<Run> {
+/** Runs a command line; words are separated by spaces. @param onOutput hears what it prints, while it runs */
+export async function runLine(
+  line: string,
+  platform: Platform = testPlatform(),
+  onOutput: (text: string) => void = () => undefined,
+): Promise<Run> {
   let [out, err] = ['', ''];
-  const io: CliIo = { stdout: s => void (out += s), stderr: s => void (err += s) };
+  const stdout = (text: string): void => {
+    out += text;
+    onOutput(text);
+  };
+  const io: CliIo = { stdout, stderr: s => void (err += s) };
   const status = await runCli(line.split(' '), io, platform);
   return { status, out, err };
 }
