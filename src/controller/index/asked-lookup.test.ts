@@ -19,6 +19,7 @@ function setup(ports: Readonly<Record<string, readonly number[]>>) {
   let now = servicesOf(ports);
   const asked = new AskedLookup({
     service: (...args) => now.service(...args),
+    serviceEntry: (...args) => now.serviceEntry(...args),
     serviceByHostname: (...args) => now.serviceByHostname(...args),
     servicesMatching: (...args) => now.servicesMatching(...args),
     isGranted: (...args) => now.isGranted(...args),
@@ -70,6 +71,12 @@ const cases: readonly {
     name: 'a host name that means another Service',
     ask: lookup => lookup.serviceByHostname('orders.shop.svc.cluster.local', 'shop'),
     later: servicesOf({ 'shop/orders': [8080] }),
+    outdated: true,
+  },
+  {
+    name: 'a ServiceEntry that was missed and has come',
+    ask: lookup => lookup.serviceEntry('shop', 'vendor'),
+    later: servicesOf(BEFORE, [], { 'shop/vendor': ['api.vendor.test'] }),
     outdated: true,
   },
   {

@@ -32,6 +32,7 @@ export class AskedLookup {
     this.#asked.set(object, asked);
     return translate({
       service: (namespace, name) => ask(() => objects.service(namespace, name)),
+      serviceEntry: (namespace, name) => ask(() => objects.serviceEntry(namespace, name)),
       serviceByHostname: (hostname, preferred) => ask(() => objects.serviceByHostname(hostname, preferred)),
       servicesMatching: pattern => ask(() => objects.servicesMatching(pattern)),
       isGranted: (from, to) => ask(() => objects.isGranted(from, to)),

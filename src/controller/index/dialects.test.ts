@@ -349,6 +349,41 @@ spec: ${spec}`;
   t.end();
 });
 
+test('routes of Gateway API are for hosts of a ServiceEntry as well, wildcards too, and lead there', t => {
+  const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
+  const lab = new IndexLab(mesh, service('payments'));
+  const route = (kind: string): string => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: ${kind}
+metadata: {name: outside, namespace: shop}
+spec:
+  parentRefs: [{group: networking.istio.io, kind: ServiceEntry, name: vendor}]
+  ${kind === 'TLSRoute' ? 'hostnames: [a.vendor.test]' : ''}
+  rules: [{backendRefs: [{group: networking.istio.io, kind: Hostname, name: "*.vendor.test", port: 443}]}]`;
+  const http = route('HTTPRoute');
+  lab.apply(http);
+  t.equal(lab.routesOf('shop/*.vendor.test'), undefined, 'the entry is not there yet');
+  t.match(said(lab, 'HTTPRoute/shop/outside').join(), /there is no ServiceEntry shop\/vendor/);
+  lab.apply(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: vendor, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+spec: {hosts: ["*.api.test", "*.vendor.test"], ports: [{number: 443, name: http}], resolution: DYNAMIC_DNS}`);
+  const backends = [{ service: 'shop/*.vendor.test', port: 443 }];
+  const rules = [{ name: 'HTTPRoute/shop/outside/0', backends }];
+  t.match(lab.routesOf('shop/*.vendor.test'), { routed: true, endpointsByHost: true, rules });
+  t.match(lab.routesOf('shop/*.api.test'), { rules }, 'each of its hosts');
+  t.notMatch(said(lab, 'HTTPRoute/shop/outside').join(), /there is no/);
+  lab.apply(route('TLSRoute'));
+  t.match(lab.routesOf('shop/*.vendor.test'), { rules, streamRules: [] }, 'of two kinds the more specific');
+  lab.remove(http);
+  t.match(lab.routesOf('shop/*.vendor.test'), {
+    rules: [],
+    streamRules: [{ name: 'TLSRoute/shop/outside/0', protocol: 'tls', backends }],
+  });
+  t.end();
+});
+
 test('annotations of Linkerd on a Service and on a route', t => {
   const annotations = '{retry.linkerd.io/http: 5xx, balancer.linkerd.io/failure-accrual: consecutive}';
   const annotated = (yaml: string, on: string): string =>

@@ -40,6 +40,11 @@ export class KnownServices {
     return spec && knownService(spec);
   }
 
+  /** The hosts of a ServiceEntry. */
+  entry(namespace: string, name: string): readonly KnownService[] | undefined {
+    return this.#entries.get(namespace, name)?.value?.services.map(knownService);
+  }
+
   withHostname(hostname: string): KnownService | undefined {
     return this.#byHostname.get(hostname);
   }

@@ -214,6 +214,10 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     return this.#known.named(namespace, name);
   }
 
+  serviceEntry(namespace: string, name: string): readonly KnownService[] | undefined {
+    return this.#known.entry(namespace, name);
+  }
+
   /** Services of the namespace whose selector these labels match. */
   servicesSelecting(namespace: string, labels: Readonly<Record<string, string>>): readonly ServiceSpec[] {
     return this.#known.selecting(namespace, labels);

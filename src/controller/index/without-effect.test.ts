@@ -28,6 +28,11 @@ metadata: {name: waypoint, namespace: shop}
 spec: {gatewayClassName: ambient-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
 ---
 apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: vendor, namespace: shop}
+spec: {hosts: [api.vendor.test], ports: [{number: 80, name: http}], resolution: DNS}
+---
+apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: {name: pay, namespace: shop}
 spec: {host: pay, subsets: [{name: v1, labels: {version: v1}}]}`;
@@ -80,6 +85,16 @@ const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
     'no more is a VirtualService',
     virtualService('plain', 'v1'),
     /VirtualService shop\/v.*spec.hosts.*Service shop\/plain uses no waypoint/,
+  ],
+  [
+    'nor one of a host outside',
+    virtualService('api.vendor.test', 'v1'),
+    /VirtualService shop\/v.*spec.hosts.*ServiceEntry shop\/vendor uses no waypoint.*label it istio.io\/use-waypoint/,
+  ],
+  [
+    'nor a route of a ServiceEntry',
+    route('vendor').replace('group: "", kind: Service', 'group: networking.istio.io, kind: ServiceEntry'),
+    /HTTPRoute shop\/r.*spec.parentRefs.*ServiceEntry shop\/vendor uses no waypoint/,
   ],
   ['a subset that is defined takes its share', virtualService('pay', 'v1'), undefined],
   [

@@ -7,7 +7,7 @@ import { OWN_WAYPOINT_CLASS, WAYPOINT_CLASSES } from '../translate/waypoint-gate
 import { attachedRoutes } from './attached-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { selects } from './policy-reach.ts';
-import { waypointOfService } from './waypoint-of-service.ts';
+import { waypointOfService, waypointOfServiceEntry } from './waypoint-of-service.ts';
 import { specsIn } from './workload-specs.ts';
 
 /**
@@ -32,16 +32,28 @@ function unroutedServices(objects: MeshObjects): Diagnostic[] {
       const services = new Set(value.attachments.map(({ service }) => service));
       const field = object.kind === 'VirtualService' ? 'spec.hosts' : 'spec.parentRefs';
       return [...services].flatMap(service => {
-        const [namespace = '', hostname = ''] = service.split('/');
-        const [name = ''] = hostname.split('.');
-        const spec = objects.services.get(namespace, name)?.value;
-        if (spec?.hostname !== hostname || waypointOfService(objects, namespace, name) !== undefined)
-          return [];
-        const message = `Service ${namespace}/${name} uses no waypoint that is there: requests to it do not pass this route`;
+        const unserved = withoutWaypoint(objects, service);
+        if (unserved === undefined) return [];
+        const message = `${unserved} uses no waypoint that is there: requests to it do not pass this route`;
         return said(object, field, listAt(object, field), message, `label it istio.io/use-waypoint`);
       });
     }),
   );
+}
+
+/** The Service or ServiceEntry of a host, where no waypoint serves it. @param service `<namespace>/<hostname>` */
+function withoutWaypoint(objects: MeshObjects, service: string): string | undefined {
+  const [namespace = '', hostname = ''] = service.split('/');
+  const [name = ''] = hostname.split('.');
+  if (objects.services.get(namespace, name)?.value?.hostname === hostname)
+    return waypointOfService(objects, namespace, name) === undefined
+      ? `Service ${namespace}/${name}`
+      : undefined;
+  const entries = [...objects.serviceEntries.inNamespace(namespace)]
+    .filter(({ value }) => value.services.some(spec => spec.hostname === hostname))
+    .map(({ object }) => object.metadata.name);
+  const isServed = entries.some(entry => waypointOfServiceEntry(objects, namespace, entry) !== undefined);
+  return isServed || entries.length === 0 ? undefined : `ServiceEntry ${namespace}/${entries[0]}`;
 }
 
 /** Requests that are sent to a subset nobody has defined are answered 503. */

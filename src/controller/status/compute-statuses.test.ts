@@ -104,6 +104,14 @@ function parentsOf(yaml: string, kind = 'HTTPRoute', namespace = 'shop'): string
   return status.parents.map(({ conditions }) => conditions.map(shown));
 }
 
+const istio = (kind: string, spec: string, labels = '{}'): string => `
+---
+apiVersion: networking.istio.io/v1
+kind: ${kind}
+metadata: {name: it, namespace: shop, labels: ${labels}}
+spec: ${spec}`;
+const OUTSIDE = '{hosts: [api.example.com], resolution: DNS, ports: [{number: 80, name: http}]}';
+
 const ROUTES: readonly [string, string, RegExp, RegExp][] = [
   ['a route of a Service', route(ORDERS), /^Accepted True Accepted: $/, /^ResolvedRefs True ResolvedRefs/],
   [
@@ -129,6 +137,34 @@ const ROUTES: readonly [string, string, RegExp, RegExp][] = [
     route('{group: "", kind: Service, name: plain}'),
     /Accepted True Accepted: Service shop\/plain uses no waypoint, so the route has no effect/,
     /True/,
+  ],
+  [
+    'a ServiceEntry behind a waypoint',
+    route('{group: networking.istio.io, kind: ServiceEntry, name: it}') +
+      istio('ServiceEntry', OUTSIDE, '{istio.io/use-waypoint: waypoint}'),
+    /^Accepted True Accepted: $/,
+    /True/,
+  ],
+  [
+    'a ServiceEntry without a waypoint',
+    route('{group: networking.istio.io, kind: ServiceEntry, name: it}') + istio('ServiceEntry', OUTSIDE),
+    /Accepted True Accepted: ServiceEntry shop\/it uses no waypoint, so the route has no effect/,
+    /True/,
+  ],
+  [
+    'a ServiceEntry that does not exist',
+    route('{group: networking.istio.io, kind: ServiceEntry, name: nope}'),
+    /Accepted False NoMatchingParent: there is no ServiceEntry shop\/nope; create it/,
+    /True/,
+  ],
+  [
+    'a backend outside of the cluster',
+    route(
+      ORDERS,
+      '[{backendRefs: [{group: networking.istio.io, kind: Hostname, name: nobody.test, port: 80}]}]',
+    ),
+    /Accepted True/,
+    /ResolvedRefs False BackendNotFound: .*no Service or ServiceEntry of host nobody.test; create a ServiceEntry/,
   ],
   [
     'a headless Service',
@@ -333,13 +369,6 @@ kind: Service
 metadata: {name: it, namespace: ${namespace}, labels: ${labels}}
 spec: {clusterIP: 10.96.0.7, ports: [{port: 80}]}`;
 
-const istio = (kind: string, spec: string, labels = '{}'): string => `
----
-apiVersion: networking.istio.io/v1
-kind: ${kind}
-metadata: {name: it, namespace: shop, labels: ${labels}}
-spec: ${spec}`;
-const OUTSIDE = '{hosts: [api.example.com], resolution: DNS, ports: [{number: 80, name: http}]}';
 const consul = (kind: string, spec: string, name = 'it'): string => `
 ---
 apiVersion: consul.hashicorp.com/v1alpha1

@@ -1,5 +1,5 @@
 import type { JsonObject } from '#shared/config/json.ts';
-import { isService, type ParentOutcome, type ParentRef } from '../translate/gateway-route/parent-ref.ts';
+import { meshKindOf, type ParentOutcome, type ParentRef } from '../translate/gateway-route/parent-ref.ts';
 import type { RefFault, RouteTranslation } from '../translate/gateway-route/route-translation.ts';
 import { numberAt, objectAt, objectsAt, textAt } from '../translate/loose-fields.ts';
 import type { MeshObjects } from '../index/mesh-objects.ts';
@@ -7,10 +7,10 @@ import type { Entry } from '../index/parsed-kind.ts';
 import type { RouteConflict } from '../index/route-binding.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
 import type { DesiredParent } from './desired-status.ts';
-import { waypointOfService } from '../index/waypoint-of-service.ts';
+import { waypointOfService, waypointOfServiceEntry } from '../index/waypoint-of-service.ts';
 
 /**
- * `status.parents` of a Gateway API route: one entry for each parent that is ours to answer for, Services and waypoints.
+ * `status.parents` of a Gateway API route: one entry for each parent that is ours to answer for: Services, ServiceEntries and waypoints.
  * A rejected route is not Accepted by any, whatever of it is still in force.
  */
 export function routeParents(
@@ -38,7 +38,7 @@ function acceptedBy(
 ): Condition | undefined {
   const { kind, metadata } = entry.latest;
   const namespace = ref.namespace ?? metadata.namespace;
-  if (!isService(ref)) {
+  if (meshKindOf(ref) === undefined) {
     if (ref.kind !== 'Gateway' || objects.waypoint(namespace, ref.name) === undefined) return undefined;
     const fix = 'name the Service as the parent, with group "" and kind Service';
     const message = `a waypoint has no listener that routes attach to; ${fix}`;
@@ -46,23 +46,23 @@ function acceptedBy(
   }
   if (!entry.accepted) return rejected(entry);
   const outcome = entry.good?.value.parents.find(parent => isSameRef(parent.ref, ref));
-  if (outcome === undefined)
-    return isFalse('Accepted', 'NoMatchingParent', 'the parent is no Service we know');
+  if (outcome === undefined) return isFalse('Accepted', 'NoMatchingParent', 'the parent is nothing we know');
   if (outcome.reason !== 'Accepted') return isFalse('Accepted', outcome.reason, outcome.message);
   const key = `${kind}/${metadata.namespace}/${metadata.name}`;
   const own = conflicts.filter(
     conflict =>
       conflict.route === key &&
-      conflict.service === outcome.service.key &&
+      outcome.services.some(({ key: service }) => conflict.service === service) &&
       (ref.port === undefined || conflict.ports.includes(ref.port)),
   );
-  return acceptedOrConflicted(entry, outcome, own, objects);
+  return acceptedOrConflicted(entry, outcome, own, namespace, objects);
 }
 
 function acceptedOrConflicted(
   { diagnostics }: Entry<RouteTranslation>,
   outcome: ParentOutcome & { readonly reason: 'Accepted' },
   conflicts: readonly RouteConflict[],
+  namespace: string,
   objects: MeshObjects,
 ): Condition {
   const notes: string[] = [];
@@ -71,17 +71,31 @@ function acceptedOrConflicted(
     if (whole) return isFalse('Accepted', 'Conflicted', `${where}; attach one kind of route to a port`);
     notes.push(where);
   }
-  const { namespace, hostname } = outcome.service;
-  const name = hostname.slice(0, hostname.indexOf('.'));
-  if (outcome.service.headless)
-    notes.push(`Service ${namespace}/${name} is headless: requests go to its pods, past this route`);
-  else if (waypointOfService(objects, namespace, name) === undefined)
-    notes.push(
-      `Service ${namespace}/${name} uses no waypoint, so the route has no effect; label it istio.io/use-waypoint`,
-    );
+  notes.push(...pastTheRoute(outcome, namespace, objects));
   const ignored = diagnostics.filter(({ field }) => !/(backendRefs|parentRefs)\[/.test(field));
   if (ignored.length > 0) notes.push(messageOf(ignored));
   return isTrue('Accepted', 'Accepted', notes.join('; '));
+}
+
+/** Why no request comes by. @param namespace of the parent */
+function pastTheRoute(
+  { ref, services }: ParentOutcome & { readonly reason: 'Accepted' },
+  namespace: string,
+  objects: MeshObjects,
+): readonly string[] {
+  const kind = meshKindOf(ref);
+  const shown = `${kind} ${namespace}/${ref.name}`;
+  // Hosts of entries are given addresses.
+  if (kind === 'Service' && services.some(({ headless }) => headless))
+    return [`${shown} is headless: requests go to its pods, past this route`];
+  if (waypointOfParent(objects, ref, namespace) !== undefined) return [];
+  return [`${shown} uses no waypoint, so the route has no effect; label it istio.io/use-waypoint`];
+}
+
+function waypointOfParent(objects: MeshObjects, ref: ParentRef, namespace: string): string | undefined {
+  return meshKindOf(ref) === 'ServiceEntry'
+    ? waypointOfServiceEntry(objects, namespace, ref.name)
+    : waypointOfService(objects, namespace, ref.name);
 }
 
 function rejected({ diagnostics, good }: Entry<RouteTranslation>): Condition {
@@ -137,8 +151,8 @@ export function routesByWaypoint(objects: MeshObjects): ReadonlyMap<string, numb
     for (const { object, value } of kind.all()) {
       for (const parent of value.parents) {
         if (parent.reason !== 'Accepted') continue;
-        const { hostname, namespace } = parent.service;
-        const waypoint = waypointOfService(objects, namespace, hostname.slice(0, hostname.indexOf('.')));
+        const { ref } = parent;
+        const waypoint = waypointOfParent(objects, ref, ref.namespace ?? object.metadata.namespace);
         if (waypoint === undefined) continue;
         const { name } = object.metadata;
         const found = routes.get(waypoint) ?? new Set<string>();

@@ -81,10 +81,11 @@ export function kubeObject(
   return { apiVersion: 'v1', kind, metadata, spec };
 }
 
-/** Services `<namespace>/<name>` with their ports, of cluster domain `cluster.local`. */
+/** Services `<namespace>/<name>` with their ports, of cluster domain `cluster.local`, and hosts of ServiceEntries, with port 443. */
 export function servicesOf(
   ports: Readonly<Record<string, readonly number[]>>,
   grants: readonly ReferenceGrant[] = [],
+  entries: Readonly<Record<string, readonly string[]>> = {},
 ): RouteLookup {
   const known = new Map<string, KnownService>();
   for (const [key, list] of Object.entries(ports)) {
@@ -92,12 +93,20 @@ export function servicesOf(
     const hostname = `${name}.${namespace}.svc.cluster.local`;
     known.set(key, { key: `${namespace}/${hostname}`, namespace, hostname, ports: list, headless: false });
   }
+  const hosts = new Map(
+    Object.entries(entries).map(([key, names]) => {
+      const [namespace = ''] = key.split('/');
+      const service = { namespace, ports: [443], headless: true };
+      return [key, names.map(hostname => ({ ...service, key: `${namespace}/${hostname}`, hostname }))];
+    }),
+  );
+  const all = [...known.values(), ...[...hosts.values()].flat()];
   return {
     service: (namespace, name) => known.get(`${namespace}/${name}`),
     isGranted: (from, to) => grants.some(grant => grantsService(grant, from, to.name)),
-    serviceByHostname: hostname => [...known.values()].find(service => service.hostname === hostname),
-    servicesMatching: pattern =>
-      [...known.values()].filter(({ hostname }) => hostname.endsWith(pattern.slice(1))),
+    serviceEntry: (namespace, name) => hosts.get(`${namespace}/${name}`),
+    serviceByHostname: hostname => all.find(service => service.hostname === hostname),
+    servicesMatching: pattern => all.filter(({ hostname }) => hostname.endsWith(pattern.slice(1))),
   };
 }
 

@@ -13,6 +13,8 @@ export interface KnownService {
 export interface ServiceLookup {
   /** The Kubernetes Service of that name. */
   service(namespace: string, name: string): KnownService | undefined;
+  /** The hosts of the ServiceEntry of that name. */
+  serviceEntry(namespace: string, name: string): readonly KnownService[] | undefined;
   /** By fully qualified host name. */
   serviceByHostname(hostname: string, preferredNamespace: string): KnownService | undefined;
   /** Those whose host names a wildcard (`*`, `*.<domain>`) matches, in a stable order. */

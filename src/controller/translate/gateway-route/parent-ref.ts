@@ -12,12 +12,12 @@ export interface ParentRef {
   readonly port: number | undefined;
 }
 
-/** Whether a route is attached to a Service, in the words of the condition Accepted. */
+/** Whether a route is attached to a Service or a ServiceEntry, in the words of the condition Accepted. */
 export type ParentOutcome =
-  | { readonly ref: ParentRef; readonly reason: 'Accepted'; readonly service: KnownService }
+  | { readonly ref: ParentRef; readonly reason: 'Accepted'; readonly services: readonly KnownService[] }
   | { readonly ref: ParentRef; readonly reason: 'NoMatchingParent'; readonly message: string };
 
-/** The parents that are Services. One that does not exist is reported and left out; it may come later. */
+/** The parents that are Services or ServiceEntries. One that does not exist is reported and left out; it may come later. */
 export function readParentRefs(
   spec: Fields,
   routeNamespace: string,
@@ -41,23 +41,45 @@ function readParentRef(
     sectionName: fields.string('sectionName'),
     port: fields.port('port'),
   };
-  if (!isService(ref)) return undefined;
+  const kind = meshKindOf(ref);
+  if (kind === undefined) return undefined;
   if (ref.sectionName !== undefined)
-    fields.reject('sectionName', 'has no meaning for a Service', 'name the port by its number in port');
+    fields.reject('sectionName', `has no meaning for a ${kind}`, 'name the port by its number in port');
   const namespace = ref.namespace ?? routeNamespace;
+  const shown = `${kind} ${namespace}/${ref.name}`;
   const fail = (key: string, message: string, fix: string): ParentOutcome => {
     fields.ignore(key, message, fix);
     return { ref, reason: 'NoMatchingParent', message: `${message}; ${fix}` };
   };
-  const service = services.service(namespace, ref.name);
-  if (service === undefined)
-    return fail('name', `there is no Service ${namespace}/${ref.name}`, 'create it or correct the name');
-  if (ref.port !== undefined && !service.ports.includes(ref.port)) {
-    const fix = `use one of ${service.ports.join(', ')}`;
-    return fail('port', `Service ${namespace}/${ref.name} has no such port`, fix);
-  }
-  return { ref, reason: 'Accepted', service };
+  const found = servicesOf(kind, namespace, ref.name, services);
+  const [first] = found;
+  if (first === undefined) return fail('name', `there is no ${shown}`, 'create it or correct the name');
+  if (ref.port !== undefined && !first.ports.includes(ref.port))
+    return fail('port', `${shown} has no such port`, `use one of ${first.ports.join(', ')}`);
+  return { ref, reason: 'Accepted', services: found };
 }
+
+type MeshKind = 'Service' | 'ServiceEntry';
+
+/** One, or the hosts of an entry, which have the same ports. */
+function servicesOf(
+  kind: MeshKind,
+  namespace: string,
+  name: string,
+  services: ServiceLookup,
+): readonly KnownService[] {
+  if (kind === 'ServiceEntry') return services.serviceEntry(namespace, name) ?? [];
+  const service = services.service(namespace, name);
+  return service === undefined ? [] : [service];
+}
+
+/** Undefined: nothing that a waypoint serves. */
+export function meshKindOf(ref: { readonly group: string; readonly kind: string }): MeshKind | undefined {
+  if (isService(ref)) return 'Service';
+  return ref.group === ISTIO_GROUP && ref.kind === 'ServiceEntry' ? 'ServiceEntry' : undefined;
+}
+
+export const ISTIO_GROUP = 'networking.istio.io';
 
 /** `core` is how some write the group without a name. */
 export function isService(ref: { readonly group: string; readonly kind: string }): boolean {

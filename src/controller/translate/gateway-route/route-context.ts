@@ -62,7 +62,9 @@ export class RouteContext {
     rules: readonly RankedRule[],
     streams: readonly RankedStream[] = [],
   ): readonly RouteAttachment[] {
-    const attached = parents.filter(parent => parent.reason === 'Accepted');
+    const attached = parents.flatMap(parent =>
+      parent.reason === 'Accepted' ? parent.services.map(service => ({ ref: parent.ref, service })) : [],
+    );
     for (const { report, service } of this.#ungranted) {
       if (attached.length === 0 || attached.some(parent => parent.service.key !== service)) report();
     }

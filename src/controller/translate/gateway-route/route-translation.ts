@@ -12,7 +12,7 @@ export type RouteKind = (typeof ROUTE_KINDS)[number];
 export interface RouteTranslation {
   readonly kind: RouteKind;
   readonly attachments: readonly RouteAttachment[];
-  /** Of the parents that are Services, in the order written; those of other kinds belong to whoever knows them. */
+  /** Of the parents that are Services or ServiceEntries, in the order written; those of other kinds belong to whoever knows them. */
   readonly parents: readonly ParentOutcome[];
   /** For the condition ResolvedRefs: references that lead nowhere. */
   readonly faults: readonly RefFault[];

@@ -10,7 +10,8 @@ const PORTS = {
   'bank/ledger': [80],
   'bank/audit': [80],
 };
-const SERVICES = servicesOf(PORTS);
+const ENTRIES = { 'shop/vendor': ['api.vendor.test', '*.eu.vendor.test'], 'bank/rates': ['rates.test'] };
+const SERVICES = servicesOf(PORTS, [], ENTRIES);
 
 test('translations by example', async t => {
   const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
@@ -21,6 +22,8 @@ test('translations by example', async t => {
 
 const MIRROR = { name: 'payments-v1', port: 80 };
 const PARENT = { group: '', kind: 'Service', name: 'payments' };
+const ENTRY = { group: 'networking.istio.io', kind: 'ServiceEntry', name: 'vendor' };
+const HOST = { group: 'networking.istio.io', kind: 'Hostname', name: 'api.vendor.test', port: 443 };
 const rule = (fields: object): object => ({ parentRefs: [PARENT], rules: [fields] });
 const filter = (fields: object): object => rule({ filters: [fields] });
 
@@ -52,6 +55,18 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     { parentRefs: [{ ...PARENT, sectionName: 'http' }] },
     'spec.parentRefs[0].sectionName',
     /no meaning for a Service/,
+  ],
+  [
+    'a section of a ServiceEntry',
+    { parentRefs: [{ ...ENTRY, sectionName: 'http' }] },
+    'spec.parentRefs[0].sectionName',
+    /no meaning for a ServiceEntry/,
+  ],
+  [
+    'a host name in a namespace',
+    rule({ backendRefs: [{ ...HOST, namespace: 'bank' }] }),
+    'spec.rules[0].backendRefs[0].namespace',
+    /no meaning for a Hostname/,
   ],
   [
     'two rules of one name',
@@ -336,6 +351,42 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     /no such port/,
   ],
   [
+    'a ServiceEntry that does not exist',
+    { parentRefs: [{ ...ENTRY, name: 'nope' }] },
+    'spec.parentRefs[0].name',
+    /there is no ServiceEntry shop\/nope/,
+  ],
+  [
+    'a port that a ServiceEntry has not',
+    { parentRefs: [{ ...ENTRY, port: 80 }] },
+    'spec.parentRefs[0].port',
+    /ServiceEntry shop\/vendor has no such port/,
+  ],
+  [
+    'a host that nobody knows',
+    rule({ backendRefs: [{ ...HOST, name: 'nobody.test' }] }),
+    'spec.rules[0].backendRefs[0].name',
+    /no Service or ServiceEntry of host nobody.test/,
+  ],
+  [
+    'a host without a port',
+    rule({ backendRefs: [{ ...HOST, port: undefined }] }),
+    'spec.rules[0].backendRefs[0].port',
+    /a host needs a port/,
+  ],
+  [
+    'a port that a host has not',
+    rule({ backendRefs: [{ ...HOST, port: 80 }] }),
+    'spec.rules[0].backendRefs[0].port',
+    /host api.vendor.test has no such port/,
+  ],
+  [
+    'a Service of another namespace by its host name, without a grant',
+    rule({ backendRefs: [{ ...HOST, name: 'ledger.bank.svc.cluster.local', port: 80 }] }),
+    'spec.rules[0].backendRefs[0].namespace',
+    /may not be referred to from namespace shop/,
+  ],
+  [
     'host names',
     { parentRefs: [PARENT], hostnames: ['a'] },
     'spec.hostnames',
@@ -446,6 +497,35 @@ test('parents: each Service with its port, and whose callers the route is for', 
     ],
     'a parent of another kind is left to whoever it belongs to',
   );
+});
+
+test('a ServiceEntry as the parent stands for each of its hosts; others are whose callers the route is for', async t => {
+  const rates = { ...ENTRY, name: 'rates', namespace: 'bank', port: 443 };
+  const spec = { parentRefs: [ENTRY, rates], rules: [{ backendRefs: [HOST] }] };
+  const result = translateHttpRoute(kubeObject('HTTPRoute', spec), SERVICES);
+  t.match(result, {
+    ok: true,
+    value: {
+      attachments: [
+        { service: 'shop/api.vendor.test', port: undefined, consumer: undefined },
+        { service: 'shop/*.eu.vendor.test', port: undefined, consumer: undefined },
+        { service: 'bank/rates.test', port: 443, consumer: 'shop' },
+      ],
+      faults: [],
+    },
+    diagnostics: [],
+  });
+});
+
+test('a backend by host name: outside of the cluster without a grant, a Service with one', async t => {
+  const to = (name: string, port: number): object => rule({ backendRefs: [{ ...HOST, name, port }] });
+  t.same(backends(to('API.vendor.test', 443)), [['shop/api.vendor.test'], []]);
+  t.same(backends(to('rates.test', 443)), [['bank/rates.test'], []]);
+  const key = 'bank/ledger.bank.svc.cluster.local';
+  t.same(backends(to('ledger.bank.svc.cluster.local', 80)), [[undefined], ['RefNotPermitted']]);
+  t.same(backends(to('ledger.bank.svc.cluster.local', 80), servicesOf(PORTS, [GRANT])), [[key], []]);
+  const own = 'payments.shop.svc.cluster.local';
+  t.same(backends(to(own, 80)), [[`shop/${own}`], []], 'of the own namespace without');
 });
 
 test('mirrors: several, all or a share of requests', async t => {
