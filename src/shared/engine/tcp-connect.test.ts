@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'tap';
 import { systemClock } from '../lifecycle/clock.ts';
 import { getIntOption, openTcpSocket } from '../native/socket.ts';
+import { EMULATED } from '../testing/emulated.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { ChannelRecorder, tcpPair } from '../testing/loopback.ts';
 import type { ChannelError } from './channel.ts';
@@ -128,7 +129,7 @@ test('a listener survives the exhaustion of file descriptors', async t => {
   const run = spawnSync(
     'sh',
     ['-c', 'ulimit -n 64 && exec "$0" --input-type=module -e "$1"', process.execPath, script],
-    { encoding: 'utf8', timeout: 20_000 },
+    { encoding: 'utf8', timeout: EMULATED ? 200_000 : 20_000 },
   );
   t.match(run.stdout, /survived/, run.stderr);
 });

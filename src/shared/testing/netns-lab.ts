@@ -1,3 +1,4 @@
+import { EMULATED } from './emulated.ts';
 import { execFileSync } from 'node:child_process';
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
 import { randomBytes } from 'node:crypto';
@@ -8,6 +9,7 @@ import { familyOf } from '../native/socket-address.ts';
 
 /** Why this machine cannot make network namespaces, or false: the `skip` of a kernel test. */
 export function cannotMakeNetns(): string | false {
+  if (EMULATED) return 'the emulator has no SO_MARK, without which nothing is captured';
   const name = uniqueName();
   try {
     ip(`netns add ${name}\nnetns del ${name}`);
