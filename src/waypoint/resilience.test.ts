@@ -353,6 +353,23 @@ test('as many retries as the policy allows are under way, others fail with what 
   t.equal(reached(mesh), 24, 'they are over: there is room again');
 });
 
+test('a share of the requests under way may be retried, though all fail at the same time', async t => {
+  const mesh = await experiment(t, 3, {
+    policy: { retryConcurrency: { ratio: 0.2, minimum: 3, intervalMs: 0 } },
+    rule: { retry: { ...RETRY_5XX, attempts: 1, backoffBaseMs: 50, backoffMaxMs: 100 } },
+  });
+  conduct(mesh, { afterMs: 100, fails: true }, 0, 1, 2);
+  const answers = await mesh.send(100);
+  await mesh.pass(500);
+  t.equal(answers.filter(({ status }) => status === 503).length, 100);
+  const retries = reached(mesh) - 100;
+  t.ok(retries >= 3 && retries <= 20, `${retries} retries of 100`);
+  t.match(mesh.lines.join('\n'), /retries are under way already/);
+  await mesh.send(3);
+  await mesh.pass(500);
+  t.equal(reached(mesh) - 100 - retries, 6, 'of few requests each');
+});
+
 test('one thread of four lets a quarter of the requests through', async t => {
   const mesh = await experiment(t, 2, { policy: { http2MaxRequests: 10 }, settings: { threads: 4 } });
   conduct(mesh, { afterMs: 1_000 }, 0, 1);

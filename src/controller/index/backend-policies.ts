@@ -28,7 +28,7 @@ export function withBackendPolicy(
   const { retryBudget, session } = policy;
   return changePolicies(policies, own => ({
     ...own,
-    retryBudget: own.retryBudget ?? retryBudget,
+    retryBudget: own.retryConcurrency === undefined ? (own.retryBudget ?? retryBudget) : undefined,
     session: own.session ?? session,
   }));
 }

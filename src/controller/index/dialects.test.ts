@@ -74,6 +74,13 @@ spec:
   t.match(lab.routes('payments')?.subsets, [
     { trafficPolicy: { loadBalancer: { kind: 'random' }, session } },
   ]);
+  lab.remove(policy('old', '2026-01-01T00:00:00Z', ''));
+  lab.apply(destinationRule('payments', '{host: payments, trafficPolicy: {retryBudget: {percent: 5}}}'));
+  t.match(
+    lab.routes('payments')?.trafficPolicy,
+    { retryBudget: undefined, retryConcurrency: { ratio: 0.05 } },
+    'what a DestinationRule says goes before',
+  );
   t.end();
 });
 

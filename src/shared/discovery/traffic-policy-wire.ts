@@ -5,6 +5,7 @@ import type {
   LoadBalancer,
   LoadReports,
   PortTrafficPolicy,
+  RetryConcurrency,
   TrafficPolicy,
 } from '../route/traffic-policy.ts';
 import { DEFAULT_POOL } from '../route/traffic-policy.ts';
@@ -21,6 +22,7 @@ import {
   readMessage,
   readMillis,
   readName,
+  readNumber,
   readOptionalFlag,
   readOptionalMillis,
   readOptionalNumber,
@@ -67,6 +69,7 @@ export function trafficPolicyFromWire(wire: WireFields): TrafficPolicy {
     failureAccrual: readIfSet(wire, 'failure_accrual', accrualFromWire),
     tls: readIfSet(wire, 'tls', tlsFromWire),
     retryBudget: readIfSet(wire, 'retry_budget', retryBudgetFromWire),
+    retryConcurrency: readIfSet(wire, 'retry_concurrency', concurrencyFromWire),
     session: readIfSet(wire, 'session', sessionFromWire),
     failover: readEach(wire, 'failover', target => ({
       service: readName(target, 'service'),
@@ -90,9 +93,22 @@ export function trafficPolicyToWire(policy: TrafficPolicy): object {
     failure_accrual: policy.failureAccrual && accrualToWire(policy.failureAccrual),
     tls: policy.tls && tlsToWire(policy.tls),
     retry_budget: policy.retryBudget && retryBudgetToWire(policy.retryBudget),
+    retry_concurrency: policy.retryConcurrency && concurrencyToWire(policy.retryConcurrency),
     session: policy.session && sessionToWire(policy.session),
     failover: policy.failover,
   };
+}
+
+function concurrencyFromWire(wire: WireFields): RetryConcurrency {
+  return {
+    ratio: readWithin(wire, 'ratio', 0, 1),
+    minimum: readNumber(wire, 'minimum'),
+    intervalMs: readMillis(wire, 'interval_ms'),
+  };
+}
+
+function concurrencyToWire({ intervalMs, minimum, ratio }: RetryConcurrency): object {
+  return { ratio, minimum, interval_ms: intervalMs };
 }
 
 /** The field `port_policies`. */

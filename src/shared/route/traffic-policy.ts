@@ -9,6 +9,8 @@ export interface TrafficPolicy extends ConnectionPool {
   readonly failureAccrual: FailureAccrual | undefined;
   readonly tls: TlsOrigination | undefined;
   readonly retryBudget: RetryBudgetConfig | undefined;
+  /** In place of a budget and of `maxRetries`. */
+  readonly retryConcurrency: RetryConcurrency | undefined;
   /** Of requests whose rule says nothing of sessions. */
   readonly session: SessionPersistence | undefined;
   /** Other services or subsets, in this order, that take over while no endpoint here is healthy. */
@@ -226,6 +228,16 @@ export interface FailoverTarget {
   readonly subset: string | undefined;
 }
 
+/** How many retries may be under way at one time, those that wait for theirs included. */
+export interface RetryConcurrency {
+  /** Of the requests under way. */
+  readonly ratio: number;
+  /** So many may always be. */
+  readonly minimum: number;
+  /** Requests that began within this count too, even when they are over; 0: none do. */
+  readonly intervalMs: number;
+}
+
 export const DEFAULT_POOL: ConnectionPool = Object.freeze({
   connectTimeoutMs: undefined,
   maxConnections: undefined,
@@ -252,6 +264,7 @@ export const NO_TRAFFIC_POLICY: TrafficPolicy = Object.freeze({
   failureAccrual: undefined,
   tls: undefined,
   retryBudget: undefined,
+  retryConcurrency: undefined,
   session: undefined,
   failover: [],
 });

@@ -393,6 +393,13 @@ export const trafficPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
     }),
   ),
   retryBudget: maybe(retryBudget),
+  retryConcurrency: maybe(
+    fc.record({
+      ratio: fc.double({ min: 0, max: 1, noNaN: true }),
+      minimum: uint32,
+      intervalMs: milliseconds,
+    }),
+  ),
   session: maybe(session),
   failover: few(fc.record({ service: name, subset: maybe(name) })),
 });

@@ -85,8 +85,7 @@ export class Attempt implements UpstreamAttempt {
     }
     this.#use = shared;
     this.#isRetry = isRetry;
-    shared.requests++;
-    if (isRetry) shared.retries++;
+    shared.begin(isRetry);
     this.#pool = pool;
     pool.start(this, limits);
   }
@@ -170,10 +169,7 @@ export class Attempt implements UpstreamAttempt {
   #finish(): void {
     this.#over = true;
     this.endpoint.load.active--;
-    const use = this.#use;
-    if (use === undefined) return;
-    use.requests--;
-    if (this.#isRetry) use.retries--;
+    this.#use?.end(this.#isRetry);
   }
 
   /** `undefined`: not known yet. */

@@ -19,6 +19,7 @@ import { formatGrpcTimeout } from './grpc-timeout.ts';
 import { PickedRequest } from './picked-request.ts';
 import { RequestBody } from './request-body.ts';
 import { SlowTries } from './slow-tries.ts';
+import { WaitingRetry } from './waiting-retry.ts';
 import { adaptSwitch, asHttp1Upgrade } from './websocket.ts';
 
 /** A request that knows where it goes: an endpoint is tried, and another one after it, until there is a response. */
@@ -30,7 +31,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
   #retry: RetryPolicy = DEFAULT_RETRY_POLICY;
   /** Of a request that is hedged. */
   #slow: SlowTries | undefined;
-  #retryDue = false;
+  #next: WaitingRetry | undefined;
   #budget: RetryBudget | undefined;
   #shared: SharedUse | undefined;
   /** The last try found its connection closed. */
@@ -190,7 +191,9 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
       retries: this.record.attempts - 1,
     };
     if (!shouldRetry(this.#retry, outcome, facts)) return false;
-    if (this.#shared?.retriesFull === true) {
+    // What was answered is under way until the next try is seen to.
+    const ending = outcome.kind === 'response' && facts.retries > 0 ? 1 : 0;
+    if (this.#shared?.retriesFull(ending) === true) {
       this.record.detail = `${this.#shared.retries} retries are under way already`;
       return false;
     }
@@ -213,7 +216,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
         : retryBackoffMs(this.#retry, facts.retries, this.downstream.env.random());
     if (delayMs < 1) this.pickEndpoint(this.#retry);
     else {
-      this.#retryDue = true;
+      this.#next = new WaitingRetry(this.#shared);
       this.useDeadlines().startRetry(delayMs);
     }
     return true;
@@ -229,7 +232,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
     if (slow === undefined || !isHedged || !this.#canBeSentTwice()) return false;
     slow.judgeSlow();
     // As Envoy: whatever the conditions of retries, as a try that goes on has not failed.
-    if (this.record.attempts > this.#retry.attempts || this.#shared?.retriesFull === true) return true;
+    if (this.record.attempts > this.#retry.attempts || this.#shared?.retriesFull() === true) return true;
     if (this.#budget?.tryAcquire() !== true) return true;
     this.#slow ??= new SlowTries();
     this.#slow.add(slow, this.body);
@@ -260,7 +263,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
       return true;
     }
     const body = slow.take(attempt);
-    if (this.attempt !== undefined || this.#retryDue || slow.count > 0) return true;
+    if (this.attempt !== undefined || this.#next !== undefined || slow.count > 0) return true;
     this.#promote(attempt, body);
     return false;
   }
@@ -281,7 +284,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
     slow.cancel(reason, this.record.trace);
     // Why there was no other try matters no longer.
     this.record.detail = undefined;
-    this.#retryDue = false;
+    this.#next = this.#next?.end();
     this.deadlines?.endRetry();
   }
 
@@ -304,7 +307,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
   }
 
   onRetryDue(): void {
-    this.#retryDue = false;
+    this.#next = this.#next?.end();
     this.pickEndpoint(this.#retry);
   }
 
@@ -334,6 +337,7 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
 
   protected override release(): void {
     super.release();
+    this.#next = this.#next?.end();
     this.attempt?.end();
     this.#slow?.cancel(new ExchangeError('cancelled', 'the request is over'), this.record.trace);
   }

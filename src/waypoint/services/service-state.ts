@@ -3,7 +3,12 @@ import { type LogFilter, parseLogFilter } from '#shared/route/log-filter/log-fil
 import { compileRoutes, type RouteMatcher } from '#shared/route/match.ts';
 import { compileStreamRules, type StreamMatcher } from '#shared/route/match-stream.ts';
 import { effectivePolicy } from '#shared/route/effective-policy.ts';
-import { PLAIN_RULE, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
+import {
+  PLAIN_RULE,
+  type RetryBudgetConfig,
+  type RouteRule,
+  type ServiceRoutes,
+} from '#shared/route/model.ts';
 import { type HashSource, NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { type Service, type ServicePort, serviceName } from '#shared/workload/workload.ts';
@@ -12,7 +17,7 @@ import { candidates } from '../balance/candidates.ts';
 import { makeLevels, type Place } from '../balance/locality.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { makePicker, type Picker } from '../balance/picker.ts';
-import { DEFAULT_RETRY_BUDGET, type RetryBudget } from '../retry/budget.ts';
+import { DEFAULT_RETRY_BUDGET, type RetryBudget, UNLIMITED_RETRY_BUDGET } from '../retry/budget.ts';
 import type { ServiceMemory } from './service-memory.ts';
 import { makeUpstreamPolicy, type UpstreamPolicy } from './upstream-policy.ts';
 
@@ -82,7 +87,7 @@ export class ServiceState {
     this.logFilter = compileLogFilter(this.routes?.telemetry.accessLogFilter);
     this.guarded = this.policies.custom.length > 0 || (this.routes?.tokenIssuers ?? []).length > 0;
     this.trafficPolicy = this.routes?.trafficPolicy ?? NO_TRAFFIC_POLICY;
-    this.budget = memory.budget(undefined, this.trafficPolicy.retryBudget ?? DEFAULT_RETRY_BUDGET);
+    this.budget = memory.budget(undefined, budgetOf(this.trafficPolicy));
     this.endpointsBy = endpointsBy(service, this.routes);
     this.#suffix = service.hostname.startsWith('*.') ? service.hostname.slice(1) : undefined;
     this.#view = view;
@@ -188,7 +193,7 @@ export class ServiceState {
     const endpoints = this.#candidates(port, subsetName, memory);
     const isWhole = this.endpointsBy === 'list';
     const upstream = {
-      ...makeUpstreamPolicy(policy, this.service, this.#threads, memory.use),
+      ...makeUpstreamPolicy(policy, this.service, this.#threads, memory.use, memory.clock),
       picker: this.#makePicker(isWhole ? endpoints : [], policy, memory),
       hash: balancer !== undefined && 'hash' in balancer ? balancer.hash : [],
       policy,
@@ -234,6 +239,10 @@ export class ServiceState {
       panicWhenNone: outlierDetection === undefined,
     });
   }
+}
+
+function budgetOf({ retryBudget, retryConcurrency }: TrafficPolicy): RetryBudgetConfig {
+  return retryBudget ?? (retryConcurrency === undefined ? DEFAULT_RETRY_BUDGET : UNLIMITED_RETRY_BUDGET);
 }
 
 function endpointsBy(

@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { service } from '#shared/testing/topology.ts';
 import type { PoolLimits } from '../upstream/attempt.ts';
 import { type SharedLimits, SharedUse } from '../upstream/shared-use.ts';
@@ -58,6 +59,11 @@ const ROWS: readonly (readonly [string, Partial<TrafficPolicy>, Expected])[] = [
   ],
   ['time to connect', { connectTimeoutMs: 70 }, { connection: { connectTimeoutMs: 70 } }],
   [
+    'of the retries that may always be under way each gets its share, at least one',
+    { retryConcurrency: { ratio: 0.2, minimum: 3, intervalMs: 0 } },
+    { shared: { retryConcurrency: { ratio: 0.2, minimum: 1, intervalMs: 0 } } },
+  ],
+  [
     'keepalive of the kernel, in its bounds',
     { keepalive: { timeMs: 1, intervalMs: 1e9, probes: 1_000 } },
     { connection: { keepalive: { idleSeconds: 1, intervalSeconds: 32_767, probes: 127 } } },
@@ -72,7 +78,13 @@ const ROWS: readonly (readonly [string, Partial<TrafficPolicy>, Expected])[] = [
 test('what a policy says of connections, for one of four threads', t => {
   for (const [name, policy, { connection = {}, limits = {}, shared = {} }] of ROWS) {
     const use = new SharedUse();
-    const made = makeUpstreamPolicy({ ...NO_TRAFFIC_POLICY, ...policy }, service('api'), 4, use);
+    const made = makeUpstreamPolicy(
+      { ...NO_TRAFFIC_POLICY, ...policy },
+      service('api'),
+      4,
+      use,
+      new FakeClock(),
+    );
     t.match(made.limits, limits, name);
     t.match(use.limits, shared, name);
     t.match(made.connection, connection, name);
@@ -82,8 +94,13 @@ test('what a policy says of connections, for one of four threads', t => {
 
 test('connections made in different ways are told apart, those made alike are not', t => {
   const keyOf = (policy: Partial<TrafficPolicy>): string =>
-    makeUpstreamPolicy({ ...NO_TRAFFIC_POLICY, ...policy }, service('api'), 1, new SharedUse()).connection
-      .key;
+    makeUpstreamPolicy(
+      { ...NO_TRAFFIC_POLICY, ...policy },
+      service('api'),
+      1,
+      new SharedUse(),
+      new FakeClock(),
+    ).connection.key;
   t.equal(keyOf({ connectTimeoutMs: 5 }), keyOf({ connectTimeoutMs: 5, maxConnections: 9 }));
   t.not(keyOf({ connectTimeoutMs: 5 }), keyOf({ connectTimeoutMs: 6 }));
   t.end();

@@ -1,3 +1,4 @@
+import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { Service } from '#shared/workload/workload.ts';
 import type { PoolLimits } from '../upstream/attempt.ts';
@@ -23,18 +24,25 @@ export function makeUpstreamPolicy(
   service: Service,
   threads: number,
   use: SharedUse,
+  clock: Clock,
 ): UpstreamPolicy {
-  use.limits = {
+  const { retryConcurrency } = policy;
+  const limits = {
     maxConnections: shareOf(policy.maxConnections, threads),
     maxPending: shareOf(policy.http1MaxPendingRequests, threads),
     maxRequests: shareOf(policy.http2MaxRequests, threads),
     maxRetries: shareOf(policy.maxRetries, threads),
+    retryConcurrency: retryConcurrency && {
+      ...retryConcurrency,
+      minimum: shareOf(retryConcurrency.minimum, threads),
+    },
   };
+  use.limit(limits, clock);
   return {
     connection: upstreamConnection(policy, service),
     limits: {
-      maxConnections: Math.max(DEFAULT_MAX_CONNECTIONS, finite(use.limits.maxConnections)),
-      maxPendingRequests: Math.max(DEFAULT_MAX_PENDING, finite(use.limits.maxPending)),
+      maxConnections: Math.max(DEFAULT_MAX_CONNECTIONS, finite(limits.maxConnections)),
+      maxPendingRequests: Math.max(DEFAULT_MAX_PENDING, finite(limits.maxPending)),
       maxRequestsPerConnection: unlessZero(policy.maxRequestsPerConnection),
       maxStreamsPerConnection: unlessZero(policy.maxConcurrentStreams),
       maxConnectionDurationMs: unlessZero(policy.maxConnectionDurationMs),

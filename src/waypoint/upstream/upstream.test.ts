@@ -250,7 +250,7 @@ test('a closed pool tells those who wait', async t => {
 
 test('bounds of the service hold over all its endpoints, except that each gets a first connection', async t => {
   const shared = new SharedUse();
-  shared.limits = { ...UNLIMITED, maxConnections: 1, maxPending: 2 };
+  shared.limit({ ...UNLIMITED, maxConnections: 1, maxPending: 2 }, new FakeClock());
   const [a, b] = [bench(), bench()];
   const first = a.start({ shared });
   await a.connect();

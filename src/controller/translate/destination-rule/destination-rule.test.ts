@@ -293,7 +293,7 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'an interval of a budget that is too short',
     policy({ retryBudget: { budgetInterval: '10ms' } }),
     'spec.trafficPolicy.retryBudget.budgetInterval',
-    /from 1s to 1h/,
+    /must be 0, or from 1s to 1h/,
   ],
   [
     'authorities of a Secret and of a file',
@@ -363,10 +363,10 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     /no effect without/,
   ],
   [
-    'a concurrency of retries',
-    policy({ retryBudget: { minRetryConcurrency: 3 } }),
+    'no retry that may always be under way',
+    policy({ retryBudget: { minRetryConcurrency: 0 } }),
     'spec.trafficPolicy.retryBudget.minRetryConcurrency',
-    /no effect/,
+    /of 0 is 3, as in Istio/,
   ],
   ['a tunnel', policy({ tunnel: {} }), 'spec.trafficPolicy.tunnel', /no effect/],
 ];
@@ -415,7 +415,7 @@ test('what a subset and a port inherit', async t => {
       loadBalancer: undefined,
       maxConnections: undefined,
       outlierDetection: {},
-      retryBudget: { ratio: 0.05 },
+      retryConcurrency: { ratio: 0.05 },
     },
     'a port inherits nothing it could set itself',
   );
@@ -435,6 +435,30 @@ test('what a subset and a port inherit', async t => {
     { maxConnections: undefined, outlierDetection: {} },
     "a subset without a policy has that of the service's port",
   );
+});
+
+const CONCURRENCIES: readonly [string, object, object][] = [
+  ["Istio's defaults", {}, { ratio: 0.2, minimum: 3, intervalMs: 0 }],
+  [
+    'values of its own',
+    { percent: 12.5, minRetryConcurrency: 7, budgetInterval: '30s' },
+    { ratio: 0.125, minimum: 7, intervalMs: 30_000 },
+  ],
+  [
+    'only those that may always be',
+    { percent: 0, budgetInterval: '0s' },
+    { ratio: 0, minimum: 3, intervalMs: 0 },
+  ],
+];
+
+test('the retries that may be under way', async t => {
+  for (const [name, retryBudget, expected] of CONCURRENCIES)
+    t.same(effective({ trafficPolicy: { retryBudget } }, 80).retryConcurrency, expected, name);
+  const own = [{ name: 'v1', labels: {}, trafficPolicy: { retryBudget: { minRetryConcurrency: 9 } } }];
+  const of = (name: string | undefined): unknown =>
+    effective({ trafficPolicy: { retryBudget: {} }, subsets: own }, 80, name).retryConcurrency?.minimum;
+  t.equal(of(undefined), 3);
+  t.equal(of('v1'), 9, 'of a subset');
 });
 
 test('zone awareness that is turned off is none', async t => {

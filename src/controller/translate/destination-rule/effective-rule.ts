@@ -64,18 +64,18 @@ function override(base: PolicyParts, own: PolicyParts): PolicyParts {
     pool: own.pool ?? base.pool,
     outlierDetection: own.outlierDetection ?? base.outlierDetection,
     tls: own.tls ?? base.tls,
-    retryBudget: own.retryBudget ?? base.retryBudget,
+    retryConcurrency: own.retryConcurrency ?? base.retryConcurrency,
   };
 }
 
 /** `base` with the settings `level` has for a port. */
 function atPort(level: LeveledParts, base: PolicyParts, port: number): PolicyParts {
   const found = level.ports.find(candidate => candidate.port === port);
-  return found === undefined ? base : { ...found.parts, retryBudget: base.retryBudget };
+  return found === undefined ? base : { ...found.parts, retryConcurrency: base.retryConcurrency };
 }
 
 function policyOf(parts: PolicyParts, workloads: readonly LabelledWorkload[]): TrafficPolicy {
-  const { balancing, outlierDetection, pool, retryBudget, tls } = parts;
+  const { balancing, outlierDetection, pool, retryConcurrency, tls } = parts;
   return {
     ...(pool ?? DEFAULT_POOL),
     loadBalancer: balancing?.loadBalancer,
@@ -84,7 +84,8 @@ function policyOf(parts: PolicyParts, workloads: readonly LabelledWorkload[]): T
     outlierDetection,
     failureAccrual: undefined,
     tls,
-    retryBudget,
+    retryBudget: undefined,
+    retryConcurrency,
     session: undefined,
     failover: [],
   };

@@ -1,10 +1,10 @@
 import type { Fields } from '../decode.ts';
-import type { RetryBudgetConfig } from '#shared/route/model.ts';
 import type {
   ConnectionPool,
   FailoverKey,
   LocalityPolicy,
   OutlierDetection,
+  RetryConcurrency,
   TlsOrigination,
   TrafficPolicy,
 } from '#shared/route/traffic-policy.ts';
@@ -19,7 +19,7 @@ export interface PolicyParts {
   readonly pool: ConnectionPool | undefined;
   readonly outlierDetection: OutlierDetection | undefined;
   readonly tls: TlsOrigination | undefined;
-  readonly retryBudget: RetryBudgetConfig | undefined;
+  readonly retryConcurrency: RetryConcurrency | undefined;
 }
 
 export interface LeveledParts extends PolicyParts {
@@ -47,13 +47,13 @@ export const NO_PARTS: PolicyParts = Object.freeze({
   pool: undefined,
   outlierDetection: undefined,
   tls: undefined,
-  retryBudget: undefined,
+  retryConcurrency: undefined,
 });
 
 /** @param namespace of the rule: whose Secrets it may name */
 export function readTrafficPolicy(fields: Fields, namespace: string): LeveledParts {
   const parts = readParts(fields, namespace);
-  const retryBudget = fields.object('retryBudget', readRetryBudget);
+  const retryConcurrency = fields.object('retryBudget', readRetryBudget);
   const ports = fields.objects('portLevelSettings', port => readPortLevel(port, namespace));
   const numbers = ports.map(({ port }) => port);
   const twice = numbers.find((port, index) => numbers.indexOf(port) !== index);
@@ -61,7 +61,7 @@ export function readTrafficPolicy(fields: Fields, namespace: string): LeveledPar
     fields.reject('portLevelSettings', `names port ${twice} twice`, 'put its settings together');
   fields.unsupported('tunnel', 'remove it');
   fields.unsupported('proxyProtocol', 'remove it');
-  return { ...parts, retryBudget, ports };
+  return { ...parts, retryConcurrency, ports };
 }
 
 function readPortLevel(fields: Fields, namespace: string): { port: number; parts: PolicyParts } {
@@ -76,18 +76,21 @@ function readParts(fields: Fields, namespace: string): PolicyParts {
     pool: fields.object('connectionPool', readConnectionPool),
     outlierDetection: fields.object('outlierDetection', readOutlierDetection),
     tls: fields.object('tls', tls => readTls(tls, namespace)),
-    retryBudget: undefined,
+    retryConcurrency: undefined,
   };
 }
 
-const BUDGET_WINDOW_MS = 10_000;
+/** Envoy's, which Istio leaves it to. */
+const DEFAULT_PERCENT = 20;
+const DEFAULT_MINIMUM = 3;
 
-/** `percent` of the requests of an interval; Istio's default, of those under way now, is 10 s here, as the default budget. */
-function readRetryBudget(fields: Fields): RetryBudgetConfig {
-  const percent = fields.number('percent', 0, 100) ?? 20;
-  fields.unsupported('minRetryConcurrency', 'remove it; at least 10 retries a second are always allowed');
-  const intervalMs = fields.durationMs('budgetInterval', '10s') || BUDGET_WINDOW_MS;
-  if (intervalMs < 1000 || intervalMs > 3_600_000)
-    fields.reject('budgetInterval', 'must be from 1s to 1h', 'write a time such as 10s');
-  return { ratio: percent / 100, minPerSecond: 10, ttlMs: intervalMs };
+function readRetryBudget(fields: Fields): RetryConcurrency {
+  const percent = fields.number('percent', 0, 100) ?? DEFAULT_PERCENT;
+  const minimum = fields.integer('minRetryConcurrency', 0, 2 ** 32 - 1);
+  if (minimum === 0)
+    fields.ignore('minRetryConcurrency', `of 0 is ${DEFAULT_MINIMUM}, as in Istio`, 'set 1 or more');
+  const intervalMs = fields.durationMs('budgetInterval', '10s') ?? 0;
+  if (intervalMs !== 0 && (intervalMs < 1000 || intervalMs > 3_600_000))
+    fields.reject('budgetInterval', 'must be 0, or from 1s to 1h', 'write a time such as 10s');
+  return { ratio: percent / 100, minimum: minimum || DEFAULT_MINIMUM, intervalMs };
 }
