@@ -68,7 +68,7 @@ async function serveDashboard(options: DashboardOptions, cli: Cli): Promise<void
     token,
     hosts: options.host.map(name => name.toLowerCase()),
     describe: async (kind, name) => describeReply(await describeTarget(kind, name, proxies)),
-    tap: tapOf(proxies, watch),
+    tap: tapOf(watch),
   });
   const port = await listen(server, options);
   const [name] = options.host;
@@ -96,13 +96,18 @@ async function listen(server: DashboardServer, { address, port }: DashboardOptio
   }
 }
 
-function tapOf(proxies: Proxies, watch: MeshWatch): DashboardServerOptions['tap'] {
+/** Each is a connection of its own, and a mesh may have many waypoints. */
+const MAX_TAPPED = 16;
+
+function tapOf(watch: MeshWatch): DashboardServerOptions['tap'] {
   return async (service, filter, onEvent, signal) => {
-    const waypoints = (await proxies.list()).filter(p => p.kind === 'waypoint');
+    const waypoints = watch.waypointsOf(`${filter.namespace ?? ''}/${service ?? ''}`);
     if (waypoints.length === 0) throw new CliError('no waypoint is running, and only they see requests');
+    const more = waypoints.length - MAX_TAPPED;
+    if (more > 0) onEvent({ note: `${more} waypoints are not watched: ${MAX_TAPPED} are` });
     const path = tapPath(service, filter);
     const outcomes = await Promise.allSettled(
-      waypoints.map(waypoint => {
+      waypoints.slice(0, MAX_TAPPED).map(waypoint => {
         const events = new TapEvents(waypoint.name, () => watch.picture().atMs);
         const onLine = (line: string): void => {
           const event = events.read(readTapEvent(line));

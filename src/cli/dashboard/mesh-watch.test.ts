@@ -15,7 +15,7 @@ import { turns } from './testing/turns.ts';
 
 const LABEL = { mesh: 'a mesh', cliOptions: '', isCluster: false };
 const METRICS = '/stats/prometheus';
-const ALL = { by: 'service', namespace: '' } as const;
+const ALL = { by: 'service', namespace: '', filter: '' } as const;
 
 const pod = (name: string, service: string, policies: readonly string[] = []): object => ({
   uid: name,
@@ -130,12 +130,12 @@ test('frames of every view, of what the proxies say', async t => {
     nodes: [{ id: 'service/shop/a' }, { id: 'service/shop/b' }],
     edges: [edge],
   });
-  t.match(servicesFrame(picture, LABEL).rows, [
+  t.match(servicesFrame(picture, LABEL, ALL).rows, [
     { name: 'a', pods: 1, figures: { connectionsPerSecond: 0 } },
     { name: 'b', addresses: ['10.96.0.1'], figures: { connectionsPerSecond: 2 } },
   ]);
-  t.match(workloadsFrame(picture, LABEL).rows, [{ name: 'a' }, { name: 'b', services: ['shop/b'] }]);
-  t.match(proxiesFrame(picture, LABEL).rows, [
+  t.match(workloadsFrame(picture, LABEL, ALL).rows, [{ name: 'a' }, { name: 'b', services: ['shop/b'] }]);
+  t.match(proxiesFrame(picture, LABEL, ALL).rows, [
     { name: 'c', kind: 'controller', version: '0.1.0', error: '' },
     {
       name: 'z',
@@ -144,11 +144,11 @@ test('frames of every view, of what the proxies say', async t => {
       certificates: [{ valid: true, notAfterMs: Date.UTC(2026, 0, 1, 12) }],
     },
   ]);
-  t.match(policiesFrame(picture, LABEL).rows, [
+  t.match(policiesFrame(picture, LABEL, ALL).rows, [
     { name: 'everywhere', dryRun: true, rules: 2, workloads: ['shop/a', 'shop/b'] },
     { name: 'deny-a', action: 'deny', workloads: ['shop/b'], services: [] },
   ]);
-  t.match(problemsFrame(picture, LABEL).problems, [
+  t.match(problemsFrame(picture, LABEL, ALL).problems, [
     { level: 'Error', object: 'HTTPRoute shop/b', message: 'is wrong', fix: 'mend it' },
     { level: 'Error', object: 'ztunnel z.shop', field: 'address', message: 'has refused it: no name' },
   ]);
@@ -194,12 +194,12 @@ test('a refusal in a log is there at once, with its policy, and the policy count
     '2025-12-31T23:59:59.000Z\terror\taccess\tconnection failed\tsrc.workload="a" src.namespace="shop" dst.workload="b" dst.namespace="shop" error="denied by shop/deny-a rule 0"';
   const { watch } = await watched(t, p => p.logs.set('z', [line]));
   const picture = watch.picture();
-  t.match(problemsFrame(picture, LABEL), {
+  t.match(problemsFrame(picture, LABEL, ALL), {
     head: { refusalCount: 1 },
     refusals: [{ kind: 'denied', source: 'shop/a', policy: 'shop/deny-a', rule: 0, proxy: 'z' }],
   });
   t.match(
-    policiesFrame(picture, LABEL).rows.find(r => r.name === 'deny-a'),
+    policiesFrame(picture, LABEL, ALL).rows.find(r => r.name === 'deny-a'),
     { refused: 1 },
   );
   t.equal(detailFrame(picture, LABEL, { by: 'service', name: 'shop/b' }).refusals.length, 1);
@@ -213,8 +213,12 @@ test('of a namespace: its nodes, and those they talk with', async t => {
     opened(6).replace('source_workload_namespace="shop"', 'source_workload_namespace="far"'),
   );
   await pass(3_000);
-  const names = (namespace: string): string[] =>
-    graphFrame(watch.picture(), LABEL, { by: 'service', namespace }).nodes.map(n => n.id);
+  const names = (namespace: string, filter = ''): string[] =>
+    graphFrame(watch.picture(), LABEL, { by: 'service', namespace, filter }).nodes.map(n => n.id);
   t.same(names('far'), ['service/shop/b', 'workload/far/a']);
   t.same(names('nowhere'), []);
+  t.same(names('', 'SHOP/B'), ['service/shop/b', 'workload/far/a'], 'and with a filter');
+  const services = (namespace: string, filter: string): string[] =>
+    servicesFrame(watch.picture(), LABEL, { namespace, filter }).rows.map(r => r.name);
+  t.same([services('shop', ''), services('', 'a'), services('far', '')], [['a', 'b'], ['a'], []]);
 });

@@ -106,8 +106,13 @@ export class MeshWatch {
     };
   }
 
-  get proxies(): readonly ProxyRef[] {
-    return this.#state.proxies;
+  /** Pods of the waypoint that a service asks for; of all waypoints where that is not known. */
+  waypointsOf(service: string): readonly ProxyRef[] {
+    const { inventory, proxies } = this.#state;
+    const waypoints = proxies.filter(p => p.kind === 'waypoint');
+    const wanted = inventory.services.get(service)?.waypoint ?? '';
+    const own = waypoints.filter(p => inventory.waypointOfPod.get(`${p.namespace}/${p.pod}`) === wanted);
+    return own.length > 0 ? own : waypoints;
   }
 
   async #look(): Promise<void> {

@@ -7,14 +7,18 @@ const ALL = { namespace: '', filter: '' };
 
 /** [address, route, what the server is asked] */
 const ROUTES: readonly (readonly [string, Route, string])[] = [
-  ['#/graph', { page: 'graph', by: 'service', ...ALL }, 'view=graph&by=service&namespace='],
+  ['#/graph', { page: 'graph', by: 'service', ...ALL }, 'view=graph&by=service'],
   [
     '#/graph?by=workload&namespace=shop&filter=a+b',
     { page: 'graph', by: 'workload', namespace: 'shop', filter: 'a b' },
-    'view=graph&by=workload&namespace=shop',
+    'view=graph&by=workload&namespace=shop&filter=a+b',
   ],
   ['#/services', { page: 'services', ...ALL }, 'view=services'],
-  ['#/problems?namespace=shop', { page: 'problems', namespace: 'shop', filter: '' }, 'view=problems'],
+  [
+    '#/problems?namespace=shop',
+    { page: 'problems', namespace: 'shop', filter: '' },
+    'view=problems&namespace=shop',
+  ],
   [
     '#/service/shop/payments',
     { page: 'detail', by: 'service', name: 'shop/payments', ...ALL },

@@ -53,12 +53,16 @@ export function routeHash(route: Route): string {
 export function viewQuery(route: Route): URLSearchParams {
   switch (route.page) {
     case 'graph':
-      return new URLSearchParams({ view: 'graph', by: route.by, namespace: route.namespace });
+      return new URLSearchParams({ view: 'graph', by: route.by, ...scopeOf(route) });
     case 'detail':
       return new URLSearchParams({ view: 'detail', by: route.by, name: route.name });
     default:
-      return new URLSearchParams({ view: route.page });
+      return new URLSearchParams({ view: route.page, ...scopeOf(route) });
   }
+}
+
+function scopeOf({ filter, namespace }: Scope): Record<string, string> {
+  return { ...(namespace === '' ? {} : { namespace }), ...(filter === '' ? {} : { filter }) };
 }
 
 /** A `%` that begins no escape is itself. */

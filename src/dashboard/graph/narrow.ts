@@ -1,4 +1,5 @@
 import type { GraphEdge, GraphNode } from '#shared/dashboard/frames.ts';
+import { matches } from '#shared/dashboard/matches.ts';
 
 export interface Narrowing {
   /** Nodes with this text in their names, and those they talk with. */
@@ -25,13 +26,4 @@ export function narrowGraph(
   const near = alive.filter(e => found.has(e.from) || found.has(e.to));
   const kept = new Set([...found, ...near.flatMap(e => [e.from, e.to])]);
   return { nodes: shown.filter(n => kept.has(n.id)), edges: near };
-}
-
-/** Each word of the filter, in any case. */
-export function matches(text: string, filter: string): boolean {
-  const lower = text.toLowerCase();
-  return filter
-    .toLowerCase()
-    .split(/\s+/)
-    .every(word => lower.includes(word));
 }

@@ -16,6 +16,7 @@ const COPIED_MS = 2_000;
 const MAX_TAPPED = 200;
 const NO_TAP: PageState['tap'] = {
   isOn: false,
+  of: '',
   filter: { method: '', path: '', status: '', source: '' },
   events: [],
   note: '',
@@ -39,7 +40,6 @@ export class App {
       route: readRoute(location.hash),
       frame: undefined,
       stream: { state: 'connecting', why: '' },
-      heardMs: 0,
       ...sizeOf(root),
       graph: { label: 'rate', withIdle: true, zoom: undefined, selected: undefined },
       sorting: new Map(),
@@ -82,6 +82,7 @@ export class App {
       const { tap } = this.#state;
       this.#change({ tap: { ...tap, filter: { ...tap.filter, ...change } } });
     },
+    tapOf: of => this.#change({ tap: { ...this.#state.tap, of } }),
     tap: isOn => (isOn ? this.#startTap() : this.#stopTap('')),
     copy: text => void this.#copy(text),
   };
@@ -93,18 +94,23 @@ export class App {
       this.#change({ route });
       return;
     }
+    if (route.page !== 'detail' && route.page === before.page) {
+      // The old picture is better than none until the new one comes.
+      this.#change({ route });
+      this.#listen();
+      return;
+    }
     this.#stopTap('');
     this.#change({
       route,
-      // Of the same kind the old picture is better than none until the new one comes.
-      frame: route.page === 'graph' && before.page === 'graph' ? this.#state.frame : undefined,
+      frame: undefined,
       graph: { ...this.#state.graph, selected: undefined },
       description: { state: 'none' },
       pod: '',
       tap: { ...NO_TAP, filter: this.#state.tap.filter },
     });
     this.#listen();
-    if (route.page !== before.page) scrollTo(0, 0);
+    scrollTo(0, 0);
   }
 
   /** To the view that is shown, and to no other. */
@@ -129,7 +135,7 @@ export class App {
       this.#change({ stream: { state: 'over', why } });
       return;
     }
-    this.#change({ frame: data, heardMs: Date.now() });
+    this.#change({ frame: data });
     if (data.view === 'detail' && this.#state.description.state === 'none') void this.#describe();
   }
 
@@ -174,8 +180,7 @@ export class App {
   #startTap(): void {
     const { route, tap } = this.#state;
     if (route.page !== 'detail') return;
-    const [namespace = '', service = ''] = route.name.split('/');
-    const query = new URLSearchParams({ service, namespace, ...tap.filter });
+    const query = new URLSearchParams(tapQuery(route, tap));
     this.#tap?.close();
     this.#change({ tap: { ...tap, isOn: true, events: [], note: '' } });
     const options = { url: `/api/tap?${query.toString()}`, token: this.#token, isOnce: true };
@@ -271,6 +276,18 @@ export class App {
 /** Without the bar that scrolls it. */
 function sizeOf(root: Element): { readonly width: number; readonly height: number } {
   return { width: root.clientWidth, height: innerHeight };
+}
+
+/** Of a service its requests; of a workload those of a service of it, or those that it sends. */
+function tapQuery(
+  route: Extract<Route, { readonly page: 'detail' }>,
+  tap: PageState['tap'],
+): Record<string, string> {
+  const [namespace = '', name = ''] = route.name.split('/');
+  if (route.by === 'service') return { ...tap.filter, service: name, namespace };
+  if (tap.of === '') return { ...tap.filter, source: name, sourceNamespace: namespace };
+  const [ofNamespace = '', service = ''] = tap.of.split('/');
+  return { ...tap.filter, service, namespace: ofNamespace };
 }
 
 function titleOf(route: Route, frame: Frame | undefined): string {

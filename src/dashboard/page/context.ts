@@ -10,8 +10,6 @@ export interface PageState {
   /** Of the current route; undefined until the first has come. */
   readonly frame: Frame | undefined;
   readonly stream: StreamState;
-  /** By the browser's clock, when the last frame came. */
-  readonly heardMs: number;
   /** Of the window. */
   readonly width: number;
   readonly height: number;
@@ -54,6 +52,8 @@ export interface TapFilterState {
 
 export interface TapState {
   readonly isOn: boolean;
+  /** Of a workload, the service whose requests are meant; empty: what it sends. */
+  readonly of: string;
   readonly filter: TapFilterState;
   /** The latest first. */
   readonly events: readonly TapEvent[];
@@ -68,6 +68,7 @@ export interface Actions {
   readonly choosePod: (pod: string) => void;
   readonly describeAgain: () => void;
   readonly tapFilter: (change: Partial<TapFilterState>) => void;
+  readonly tapOf: (service: string) => void;
   readonly tap: (isOn: boolean) => void;
   readonly copy: (text: string) => void;
 }

@@ -27,7 +27,7 @@ export function detailView(
     el('section', { key, class: 'block' }, el('h2', {}, title), body);
   const quiet = (text: string): ElementSpec => el('p', { class: 'quiet' }, text);
   const hasWaypoint =
-    node.kind === 'waypoint' || [...inbound].some(e => e.waypoints.length > 0) || node.waypoint !== '';
+    route.by === 'workload' || inbound.some(e => e.waypoints.length > 0) || node.waypoint !== '';
   return [
     titleView(frame, route),
     signalsView(frame),
@@ -59,7 +59,11 @@ export function detailView(
       : [section('problems', 'What is wrong', problemsTable('detail-problems', problems, state, actions))]),
     ...(route.by === 'workload' ? [podsView(pods, state, actions)] : []),
     descriptionView(state.description, actions),
-    ...(route.by === 'service' ? [tapView(state.tap, hasWaypoint, actions)] : []),
+    tapView(
+      state.tap,
+      { hasWaypoint, services: route.by === 'service' ? undefined : frame.services },
+      actions,
+    ),
     commandsView(state, actions),
   ];
 }

@@ -188,7 +188,7 @@ function toolbarView(
 
 function countText({ edges, leftOut, nodes }: GraphFrame): string {
   const shown = `${plural(nodes.length, 'node')}, ${plural(edges.length, 'edge')}`;
-  return leftOut === 0 ? shown : `${shown}; ${leftOut} more are left out: choose a namespace`;
+  return leftOut === 0 ? shown : `${shown}; ${leftOut} more are left out: choose a namespace, or filter`;
 }
 
 function nothingView(frame: GraphFrame, route: GraphRoute, { graph }: PageState): ElementSpec {

@@ -27,6 +27,17 @@ export function emptyView(title: string, ...next: readonly Child[]): ElementSpec
   return el('div', { key: 'empty', class: 'empty' }, el('h2', {}, title), el('p', {}, ...next));
 }
 
+export function leftOutView(leftOut: number): ElementSpec[] {
+  if (leftOut === 0) return [];
+  return [
+    el(
+      'p',
+      { key: 'left-out', class: 'quiet' },
+      `${leftOut} more are left out: choose a namespace, or filter.`,
+    ),
+  ];
+}
+
 /** The same in a terminal. */
 export function commandsView(state: PageState, actions: Actions): ElementSpec {
   const head = state.frame?.head;

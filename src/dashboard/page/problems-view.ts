@@ -1,17 +1,13 @@
 import type { ProblemRow, ProblemsFrame, RefusalRow } from '#shared/dashboard/frames.ts';
-import type { Route } from '../data/route.ts';
 import { duration, shortHost } from '../format/figures.ts';
-import { matches } from '../graph/narrow.ts';
 import type { Actions, PageState } from './context.ts';
 import { type Column, dataTable } from './data-table.ts';
 import { type Child, el, type ElementSpec } from './element.ts';
 import { icon } from './icons.ts';
-import { chip, commandsView, emptyView, identityView } from './parts.ts';
+import { chip, commandsView, emptyView, identityView, leftOutView } from './parts.ts';
 
 export function problemsView(frame: ProblemsFrame, state: PageState, actions: Actions): ElementSpec[] {
-  const { route } = state;
-  const refusals = frame.refusals.filter(r => isWantedRefusal(r, route));
-  const problems = frame.problems.filter(p => isWantedProblem(p, route));
+  const { problems, refusals } = frame;
   return [
     el('h1', { key: 'refused-title' }, 'Refused and failed'),
     refusals.length === 0
@@ -27,27 +23,13 @@ export function problemsView(frame: ProblemsFrame, state: PageState, actions: Ac
           'Nothing is: every object is in force, every proxy answers and is up to date.',
         )
       : problemsTable('problems', problems, state, actions),
+    ...leftOutView(frame.leftOut),
     commandsView(state, actions),
   ];
 }
 
 function quietView(key: string, text: string): ElementSpec {
   return el('p', { key, class: 'all-well' }, text);
-}
-
-function isWantedRefusal(r: RefusalRow, { filter, namespace }: Route): boolean {
-  const isIn = (name: string): boolean => namespace === '' || name.startsWith(`${namespace}/`);
-  const text = [r.source, r.destination, r.service, r.policy, r.reason, r.request].join(' ');
-  return (
-    (isIn(r.source) || isIn(r.destination) || r.service.includes(`.${namespace}.`)) && matches(text, filter)
-  );
-}
-
-/** What is of the mesh as a whole is of every namespace. */
-function isWantedProblem(p: ProblemRow, { filter, namespace }: Route): boolean {
-  const [, name = ''] = p.object.split(' ');
-  const isElsewhere = namespace !== '' && name.includes('/') && !name.startsWith(`${namespace}/`);
-  return !isElsewhere && matches(`${p.object} ${p.message}`, filter);
 }
 
 export function refusalsTable(

@@ -1,5 +1,5 @@
 import type { Figures, GraphEdge, GraphFrame, GraphNode } from '#shared/dashboard/frames.ts';
-import type { Route } from '../data/route.ts';
+import { type Route, routeHash } from '../data/route.ts';
 import { bytesPerSecond, count, milliseconds, percent, plural, rate } from '../format/figures.ts';
 import { meshText, nodeName, podsText } from '../graph/appearance.ts';
 import type { Actions, PageState } from './context.ts';
@@ -55,7 +55,17 @@ function edgeBody(edge: GraphEdge, byId: ReadonlyMap<string, GraphNode>, route: 
     figuresView(edge.figures),
     ...(edge.denied === 0
       ? []
-      : [el('p', {}, el('a', { href: '#/problems' }, 'Which policy refused it, and by which rule'))]),
+      : [
+          el(
+            'p',
+            {},
+            el(
+              'a',
+              { href: routeHash({ page: 'problems', namespace: route.namespace, filter: '' }) },
+              'Which policy refused it, and by which rule',
+            ),
+          ),
+        ]),
     ...(edge.figures.rps === null
       ? [
           el(

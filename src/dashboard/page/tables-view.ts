@@ -10,60 +10,39 @@ import type {
 import type { Route } from '../data/route.ts';
 import { duration, plural, shortIdentity, UNKNOWN } from '../format/figures.ts';
 import { meshText } from '../graph/appearance.ts';
-import { matches } from '../graph/narrow.ts';
 import type { Actions, PageState } from './context.ts';
 import { type Column, dataTable } from './data-table.ts';
 import { figureColumns } from './edges-table.ts';
 import { type Child, el, type ElementSpec } from './element.ts';
-import { chip, commandsView, emptyView, identityView, nodeLink, type Tone } from './parts.ts';
+import { chip, commandsView, emptyView, identityView, leftOutView, nodeLink, type Tone } from './parts.ts';
 
 type TableFrame = Extract<Frame, { readonly rows: readonly unknown[] }>;
 
 export function tablesView(frame: TableFrame, state: PageState, actions: Actions): ElementSpec[] {
-  return [tableOf(frame, state, actions), commandsView(state, actions)];
+  return [tableOf(frame, state, actions), ...leftOutView(frame.leftOut), commandsView(state, actions)];
 }
 
 function tableOf(frame: TableFrame, state: PageState, actions: Actions): ElementSpec {
   const { route } = state;
   switch (frame.view) {
-    case 'services': {
-      const rows = frame.rows.filter(r => isWanted(r.namespace, `${r.namespace}/${r.name}`, route));
+    case 'services':
       return show(
         frame,
-        rows,
+        frame.rows,
         serviceColumns(route),
         r => `${r.namespace}/${r.hostname}`,
-        'Name',
         state,
         actions,
       );
-    }
-    case 'workloads': {
-      const rows = frame.rows.filter(r => isWanted(r.namespace, `${r.namespace}/${r.name}`, route));
-      return show(
-        frame,
-        rows,
-        workloadColumns(route),
-        r => `${r.namespace}/${r.name}`,
-        'Name',
-        state,
-        actions,
-      );
-    }
+    case 'workloads':
+      return show(frame, frame.rows, workloadColumns(route), r => `${r.namespace}/${r.name}`, state, actions);
     case 'proxies': {
-      const rows = frame.rows.filter(r => isWanted(r.namespace, `${r.name} ${r.node}`, route));
       const columns = proxyColumns(frame.head.atMs);
-      return show(frame, rows, columns, r => `${r.namespace}/${r.name}`, 'Name', state, actions);
+      return show(frame, frame.rows, columns, r => `${r.namespace}/${r.name}`, state, actions);
     }
-    case 'policies': {
-      const rows = frame.rows.filter(r => isWanted(r.namespace, `${r.namespace}/${r.name}`, route));
-      return show(frame, rows, policyColumns(route), r => `${r.namespace}/${r.name}`, 'Name', state, actions);
-    }
+    case 'policies':
+      return show(frame, frame.rows, policyColumns(route), r => `${r.namespace}/${r.name}`, state, actions);
   }
-}
-
-function isWanted(namespace: string, name: string, route: Route): boolean {
-  return (route.namespace === '' || namespace === route.namespace) && matches(name, route.filter);
 }
 
 const CAPTIONS = {
@@ -78,12 +57,11 @@ function show<R>(
   rows: readonly R[],
   columns: readonly Column<R>[],
   key: (row: R) => string,
-  column: string,
   state: PageState,
   actions: Actions,
 ): ElementSpec {
   if (rows.length === 0) return nothingView(frame, state);
-  const sorting = { column, isDescending: false };
+  const sorting = { column: 'Name', isDescending: false };
   return dataTable(
     { name: frame.view, caption: CAPTIONS[frame.view], columns, rows, key, sorting },
     state,
@@ -91,14 +69,9 @@ function show<R>(
   );
 }
 
-function nothingView({ head, rows, view }: TableFrame, { route }: PageState): ElementSpec {
-  if (rows.length > 0)
-    return emptyView(
-      `No ${view} of that name`,
-      'Clear the filter, or choose another namespace: there are ',
-      plural(rows.length, 'row'),
-      ' in all.',
-    );
+function nothingView({ head, view }: TableFrame, { route }: PageState): ElementSpec {
+  if (route.filter !== '')
+    return emptyView(`No ${view} of that name`, 'Clear the filter, or choose another namespace.');
   if (head.windowSeconds === 0)
     return emptyView('Asking the proxies…', 'The first answers come in a few seconds.');
   if (view === 'policies')

@@ -12,15 +12,22 @@ const FIELDS: readonly (readonly [keyof TapFilterState, string, string])[] = [
   ['source', 'From', 'orders'],
 ];
 
+export interface TapSubject {
+  /** Requests pass one on their way to it, or may on their way from it. */
+  readonly hasWaypoint: boolean;
+  /** Of a workload: it may be tapped for each, or for what it sends itself. Undefined: it is a service. */
+  readonly services: readonly string[] | undefined;
+}
+
 /** Requests as they pass waypoints, while it is switched on. */
-export function tapView(tap: TapState, hasWaypoint: boolean, actions: Actions): ElementSpec {
+export function tapView(tap: TapState, { hasWaypoint, services }: TapSubject, actions: Actions): ElementSpec {
   return el(
     'section',
     { key: 'tap', class: 'tap', 'aria-label': 'Requests as they pass' },
     el('h2', {}, 'Requests as they pass'),
     ...(hasWaypoint
       ? [
-          formView(tap, actions),
+          formView(tap, services, actions),
           ...(tap.note === '' ? [] : [el('p', { class: 'quiet', role: 'status' }, tap.note)]),
           listView(tap),
         ]
@@ -34,7 +41,13 @@ export function tapView(tap: TapState, hasWaypoint: boolean, actions: Actions): 
   );
 }
 
-function formView({ filter, isOn }: TapState, actions: Actions): ElementSpec {
+function formView(
+  { filter, isOn, of }: TapState,
+  services: readonly string[] | undefined,
+  actions: Actions,
+): ElementSpec {
+  // What a workload sends is from nobody else.
+  const fields = FIELDS.filter(([name]) => name !== 'source' || services === undefined || of !== '');
   const submit = (event: Event): void => {
     event.preventDefault();
     actions.tap(!isOn);
@@ -42,7 +55,8 @@ function formView({ filter, isOn }: TapState, actions: Actions): ElementSpec {
   return el(
     'form',
     { on: { submit } },
-    ...FIELDS.map(([name, title, example]) =>
+    ...(services === undefined ? [] : [subjectView(services, of, isOn, actions)]),
+    ...fields.map(([name, title, example]) =>
       el(
         'label',
         { key: name },
@@ -64,6 +78,25 @@ function formView({ filter, isOn }: TapState, actions: Actions): ElementSpec {
       ),
     ),
     el('button', { type: 'submit', class: isOn ? 'stop' : 'start' }, isOn ? 'Stop' : 'Watch'),
+  );
+}
+
+function subjectView(services: readonly string[], of: string, isOn: boolean, actions: Actions): ElementSpec {
+  const change = (event: Event): void => {
+    if (event.currentTarget instanceof HTMLSelectElement) actions.tapOf(event.currentTarget.value);
+  };
+  const option = (value: string, text: string): ElementSpec =>
+    el('option', { key: value, value, selected: value === of }, text);
+  return el(
+    'label',
+    { key: 'of' },
+    'Requests',
+    el(
+      'select',
+      { disabled: isOn, on: { change } },
+      option('', 'that it sends'),
+      ...services.map(name => option(name, `to ${name}`)),
+    ),
   );
 }
 

@@ -143,6 +143,7 @@ const FRAMES: readonly Guard<Frame>[] = [
         figures: isFigures,
       }),
     ),
+    leftOut: isNumber,
   }),
   shape<WorkloadsFrame>({
     view: oneOf('workloads'),
@@ -159,6 +160,7 @@ const FRAMES: readonly Guard<Frame>[] = [
         figures: isFigures,
       }),
     ),
+    leftOut: isNumber,
   }),
   shape<ProxiesFrame>({
     view: oneOf('proxies'),
@@ -194,6 +196,7 @@ const FRAMES: readonly Guard<Frame>[] = [
         ),
       }),
     ),
+    leftOut: isNumber,
   }),
   shape<PoliciesFrame>({
     view: oneOf('policies'),
@@ -211,12 +214,14 @@ const FRAMES: readonly Guard<Frame>[] = [
         refused: isNumber,
       }),
     ),
+    leftOut: isNumber,
   }),
   shape<ProblemsFrame>({
     view: oneOf('problems'),
     head: isHead,
     problems: listOf(isProblem),
     refusals: listOf(isRefusal),
+    leftOut: isNumber,
   }),
   shape<DetailFrame>({
     view: oneOf('detail'),
@@ -224,6 +229,7 @@ const FRAMES: readonly Guard<Frame>[] = [
     by: oneOf(...GRAPH_KINDS),
     node: nullOr(isNode),
     pods: listOf(isPod),
+    services: isTexts,
     figures: isFigures,
     history: listOf(shape<HistoryPoint>({ atMs: isNumber, figures: isFigures })),
     inbound: listOf(isEdge),

@@ -110,6 +110,7 @@ export interface ServicesFrame {
   readonly view: 'services';
   readonly head: Head;
   readonly rows: readonly ServiceRow[];
+  readonly leftOut: number;
 }
 
 export interface WorkloadRow {
@@ -136,6 +137,7 @@ export interface WorkloadsFrame {
   readonly view: 'workloads';
   readonly head: Head;
   readonly rows: readonly WorkloadRow[];
+  readonly leftOut: number;
 }
 
 export interface ProxyRow {
@@ -177,6 +179,7 @@ export interface ProxiesFrame {
   readonly view: 'proxies';
   readonly head: Head;
   readonly rows: readonly ProxyRow[];
+  readonly leftOut: number;
 }
 
 export interface PolicyRow {
@@ -198,6 +201,7 @@ export interface PoliciesFrame {
   readonly view: 'policies';
   readonly head: Head;
   readonly rows: readonly PolicyRow[];
+  readonly leftOut: number;
 }
 
 export interface ProblemRow {
@@ -236,6 +240,8 @@ export interface ProblemsFrame {
   readonly head: Head;
   readonly problems: readonly ProblemRow[];
   readonly refusals: readonly RefusalRow[];
+  /** Of both. */
+  readonly leftOut: number;
 }
 
 /** Of one measurement. */
@@ -251,8 +257,9 @@ export interface DetailFrame {
   readonly by: GraphKind;
   /** Null: nothing of this name is known (any more). */
   readonly node: GraphNode | null;
-  /** Names to ask `describe pod` for; of a service its own name. */
   readonly pods: readonly PodRow[];
+  /** Of a workload, those it is an endpoint of. */
+  readonly services: readonly string[];
   readonly figures: Figures;
   readonly history: readonly HistoryPoint[];
   /** With the nodes at their other ends. */

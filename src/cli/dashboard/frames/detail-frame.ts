@@ -1,8 +1,8 @@
 import type { DetailFrame, GraphKind, PodRow, ProblemRow, RefusalRow } from '#shared/dashboard/frames.ts';
-import { buildGraph } from '../graph/build-graph.ts';
+import { buildGraph, type CountedEdge } from '../graph/build-graph.ts';
 import { NO_FIGURES } from '../graph/figures.ts';
 import type { MeshPicture } from '../mesh-watch.ts';
-import { graphEdge } from './graph-frame.ts';
+import { graphEdge, weightOf } from './graph-frame.ts';
 import { headOf, type MeshLabel } from './head.ts';
 import { inboundFigures } from './table-frames.ts';
 
@@ -17,14 +17,15 @@ export function detailFrame(picture: MeshPicture, label: MeshLabel, { by, name }
   const { edges, nodes } = buildGraph(traffic.flows, state.inventory, by);
   const id = `${by}/${name}`;
   const pods = podsOf(picture, by, name);
-  const [inbound, outbound] = [edges.filter(e => e.to === id), edges.filter(e => e.from === id)];
+  const [inbound, outbound] = [busiest(edges, e => e.to === id), busiest(edges, e => e.from === id)];
   const ends = new Set([...inbound.map(e => e.from), ...outbound.map(e => e.to)]);
   return {
     view: 'detail',
     head: headOf(picture, label),
     by,
     node: nodes.get(id) ?? null,
-    pods,
+    pods: pods.slice(0, MAX_PODS),
+    services: by === 'workload' ? (state.inventory.workloads.get(name)?.services ?? []) : [],
     figures: inboundFigures(picture, by).get(id) ?? NO_FIGURES,
     history: picture.history.of(id),
     inbound: inbound.map(edge => graphEdge(edge, traffic.seconds)),
@@ -33,6 +34,17 @@ export function detailFrame(picture: MeshPicture, label: MeshLabel, { by, name }
     refusals: picture.refusals.filter(isAbout(name, pods)),
     problems: picture.problems.filter(p => isOfObject(p, name)),
   };
+}
+
+const MAX_EDGES = 200;
+const MAX_PODS = 200;
+
+function busiest(
+  edges: readonly CountedEdge[],
+  isWanted: (edge: CountedEdge) => boolean,
+): readonly CountedEdge[] {
+  const sorted = edges.filter(isWanted).toSorted((a, b) => weightOf(b) - weightOf(a));
+  return sorted.slice(0, MAX_EDGES);
 }
 
 function podsOf({ state }: MeshPicture, by: GraphKind, name: string): readonly PodRow[] {

@@ -3,20 +3,20 @@ import { buildGraph, type CountedEdge, type MeshGraph, OUTSIDE } from '../graph/
 import { figuresOf } from '../graph/figures.ts';
 import type { MeshPicture } from '../mesh-watch.ts';
 import { headOf, type MeshLabel } from './head.ts';
+import { isInScope, type Scope } from './scope.ts';
 
-export interface GraphWish {
+export interface GraphWish extends Scope {
   readonly by: GraphKind;
-  /** Empty: all. */
-  readonly namespace: string;
 }
 
 /** More can neither be laid out in time nor be read. */
 const MAX_NODES = 300;
 const MAX_EDGES = 1_200;
 
-export function graphFrame(picture: MeshPicture, label: MeshLabel, { by, namespace }: GraphWish): GraphFrame {
+export function graphFrame(picture: MeshPicture, label: MeshLabel, wish: GraphWish): GraphFrame {
+  const { by } = wish;
   const graph = buildGraph(picture.traffic.flows, picture.state.inventory, by);
-  const { edges, leftOut, nodes } = narrowed(graph, namespace);
+  const { edges, leftOut, nodes } = narrowed(graph, wish);
   return {
     view: 'graph',
     head: headOf(picture, label),
@@ -34,18 +34,21 @@ export function graphEdge(edge: CountedEdge, seconds: number): GraphEdge {
   return { ...rest, figures: figuresOf(count, open, seconds), active: passed + bytes + open > 0 };
 }
 
-/** Of a namespace: its nodes, and those they talk with. Of too many the busiest, and those with traffic before the others. */
+/** Of a namespace, or with a filter: its nodes, and those they talk with. Of too many the busiest, and those with traffic before the others. */
 function narrowed(
   graph: MeshGraph,
-  namespace: string,
+  scope: Scope,
 ): {
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly CountedEdge[];
   readonly leftOut: number;
 } {
-  const isIn = (id: string): boolean => namespace === '' || graph.nodes.get(id)?.namespace === namespace;
+  const inScope = new Set(
+    [...graph.nodes.values()].filter(n => isInScope(n, `${n.namespace}/${n.name}`, scope)).map(n => n.id),
+  );
+  const isIn = (id: string): boolean => inScope.has(id);
   const inReach = graph.edges.filter(e => isIn(e.from) || isIn(e.to));
-  const busiest = inReach.toSorted((a, b) => weight(b) - weight(a)).slice(0, MAX_EDGES);
+  const busiest = inReach.toSorted((a, b) => weightOf(b) - weightOf(a)).slice(0, MAX_EDGES);
   const shown = new Set<string>();
   for (const { from, to } of busiest) {
     const more = [from, to].filter(id => !shown.has(id));
@@ -61,6 +64,7 @@ function narrowed(
   return { nodes, edges, leftOut: wanted.length - nodes.length };
 }
 
-function weight({ count, open }: CountedEdge): number {
+/** How much passes. */
+export function weightOf({ count, open }: CountedEdge): number {
   return count.requests + count.opened + count.denied + open;
 }

@@ -22,8 +22,15 @@ export function headOf(picture: MeshPicture, { cliOptions, isCluster, mesh }: Me
     isCluster,
     windowSeconds: picture.traffic.seconds,
     namespaces: [...new Set(named.map(({ namespace }) => namespace))].sort(),
-    warnings: picture.warnings,
+    warnings: shortened(picture.warnings),
     errorCount: picture.problems.filter(p => p.level === 'Error').length,
     refusalCount: picture.refusals.filter(r => r.kind === 'denied').length,
   };
+}
+
+const MAX_WARNINGS = 50;
+
+function shortened(warnings: readonly string[]): readonly string[] {
+  if (warnings.length <= MAX_WARNINGS) return warnings;
+  return [...warnings.slice(0, MAX_WARNINGS), `and ${warnings.length - MAX_WARNINGS} more`];
 }

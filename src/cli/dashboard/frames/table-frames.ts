@@ -18,11 +18,12 @@ import { figuresOf, NO_FIGURES } from '../graph/figures.ts';
 import { MESHED } from '../inventory/inventory.ts';
 import type { MeshPicture } from '../mesh-watch.ts';
 import { headOf, type MeshLabel } from './head.ts';
+import { bounded, isInScope, isProblemInScope, isRefusalInScope, type Scope } from './scope.ts';
 
-export function servicesFrame(picture: MeshPicture, label: MeshLabel): ServicesFrame {
+export function servicesFrame(picture: MeshPicture, label: MeshLabel, scope: Scope): ServicesFrame {
   const figures = inboundFigures(picture, 'service');
   const rows = [...picture.state.inventory.services]
-    .filter(([, s]) => !s.isWaypoint)
+    .filter(([key, s]) => !s.isWaypoint && isInScope(s, key, scope))
     .map(([key, { addresses, hostname, name, namespace, pods, waypoint }]) => ({
       namespace,
       name,
@@ -34,17 +35,19 @@ export function servicesFrame(picture: MeshPicture, label: MeshLabel): ServicesF
       meshedPods: pods.filter(p => p.protocol === MESHED).length,
       figures: figures.get(`service/${key}`) ?? NO_FIGURES,
     }));
-  return { view: 'services', head: headOf(picture, label), rows: byName(rows) };
+  return { view: 'services', head: headOf(picture, label), ...bounded(byName(rows)) };
 }
 
-export function workloadsFrame(picture: MeshPicture, label: MeshLabel): WorkloadsFrame {
+export function workloadsFrame(picture: MeshPicture, label: MeshLabel, scope: Scope): WorkloadsFrame {
   const figures = inboundFigures(picture, 'workload');
-  const rows = [...picture.state.inventory.workloads].map(([key, { isWaypointOf, ...w }]) => ({
-    ...w,
-    isWaypoint: isWaypointOf !== '',
-    figures: figures.get(`workload/${key}`) ?? NO_FIGURES,
-  }));
-  return { view: 'workloads', head: headOf(picture, label), rows: byName(rows) };
+  const rows = [...picture.state.inventory.workloads]
+    .filter(([key, w]) => isInScope(w, key, scope))
+    .map(([key, { isWaypointOf, ...w }]) => ({
+      ...w,
+      isWaypoint: isWaypointOf !== '',
+      figures: figures.get(`workload/${key}`) ?? NO_FIGURES,
+    }));
+  return { view: 'workloads', head: headOf(picture, label), ...bounded(byName(rows)) };
 }
 
 export function inboundFigures(
@@ -57,15 +60,13 @@ export function inboundFigures(
   );
 }
 
-export function proxiesFrame(picture: MeshPicture, label: MeshLabel): ProxiesFrame {
+export function proxiesFrame(picture: MeshPicture, label: MeshLabel, scope: Scope): ProxiesFrame {
   const { asked, standings } = picture.state;
-  const rows = asked.map(a =>
-    proxyRow(
-      a,
-      standings.find(s => s.proxy === a.ref),
-    ),
-  );
-  return { view: 'proxies', head: headOf(picture, label), rows };
+  const standing = new Map(standings.map(s => [s.proxy, s]));
+  const rows = asked
+    .filter(({ ref }) => isInScope(ref, `${ref.name} ${ref.node}`, scope))
+    .map(a => proxyRow(a, standing.get(a.ref)));
+  return { view: 'proxies', head: headOf(picture, label), ...bounded(rows) };
 }
 
 function proxyRow({ dump, error, ref }: AskedProxy, standing: ProxyStanding | undefined): ProxyRow {
@@ -104,20 +105,28 @@ function timeOf(text: string): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
-export function policiesFrame(picture: MeshPicture, label: MeshLabel): PoliciesFrame {
+export function policiesFrame(picture: MeshPicture, label: MeshLabel, scope: Scope): PoliciesFrame {
   const { refusals, state } = picture;
-  const rows = state.policies.map(policy => ({
+  const inScope = state.policies.filter(p => isInScope(p, `${p.namespace}/${p.name}`, scope));
+  const rows = inScope.map(policy => ({
     ...policy,
     refused: refusals
       .filter(r => r.policy === `${policy.namespace}/${policy.name}`)
       .reduce((sum, r) => sum + r.count, 0),
   }));
-  return { view: 'policies', head: headOf(picture, label), rows };
+  return { view: 'policies', head: headOf(picture, label), ...bounded(rows) };
 }
 
-export function problemsFrame(picture: MeshPicture, label: MeshLabel): ProblemsFrame {
-  const { problems, refusals } = picture;
-  return { view: 'problems', head: headOf(picture, label), problems, refusals };
+export function problemsFrame(picture: MeshPicture, label: MeshLabel, scope: Scope): ProblemsFrame {
+  const problems = bounded(picture.problems.filter(p => isProblemInScope(p, scope)));
+  const refusals = bounded(picture.refusals.filter(r => isRefusalInScope(r, scope)));
+  return {
+    view: 'problems',
+    head: headOf(picture, label),
+    problems: problems.rows,
+    refusals: refusals.rows,
+    leftOut: problems.leftOut + refusals.leftOut,
+  };
 }
 
 function byName<T extends { readonly namespace: string; readonly name: string }>(rows: readonly T[]): T[] {

@@ -210,7 +210,7 @@ export class DashboardServer {
 /** So many requests a second are as much as can be read. */
 const TAP_MAX_RPS = '20';
 const TAP_DURATION = '10m';
-const TAP_FIELDS = ['namespace', 'source', 'method', 'path', 'status'] as const;
+const TAP_FIELDS = ['namespace', 'source', 'sourceNamespace', 'method', 'path', 'status'] as const;
 
 function tapFilter(query: URLSearchParams): TapFilter {
   const given = TAP_FIELDS.flatMap(name => {

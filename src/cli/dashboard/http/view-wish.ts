@@ -18,25 +18,24 @@ export type View = (picture: MeshPicture, label: MeshLabel) => Frame;
 export function readView(query: URLSearchParams): View | string {
   const by = query.get('by') === 'workload' ? 'workload' : 'service';
   const view = query.get('view');
+  const scope = { namespace: query.get('namespace') ?? '', filter: query.get('filter') ?? '' };
   switch (view) {
-    case 'graph': {
-      const namespace = query.get('namespace') ?? '';
-      return (picture, label) => graphFrame(picture, label, { by, namespace });
-    }
+    case 'graph':
+      return (picture, label) => graphFrame(picture, label, { by, ...scope });
     case 'detail': {
       const name = query.get('name') ?? '';
       return (picture, label) => detailFrame(picture, label, { by, name });
     }
     case 'services':
-      return servicesFrame;
+      return (picture, label) => servicesFrame(picture, label, scope);
     case 'workloads':
-      return workloadsFrame;
+      return (picture, label) => workloadsFrame(picture, label, scope);
     case 'proxies':
-      return proxiesFrame;
+      return (picture, label) => proxiesFrame(picture, label, scope);
     case 'policies':
-      return policiesFrame;
+      return (picture, label) => policiesFrame(picture, label, scope);
     case 'problems':
-      return problemsFrame;
+      return (picture, label) => problemsFrame(picture, label, scope);
     default:
       return 'view is not known; use graph, detail, services, workloads, proxies, policies or problems';
   }

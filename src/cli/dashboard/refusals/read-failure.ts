@@ -24,6 +24,8 @@ const MAX_CHARS = 300;
 
 /** Undefined: a line of another kind, or of something that went well. Pure. */
 export function readFailure(line: string): LoggedFailure | undefined {
+  // Most lines by far are of what went well.
+  if (!line.includes('error')) return undefined;
   const fields = line.startsWith('{') ? ofJson(line) : ofText(line);
   const reason = text(fields, 'error');
   if (text(fields, 'level') !== 'error' || text(fields, 'scope') !== 'access' || reason === '')
@@ -79,7 +81,6 @@ function ofJson(line: string): JsonObject {
 /** Time, level, scope, message and fields, separated by tabs. */
 function ofText(line: string): JsonObject {
   const [time = '', level = '', scope = '', , ...rest] = line.split('\t');
-  // Most lines by far are of what went well.
   if (level !== 'error' || scope !== 'access') return {};
   const fields: Record<string, string> = { time, level, scope };
   for (const [, name = '', value = ''] of rest.join('\t').matchAll(FIELD)) fields[name] = unquoted(value);
