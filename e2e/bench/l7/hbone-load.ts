@@ -18,7 +18,8 @@ import { runLoad } from './load/run-load.ts';
 
 const [materialPath = '', waypointIp = '', endpointIp = '', endpointNetns = '', controlPath = ''] =
   process.argv.slice(2);
-const { engine, clock, defer } = createThreadNativeEngine({}, undefined);
+const { engine, clock } = createThreadNativeEngine({}, undefined);
+const { defer = queueMicrotask } = engine;
 const context = engine.createTlsContext(readMaterial(materialPath));
 const open = edgeTunnels(engine, clock, context, waypointIp);
 

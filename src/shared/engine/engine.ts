@@ -33,6 +33,12 @@ export interface Engine {
     peer: SocketEndpoint,
   ): Promise<SecureChannel>;
 
+  /**
+   * Runs a function at the end of the turn of the loop, behind the sending of what was written in it. Missing: the engine cannot
+   * say when that is.
+   */
+  readonly defer?: (fn: () => void) => void;
+
   /** Parses and checks the PEM material once; handshakes then share it. Throws `ChannelError` when it does not parse. */
   createTlsContext(material: TlsMaterial): TlsContext;
 

@@ -85,7 +85,8 @@ export abstract class AnsweredRequest {
     if (this.done) return;
     this.done = true;
     this.release();
-    this.record.write();
+    this.record.end();
+    this.downstream.env.ended.add(this.record);
     this.downstream.env.inFlight.leave();
   }
 }

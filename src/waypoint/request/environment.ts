@@ -12,6 +12,7 @@ import type { ThreadFilters } from '../filters/thread-filters.ts';
 import type { OverloadMonitor } from '../overload/overload-monitor.ts';
 import type { ServiceDirectory } from '../services/service-directory.ts';
 import type { ServiceState } from '../services/service-state.ts';
+import type { EndedRequests } from './ended-requests.ts';
 import type { OpenTunnels } from './open-tunnels.ts';
 import type { ThreadTracer } from '../tracing/thread-tracer.ts';
 import type { ThreadTaps } from '../tap/thread-taps.ts';
@@ -54,6 +55,8 @@ export interface RequestEnvironment {
   /** Of services that list no endpoints. */
   readonly hosts: AwaitedHosts;
   readonly inFlight: InFlight;
+  /** Records that are complete. */
+  readonly ended: EndedRequests;
   readonly tunnels: OpenTunnels;
 }
 

@@ -90,11 +90,17 @@ export class RequestRecord implements RequestLine {
     return ip === undefined ? '' : formatHostPort(ip, this.endpointPort);
   }
 
+  /** Nothing of it changes after this. */
+  end(): void {
+    this.durationMs = this.#downstream.env.clock.monotonic() - this.startMs;
+    this.tapped?.onEnd(this);
+    this.trace?.end(this);
+  }
+
   /** One set of metric increments and one line of the access log. */
   write(): void {
     const downstream = this.#downstream;
-    const { accessLogMode, clock, requestLog } = downstream.env;
-    this.durationMs = clock.monotonic() - this.startMs;
+    const { accessLogMode, requestLog } = downstream.env;
     this.#count(downstream);
     if (this.attempts > 1)
       downstream.env.retries.count(this.service, this.attempts - 1, isFailedRequest([], this.#end));
@@ -103,8 +109,6 @@ export class RequestRecord implements RequestLine {
     const asked = downstream.service.routes?.telemetry.accessLog;
     const logged = asked ?? (accessLogMode === 'all' || (failed && accessLogMode === 'errors'));
     if (logged && downstream.service.logFilter?.(this) !== false) requestLog.write(this);
-    this.tapped?.onEnd(this);
-    this.trace?.end(this);
   }
 
   #count(downstream: Downstream): void {

@@ -11,6 +11,7 @@ import { TrafficSplit } from '../balance/traffic-split.ts';
 import { AwaitedHosts } from '../hosts/awaited-hosts.ts';
 import { ThreadFilters } from '../filters/thread-filters.ts';
 import { OverloadMonitor } from '../overload/overload-monitor.ts';
+import { EndedRequests } from '../request/ended-requests.ts';
 import { InFlight, type RequestEnvironment } from '../request/environment.ts';
 import { OpenTunnels } from '../request/open-tunnels.ts';
 import { ServiceDirectory } from '../services/service-directory.ts';
@@ -104,6 +105,7 @@ export function makeEnvironment(
       askForKeys: source => emit({ kind: 'keys_wanted', source }),
     }),
     inFlight: new InFlight(),
+    ended: new EndedRequests(engine.defer, logger),
     hosts: new AwaitedHosts(clock, emit),
     tunnels: new OpenTunnels(),
   };

@@ -186,9 +186,11 @@ export class TrafficThread {
     this.#env.overload.stop();
     this.#env.tracer?.close();
     this.#env.services.close();
+    this.#env.ended.flush();
   }
 
   metrics(): FamilySnapshot[] {
+    this.#env.ended.flush();
     this.#server.tcp.countBytes();
     return this.#metrics.snapshot();
   }

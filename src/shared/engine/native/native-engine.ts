@@ -27,13 +27,6 @@ export function createSharedNativeEngine(options: EngineOptions): MeasuredEngine
   return buildEngine(loop, options.clock, options, undefined);
 }
 
-interface ThreadEngine {
-  readonly engine: MeasuredEngine;
-  readonly clock: Clock;
-  /** Runs a function at the end of the turn, when all that has come is read. */
-  readonly defer: (fn: () => void) => void;
-}
-
 /**
  * The native engine for a worker thread that carries traffic: the thread blocks in this engine's loop, whose clock is to be
  * the clock of everything on the thread.
@@ -41,11 +34,11 @@ interface ThreadEngine {
 export function createThreadNativeEngine(
   options: Omit<EngineOptions, 'clock'>,
   ledger: FdLedger | undefined,
-): ThreadEngine {
+): { readonly engine: MeasuredEngine; readonly clock: Clock } {
   const loop = new EventLoop();
   const clock = new LoopClock();
   new ThreadDriver(loop, clock);
-  return { engine: buildEngine(loop, clock, options, ledger), clock, defer: fn => loop.defer(fn) };
+  return { engine: buildEngine(loop, clock, options, ledger), clock };
 }
 
 function buildEngine(
@@ -65,6 +58,7 @@ function buildEngine(
     name: 'native',
     listen: async (target, onAccept) => listenTcp(target, thread, onAccept, onError),
     connect: (target, signal) => connectTcp(target, thread, signal),
+    defer: fn => loop.defer(fn),
     createTlsContext: createNativeTlsContext,
     createForeignTlsContext: createNativeForeignContext,
     secureServer: async (channel, context, tls) =>
