@@ -32,6 +32,7 @@ const SIMPLE: TlsOrigination = {
   serverName: undefined,
   subjectAltNames: [],
   trustedRoots: { kind: 'pem', pem: ca.rootPem },
+  revocationListFile: undefined,
   clientCertificate: undefined,
   credential: undefined,
   skipVerification: false,
@@ -156,7 +157,17 @@ async function upgraded(t: Parameters<typeof deploy>[0], inMesh: boolean): Promi
 test('who is trusted', async t => {
   const other = await createTestCa('other');
   const roots = (pem: string) => ({ trustedRoots: { kind: 'pem', pem } }) as const;
+  const directory = mkdtempSync(join(tmpdir(), 'waypoint-crl-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const revoking = async (...revoked: (typeof leaf)[]): Promise<Partial<TlsOrigination>> => {
+    const revocationListFile = join(directory, `${revoked.length}.crl`);
+    writeFileSync(revocationListFile, await ca.revocationLists(revoked));
+    return { revocationListFile };
+  };
   const rows: readonly (readonly [string, Partial<TlsOrigination>, number, RegExp])[] = [
+    ['a list of others that are revoked', await revoking(), 200, /1\.1/],
+    ['a list of what is revoked', await revoking(leaf), 503, /revoked/],
+    ['a list that is not there', { revocationListFile: '/nowhere.crl' }, 503, /cannot read \/nowhere.crl/],
     ['another name is asked for and expected', { serverName: 'b.example' }, 503, /expected b\.example/],
     [
       'other names are expected',

@@ -170,6 +170,7 @@ test('TLS is originated with each host by its own name', async t => {
     serverName: undefined,
     subjectAltNames: [],
     trustedRoots: { kind: 'pem', pem: ca.rootPem },
+    revocationListFile: undefined,
     clientCertificate: undefined,
     credential: undefined,
     skipVerification: false,

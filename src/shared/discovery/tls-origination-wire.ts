@@ -20,6 +20,7 @@ export function tlsFromWire(wire: WireFields): TlsOrigination {
     serverName: readOptionalText(wire, 'server_name'),
     subjectAltNames: readTexts(wire, 'subject_alt_names'),
     trustedRoots: rootsFromWire(wire),
+    revocationListFile: readOptionalText(wire, 'revocation_list_file'),
     clientCertificate: readIfSet(wire, 'client_certificate', found => ({
       certificateFile: readName(found, 'certificate_file'),
       privateKeyFile: readName(found, 'private_key_file'),
@@ -44,6 +45,7 @@ export function tlsToWire(tls: TlsOrigination): object {
       private_key_file: clientCertificate.privateKeyFile,
     },
     credential: tls.credential,
+    revocation_list_file: tls.revocationListFile,
     skip_verification: tls.skipVerification,
     alpn: tls.alpn,
   };

@@ -198,6 +198,8 @@ export interface TlsOrigination {
   /** One must be in the server's certificate; empty: `serverName` must be. */
   readonly subjectAltNames: readonly string[];
   readonly trustedRoots: TrustedRoots;
+  /** In the waypoint's own file system, PEM; beside those of a Secret. */
+  readonly revocationListFile: string | undefined;
   /** With `mutual`. */
   readonly clientCertificate: ClientCertificate | undefined;
   /** A Secret, `<namespace>/<name>`, that holds both (`TlsCredential`); roots named above go before its own. */

@@ -388,6 +388,7 @@ export const trafficPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
       ),
       clientCertificate: maybe(fc.record({ certificateFile: name, privateKeyFile: name })),
       credential: maybe(name),
+      revocationListFile: maybe(name),
       skipVerification: flag,
       alpn: names,
     }),

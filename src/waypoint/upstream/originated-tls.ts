@@ -4,7 +4,8 @@ import type { TlsOrigination } from '#shared/route/traffic-policy.ts';
 import type { Workload } from '#shared/workload/workload.ts';
 
 /** What a server's certificate is checked against, and what it is shown: alike for many servers. */
-export interface TlsTrust extends Pick<TlsOrigination, 'trustedRoots' | 'clientCertificate' | 'credential'> {
+export interface TlsTrust
+  extends Pick<TlsOrigination, 'trustedRoots' | 'revocationListFile' | 'clientCertificate' | 'credential'> {
   /** A certificate is shown. */
   readonly mutual: boolean;
 }
@@ -46,13 +47,20 @@ export function originateTls(
   hostname: string,
 ): OriginatedTls | undefined {
   if (policy === undefined || policy.mode === 'disable') return undefined;
-  const { alpn, clientCertificate, credential, skipVerification, subjectAltNames, trustedRoots } = policy;
+  const { alpn, clientCertificate, credential, revocationListFile, trustedRoots } = policy;
+  const { skipVerification, subjectAltNames } = policy;
   const name = policy.serverName ?? hostname;
   const serverName = isIP(name) === 0 && !name.startsWith('*') ? name : undefined;
   if (policy.mode === 'mesh') return { kind: 'mesh', serverName, names: subjectAltNames, alpn };
   return {
     kind: 'foreign',
-    trust: { mutual: policy.mode === 'mutual', trustedRoots, clientCertificate, credential },
+    trust: {
+      mutual: policy.mode === 'mutual',
+      trustedRoots,
+      revocationListFile,
+      clientCertificate,
+      credential,
+    },
     // A wildcard is no server's name: nothing is trusted under it unless names are given.
     server: { serverName, names: subjectAltNames.length > 0 ? subjectAltNames : [name] },
     namesGiven: subjectAltNames.length > 0,

@@ -13,6 +13,7 @@ const ID = 'spiffe://elsewhere/ns/a/sa/b';
 const SYSTEM: TlsTrust = {
   mutual: false,
   trustedRoots: { kind: 'system' },
+  revocationListFile: undefined,
   clientCertificate: undefined,
   credential: undefined,
 };
@@ -44,6 +45,7 @@ test('files are looked at every ten seconds: what changed is used, what is gone 
   const trust: TlsTrust = {
     mutual: true,
     trustedRoots: { kind: 'file', path: root },
+    revocationListFile: undefined,
     clientCertificate: { certificateFile: chain, privateKeyFile: key },
     credential: undefined,
   };
@@ -65,6 +67,36 @@ test('files are looked at every ten seconds: what changed is used, what is gone 
   t.throws(() => made.get({ ...trust, trustedRoots: { kind: 'file', path: '/' } }), {
     message: /cannot read \//,
   });
+});
+
+test('lists of what is revoked are of a Secret and of a file, and a file is looked at again', async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'tls-contexts-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, 'ca.crl');
+  writeFileSync(path, await ca.revocationLists([]));
+  const { clock, made } = contexts();
+  const trust: TlsTrust = {
+    ...SYSTEM,
+    trustedRoots: { kind: 'pem', pem: ca.rootPem },
+    revocationListFile: path,
+  };
+  const first = made.get(trust);
+  t.not(made.get({ ...trust, revocationListFile: undefined }), first);
+  writeFileSync(path, `${await ca.revocationLists([await ca.issue(ID)])}\n`);
+  clock.advance(10_000);
+  t.not(made.get(trust), first);
+  writeFileSync(path, 'no list');
+  clock.advance(10_000);
+  t.throws(() => made.get(trust), { code: 'tls_handshake', message: /no revocation list/ });
+  const secret = {
+    name: 'shop/api',
+    certificateChainPem: '',
+    privateKeyPem: '',
+    trustedRootsPem: ca.rootPem,
+  };
+  made.setCredential('shop/api', { ...secret, revocationListsPem: await ca.revocationLists([]) });
+  writeFileSync(path, await ca.revocationLists([]));
+  t.ok(made.get({ ...trust, trustedRoots: { kind: 'credential', name: 'shop/api' } }), 'both');
 });
 
 test('a file that is no certificate store is not read whole', t => {

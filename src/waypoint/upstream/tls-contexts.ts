@@ -57,14 +57,15 @@ export class TlsContexts {
   }
 
   #materialOf(trust: TlsTrust): ForeignTlsMaterial {
-    const { credential: name, trustedRoots } = trust;
+    const { credential: name, revocationListFile, trustedRoots } = trust;
     const credential = name === undefined ? undefined : this.#credential(name);
     const authorities = this.#authorities(trustedRoots, credential);
     return {
       trustedRootsPem: authorities?.trustedRootsPem ?? rootsOf(trustedRoots),
-      revocationListsPem: [...new Set([credential, authorities])]
-        .map(secret => secret?.revocationListsPem ?? '')
-        .join(''),
+      revocationListsPem: [
+        ...[...new Set([credential, authorities])].map(secret => secret?.revocationListsPem ?? ''),
+        revocationListFile === undefined ? '' : read(revocationListFile),
+      ].join(''),
       client: clientOf(trust, credential),
     };
   }
@@ -118,11 +119,14 @@ function rootsOf(roots: TrustedRoots): string | undefined {
   }
 }
 
-function filesOf({ clientCertificate, trustedRoots }: TlsTrust): readonly string[] {
-  const roots = trustedRoots.kind === 'file' ? [trustedRoots.path] : [];
-  return clientCertificate === undefined
-    ? roots
-    : [...roots, clientCertificate.certificateFile, clientCertificate.privateKeyFile];
+function filesOf({ clientCertificate, revocationListFile, trustedRoots }: TlsTrust): readonly string[] {
+  return [
+    ...(trustedRoots.kind === 'file' ? [trustedRoots.path] : []),
+    ...(revocationListFile === undefined ? [] : [revocationListFile]),
+    ...(clientCertificate === undefined
+      ? []
+      : [clientCertificate.certificateFile, clientCertificate.privateKeyFile]),
+  ];
 }
 
 function stampOf(files: readonly string[]): string {

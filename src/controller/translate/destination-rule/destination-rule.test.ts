@@ -194,10 +194,16 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /cannot be together/,
   ],
   [
-    'a revocation list',
-    policy({ tls: { mode: 'SIMPLE', caCrl: '/a' } }),
+    'a revocation list without TLS',
+    policy({ tls: { mode: 'ISTIO_MUTUAL', caCrl: '/a' } }),
     'spec.trafficPolicy.tls.caCrl',
-    /not supported/,
+    /no meaning with ISTIO_MUTUAL/,
+  ],
+  [
+    'a revocation list of a file and a credential',
+    policy({ tls: { mode: 'SIMPLE', credentialName: 'a', caCrl: '/a' } }),
+    'spec.trafficPolicy.tls.caCrl',
+    /cannot be together with credentialName/,
   ],
   [
     'an unknown load balancer',

@@ -7,7 +7,6 @@ const SYSTEM_ROOTS = 'system';
 /** @param namespace of the rule: where its Secret is */
 export function readTls(fields: Fields, namespace: string): TlsOrigination {
   const mode = fields.oneOf('mode', ['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL']) ?? 'DISABLE';
-  fields.refused('caCrl', 'put the list into the Secret of credentialName, as ca.crl');
   const clientCertificate = readClientCertificate(fields);
   const credential = fields.string('credentialName');
   if (credential !== undefined) checkCredential(fields, credential, mode);
@@ -24,6 +23,7 @@ export function readTls(fields: Fields, namespace: string): TlsOrigination {
     serverName: fields.string('sni'),
     subjectAltNames: fields.strings('subjectAltNames'),
     trustedRoots: readRoots(fields, mode, namespace),
+    revocationListFile: readRevocationList(fields, mode),
     clientCertificate,
     credential: credential && `${namespace}/${credential}`,
     skipVerification: fields.boolean('insecureSkipVerify') ?? false,
@@ -36,7 +36,7 @@ const SECRET_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 function checkCredential(fields: Fields, credential: string, mode: keyof typeof MODES): void {
   checkSecretName(fields, 'credentialName', credential, mode);
-  for (const key of ['clientCertificate', 'privateKey', 'caCertificates']) {
+  for (const key of ['clientCertificate', 'privateKey', 'caCertificates', 'caCrl']) {
     if (fields.has(key))
       fields.reject(key, 'cannot be together with credentialName', 'keep the one you mean');
   }
@@ -57,6 +57,13 @@ function readClientCertificate(fields: Fields): ClientCertificate | undefined {
   return certificateFile === undefined || privateKeyFile === undefined
     ? undefined
     : { certificateFile, privateKeyFile };
+}
+
+function readRevocationList(fields: Fields, mode: keyof typeof MODES): string | undefined {
+  const path = fields.string('caCrl');
+  if (path !== undefined && (mode === 'DISABLE' || mode === 'ISTIO_MUTUAL'))
+    fields.reject('caCrl', `has no meaning with ${mode}`, 'use mode SIMPLE or MUTUAL, or remove it');
+  return path;
 }
 
 function readRoots(fields: Fields, mode: keyof typeof MODES, namespace: string): TrustedRoots {
