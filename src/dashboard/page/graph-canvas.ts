@@ -22,6 +22,8 @@ const NAME_CHARS = 17;
 const BELOW_CHARS = 22;
 const LABEL_CHAR_WIDTH = 6.2;
 const MARK_WIDTH = 15;
+/** Of more, what moves is only noise. */
+const MAX_MOVING = 40;
 
 export interface Canvas {
   readonly graph: Narrowed;
@@ -54,6 +56,8 @@ export function canvasView(canvas: Canvas): ElementSpec {
       const points = layout.edges.get(edge.id);
       return points === undefined ? [] : [edgeView(edge, points, canvas, names, near)];
     }),
+    // Above all lines, so that none crosses what is written.
+    ...graph.edges.flatMap(edge => labelView(edge, layout.edges.get(edge.id) ?? [], canvas, near)),
     ...graph.nodes.flatMap(node => {
       const at = layout.nodes.get(node.id);
       return at === undefined ? [] : [nodeView(node, at, canvas, near)];
@@ -131,10 +135,9 @@ function edgeView(
       'stroke-width': edgeWidth(edge.figures),
       'marker-end': `url(#arrow-${tone})`,
     }),
-    ...(edge.active
+    ...(edge.active && canvas.graph.edges.length <= MAX_MOVING
       ? [el('path', { key: 'flow', class: 'flow', d, 'stroke-width': edgeWidth(edge.figures) + 2.5 })]
       : []),
-    ...labelView(edge, points, canvas.label),
   );
 }
 
@@ -145,9 +148,15 @@ const MARK: Readonly<Record<GraphEdge['security'], IconName | undefined>> = {
   unknown: undefined,
 };
 
-function labelView(edge: GraphEdge, points: readonly Point[], label: EdgeLabel): ElementSpec[] {
-  if (label === 'none') return [];
-  const text = edgeLabel(edge, label);
+/** What it says, the edge itself says in words. */
+function labelView(
+  edge: GraphEdge,
+  points: readonly Point[],
+  canvas: Canvas,
+  near: ReadonlySet<string> | undefined,
+): ElementSpec[] {
+  if (canvas.label === 'none' || points.length === 0) return [];
+  const text = edgeLabel(edge, canvas.label);
   const isRefused = edge.figures.deniedPerSecond > 0 || (edge.denied > 0 && !edge.active);
   const mark = isRefused ? 'refused' : MARK[edge.security];
   const marks: readonly IconName[] = [
@@ -164,7 +173,12 @@ function labelView(edge: GraphEdge, points: readonly Point[], label: EdgeLabel):
     ...marks.map((name, i) => iconAt(name, left + 5 + i * MARK_WIDTH, y - 6, 12)),
     el('text', { x: left + 5 + marksWidth, y: y + 4 }, text),
   ];
-  return [el('g', { key: 'label', class: 'label' }, ...parts)];
+  const classes = [
+    'label',
+    ...(canvas.selected?.id === edge.id ? ['selected'] : []),
+    ...(near === undefined || near.has(edge.id) ? [] : ['far']),
+  ];
+  return [el('g', { key: `label ${edge.id}`, class: classes.join(' '), 'aria-hidden': 'true' }, ...parts)];
 }
 
 function nodeView(
