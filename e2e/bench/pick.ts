@@ -14,9 +14,9 @@ const PICKS = 2_000_000;
 const BALANCERS: readonly LoadBalancer[] = [
   { kind: 'round_robin' },
   { kind: 'random' },
-  { kind: 'least_request' },
+  { kind: 'least_request', choices: undefined },
   { kind: 'peak_ewma', penalty: undefined },
-  { kind: 'ring_hash', minRingSize: 1024, hash: [] },
+  { kind: 'ring_hash', minRingSize: 1024, maxRingSize: undefined, hash: [] },
   { kind: 'maglev', tableSize: 65_537, hash: [] },
 ];
 

@@ -26,7 +26,7 @@ const ACCRUAL = {
   maxPenaltyMs: 60_000,
   jitter: 0.5,
 } as const;
-const LEAST_REQUEST: LoadBalancer = { kind: 'least_request' };
+const LEAST_REQUEST: LoadBalancer = { kind: 'least_request', choices: undefined };
 const PEAK_EWMA: LoadBalancer = { kind: 'peak_ewma', penalty: undefined };
 const RETRY_5XX = {
   ...DEFAULT_RETRY_POLICY,
@@ -439,7 +439,7 @@ test('a hash of a cookie: the client gets one with its first answer, and its end
   const cookie = { name: 'lb', path: '/', ttlMs: 60_000, attributes: [] };
   const hash = [{ kind: 'cookie', terminal: false, cookie }] as const;
   for (const loadBalancer of [
-    { kind: 'ring_hash', minRingSize: 1_024, hash },
+    { kind: 'ring_hash', minRingSize: 1_024, maxRingSize: undefined, hash },
     { kind: 'maglev', tableSize: 65_537, hash },
   ] as const) {
     const mesh = await experiment(t, 5, { policy: { loadBalancer } });

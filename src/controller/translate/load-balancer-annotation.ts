@@ -10,7 +10,7 @@ export interface BalancedPolicies {
 }
 
 const KINDS: ReadonlyMap<string, LoadBalancer> = new Map([
-  ['least-request', { kind: 'least_request' }],
+  ['least-request', { kind: 'least_request', choices: undefined }],
   ['round-robin', { kind: 'round_robin' }],
   ['random', { kind: 'random' }],
   ['peak-ewma', { kind: 'peak_ewma', penalty: undefined }],

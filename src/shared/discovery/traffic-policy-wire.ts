@@ -182,21 +182,30 @@ function poolToWire(pool: ConnectionPool): object {
 function loadBalancerFromWire(wire: WireFields): LoadBalancer {
   const kind = readEnum(wire, 'kind', LOAD_BALANCERS);
   if (kind === 'peak_ewma') return { kind, penalty: readIfSet(wire, 'penalty', penaltyFromWire) };
+  if (kind === 'least_request') return { kind, choices: readOptionalNumber(wire, 'choices') };
   if (kind === 'backend_utilization')
     return { kind, reports: reportsFromWire(readMessage(wire, 'reports') ?? {}) };
   if (kind !== 'ring_hash' && kind !== 'maglev') return { kind };
   const size = readWithin(wire, 'table_size', 1, MAX_HASH_TABLE);
   const hash = readEach(wire, 'hash', hashSourceFromWire);
-  return kind === 'ring_hash' ? { kind, minRingSize: size, hash } : { kind, tableSize: size, hash };
+  if (kind === 'maglev') return { kind, tableSize: size, hash };
+  return { kind, minRingSize: size, maxRingSize: readOptionalNumber(wire, 'max_table_size'), hash };
 }
 
 function loadBalancerToWire(balancer: LoadBalancer): object {
   const kind = LOAD_BALANCERS.indexOf(balancer.kind);
   switch (balancer.kind) {
     case 'ring_hash':
-      return { kind, table_size: balancer.minRingSize, hash: balancer.hash.map(hashSourceToWire) };
+      return {
+        kind,
+        table_size: balancer.minRingSize,
+        max_table_size: balancer.maxRingSize,
+        hash: balancer.hash.map(hashSourceToWire),
+      };
     case 'maglev':
       return { kind, table_size: balancer.tableSize, hash: balancer.hash.map(hashSourceToWire) };
+    case 'least_request':
+      return { kind, choices: balancer.choices };
     case 'peak_ewma':
       return { kind, penalty: balancer.penalty && penaltyToWire(balancer.penalty) };
     case 'backend_utilization':

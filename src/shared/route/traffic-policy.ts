@@ -61,11 +61,19 @@ export interface TcpKeepalive {
 }
 
 export type LoadBalancer =
-  | { readonly kind: 'least_request' | 'round_robin' | 'random' | 'passthrough' }
+  | { readonly kind: 'round_robin' | 'random' | 'passthrough' }
+  /** Of how many that are drawn the best is taken; undefined: two. */
+  | { readonly kind: 'least_request'; readonly choices: number | undefined }
   /** Undefined: a failure counts as the time it took. */
   | { readonly kind: 'peak_ewma'; readonly penalty: FailurePenalty | undefined }
   | { readonly kind: 'backend_utilization'; readonly reports: LoadReports }
-  | { readonly kind: 'ring_hash'; readonly minRingSize: number; readonly hash: readonly HashSource[] }
+  | {
+      readonly kind: 'ring_hash';
+      readonly minRingSize: number;
+      /** Undefined: Envoy's bound. */
+      readonly maxRingSize: number | undefined;
+      readonly hash: readonly HashSource[];
+    }
   /** `tableSize` is a prime. */
   | { readonly kind: 'maglev'; readonly tableSize: number; readonly hash: readonly HashSource[] };
 

@@ -284,12 +284,7 @@ const hashSource: fc.Arbitrary<HashSource> = fc.oneof(
 const tableSize = fc.integer({ min: 1, max: 65_537 });
 const loadBalancer: fc.Arbitrary<LoadBalancer> = fc.oneof(
   fc.record({
-    kind: fc.constantFrom(
-      'least_request' as const,
-      'round_robin' as const,
-      'random' as const,
-      'passthrough' as const,
-    ),
+    kind: fc.constantFrom('round_robin' as const, 'random' as const, 'passthrough' as const),
   }),
   fc.record({
     kind: fc.constant('backend_utilization' as const),
@@ -305,7 +300,13 @@ const loadBalancer: fc.Arbitrary<LoadBalancer> = fc.oneof(
     kind: fc.constant('peak_ewma' as const),
     penalty: maybe(fc.record({ penaltyMs: milliseconds, maxRetryAfterMs: milliseconds })),
   }),
-  fc.record({ kind: fc.constant('ring_hash' as const), minRingSize: tableSize, hash: few(hashSource) }),
+  fc.record({ kind: fc.constant('least_request' as const), choices: maybe(uint32) }),
+  fc.record({
+    kind: fc.constant('ring_hash' as const),
+    minRingSize: tableSize,
+    maxRingSize: maybe(tableSize),
+    hash: few(hashSource),
+  }),
   fc.record({ kind: fc.constant('maglev' as const), tableSize, hash: few(hashSource) }),
 );
 const accrual: fc.Arbitrary<FailureAccrual> = fc.record({

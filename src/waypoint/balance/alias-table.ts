@@ -1,3 +1,5 @@
+import { mix } from './text-hash.ts';
+
 /** Draws an index with a probability in proportion to its weight, in constant time (Walker's alias method). */
 export interface AliasTable {
   readonly size: number;
@@ -35,5 +37,12 @@ export function drawIndex(table: AliasTable, random: number): number {
   const position = random * table.size;
   const column = Math.min(Math.floor(position), table.size - 1);
   if (table.keep === undefined || position - column < (table.keep[column] ?? 1)) return column;
+  return table.alias[column] ?? column;
+}
+
+/** @param hash at random below 2^30 */
+export function drawHashed(table: AliasTable, hash: number): number {
+  const column = hash % table.size;
+  if (table.keep === undefined || mix(hash) / 2 ** 32 < (table.keep[column] ?? 1)) return column;
   return table.alias[column] ?? column;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { LoadBalancer } from '#shared/route/traffic-policy.ts';
-import { type AliasTable, drawIndex, makeAliasTable } from './alias-table.ts';
+import { type AliasTable, drawHashed, drawIndex, makeAliasTable } from './alias-table.ts';
 import type { BalancedEndpoint } from './endpoint.ts';
 import { makeHashRing, ownerOf } from './hash-ring.ts';
 import { makeMaglevTable } from './maglev.ts';
@@ -49,7 +49,7 @@ export function makeChoice(
     case 'backend_utilization':
       return byReports(endpoints, balancer.reports.updateMs, cursor, clock);
     case 'ring_hash': {
-      const ring = makeHashRing(keys(), weights, balancer.minRingSize);
+      const ring = makeHashRing(keys(), weights, balancer.minRingSize, balancer.maxRingSize);
       return byHash(hash => ownerOf(ring, hash));
     }
     case 'maglev': {
@@ -57,8 +57,9 @@ export function makeChoice(
       return byHash(hash => table[hash % table.length] ?? 0);
     }
     case 'least_request':
+      return leastBusy(endpoints, makeAliasTable(weights), balancer.choices ?? 2);
     case undefined:
-      return twoChoices(endpoints, makeAliasTable(weights), undefined, busyness);
+      return leastBusy(endpoints, makeAliasTable(weights), 2);
   }
 }
 
@@ -127,6 +128,29 @@ function twoChoices(
       return cost(b, nowMs) < cost(a, nowMs) ? second : first;
     },
   };
+}
+
+function leastBusy(endpoints: readonly BalancedEndpoint[], table: AliasTable, choices: number): Choice {
+  if (choices === 2) return twoChoices(endpoints, table, undefined, busyness);
+  return {
+    warms: true,
+    choose(random) {
+      // Small whole numbers: fractions would be garbage.
+      let hash = Math.floor(random * 2 ** 30);
+      let best = drawHashed(table, hash);
+      for (let more = 1; more < choices; more++) {
+        hash = mix(hash) & 0x3fffffff;
+        best = better(endpoints, best, drawHashed(table, hash));
+      }
+      return best;
+    },
+  };
+}
+
+function better(endpoints: readonly BalancedEndpoint[], best: number, other: number): number {
+  const [a, b] = [endpoints[best], endpoints[other]];
+  if (a === undefined || b === undefined || b.load.out) return best;
+  return a.load.out || busyness(b) < busyness(a) ? other : best;
 }
 
 function busyness({ load, workload }: BalancedEndpoint): number {

@@ -92,3 +92,20 @@ test('the order in which endpoints are listed plays no role', t => {
   }
   t.end();
 });
+
+test('a ring is as large as is asked for, at least and at most', t => {
+  const size = (count: number, least: number, most?: number): number => {
+    const keys = names(count);
+    return makeHashRing(
+      keys,
+      keys.map(() => 1),
+      least,
+      most,
+    ).points.length;
+  };
+  t.equal(size(4, 1_024), 4_096, 'as large as it is anyway');
+  t.equal(size(4, 10_000), 10_000);
+  t.equal(size(4, 1_024, 512), 512);
+  t.equal(size(4, 8, 3), 4, 'each endpoint has a point');
+  t.end();
+});

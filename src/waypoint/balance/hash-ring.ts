@@ -19,14 +19,20 @@ export interface HashRing {
 }
 
 /**
- * Each endpoint gets points in proportion to its weight, the lightest at least one, all together at least `minSize`. Where
+ * Each endpoint gets points in proportion to its weight, the lightest at least one, all together at least `minSize` and, where
+ * there are not more endpoints, at most `maxSize`. Where
  * they lie depends on the endpoint's key alone: who comes or goes moves only what is, or becomes, its own (Karger et al.).
  *
  * @param keys of endpoints, unique
  * @param weights all above 0
  */
-export function makeHashRing(keys: readonly string[], weights: readonly number[], minSize: number): HashRing {
-  const counts = pointCounts(weights, minSize);
+export function makeHashRing(
+  keys: readonly string[],
+  weights: readonly number[],
+  minSize: number,
+  maxSize = MAX_RING_SIZE,
+): HashRing {
+  const counts = pointCounts(weights, minSize, Math.min(MAX_RING_SIZE, maxSize));
   const total = counts.reduce((sum, count) => sum + count, 0);
   // Point and owner in one number, so that one native sort orders both.
   const sorted = new Float64Array(total);
@@ -49,13 +55,13 @@ export function makeHashRing(keys: readonly string[], weights: readonly number[]
 }
 
 /** Whole numbers, the same whoever else is there as far as can be. */
-function pointCounts(weights: readonly number[], minSize: number): number[] {
+function pointCounts(weights: readonly number[], minSize: number, maxSize: number): number[] {
   const lightest = weights.reduce((least, weight) => Math.min(least, weight), Number.POSITIVE_INFINITY);
   const perUnit = pointsPerEndpoint(weights.length, minSize);
   const counts = weights.map(weight => Math.max(1, Math.round((weight / lightest) * perUnit)));
   const total = counts.reduce((sum, count) => sum + count, 0);
-  if (total <= MAX_RING_SIZE) return counts;
-  return counts.map(count => Math.max(1, Math.floor((count * MAX_RING_SIZE) / total)));
+  if (total <= maxSize) return counts;
+  return counts.map(count => Math.max(1, Math.floor((count * maxSize) / total)));
 }
 
 function pointsPerEndpoint(endpoints: number, minSize: number): number {

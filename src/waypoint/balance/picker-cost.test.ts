@@ -17,10 +17,11 @@ const BALANCERS: readonly LoadBalancer[] = [
   { kind: 'round_robin' },
   { kind: 'random' },
   { kind: 'passthrough' },
-  { kind: 'least_request' },
+  { kind: 'least_request', choices: undefined },
+  { kind: 'least_request', choices: 5 },
   { kind: 'peak_ewma', penalty: undefined },
   { kind: 'backend_utilization', reports: REPORTS },
-  { kind: 'ring_hash', minRingSize: 1024, hash: [] },
+  { kind: 'ring_hash', minRingSize: 1024, maxRingSize: undefined, hash: [] },
   { kind: 'maglev', tableSize: 65_537, hash: [] },
 ];
 

@@ -23,8 +23,9 @@ type Policy =
   | 'peak_ewma';
 
 function balancer(policy: Policy | undefined): LoadBalancer | undefined {
-  if (policy === 'ring_hash') return { kind: policy, minRingSize: 1024, hash: [] };
+  if (policy === 'ring_hash') return { kind: policy, minRingSize: 1024, maxRingSize: undefined, hash: [] };
   if (policy === 'maglev') return { kind: policy, tableSize: 65_537, hash: [] };
+  if (policy === 'least_request') return { kind: policy, choices: undefined };
   if (policy === 'peak_ewma') return { kind: policy, penalty: undefined };
   return policy === undefined ? undefined : { kind: policy };
 }
@@ -217,6 +218,23 @@ test('slow start: a new endpoint gets a share that grows with its age', t => {
     clock.advance(5_000);
     t.ok(Math.abs(share() - 0.5) < 0.02, `${policy}: like the other one after it (${share()})`);
   }
+  t.end();
+});
+
+test('of more choices the least busy gets more of the requests', t => {
+  const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(name => endpoint(name));
+  for (const { load } of all.slice(1)) load.active = 5;
+  const share = (choices: number): number => {
+    const picker = pickerOf([all], undefined, { balancer: { kind: 'least_request', choices } });
+    const picks = Array.from({ length: 2_000 }, (_, i) => picker.pick((i * 0.618_033) % 1, []));
+    return picks.filter(picked => picked === all[0]).length / picks.length;
+  };
+  // Drawn with replacement: 1 - (7/8)^k.
+  const [two, five] = [share(2), share(5)];
+  t.ok(two > 0.2 && two < 0.3, String(two));
+  t.ok(five > 0.42 && five < 0.55, String(five));
+  all[0]?.load.setOut(true);
+  t.equal(share(5), 0, 'who is out is not the best');
   t.end();
 });
 

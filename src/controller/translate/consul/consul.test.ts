@@ -36,6 +36,27 @@ const DESTINATION = 'spec.routes[0].destination';
 const balancer = (fields: object): object => ({ loadBalancer: fields });
 
 const REJECTED: readonly [string, Kind, object, string, RegExp][] = [
+  [
+    'a ring whose largest size is less than its least',
+    'ServiceResolver',
+    { loadBalancer: { policy: 'ring_hash', ringHashConfig: { minimumRingSize: 64, maximumRingSize: 32 } } },
+    'spec.loadBalancer.ringHashConfig.maximumRingSize',
+    /less than the least, 64/,
+  ],
+  [
+    'a choice among too many',
+    'ServiceResolver',
+    { loadBalancer: { policy: 'least_request', leastRequestConfig: { choiceCount: 1000 } } },
+    'spec.loadBalancer.leastRequestConfig.choiceCount',
+    /whole number from 0 to 100/,
+  ],
+  [
+    'a mode of locality that is none',
+    'ServiceResolver',
+    { prioritizeByLocality: { mode: 'nearest' } },
+    'spec.prioritizeByLocality.mode',
+    /not one of the values/,
+  ],
   ['a misspelt field', 'ServiceRouter', { route: [] }, 'spec.route', /no field of this object/],
   [
     'two kinds of path',
@@ -375,6 +396,41 @@ test('what a route does', async t => {
     [{ timeouts: { requestMs: 3000 } }],
     "the resolver's time where the route has none",
   );
+});
+
+const BALANCERS: readonly [string, object, object][] = [
+  [
+    'the best of more than two',
+    { loadBalancer: { policy: 'least_request', leastRequestConfig: { choiceCount: 5 } } },
+    { loadBalancer: { kind: 'least_request', choices: 5 } },
+  ],
+  [
+    "Consul's default is two",
+    { loadBalancer: { policy: 'least_request', leastRequestConfig: { choiceCount: 0 } } },
+    { loadBalancer: { kind: 'least_request', choices: 2 } },
+  ],
+  [
+    'a ring within bounds',
+    { loadBalancer: { policy: 'ring_hash', ringHashConfig: { minimumRingSize: 8, maximumRingSize: 512 } } },
+    { loadBalancer: { kind: 'ring_hash', minRingSize: 8, maxRingSize: 512 } },
+  ],
+  [
+    'by locality, with the balancer that is there anyway',
+    { prioritizeByLocality: { mode: 'failover' } },
+    {
+      loadBalancer: undefined,
+      locality: { enabled: true, failoverPriority: [{ kind: 'region' }, { kind: 'zone' }] },
+    },
+  ],
+  ['by locality is the mode of none', { prioritizeByLocality: {} }, { locality: { enabled: true } }],
+  ['not by locality', { prioritizeByLocality: { mode: 'none' } }, { locality: { enabled: false } }],
+];
+
+test('each balancer of a resolver', async t => {
+  for (const [name, spec, balancing] of BALANCERS) {
+    const result = translateServiceResolver(kubeObject('ServiceResolver', spec));
+    t.match(result, { ok: true, value: { parts: { balancing } }, diagnostics: [] }, name);
+  }
 });
 
 test('balancing by a resolver', async t => {

@@ -5,7 +5,7 @@ import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { headerName } from '../http-headers.ts';
 import type { SubsetRule } from '../destination-rule/destination-rule.ts';
-import { NO_PARTS, type LeveledParts } from '../destination-rule/policy-parts.ts';
+import { NO_PARTS, type LeveledParts, type LocalityRule } from '../destination-rule/policy-parts.ts';
 import { parseSubsetFilter } from './subset-filter.ts';
 import { readReference, type ServiceReference } from './reference.ts';
 
@@ -50,12 +50,13 @@ function readResolver(spec: Fields, namespace: string): ServiceResolver {
     if (!isKnown(name)) spec.reject('failover', `"${name}" is none of the subsets`, 'define it, or use "*"');
   if (redirect !== undefined && (subsets.length > 0 || failover.size > 0))
     spec.reject('redirect', 'cannot be together with subsets or failover', 'set those where it leads');
-  spec.unsupported('prioritizeByLocality', 'use the trafficDistribution of the Service');
+  const locality = spec.object('prioritizeByLocality', readPriority);
   const connectTimeoutMs = spec.durationMs('connectTimeout', '5s') || undefined;
   const pool: ConnectionPool | undefined =
     connectTimeoutMs === undefined ? undefined : { ...DEFAULT_POOL, connectTimeoutMs };
   const loadBalancer = spec.object('loadBalancer', readLoadBalancer);
-  const balancing = loadBalancer && { loadBalancer, slowStart: undefined, locality: undefined };
+  const isBalanced = loadBalancer !== undefined || locality !== undefined;
+  const balancing = isBalanced ? { loadBalancer, slowStart: undefined, locality } : undefined;
   return {
     subsets: subsets.filter(subset => subset !== undefined),
     defaultSubset,
@@ -64,6 +65,20 @@ function readResolver(spec: Fields, namespace: string): ServiceResolver {
     requestTimeoutMs: spec.durationMs('requestTimeout', '15s') || undefined,
     parts: { ...NO_PARTS, pool, balancing, ports: [] },
   };
+}
+
+/** The own zone first, then the own region, then all others. */
+const BY_LOCALITY: LocalityRule = {
+  enabled: true,
+  distribute: [],
+  failover: [],
+  failoverPriority: [{ kind: 'region' }, { kind: 'zone' }],
+  zoneAware: undefined,
+};
+
+function readPriority(fields: Fields): LocalityRule {
+  const mode = fields.oneOf('mode', ['', 'failover', 'none']);
+  return mode === 'none' ? { ...BY_LOCALITY, enabled: false, failoverPriority: [] } : BY_LOCALITY;
 }
 
 function readSubset(map: Fields, name: string): SubsetRule | undefined {
@@ -97,29 +112,51 @@ const POLICIES = ['', 'random', 'round_robin', 'least_request', 'ring_hash', 'ma
 const DEFAULT_RING_SIZE = 1024;
 const DEFAULT_TABLE_SIZE = 65_537;
 const MAX_RING_SIZE = 8 * 1024 * 1024;
+/** More than these are no choice but a search. */
+const MAX_CHOICES = 100;
 
 function readLoadBalancer(fields: Fields): LoadBalancer | undefined {
   const policy = fields.oneOf('policy', POLICIES);
   const hash = fields.objects('hashPolicies', readHashPolicy).filter(source => source !== undefined);
-  fields.unsupported('leastRequestConfig', 'remove it; two endpoints are compared');
-  const minRingSize =
-    fields.object('ringHashConfig', config => {
-      config.unsupported('maximumRingSize', 'remove it');
-      return config.integer('minimumRingSize', 1, MAX_RING_SIZE);
-    }) ?? DEFAULT_RING_SIZE;
+  const choices = fields.object('leastRequestConfig', config =>
+    config.integer('choiceCount', 0, MAX_CHOICES),
+  );
+  const ring = fields.object('ringHashConfig', readRingSizes);
   if (hash.length > 0 && policy !== 'ring_hash' && policy !== 'maglev')
     fields.reject('hashPolicies', 'goes with ring_hash and maglev', 'change the policy, or remove them');
   switch (policy) {
     case 'ring_hash':
-      return { kind: 'ring_hash', minRingSize, hash };
+      return {
+        kind: 'ring_hash',
+        minRingSize: ring?.minRingSize ?? DEFAULT_RING_SIZE,
+        maxRingSize: ring?.maxRingSize,
+        hash,
+      };
     case 'maglev':
       return { kind: 'maglev', tableSize: DEFAULT_TABLE_SIZE, hash };
+    case 'least_request':
+      return { kind: policy, choices: choices === undefined ? undefined : Math.max(2, choices) };
     case '':
     case undefined:
       return undefined;
     default:
       return { kind: policy };
   }
+}
+
+function readRingSizes(fields: Fields): {
+  readonly minRingSize: number;
+  readonly maxRingSize: number | undefined;
+} {
+  const minRingSize = fields.integer('minimumRingSize', 0, MAX_RING_SIZE) || DEFAULT_RING_SIZE;
+  const maxRingSize = fields.integer('maximumRingSize', 0, MAX_RING_SIZE) || undefined;
+  if (maxRingSize !== undefined && maxRingSize < minRingSize)
+    fields.reject(
+      'maximumRingSize',
+      `is less than the least, ${minRingSize}`,
+      'raise it, or lower minimumRingSize',
+    );
+  return { minRingSize, maxRingSize };
 }
 
 function readHashPolicy(fields: Fields): HashSource | undefined {

@@ -45,7 +45,7 @@ function readSimple(fields: Fields): LoadBalancer | undefined {
   switch (fields.oneOf('simple', SIMPLE)) {
     case 'LEAST_CONN':
     case 'LEAST_REQUEST':
-      return { kind: 'least_request' };
+      return { kind: 'least_request', choices: undefined };
     case 'ROUND_ROBIN':
       return { kind: 'round_robin' };
     case 'RANDOM':
@@ -75,7 +75,12 @@ function readConsistentHash(fields: Fields): LoadBalancer {
   const ring = fields.object('ringHash', of => of.integer('minimumRingSize', 1, MAX_RING_SIZE));
   const table = fields.object('maglev', readTableSize);
   if (table === undefined)
-    return { kind: 'ring_hash', minRingSize: ring ?? older ?? DEFAULT_RING_SIZE, hash };
+    return {
+      kind: 'ring_hash',
+      minRingSize: ring ?? older ?? DEFAULT_RING_SIZE,
+      maxRingSize: undefined,
+      hash,
+    };
   if (fields.has('ringHash') || fields.has('minimumRingSize'))
     fields.reject('maglev', 'cannot be together with ringHash', 'keep the one you mean');
   return { kind: 'maglev', tableSize: table, hash };
