@@ -15,7 +15,8 @@ export interface Timed {
 
 /**
  * One shared timer for many deadlines, all looked at every tick. A deadline fires at its time or up to two ticks later,
- * never earlier. The timer runs only while something is added.
+ * never earlier. The timer runs while something is added and ends with its next tick after: requests that come one behind the other
+ * need it anew once a tick, not each of them.
  */
 export class CoarseTimers {
   readonly #clock: Clock;
@@ -58,10 +59,6 @@ export class CoarseTimers {
     if (last !== undefined && last !== entry) {
       this.#entries[index] = last;
       last.timedIndex = index;
-    }
-    if (this.#entries.length === 0) {
-      this.#timer?.cancel();
-      this.#timer = undefined;
     }
   }
 
