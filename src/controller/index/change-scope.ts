@@ -59,9 +59,11 @@ const WORKLOAD: Reach = {
   routes: 'all',
   everyIf({ object }, { hasIntentions, hasLabelledSources }) {
     // A waypoint's identity is in policies; an intention names services, which stand for their pods' accounts.
-    const isInPolicies = hasIntentions || object?.metadata.labels[GATEWAY_NAME] !== undefined;
+    const isWaypoint = object?.metadata.labels[GATEWAY_NAME] !== undefined;
+    const isInPolicies = hasIntentions || isWaypoint;
     return [
-      ...(hasLabelledSources ? (['routes'] as const) : []),
+      // DestinationRules select waypoints by their labels.
+      ...(hasLabelledSources || isWaypoint ? (['routes'] as const) : []),
       ...(isInPolicies ? (['policies'] as const) : []),
     ];
   },

@@ -13,9 +13,14 @@ export interface PolicyReach {
   /** `<namespace>/<hostname>`. */
   readonly service: string;
   readonly namespace: string;
-  /** Where its waypoint is, which is the client here. */
-  readonly waypointNamespace: string | undefined;
+  /** Of its waypoint, which is the client here. */
+  readonly waypoint: WaypointLabels | undefined;
   readonly rootNamespace: string;
+}
+
+export interface WaypointLabels {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface DestinationPolicy extends EffectiveRule {
@@ -24,21 +29,28 @@ export interface DestinationPolicy extends EffectiveRule {
 }
 
 /**
- * The rules of the first namespace that has some: the waypoint's, the service's, the root. Among them those that name the
- * service go before wildcards, the oldest first: its traffic policy counts, the others add their subsets.
+ * The rules of the first namespace that has some: the waypoint's, the service's, the root. Among them those that select the
+ * waypoint go before the others, then those that name the service before wildcards, the oldest first: its traffic policy
+ * counts, the others add their subsets.
  */
 export function destinationPolicy(
   rules: readonly Parsed<DestinationRuleTranslation>[],
   reach: PolicyReach,
   endpoints: readonly LabelledWorkload[],
 ): DestinationPolicy {
-  const waypoint = reach.waypointNamespace ?? reach.namespace;
+  const waypoint = reach.waypoint?.namespace ?? reach.namespace;
   const levels = [waypoint, reach.namespace, reach.rootNamespace];
   const inReach = rules.filter(({ object }) => levels.includes(object.metadata.namespace));
-  const visible = inReach.filter(
+  const exported = inReach.filter(
     ({ value }) => value.exportTo.length === 0 || value.exportTo.includes(waypoint),
   );
-  const level = levels.find(one => visible.some(({ object }) => object.metadata.namespace === one));
+  const unselected = exported.filter(rule => !selectsWaypoint(rule, reach.waypoint));
+  const holding = exported.filter(rule => !unselected.includes(rule));
+  const level = levels.find(one => holding.some(({ object }) => object.metadata.namespace === one));
+  const selecting = holding.filter(
+    ({ object, value }) => object.metadata.namespace === level && value.waypoints !== undefined,
+  );
+  const visible = selecting.length > 0 ? selecting : holding;
   const used = visible
     .filter(({ object, value }) => object.metadata.namespace === level && !isOutdone(value, level, visible))
     .sort((a, b) => (age(a) < age(b) ? -1 : 1))
@@ -48,7 +60,31 @@ export function destinationPolicy(
   const parts = used.find(rule => rule.trafficPolicy !== undefined)?.trafficPolicy;
   return {
     ...effectiveRule(parts, [...subsets.values()], endpoints),
-    diagnostics: rules.filter(rule => !visible.includes(rule)).map(rule => outOfReach(rule, reach, waypoint)),
+    diagnostics: [
+      ...rules.filter(rule => !exported.includes(rule)).map(rule => outOfReach(rule, reach, waypoint)),
+      ...unselected.map(rule => selectsOthers(rule, reach)),
+    ],
+  };
+}
+
+/** As in Istio not beyond its own namespace. */
+function selectsWaypoint(
+  { object, value }: Parsed<DestinationRuleTranslation>,
+  waypoint: WaypointLabels | undefined,
+): boolean {
+  if (value.waypoints === undefined) return true;
+  if (waypoint?.namespace !== object.metadata.namespace) return false;
+  return [...value.waypoints].every(([key, label]) => waypoint.labels[key] === label);
+}
+
+function selectsOthers({ object }: Parsed<DestinationRuleTranslation>, reach: PolicyReach): Diagnostic {
+  return {
+    object: objectName(object),
+    field: 'spec.workloadSelector',
+    value: JSON.stringify(reach.service),
+    message: `does not select the waypoint of ${reach.service}, which is the client here: it has no effect there`,
+    fix: 'use labels of the waypoint, such as gateway.networking.k8s.io/gateway-name, or remove it',
+    severity: 'ignored',
   };
 }
 

@@ -237,6 +237,34 @@ test('a DestinationRule holds from the namespace of the waypoint, of the service
   t.end();
 });
 
+test('a DestinationRule may be for waypoints of its namespace by their labels, and goes before the others', t => {
+  const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
+  const selecting = (labels: string, max: number): string =>
+    `{host: payments.shop.svc.cluster.local, workloadSelector: {matchLabels: ${labels}}, trafficPolicy: {connectionPool: {tcp: {maxConnections: ${max}}}}}`;
+  const lab = new IndexLab(mesh, WAYPOINT, service('payments'), destinationRule('all', '{host: payments}'));
+  const limit = (): unknown => lab.routes('payments')?.trafficPolicy.maxConnections;
+  lab.apply(destinationRule('one', selecting('{gateway.networking.k8s.io/gateway-name: waypoint}', 1)));
+  t.equal(limit(), 1, 'before it has a pod');
+  lab.apply(destinationRule('one', selecting('{gateway.networking.k8s.io/gateway-name: other}', 2)));
+  t.equal(limit(), undefined);
+  t.match(said(lab, 'DestinationRule/shop/one'), [/does not select the waypoint of shop\/payments/]);
+  lab.apply(destinationRule('one', selecting('{tier: edge}', 3)));
+  t.equal(limit(), undefined);
+  lab.apply(pod('waypoint-0', { labels: '{gateway.networking.k8s.io/gateway-name: waypoint, tier: edge}' }));
+  t.equal(limit(), 3, 'by labels of its pods');
+  t.same(said(lab, 'DestinationRule/shop/one'), []);
+  lab.apply(destinationRule('one', selecting('{}', 4)));
+  t.equal(limit(), 4, 'without labels all of them');
+  lab.apply(destinationRule('root', selecting('{}', 5), 'root'));
+  t.equal(limit(), 4);
+  t.match(
+    said(lab, 'DestinationRule/root/root'),
+    [/does not select the waypoint/],
+    'not beyond its namespace',
+  );
+  t.end();
+});
+
 test('DestinationRules of one namespace: the one that names the service, and the subsets of all', t => {
   const lab = new IndexLab(
     SHOP,

@@ -6,11 +6,12 @@ import { withLoadBalancer } from '../translate/load-balancer-annotation.ts';
 import { mergeRules, type ObjectRoutes, type RefusedRoutes } from '../translate/merge-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
+import { waypointLabels } from './waypoint-principals.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import { type AttachedRoutes, hostContext } from './attached-routes.ts';
 import { withBackendPolicy } from './backend-policies.ts';
 import { resolverPolicy, resolverRefused } from './consul-routes.ts';
-import { destinationPolicy } from './destination-policy.ts';
+import { destinationPolicy, type WaypointLabels } from './destination-policy.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
 import type { PolicySubject } from './policy-reach.ts';
@@ -47,7 +48,8 @@ export function serviceRoutesOf(
   const { labels } = service.object.metadata;
   const namespaceLabels = objects.namespaceMeta(namespace).labels;
   const waypoint = requestedWaypoint({ labels, namespace, namespaceLabels });
-  const traffic = trafficOf(objects, attached, service, waypoint?.namespace, endpoints);
+  const client = waypoint && waypointLabels(objects, waypoint);
+  const traffic = trafficOf(objects, attached, service, client, endpoints);
   const diagnostics = [...made.diagnostics, ...traffic.diagnostics];
   const { object } = service;
   const endpointsByHost =
@@ -106,14 +108,14 @@ function trafficOf(
   objects: MeshObjects,
   attached: AttachedRoutes,
   service: Parsed<ServiceSpec>,
-  waypointNamespace: string | undefined,
+  waypoint: WaypointLabels | undefined,
   endpoints: readonly WorkloadSpec[],
 ): MadeTraffic {
   const { hostname, name, namespace } = service.value;
   const key = `${namespace}/${hostname}`;
   const destinationRules = attached.destinationRules.get(key) ?? [];
   const { rootNamespace } = objects.options;
-  const reach = { service: key, namespace, waypointNamespace, rootNamespace };
+  const reach = { service: key, namespace, waypoint, rootNamespace };
   const policy = destinationPolicy(destinationRules, reach, endpoints);
   const resolver = kindOf(service) === 'Service' ? objects.serviceResolvers.get(namespace, name) : undefined;
   const usesResolver = resolver !== undefined && destinationRules.length === 0;

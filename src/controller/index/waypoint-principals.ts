@@ -1,5 +1,6 @@
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import type { WaypointLabels } from './destination-policy.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 
 /**
@@ -31,4 +32,14 @@ export function waypointAccounts(
     if (value?.labels[GATEWAY_NAME] === waypoint.name) accounts.add(value.serviceAccount);
   }
   return accounts.size > 0 ? accounts : new Set([waypoint.name]);
+}
+
+/** Of its pods, which are alike; before there are any, the one that each will have. */
+export function waypointLabels(
+  objects: MeshObjects,
+  { name, namespace }: { readonly namespace: string; readonly name: string },
+): WaypointLabels {
+  for (const { value } of objects.pods.inNamespace(namespace))
+    if (value?.labels[GATEWAY_NAME] === name) return { namespace, labels: value.labels };
+  return { namespace, labels: { [GATEWAY_NAME]: name } };
 }

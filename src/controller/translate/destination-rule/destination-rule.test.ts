@@ -24,10 +24,10 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
   ['no host', {}, 'spec.host', /is required/],
   ['a misspelt field', { host: 'payments', subset: [] }, 'spec.subset', /no field of this object/],
   [
-    'a workload selector',
-    { host: 'payments', workloadSelector: {} },
-    'spec.workloadSelector',
-    /not supported/,
+    'a workload selector of another form',
+    { host: 'payments', workloadSelector: { labels: { app: 'a' } } },
+    'spec.workloadSelector.labels',
+    /no field of this object/,
   ],
   [
     'a subset without a name',

@@ -14,6 +14,8 @@ export interface DestinationRuleTranslation {
   readonly wildcard: boolean;
   /** Namespaces of the waypoints it is for; empty is all. */
   readonly exportTo: readonly string[];
+  /** Labels of the waypoints of its namespace that it is for alone; undefined: of whichever. */
+  readonly waypoints: ReadonlyMap<string, string> | undefined;
   readonly trafficPolicy: LeveledParts | undefined;
   readonly subsets: readonly SubsetRule[];
 }
@@ -44,6 +46,7 @@ const NOTHING: DestinationRuleTranslation = {
   services: [],
   wildcard: false,
   exportTo: [],
+  waypoints: undefined,
   trafficPolicy: undefined,
   subsets: [],
 };
@@ -51,7 +54,6 @@ const NOTHING: DestinationRuleTranslation = {
 function readDestinationRule(spec: Fields, context: HostContext): DestinationRuleTranslation {
   const host = spec.requiredString('host');
   const wildcard = host.includes('*');
-  spec.refused('workloadSelector', 'remove it; a waypoint acts for every client');
   const { namespace } = context;
   const subsets = spec.objects('subsets', subset => readSubset(subset, namespace));
   const names = subsets.map(subset => subset.name);
@@ -62,6 +64,7 @@ function readDestinationRule(spec: Fields, context: HostContext): DestinationRul
     services: servicesOf(spec, host, wildcard, context),
     wildcard,
     exportTo: readExportTo(spec, namespace),
+    waypoints: spec.object('workloadSelector', selector => selector.stringMap('matchLabels')),
     trafficPolicy: spec.object('trafficPolicy', policy => readTrafficPolicy(policy, namespace)),
     subsets,
   };
