@@ -8,9 +8,9 @@ import { MESH_NAMESPACE } from './test-namespace.ts';
 const RELEASE = 'ambient';
 const INSTALL_DEADLINE_S = 120;
 
-/** Values for helm, as `--set` takes them. */
-export async function install(values: readonly string[] = []): Promise<void> {
-  const charts = copyCharts('helm');
+/** @param values for helm, as `--set` takes them. @param from a directory of charts; default: this version's */
+export async function install(values: readonly string[] = [], from?: string): Promise<void> {
+  const charts = copyCharts('helm', from);
   try {
     const chart = join(charts, 'ambient');
     const timeout = `${INSTALL_DEADLINE_S}s`;

@@ -15,7 +15,7 @@ import { MESH_NAMESPACE } from './test-namespace.ts';
  * The nodes need two images, `npm run image` and `npm run e2e:image`, which write archives into dist-image/; E2E_LOAD is a
  * command that brings one to every node, given the archive (as `kind load image-archive` does).
  */
-const FILE_TIMEOUT_S = 300;
+const FILE_TIMEOUT_S = 480;
 
 const words = process.argv.slice(2);
 const all = globSync('e2e/kube/tests/*.test.ts').sort();

@@ -21,9 +21,9 @@ export function findHelm(): string | undefined {
 }
 
 /** A copy of charts/ in a new directory, with the parts of the chart `ambient` in their place. The caller removes it. */
-export function copyCharts(helm: string): string {
+export function copyCharts(helm: string, charts = CHARTS): string {
   const directory = mkdtempSync(join(tmpdir(), 'ambient-charts-'));
-  cpSync(CHARTS, directory, {
+  cpSync(charts, directory, {
     recursive: true,
     filter: path => !/\/charts\/[a-z]+\/charts(\/|$)/.test(`/${path}`),
   });
