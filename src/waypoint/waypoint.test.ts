@@ -888,6 +888,20 @@ test('drain finishes the response under way, says close, and takes no new connec
   await t.rejects(ask(port));
 });
 
+test('a connection that is idle as the drain begins gets its next request answered, and hears of the end', async t => {
+  const lab = await WaypointLab.create();
+  t.teardown(() => lab.close());
+  const { port } = await deploy(lab, [(_, res) => res.end('ok')]);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  t.equal((await ask(port, { agent })).headers.connection, undefined);
+  const drained = lab.thread.drain(5_000);
+  const { status, headers } = await ask(port, { agent });
+  t.equal(status, 200);
+  t.equal(headers.connection, 'close');
+  t.equal(await drained, 0);
+});
+
 test('a renewed certificate does not fail a request', async t => {
   const lab = await WaypointLab.create();
   t.teardown(() => lab.close());

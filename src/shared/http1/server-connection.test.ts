@@ -434,10 +434,45 @@ test('drain lets the exchange end and says close', t => {
   t.end();
 });
 
-test('drain closes an idle connection', t => {
+test('drain leaves an idle connection: a request may be on its way, is served, and hears of the end', t => {
   const h = harness();
   h.server.drain();
   h.flush();
+  t.equal(h.state(), 'open');
+  h.send(GET);
+  h.exchanges[0]?.sendResponse({ status: 200, headers: [], contentLength: 0 }, true);
+  h.flush();
+  t.match(h.output(), /connection: close/);
+  t.equal(h.state(), 'ended');
+  t.end();
+});
+
+test('drain leaves a connection whose last response did not say that it ends', t => {
+  const h = harness();
+  h.send(GET);
+  const [exchange] = h.exchanges;
+  exchange?.sendResponse({ status: 200, headers: [], contentLength: 1 }, false);
+  h.server.drain();
+  exchange?.sendBody(Buffer.from('x'));
+  exchange?.endBody();
+  h.flush();
+  t.notMatch(h.output(), /connection: close/);
+  t.equal(h.state(), 'open');
+  h.server.endIdle();
+  h.flush();
+  t.equal(h.state(), 'ended');
+  t.end();
+});
+
+test('the end of idle connections comes after the response where one is under way', t => {
+  const h = harness();
+  h.send(GET);
+  h.server.endIdle();
+  h.flush();
+  t.equal(h.state(), 'open');
+  h.exchanges[0]?.sendResponse({ status: 200, headers: [], contentLength: 0 }, true);
+  h.flush();
+  t.match(h.output(), /connection: close/);
   t.equal(h.state(), 'ended');
   t.end();
 });

@@ -50,6 +50,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
   #writeBlocked = false;
   #closeAfter = false;
   #draining = false;
+  #ending = false;
   #discardLeft = 0;
   #requestDeadline = Number.POSITIVE_INFINITY;
 
@@ -75,9 +76,18 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
     return this.#phase === 'head' && this.#parser.idle && !this.#gate.holds;
   }
 
-  /** The response now under way, or the next one, is the last. An idle connection closes at once. */
+  /**
+   * The next response that begins is the last and says so. What is idle, or answers without having said it, stays open: the
+   * client's next request may be on its way, and would be lost. `endIdle` comes behind it.
+   */
   drain(): void {
     this.#draining = true;
+  }
+
+  /** An idle connection closes, now or after its response. */
+  endIdle(): void {
+    this.#draining = true;
+    this.#ending = true;
     if (this.idle) this.#linger();
   }
 
@@ -305,7 +315,7 @@ export class Http1ServerConnection implements ChannelHandler, ServerExchangeOwne
   }
 
   #nextRequest(): void {
-    if (this.#draining) {
+    if (this.#ending) {
       this.#linger();
       return;
     }

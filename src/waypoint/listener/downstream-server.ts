@@ -25,6 +25,7 @@ export interface DownstreamServerOptions {
 
 interface Drainable {
   drain(): void;
+  endIdle(): void;
   cut(): void;
 }
 
@@ -39,6 +40,8 @@ export class DownstreamServer {
   readonly #options: DownstreamServerOptions;
   readonly #connections = new Set<Drainable>();
   #draining = false;
+  #ending = false;
+  #onEmpty: (() => void) | undefined;
 
   constructor(options: DownstreamServerOptions) {
     this.#options = options;
@@ -55,10 +58,29 @@ export class DownstreamServer {
     else this.tcp.proxy(channel, downstream, UNREAD);
   }
 
-  /** Responses under way are finished; each connection then closes. */
+  /** Clients are told that each connection ends, with its next response or by GOAWAY. */
   drain(): void {
     this.#draining = true;
     for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Connections on which nothing is asked end, those that are told of their end by a response after it. */
+  endIdle(): void {
+    this.#ending = true;
+    for (const connection of this.#connections) connection.endIdle();
+  }
+
+  /** Resolves when no connection is left, at the latest after `mostMs`. */
+  async whenClosed(mostMs: number): Promise<void> {
+    if (this.#connections.size === 0) return;
+    await new Promise<void>(resolve => {
+      const timer = this.#options.env.clock.setTimer(mostMs, resolve);
+      this.#onEmpty = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#onEmpty = undefined;
   }
 
   /** Ends every connection at once. */
@@ -120,10 +142,14 @@ export class DownstreamServer {
     const handler: Http1ServerHandler = {
       onRequest: exchange => serveRequest(downstream, exchange),
       onRefused: (status, reason) => this.#refused(downstream, `${status} ${reason}`),
-      onClose: () => this.#connections.delete(entry),
+      onClose: () => this.#remove(entry),
     };
     const connection = new Http1ServerConnection(channel, this.#options.http1, handler);
-    const entry = { drain: () => connection.drain(), cut: () => channel.abort(CUT) };
+    const entry = {
+      drain: () => connection.drain(),
+      endIdle: () => connection.endIdle(),
+      cut: () => channel.abort(CUT),
+    };
     this.#add(entry);
     connection.start();
   }
@@ -142,16 +168,27 @@ export class DownstreamServer {
           if (code !== ErrorCode.NO_ERROR) this.#refused(downstream, `GOAWAY ${code} ${text}`);
         },
         onCapacity: () => {},
-        onClose: () => this.#connections.delete(entry),
+        onClose: () => this.#remove(entry),
       },
     );
-    const entry = { drain: () => connection.drain(), cut: () => connection.close(ErrorCode.NO_ERROR, 'cut') };
+    const entry = {
+      drain: () => connection.drain(),
+      // Has ended with its last stream, of which the client was told.
+      endIdle: () => {},
+      cut: () => connection.close(ErrorCode.NO_ERROR, 'cut'),
+    };
     this.#add(entry);
   }
 
   #add(connection: Drainable): void {
     this.#connections.add(connection);
     if (this.#draining) connection.drain();
+    if (this.#ending) connection.endIdle();
+  }
+
+  #remove(connection: Drainable): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#onEmpty?.();
   }
 
   #refused(downstream: Downstream, reason: string): void {

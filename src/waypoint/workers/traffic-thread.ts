@@ -32,6 +32,11 @@ import { OwnCertificate } from './own-certificate.ts';
 import type { PlaintextListen, TrafficSettings } from './settings.ts';
 import { CONNECTION_TICK_MS, makeEnvironment } from './thread-environment.ts';
 
+/** A drain waits so long for the next request of connections that are idle. */
+const IDLE_GRACE_MS = 3_000;
+/** And so long for clients to close after it. */
+const LINGER_MS = 500;
+
 export interface TrafficThreadOptions {
   readonly engine: Engine;
   readonly clock: Clock;
@@ -161,14 +166,22 @@ export class TrafficThread {
     this.#env.tracer?.onTaken();
   }
 
-  /** @returns how many requests and connections had to be cut at the deadline. */
+  /**
+   * Clients hear of the end with their next response. Those that ask nothing meanwhile lose their connections only after a
+   * while: a request may be on its way on any of them.
+   * @returns how many requests and connections had to be cut at the deadline.
+   */
   async drain(deadlineMs: number): Promise<number> {
     const { clock } = this.#options;
+    const server = this.#server;
     const deadline = new Promise<void>(resolve => clock.setTimer(deadlineMs, resolve));
     await this.#hbone.drain();
     await Promise.all(this.#plaintext.splice(0).map(listener => listener.close()));
-    this.#server.drain();
+    server.drain();
+    await server.whenClosed(Math.min(IDLE_GRACE_MS, deadlineMs / 2));
+    server.endIdle();
     await Promise.race([this.#env.inFlight.whenEmpty(), deadline]);
+    await Promise.race([server.whenClosed(LINGER_MS), deadline]);
     const left = this.#env.inFlight.count;
     this.close(new ChannelError('drain', `cut at the end of the drain of ${deadlineMs} ms`));
     return left;
