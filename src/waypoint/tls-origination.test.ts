@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
@@ -6,7 +7,7 @@ import { createConnection, createServer as createTcpServer, type Socket } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { createServer as createTlsServer, type TlsOptions, TLSSocket } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, type TlsOptions, TLSSocket } from 'node:tls';
 import { type Test, test } from 'tap';
 import { NO_TRAFFIC_POLICY, type TlsOrigination } from '#shared/route/traffic-policy.ts';
 import type { TlsCredential } from '#shared/route/tls-credential.ts';
@@ -37,6 +38,7 @@ const SIMPLE: TlsOrigination = {
   credential: undefined,
   skipVerification: false,
   alpn: [],
+  passesClientTls: false,
 };
 
 interface Deployment {
@@ -186,6 +188,12 @@ test('who is trusted', async t => {
       /cannot read/,
     ],
     ['a credential that has not come', { credential: 'shop/api' }, 503, /Secret shop\/api has not come/],
+    [
+      'authorities that nobody has found',
+      { trustedRoots: { kind: 'unresolved', reason: 'there is no ConfigMap shop/ca' } },
+      503,
+      /there is no ConfigMap shop\/ca/,
+    ],
   ];
   for (const [place, inMesh] of PLACES) {
     for (const [row, tls, status, says] of rows) {
@@ -350,14 +358,56 @@ test('in the mesh, its tunnel is what ISTIO_MUTUAL asks for: no TLS is spoken in
 
 test('TLS is originated for what is not HTTP as well', async t => {
   for (const [place, inMesh] of PLACES) {
-    const server = createTlsServer(CERTIFICATE, socket => {
-      socket.on('error', () => {});
-      socket.write(`for ${String(socket.servername)}: `);
-      socket.pipe(socket);
-    });
-    const { port } = await deploy(t, { server, tls: {}, protocol: 'tcp', inMesh });
-    const socket = createConnection(port, '127.0.0.1');
-    socket.end('hello');
-    t.equal(await text(socket), `for ${HOST}: hello`, place);
+    const { port } = await deploy(t, { server: tlsEcho(), tls: {}, protocol: 'tcp', inMesh });
+    t.equal(await sayPlainly(port, 'hello'), `for ${HOST}: hello`, place);
   }
+});
+
+/** Says whom it was asked for, then whatever it hears. */
+function tlsEcho(): AppServer {
+  return createTlsServer(CERTIFICATE, socket => {
+    socket.on('error', () => {});
+    socket.write(`for ${String(socket.servername)}: `);
+    socket.pipe(socket);
+  });
+}
+
+function sayPlainly(port: number, words: string): Promise<string> {
+  return text(createConnection(port, '127.0.0.1').end(words));
+}
+
+/** A client that speaks TLS with the server, and trusts nobody else. */
+async function askOverTls(port: number): Promise<string> {
+  const socket = connectTls({ port, host: '127.0.0.1', servername: HOST, ca: ca.rootPem });
+  await once(socket, 'secureConnect');
+  socket.write(`GET / HTTP/1.1\r\nHost: ${HOST}\r\nConnection: close\r\n\r\n`);
+  const answer = await text(socket);
+  return answer.slice(answer.indexOf('\r\n\r\n') + 4);
+}
+
+test("TLS of a client's own is passed on as it is, where the policy says so; plaintext is carried over TLS", async t => {
+  const passing = { passesClientTls: true };
+  for (const [place, inMesh] of PLACES) {
+    for (const protocol of ['tls', 'unknown'] as const) {
+      const name = `${place}, declared ${protocol}`;
+      const https = await deploy(t, { server: http2Server(), tls: passing, protocol, inMesh });
+      t.match(await askOverTls(https.port), `1.1 ${HOST} - nobody`, `${name}, HTTPS`);
+      t.match(await ask(https.port), { status: 200, body: `2.0 ${HOST}` }, `${name}, HTTP`);
+      const tcp = await deploy(t, { server: tlsEcho(), tls: passing, protocol, inMesh });
+      t.equal(await sayPlainly(tcp.port, 'hello'), `for ${HOST}: hello`, `${name}, plaintext`);
+    }
+    const declared = await deploy(t, { server: tlsEcho(), tls: passing, protocol: 'tcp', inMesh });
+    t.equal(await sayPlainly(declared.port, 'hello'), `for ${HOST}: hello`, `${place}, declared tcp`);
+    const around = await deploy(t, { server: http2Server(), tls: {}, protocol: 'tls', inMesh });
+    await t.rejects(askOverTls(around.port), `${place}, the policy says nothing of it: TLS in TLS`);
+  }
+});
+
+test('whom nobody may trust is not reached by plaintext either, and TLS of a client is its own affair', async t => {
+  const trustedRoots = { kind: 'unresolved', reason: 'there is no ConfigMap shop/ca' } as const;
+  const tls = { trustedRoots, passesClientTls: true };
+  const { mesh, port } = await deploy(t, { server: http2Server(), tls, protocol: 'tls' });
+  t.equal((await ask(port)).status, 503);
+  t.match((await mesh.access(1))[0], /response_flags="?UF.*there is no ConfigMap shop\/ca/);
+  t.match(await askOverTls(port), `1.1 ${HOST}`);
 });

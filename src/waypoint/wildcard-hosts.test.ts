@@ -175,6 +175,7 @@ test('TLS is originated with each host by its own name', async t => {
     credential: undefined,
     skipVerification: false,
     alpn: [],
+    passesClientTls: false,
   } as const;
   const trafficPolicy = { ...NO_TRAFFIC_POLICY, tls };
   const port = await lab.deploy({ ...WILDCARD, ports: ports(lab) }, { ...BY_HOST, trafficPolicy });

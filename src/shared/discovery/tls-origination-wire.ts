@@ -28,6 +28,7 @@ export function tlsFromWire(wire: WireFields): TlsOrigination {
     credential: readOptionalText(wire, 'credential'),
     skipVerification: readFlag(wire, 'skip_verification'),
     alpn: readTexts(wire, 'alpn'),
+    passesClientTls: readFlag(wire, 'passes_client_tls'),
   };
 }
 
@@ -40,6 +41,7 @@ export function tlsToWire(tls: TlsOrigination): object {
     pem: trustedRoots.kind === 'pem' ? trustedRoots.pem : undefined,
     file: trustedRoots.kind === 'file' ? trustedRoots.path : undefined,
     roots_credential: trustedRoots.kind === 'credential' ? trustedRoots.name : undefined,
+    unresolved_roots: trustedRoots.kind === 'unresolved' ? trustedRoots.reason : undefined,
     client_certificate: clientCertificate && {
       certificate_file: clientCertificate.certificateFile,
       private_key_file: clientCertificate.privateKeyFile,
@@ -48,6 +50,7 @@ export function tlsToWire(tls: TlsOrigination): object {
     revocation_list_file: tls.revocationListFile,
     skip_verification: tls.skipVerification,
     alpn: tls.alpn,
+    passes_client_tls: tls.passesClientTls,
   };
 }
 
@@ -56,6 +59,8 @@ function rootsFromWire(wire: WireFields): TrustedRoots {
   if (pem !== undefined) return { kind: 'pem', pem };
   const name = readOptionalText(wire, 'roots_credential');
   if (name !== undefined) return { kind: 'credential', name };
+  const reason = readOptionalText(wire, 'unresolved_roots');
+  if (reason !== undefined) return { kind: 'unresolved', reason };
   const path = readOptionalText(wire, 'file');
   return path === undefined ? { kind: 'system' } : { kind: 'file', path };
 }

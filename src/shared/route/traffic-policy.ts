@@ -215,6 +215,8 @@ export interface TlsOrigination {
   readonly skipVerification: boolean;
   /** Empty: what the port's protocol asks for. */
   readonly alpn: readonly string[];
+  /** A connection that its client has encrypted already is passed on as it is. False: TLS is spoken around its own. */
+  readonly passesClientTls: boolean;
 }
 
 export type TrustedRoots =
@@ -224,7 +226,9 @@ export type TrustedRoots =
   /** In the waypoint's own file system. */
   | { readonly kind: 'file'; readonly path: string }
   /** Of a Secret, `<namespace>/<name>`. */
-  | { readonly kind: 'credential'; readonly name: string };
+  | { readonly kind: 'credential'; readonly name: string }
+  /** Nobody, and why: what is named is not there, or of no use. Connections fail. */
+  | { readonly kind: 'unresolved'; readonly reason: string };
 
 /** Files in the waypoint's own file system, PEM. */
 export interface ClientCertificate {

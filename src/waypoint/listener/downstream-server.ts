@@ -13,7 +13,7 @@ import { namedHost } from '../hosts/asked-host.ts';
 import { type Hello, readClientHello, UNREAD } from './client-hello.ts';
 import { PeekedChannel } from './peeked-channel.ts';
 import { TcpProxy } from './tcp-proxy.ts';
-import { type DetectionMode, type DownstreamProtocol, sniffProtocol } from './sniff-protocol.ts';
+import { detectionMode, type DownstreamProtocol, sniffProtocol } from './sniff-protocol.ts';
 
 export interface DownstreamServerOptions {
   readonly env: RequestEnvironment;
@@ -52,9 +52,16 @@ export class DownstreamServer {
     return this.#connections.size;
   }
 
-  serve(channel: ByteChannel, mode: DetectionMode, downstream: Downstream): void {
-    if (mode !== 'tcp') this.#detect(channel, mode, downstream);
-    else if (needsServerName(downstream)) this.#readServerName(channel, downstream);
+  serve(channel: ByteChannel, downstream: Downstream): void {
+    const { port, service } = downstream;
+    const declared = service.port(port)?.appProtocol ?? 'unknown';
+    const mode = detectionMode(declared, service.passesClientTls(port, undefined));
+    if (mode === 'tcp') this.#serveTcp(channel, downstream);
+    else this.#detect(channel, mode, downstream);
+  }
+
+  #serveTcp(channel: ByteChannel, downstream: Downstream): void {
+    if (needsServerName(downstream)) this.#readServerName(channel, downstream);
     else this.tcp.proxy(channel, downstream, UNREAD);
   }
 
@@ -134,7 +141,7 @@ export class DownstreamServer {
   #serveAs(protocol: DownstreamProtocol | 'silent', channel: ByteChannel, downstream: Downstream): void {
     if (protocol === 'http1') this.#serveHttp1(channel, downstream);
     else if (protocol === 'http2') this.#serveHttp2(channel, downstream);
-    else if (protocol === 'tcp') this.serve(channel, 'tcp', downstream);
+    else if (protocol === 'tcp') this.#serveTcp(channel, downstream);
     else this.tcp.proxy(channel, downstream, UNREAD);
   }
 

@@ -42,7 +42,9 @@ test('a declared protocol decides what is looked at', t => {
     ['grpc', 'http'],
     ['unknown', 'any'],
   ];
-  for (const [declared, mode] of rows) t.equal(detectionMode(declared), mode);
+  for (const [declared, mode] of rows) t.equal(detectionMode(declared, false), mode);
+  t.equal(detectionMode('tls', true), 'any', 'where the waypoint is to encrypt what its clients do not');
+  t.equal(detectionMode('tcp', true), 'tcp');
   t.end();
 });
 

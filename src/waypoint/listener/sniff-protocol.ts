@@ -9,11 +9,13 @@ const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 /** Enough to tell a request of HTTP/1 from anything else: the longest method below and a blank. */
 const METHODS = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'CONNECT ', 'OPTIONS ', 'TRACE ', 'PATCH '];
 
-export function detectionMode(declared: AppProtocol): DetectionMode {
+/** @param passesClientTls what the port declares as TLS may come as plaintext, which the waypoint encrypts */
+export function detectionMode(declared: AppProtocol, passesClientTls: boolean): DetectionMode {
   switch (declared) {
     case 'tcp':
-    case 'tls':
       return 'tcp';
+    case 'tls':
+      return passesClientTls ? 'any' : 'tcp';
     case 'http11':
     case 'http2':
     case 'grpc':

@@ -21,6 +21,7 @@ import { FAILURES, type RequestFailure } from '../request/error-response.ts';
 import { type ConnectionLine, logConnection, logSubject } from '../telemetry/connection-log.ts';
 import { askedHost } from '../hosts/asked-host.ts';
 import type { ServiceState } from '../services/service-state.ts';
+import type { UpstreamConnection } from '../upstream/upstream-connection.ts';
 import type { Hello } from './client-hello.ts';
 import { type CopiedBytes, countBytes, type LiveConnection, newConnection } from './live-connection.ts';
 import { chooseStream, type StreamTarget } from './stream-target.ts';
@@ -101,7 +102,7 @@ export class TcpProxy {
       const target = chooseStream(live.downstream, stream);
       if (!target.ok) throw new UnroutedError(target.failure, target.reason);
       const host = await this.#findHost(live.downstream, target.target, stream.serverName);
-      const { upstream, endpoint, policy } = await this.#connect(live.downstream, target, host);
+      const { upstream, endpoint, policy } = await this.#connect(live.downstream, target, host, stream);
       if (live.denied !== undefined) {
         upstream.abort(live.denied);
         throw live.denied;
@@ -188,6 +189,7 @@ export class TcpProxy {
     downstream: Downstream,
     { port, subset, target: chosen }: Extract<StreamTarget, { ok: true }>,
     host: string | undefined,
+    { protocol }: RoutedStream,
   ): Promise<{ upstream: ByteChannel; endpoint: BalancedEndpoint; policy: TrafficPolicy }> {
     const { env } = downstream;
     const tried: BalancedEndpoint[] = [];
@@ -203,7 +205,7 @@ export class TcpProxy {
       const { health } = endpoint.load;
       health?.onStart();
       try {
-        const upstream = await env.pools.connect(endpoint, connection);
+        const upstream = await env.pools.connect(endpoint, carrying(protocol, connection));
         // Of a connection nothing more is seen: that it could be made is its success.
         health?.onStatus(200);
         return { upstream, endpoint, policy };
@@ -270,6 +272,13 @@ function peersOf(downstream: Downstream, endpoint: BalancedEndpoint | undefined)
     service: service.service,
     security: peers.sourceIdentity === undefined ? 'unknown' : 'mutual_tls',
   };
+}
+
+/** How bytes are carried of which it is known what they are: TLS of the client's own may need none around it. */
+function carrying(protocol: RoutedStream['protocol'], connection: UpstreamConnection): UpstreamConnection {
+  const { tls } = connection;
+  const passes = protocol === 'tls' && tls?.kind === 'foreign' && tls.passesClientTls;
+  return passes ? { ...connection, tls: undefined } : connection;
 }
 
 /** Undefined: that is not known. */

@@ -127,12 +127,31 @@ export class ServiceState {
    */
   asksServerName(port: number, isNamed: boolean): boolean {
     if (this.streams.needsServerName(port) || this.policies.asksServerName) return true;
+    const declared = this.port(port)?.appProtocol;
+    if (declared !== 'tcp' && this.#leadsPastClientTls(port)) return true;
     if (isNamed) return false;
     if (this.endpointsBy === 'host') return true;
-    if (this.isWildcard && this.port(port)?.appProtocol !== 'tcp') return true;
+    if (this.isWildcard && declared !== 'tcp') return true;
     const rules = this.routes?.streamRules ?? [];
     const isByHost = (name = ''): boolean => this.#view.routes(name)?.endpointsByHost === true;
     return rules.some(rule => rule.backends.some(backend => isByHost(backend.service)));
+  }
+
+  /** Whether TLS is originated for the port, but not around that of a client. */
+  passesClientTls(port: number, subset: string | undefined): boolean {
+    return passesClientTls(this.routes, port, subset);
+  }
+
+  /** As `passesClientTls`, of wherever a connection that is not HTTP may be led. */
+  #leadsPastClientTls(port: number): boolean {
+    if (this.passesClientTls(port, undefined)) return true;
+    const { rules = [], streamRules = [] } = this.routes ?? {};
+    const backends = [...streamRules, ...rules.filter(rule => rule.matches.length === 0)].flatMap(
+      rule => rule.backends,
+    );
+    return backends.some(({ port: at, service, subset }) =>
+      passesClientTls(this.#view.routes(service ?? ''), at, subset),
+    );
   }
 
   /** For requests that no rule matches, of a service without routes: the service itself. */
@@ -243,6 +262,14 @@ export class ServiceState {
 
 function budgetOf({ retryBudget, retryConcurrency }: TrafficPolicy): RetryBudgetConfig {
   return retryBudget ?? (retryConcurrency === undefined ? DEFAULT_RETRY_BUDGET : UNLIMITED_RETRY_BUDGET);
+}
+
+function passesClientTls(
+  routes: ServiceRoutes | undefined,
+  port: number,
+  subset: string | undefined,
+): boolean {
+  return routes !== undefined && effectivePolicy(routes, port, subset).tls?.passesClientTls === true;
 }
 
 function endpointsBy(

@@ -23,6 +23,8 @@ export type OriginatedTls =
       readonly verifies: boolean;
       /** Empty: what suits the request. */
       readonly alpn: readonly string[];
+      /** Not for what a client has encrypted already. */
+      readonly passesClientTls: boolean;
     }
   /** With the mesh's certificates, to a workload that has one and takes no tunnel. */
   | {
@@ -48,7 +50,7 @@ export function originateTls(
 ): OriginatedTls | undefined {
   if (policy === undefined || policy.mode === 'disable') return undefined;
   const { alpn, clientCertificate, credential, revocationListFile, trustedRoots } = policy;
-  const { skipVerification, subjectAltNames } = policy;
+  const { passesClientTls, skipVerification, subjectAltNames } = policy;
   const name = policy.serverName ?? hostname;
   const serverName = isIP(name) === 0 && !name.startsWith('*') ? name : undefined;
   if (policy.mode === 'mesh') return { kind: 'mesh', serverName, names: subjectAltNames, alpn };
@@ -67,5 +69,6 @@ export function originateTls(
     namedByEndpoint: policy.serverName === undefined && hostname.startsWith('*'),
     verifies: !skipVerification,
     alpn,
+    passesClientTls,
   };
 }

@@ -6,6 +6,7 @@ import { errorMessage } from '#shared/observability/error-message.ts';
 import { rootsBeside, type TlsCredential } from '#shared/route/tls-credential.ts';
 import type { TrustedRoots } from '#shared/route/traffic-policy.ts';
 import type { TlsTrust } from './originated-tls.ts';
+import { digestOf } from './settings-digest.ts';
 
 interface Made {
   readonly context: TlsContext;
@@ -26,6 +27,8 @@ export class TlsContexts {
   readonly #clock: Clock;
   readonly #made = new Map<string, Made>();
   readonly #credentials = new Map<string, TlsCredential>();
+  /** What is trusted may be a hundred authorities, and is asked for at each connection. */
+  readonly #keys = new WeakMap<TlsTrust, string>();
 
   constructor(engine: Engine, clock: Clock) {
     this.#engine = engine;
@@ -41,7 +44,7 @@ export class TlsContexts {
 
   /** Throws `ChannelError` `tls_handshake` when the material is not there, or of no use. */
   get(trust: TlsTrust): TlsContext {
-    const key = JSON.stringify(trust);
+    const key = this.#keyOf(trust);
     const nowMs = this.#clock.monotonic();
     const known = this.#made.get(key);
     if (known !== undefined && nowMs - known.checkedMs < CHECK_FILES_EVERY_MS) return known.context;
@@ -54,6 +57,14 @@ export class TlsContexts {
     if (this.#made.size >= MAX_CONTEXTS) this.#made.clear();
     this.#made.set(key, { context, stamp, checkedMs: nowMs });
     return context;
+  }
+
+  #keyOf(trust: TlsTrust): string {
+    const known = this.#keys.get(trust);
+    if (known !== undefined) return known;
+    const key = digestOf(trust);
+    this.#keys.set(trust, key);
+    return key;
   }
 
   #materialOf(trust: TlsTrust): ForeignTlsMaterial {
@@ -116,6 +127,8 @@ function rootsOf(roots: TrustedRoots): string | undefined {
       return roots.pem;
     case 'file':
       return read(roots.path);
+    case 'unresolved':
+      throw new ChannelError('tls_handshake', roots.reason);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Keepalive } from '#shared/engine/engine.ts';
 import type { TcpKeepalive, TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { Service } from '#shared/workload/workload.ts';
 import { originateTls, type OriginatedTls } from './originated-tls.ts';
+import { digestOf } from './settings-digest.ts';
 
 /** How connections of one upstream are made. */
 export interface UpstreamConnection {
@@ -25,7 +26,7 @@ export function upstreamConnection(
     tls: originateTls(tls, hostname),
     keepalive: keepalive && inSeconds(keepalive),
   };
-  return { ...settings, key: JSON.stringify(settings) };
+  return { ...settings, key: digestOf(settings) };
 }
 
 /** Nothing is said of it. */

@@ -22,7 +22,6 @@ import { findDestination } from '../listener/destination.ts';
 import { DownstreamServer } from '../listener/downstream-server.ts';
 import { HboneListener } from '../listener/hbone-listener.ts';
 import { originalSource } from '../listener/original-source.ts';
-import { detectionMode } from '../listener/sniff-protocol.ts';
 import { SourcePeers } from '../listener/source-peers.ts';
 import { Downstream, type RequestEnvironment } from '../request/environment.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
@@ -236,11 +235,10 @@ export class TrafficThread {
     }
     const claimed = { peerIdentity, remote, forwarded: request.forwarded?.source };
     const source = originalSource(this.store, settings.network, claimed);
-    const mode = detectionMode(found.port.appProtocol);
     const { host, port } = request;
     const downstream = this.#downstream(serviceName(found.service), port, peerIdentity, source, host);
     if (downstream === undefined) connect.refuse(503, 'the service is gone');
-    else this.#server.serve(connect.accept(), mode, downstream);
+    else this.#server.serve(connect.accept(), downstream);
   }
 
   async #listenPlaintext(plaintext: PlaintextListen): Promise<Listener['address']> {
@@ -261,7 +259,7 @@ export class TrafficThread {
       channel.abort(
         new ChannelError('unreachable', `service ${service} has no port ${servicePort}, or is not known`),
       );
-    } else this.#server.serve(channel, detectionMode(port.appProtocol), downstream);
+    } else this.#server.serve(channel, downstream);
   }
 
   #downstream(

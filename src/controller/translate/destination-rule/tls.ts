@@ -28,6 +28,8 @@ export function readTls(fields: Fields, namespace: string): TlsOrigination {
     credential: credential && `${namespace}/${credential}`,
     skipVerification: fields.boolean('insecureSkipVerify') ?? false,
     alpn: [],
+    // As Istio: what a rule asks for is done with whatever comes.
+    passesClientTls: false,
   };
 }
 
