@@ -36,11 +36,6 @@ const OTHER_KINDS: readonly OtherKind[] = [
       'ask a service of your own: the filter ExternalAuth, or an AuthorizationPolicy with action CUSTOM',
   },
   {
-    kind: 'BackendTLSPolicy',
-    definition: 'backendtlspolicies.gateway.networking.k8s.io',
-    instead: 'use trafficPolicy.tls of a DestinationRule',
-  },
-  {
     kind: 'AuthorizationPolicy',
     definition: 'authorizationpolicies.policy.linkerd.io',
     instead: 'nothing of it is held: use AuthorizationPolicy of security.istio.io, or ServiceIntentions',

@@ -18,6 +18,7 @@ import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { LabelledSource } from '../translate/virtual-service/source.ts';
 import type { VirtualServiceTranslation } from '../translate/virtual-service/virtual-service.ts';
 import { backendPolicies } from './backend-policies.ts';
+import { backendTls, type ServiceTls } from './backend-tls.ts';
 import { consulRoutes } from './consul-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
@@ -34,6 +35,7 @@ export interface AttachedRoutes {
   /** Said about annotations of routes. */
   readonly diagnostics: readonly Diagnostic[];
   readonly backendPolicies: ReadonlyMap<string, Parsed<BackendTrafficPolicy>>;
+  readonly backendTls: ReadonlyMap<string, ServiceTls>;
   /** By namespace. */
   readonly rateLimits: ReadonlyMap<string, readonly HeldRateLimit[]>;
 }
@@ -46,6 +48,7 @@ export function attachedRoutes(objects: MeshObjects): AttachedRoutes {
     destinationRules: destinationRules(objects),
     diagnostics,
     backendPolicies: backendPolicies(objects),
+    backendTls: backendTls(objects).services,
     rateLimits: rateLimits(objects),
   };
 }

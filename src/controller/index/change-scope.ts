@@ -88,6 +88,7 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   // Any namespace may ask for the waypoint.
   ['Gateway', { every: ['workloads', 'services', 'routes', 'policies'] }],
   ['GatewayClass', { every: ['gateways', 'workloads', 'services', 'routes', 'policies'] }],
+  // The configuration of the mesh, or authorities that policies refer to.
   ['ConfigMap', { every: ['telemetry', 'routes'] }],
   ['AuthorizationPolicy', SELECTING_POLICY],
   ['PeerAuthentication', SELECTING_POLICY],
@@ -101,6 +102,7 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['TLSRoute', ALL_ROUTES],
   ['TCPRoute', ALL_ROUTES],
   ['XBackendTrafficPolicy', ALL_ROUTES],
+  ['BackendTLSPolicy', ALL_ROUTES],
   ['Telemetry', ALL_ROUTES],
   ['DestinationRule', ALL_ROUTES],
   ['ServiceProfile', ALL_ROUTES],

@@ -1,11 +1,11 @@
 import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
 import { rootsBeside } from '#shared/route/tls-credential.ts';
 import type { ServiceRoutes } from '#shared/route/model.ts';
-import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import { allPolicies } from '../translate/service-policies.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import { reachedServices, serviceKey } from './reached-services.ts';
 import { waypointAccounts } from './waypoint-principals.ts';
 
 /**
@@ -16,10 +16,10 @@ export function credentialResources(
   objects: MeshObjects,
   routes: readonly ServiceRoutes[],
 ): readonly MeshResource[] {
-  const named = new Map(routes.map(one => [keyOf(one), credentialsOf(one)]));
+  const named = new Map(routes.map(one => [serviceKey(one), credentialsOf(one)]));
   const audiences = new Map<string, Set<string>>();
   for (const one of routes) {
-    const wanted = reachedFrom(one).flatMap(service => [...(named.get(service) ?? [])]);
+    const wanted = reachedServices(one).flatMap(service => [...(named.get(service) ?? [])]);
     if (wanted.length === 0) continue;
     for (const identity of waypointIdentities(objects, one)) {
       for (const name of wanted) {
@@ -36,10 +36,6 @@ export function credentialResources(
   });
 }
 
-function keyOf({ hostname, namespace }: Pick<ServiceRoutes, 'hostname' | 'namespace'>): string {
-  return `${namespace}/${hostname}`;
-}
-
 function credentialsOf(routes: ServiceRoutes): ReadonlySet<string> {
   return new Set(allPolicies(routes).flatMap(policy => secretsOf(policy)));
 }
@@ -49,34 +45,6 @@ function secretsOf({ tls }: TrafficPolicy): readonly string[] {
   const { credential, trustedRoots } = tls ?? {};
   const roots = trustedRoots?.kind === 'credential' ? [trustedRoots.name] : [];
   return credential === undefined ? roots : [...roots, credential, rootsBeside(credential)];
-}
-
-/** Services that its waypoint connects to for its sake: itself, backends, copies, who is asked, who takes over. */
-function reachedFrom(routes: ServiceRoutes): readonly string[] {
-  const { authorizers, rules, streamRules, trafficPolicy } = routes;
-  const backends = [...rules, ...streamRules].flatMap(rule => rule.backends);
-  const filters = [...rules, ...backends].flatMap(from => from.filters);
-  const reached = [
-    keyOf(routes),
-    ...backends.map(({ service }) => service),
-    ...filters.map(serviceOf),
-    ...authorizers.map(({ service }) => service),
-    ...trafficPolicy.failover.map(({ service }) => service),
-  ];
-  return [...new Set(reached.filter(service => service !== undefined))];
-}
-
-function serviceOf(filter: RouteFilter): string | undefined {
-  switch (filter.kind) {
-    case 'mirror':
-      return filter.mirror.service;
-    case 'external_authorization':
-      return filter.authorizer.service;
-    case 'global_rate_limit':
-      return filter.limit.service;
-    default:
-      return undefined;
-  }
 }
 
 function waypointIdentities(objects: MeshObjects, { hostname, namespace }: ServiceRoutes): readonly string[] {

@@ -4,6 +4,7 @@ import {
   type EffectiveRule,
   type LabelledWorkload,
 } from '../translate/destination-rule/effective-rule.ts';
+import type { LeveledParts } from '../translate/destination-rule/policy-parts.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { objectName } from '../translate/diagnostic.ts';
 import type { Parsed } from './parsed-kind.ts';
@@ -26,6 +27,8 @@ export interface WaypointLabels {
 export interface DestinationPolicy extends EffectiveRule {
   /** Said about rules that are not applied. */
   readonly diagnostics: readonly Diagnostic[];
+  /** Those that say something of TLS, `DestinationRule shop/api`. */
+  readonly tlsRules: readonly string[];
 }
 
 /**
@@ -53,17 +56,24 @@ export function destinationPolicy(
   const visible = selecting.length > 0 ? selecting : holding;
   const used = visible
     .filter(({ object, value }) => object.metadata.namespace === level && !isOutdone(value, level, visible))
-    .sort((a, b) => (age(a) < age(b) ? -1 : 1))
-    .map(({ value }) => value);
+    .sort((a, b) => (age(a) < age(b) ? -1 : 1));
   const subsets = new Map<string, DestinationRuleTranslation['subsets'][number]>();
-  for (const rule of used) for (const s of rule.subsets) if (!subsets.has(s.name)) subsets.set(s.name, s);
-  const parts = used.find(rule => rule.trafficPolicy !== undefined)?.trafficPolicy;
+  for (const { value } of used)
+    for (const s of value.subsets) if (!subsets.has(s.name)) subsets.set(s.name, s);
+  const parts = used.find(({ value }) => value.trafficPolicy !== undefined)?.value.trafficPolicy;
   return {
     ...effectiveRule(parts, [...subsets.values()], endpoints),
     diagnostics: [
       ...rules.filter(rule => !exported.includes(rule)).map(rule => outOfReach(rule, reach, waypoint)),
       ...unselected.map(rule => selectsOthers(rule, reach)),
     ],
+    tlsRules: used
+      .filter(
+        ({ value }) =>
+          (value.trafficPolicy === parts && saysTls(parts)) ||
+          value.subsets.some(s => subsets.get(s.name) === s && saysTls(s.trafficPolicy)),
+      )
+      .map(({ object }) => objectName(object)),
   };
 }
 
@@ -86,6 +96,10 @@ function selectsOthers({ object }: Parsed<DestinationRuleTranslation>, reach: Po
     fix: 'use labels of the waypoint, such as gateway.networking.k8s.io/gateway-name, or remove it',
     severity: 'ignored',
   };
+}
+
+function saysTls(level: LeveledParts | undefined): boolean {
+  return level !== undefined && [level, ...level.ports.map(({ parts }) => parts)].some(one => one.tls);
 }
 
 /** A wildcard, where a rule of the same namespace names the service. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '#shared/observability/logger.ts';
+import type { ServiceRoutes } from '#shared/route/model.ts';
 import type { ResourceStore } from '../discovery/resource-store.ts';
 import { keyOf } from '../source/kube-object.ts';
 import type { ObjectChange } from '../source/object-source.ts';
@@ -18,6 +19,8 @@ import { Published } from './published.ts';
 import type { RouteConflict } from './route-binding.ts';
 import { entryServices } from './service-entries.ts';
 import { serviceRoutesOf } from './service-routes.ts';
+import { backendTlsDiagnostics } from './backend-tls-diagnostics.ts';
+import type { TlsOverride } from './with-backend-tls.ts';
 import { telemetryConflicts } from './telemetry.ts';
 import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
 
@@ -49,6 +52,8 @@ export class MeshIndex {
   readonly #conflicts = new Map<string, readonly RouteConflict[]>();
   /** By service: keys of the rate limit policies that hold for it. */
   readonly #limitedBy = new Map<string, readonly string[]>();
+  /** By service: BackendTLSPolicies that give way to DestinationRules. */
+  readonly #tlsOverrides = new Map<string, readonly TlsOverride[]>();
   readonly #waypointFailures = new Map<string, string>();
   readonly #listeners = new Set<(changed: readonly ChangedObject[]) => void>();
   #policies: PolicySet;
@@ -67,7 +72,7 @@ export class MeshIndex {
       ...change.upserts.map(object => {
         const { name, namespace } = object.metadata;
         const { kind } = object;
-        this.objects.ofKind(kind)?.upsert(object);
+        this.objects.upsert(object);
         if (kind === 'Pod') this.#nodeIdentities.upsert(keyOf(object), object);
         return { kind, name, namespace, object };
       }),
@@ -113,6 +118,17 @@ export class MeshIndex {
     return [...this.#limitedBy].flatMap(([service, keys]) => (keys.includes(policy) ? [service] : []));
   }
 
+  /** Where BackendTLSPolicies give way to DestinationRules. */
+  tlsOverrides(): readonly TlsOverride[] {
+    return [...this.#tlsOverrides.values()].flat();
+  }
+
+  /** What waypoints are told of each service, as far as there is something to tell. */
+  serviceRoutes(): readonly ServiceRoutes[] {
+    const resources = [...this.#published.resources('routes/')];
+    return resources.flatMap(resource => (resource.kind === 'routes' ? [resource.routes] : []));
+  }
+
   /** Every object with what is wrong with it, by key. */
   statuses(): readonly ObjectStatus[] {
     const statuses: ObjectStatus[] = [];
@@ -129,6 +145,8 @@ export class MeshIndex {
     }
     for (const diagnostic of this.#policies.diagnostics) attach(statuses, diagnostic);
     for (const diagnostic of telemetryConflicts(this.objects)) attach(statuses, diagnostic);
+    for (const diagnostic of backendTlsDiagnostics(this.objects, this.tlsOverrides()))
+      attach(statuses, diagnostic);
     for (const diagnostic of [...this.#routeDiagnostics.values()].flat()) attach(statuses, diagnostic);
     return statuses.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
@@ -150,10 +168,11 @@ export class MeshIndex {
     this.#serviceDiagnostics.delete(key);
     for (const hostname of this.#hostnamesOf(kind, namespace, name)) {
       this.#limitedBy.delete(`${namespace}/${hostname}`);
+      this.#tlsOverrides.delete(`${namespace}/${hostname}`);
       this.#conflicts.delete(`${namespace}/${hostname}`);
       this.#routeDiagnostics.delete(`${namespace}/${hostname}`);
     }
-    this.objects.ofKind(kind)?.remove(namespace, name);
+    this.objects.remove(kind, namespace, name);
     return { kind, namespace, name, object };
   }
 
@@ -261,6 +280,7 @@ export class MeshIndex {
         const ofService = endpoints.get(hostname) ?? [];
         const made = serviceRoutesOf(this.objects, this.#policies, attached, service, ofService);
         setUnlessEmpty(this.#limitedBy, `${namespace}/${hostname}`, made.limitedBy);
+        setUnlessEmpty(this.#tlsOverrides, `${namespace}/${hostname}`, made.tlsOverrides);
         setUnlessEmpty(this.#conflicts, `${namespace}/${hostname}`, made.conflicts);
         setUnlessEmpty(this.#routeDiagnostics, `${namespace}/${hostname}`, made.diagnostics);
         return made.routes === undefined ? [] : [{ kind: 'routes', routes: made.routes } as const];
@@ -272,9 +292,8 @@ export class MeshIndex {
   /** Whom they are for follows from routes, waypoints and their pods. Where there is no Secret there is nothing to do. */
   #recomputeCredentials(): void {
     const hasSecrets = !this.objects.secrets.all().next().done;
-    const routes = hasSecrets ? [...this.#published.resources('routes/')] : [];
-    const made = routes.flatMap(resource => (resource.kind === 'routes' ? [resource.routes] : []));
-    this.#published.replaceGroup(CREDENTIALS, credentialResources(this.objects, made));
+    const routes = hasSecrets ? this.serviceRoutes() : [];
+    this.#published.replaceGroup(CREDENTIALS, credentialResources(this.objects, routes));
   }
 
   #endpointsByService(namespace: string): ReadonlyMap<string, WorkloadSpec[]> {

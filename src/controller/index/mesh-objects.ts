@@ -2,6 +2,8 @@ import type { Locality } from '#shared/workload/workload.ts';
 import { keyOf, type KubeObject } from '../source/kube-object.ts';
 import { translateAuthorizationPolicy } from '../translate/authorization-policy/authorization-policy.ts';
 import { translateBackendTrafficPolicy } from '../translate/backend-traffic-policy/backend-traffic-policy.ts';
+import { translateBackendTlsPolicy } from '../translate/backend-tls-policy/backend-tls-policy.ts';
+import { translateCaBundle } from '../translate/ca-bundle/ca-bundle.ts';
 import type { Cluster } from '../translate/cluster.ts';
 import { translateServiceResolver } from '../translate/consul/service-resolver.ts';
 import { translateServiceRouter } from '../translate/consul/service-router.ts';
@@ -85,6 +87,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly telemetries;
   /** Those that TLS is originated with. */
   readonly secrets = new ParsedKind(translateTlsCredential);
+  /** Authorities in ConfigMaps. What is wrong with one is none of its own business: who refers to it says so. */
+  readonly caBundles = new ParsedKind(translateCaBundle);
   readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
   readonly intentions = new ParsedKind(translateServiceIntentions);
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
@@ -94,6 +98,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly tlsRoutes = this.#routeKind(translateTlsRoute);
   readonly tcpRoutes = this.#routeKind(translateTcpRoute);
   readonly backendTrafficPolicies = new ParsedKind(translateBackendTrafficPolicy);
+  readonly backendTlsPolicies = new ParsedKind(translateBackendTlsPolicy);
   readonly virtualServices: ParsedKind<VirtualServiceTranslation>;
   readonly destinationRules;
   readonly serviceRouters = new ParsedKind(translateServiceRouter);
@@ -146,6 +151,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['TLSRoute', this.tlsRoutes],
       ['TCPRoute', this.tcpRoutes],
       ['XBackendTrafficPolicy', this.backendTrafficPolicies],
+      ['BackendTLSPolicy', this.backendTlsPolicies],
       ['VirtualService', this.virtualServices],
       ['DestinationRule', this.destinationRules],
       ['ServiceProfile', this.serviceProfiles],
@@ -155,6 +161,16 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['ServiceSplitter', this.serviceSplitters],
       ['ServiceResolver', this.serviceResolvers],
     ]);
+  }
+
+  upsert(object: KubeObject): void {
+    this.#kinds.get(object.kind)?.upsert(object);
+    if (object.kind === 'ConfigMap') this.caBundles.upsert(object);
+  }
+
+  remove(kind: string, namespace: string, name: string): void {
+    this.#kinds.get(kind)?.remove(namespace, name);
+    if (kind === 'ConfigMap') this.caBundles.remove(namespace, name);
   }
 
   /** The collection of a kind; undefined for kinds that carry nothing to translate (ServiceAccount). */

@@ -82,6 +82,11 @@ export class ParsedKind<T> {
     return this.#namespaces.get(namespace)?.get(name)?.good;
   }
 
+  /** Also of what was never good. */
+  entry(namespace: string, name: string): Entry<T> | undefined {
+    return this.#namespaces.get(namespace)?.get(name);
+  }
+
   *inNamespace(namespace: string): Generator<Parsed<T>> {
     for (const { good } of this.#namespaces.get(namespace)?.values() ?? [])
       if (good !== undefined) yield good;

@@ -20,12 +20,15 @@ import { limitsOfService, withRateLimits } from './rate-limits.ts';
 import { telemetryFor } from './telemetry.ts';
 import { bindRoutes, type BoundRoute, type RouteConflict } from './route-binding.ts';
 import { withServiceAnnotations } from './service-annotations.ts';
+import { type TlsOverride, tlsOverrides, withBackendTls } from './with-backend-tls.ts';
 
 export interface MadeRoutes {
   readonly routes: ServiceRoutes | undefined;
   readonly conflicts: readonly RouteConflict[];
   /** Keys of the rate limit policies that hold for it. */
   readonly limitedBy: readonly string[];
+  /** BackendTLSPolicies that give way to DestinationRules. */
+  readonly tlsOverrides: readonly TlsOverride[];
   /** Said about objects that are not applied to the service. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -56,7 +59,7 @@ export function serviceRoutesOf(
     kind === 'ServiceEntry' &&
     objects.serviceEntries.get(namespace, object.metadata.name)?.value.endpointsByHost === true;
   if (waypoint === undefined && !routed && traffic.isPlain && !endpointsByHost)
-    return { routes: undefined, conflicts, limitedBy: [], diagnostics };
+    return { routes: undefined, conflicts, limitedBy: [], tlsOverrides: [], diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
   const subject: PolicySubject = { kind, name, namespace, waypoint, endpoints };
   const authorizationPolicies = policies.forService(subject);
@@ -88,6 +91,7 @@ export function serviceRoutesOf(
     routes: withRateLimits(annotated.routes, limits.ports, service.value),
     conflicts,
     limitedBy: limits.ports.map(({ policy: key }) => key),
+    tlsOverrides: traffic.tlsOverrides,
     diagnostics: [...diagnostics, ...limits.diagnostics],
   };
 }
@@ -100,10 +104,11 @@ interface MadeTraffic {
   readonly policies: Pick<ServiceRoutes, 'portPolicies' | 'subsets' | 'trafficPolicy'>;
   /** Nothing says how connections to it are to be made. */
   readonly isPlain: boolean;
+  readonly tlsOverrides: readonly TlsOverride[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** By DestinationRules, else by a ServiceResolver, and by an XBackendTrafficPolicy. */
+/** By DestinationRules, else by a ServiceResolver, and by an XBackendTrafficPolicy and BackendTLSPolicies. */
 function trafficOf(
   objects: MeshObjects,
   attached: AttachedRoutes,
@@ -125,10 +130,14 @@ function trafficOf(
     service.object,
     withBackendPolicy(effective, backendPolicy),
   );
+  const secured = kindOf(service) === 'Service' ? attached.backendTls.get(key) : undefined;
+  const ports = service.value.ports.map(({ port }) => port);
   const refused = resolver !== undefined && !usesResolver ? [resolverRefused(resolver, key)] : [];
   return {
-    policies,
-    isPlain: destinationRules.length === 0 && resolver === undefined && backendPolicy === undefined,
+    policies: secured === undefined ? policies : withBackendTls(policies, secured),
+    isPlain: [resolver, backendPolicy, secured, ...destinationRules].every(one => one === undefined),
+    tlsOverrides:
+      secured === undefined ? [] : tlsOverrides(policies, secured, { key, ports }, policy.tlsRules),
     diagnostics: [...policy.diagnostics, ...refused, ...diagnostics],
   };
 }

@@ -10,7 +10,7 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['Node', { group: '', namespaced: false }],
   ['ServiceAccount', { group: '', namespaced: true }],
   ['Service', { group: '', namespaced: true }],
-  // The one of the mesh's configuration.
+  // The one of the mesh's configuration, and those with authorities that policies refer to.
   ['ConfigMap', { group: '', namespaced: true }],
   // Those with the label of credentials of TLS origination.
   ['Secret', { group: '', namespaced: true }],
@@ -23,6 +23,7 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['TLSRoute', { group: 'gateway.networking.k8s.io', namespaced: true }],
   ['TCPRoute', { group: 'gateway.networking.k8s.io', namespaced: true }],
   ['ReferenceGrant', { group: 'gateway.networking.k8s.io', namespaced: true }],
+  ['BackendTLSPolicy', { group: 'gateway.networking.k8s.io', namespaced: true }],
   ['XBackendTrafficPolicy', { group: 'gateway.networking.x-k8s.io', namespaced: true }],
   ['ServiceEntry', { group: 'networking.istio.io', namespaced: true }],
   ['WorkloadEntry', { group: 'networking.istio.io', namespaced: true }],

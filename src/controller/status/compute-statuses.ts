@@ -5,6 +5,7 @@ import type { MeshObjects } from '../index/mesh-objects.ts';
 import type { Entry } from '../index/parsed-kind.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { backendPolicyAncestors } from './backend-policy-status.ts';
+import { backendTlsStatuses } from './backend-tls-status.ts';
 import type { Condition } from './condition.ts';
 import { isTrue } from './condition.ts';
 import type { DesiredStatus } from './desired-status.ts';
@@ -42,6 +43,7 @@ export function computeStatuses(index: MeshIndex): ReadonlyMap<string, DesiredSt
     ...serviceStatuses(objects),
     ...policyStatuses(objects, found),
     ...backendPolicyStatuses(objects),
+    ...backendTlsStatuses(index),
     ...rateLimitStatuses(index, found),
     ...plainStatuses(objects, found),
     ...entryStatuses(objects, found),

@@ -86,6 +86,22 @@ test('ancestors of a policy are merged as parents of a route are', async t => {
   t.equal(statusChange({ ancestors: [theirs, ours] }, desired, 2, NOW), undefined);
 });
 
+test('where the list of ancestors is full no more are added', async t => {
+  const theirs = Array.from({ length: 15 }, (_, i) => ({
+    ancestorRef: { name: `gateway-${i}` },
+    controllerName: 'other/controller',
+    conditions: [],
+  }));
+  const ancestors = ['a', 'b'].map(name => ({
+    ancestorRef: { name },
+    conditions: [isTrue('Accepted', 'R')],
+  }));
+  const desired: DesiredStatus = { kind: 'policy', object: OBJECT, ancestors };
+  const change = statusChange({ ancestors: theirs }, desired, 2, NOW);
+  t.match(change, { ancestors: [...theirs, { ancestorRef: { name: 'a' }, controllerName: OURS }] });
+  t.equal(objectsAt(change ?? {}, 'ancestors').length, 16);
+});
+
 test('a reference that the API server completed is the same reference', async t => {
   const desired: DesiredStatus = {
     kind: 'route',

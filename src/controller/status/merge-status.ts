@@ -9,6 +9,9 @@ const GATEWAY_CONDITIONS = ['Accepted', 'Programmed'];
 const PARENT_CONDITIONS = ['Accepted', 'ResolvedRefs'];
 const LISTENER_CONDITIONS = ['Accepted', 'Programmed', 'ResolvedRefs', 'Conflicted'];
 
+/** As the API server bounds them: where the list is full, no more are added. */
+const MAX_ANCESTORS = 16;
+
 /**
  * The fields of an object's status that have to change, and how. Undefined when everything is said already: then nothing
  * is written. What others wrote (other controllers' parents, other conditions) stays.
@@ -62,7 +65,7 @@ function wantedFields(
           asReferrers(desired),
           generation,
           now,
-        ),
+        ).slice(0, MAX_ANCESTORS),
       };
     case 'gateway':
       return {

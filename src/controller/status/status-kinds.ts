@@ -22,6 +22,7 @@ const PLURALS: ReadonlyMap<string, string> = new Map([
   ['ServiceSplitter', 'servicesplitters'],
   ['ServiceResolver', 'serviceresolvers'],
   ['XBackendTrafficPolicy', 'xbackendtrafficpolicies'],
+  ['BackendTLSPolicy', 'backendtlspolicies'],
 ]);
 
 export function pluralOf(kind: string): string {

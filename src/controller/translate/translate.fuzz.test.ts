@@ -9,6 +9,9 @@ import { translateAuthorizationPolicy } from './authorization-policy/authorizati
 import { translateServiceResolver } from './consul/service-resolver.ts';
 import { translateServiceRouter } from './consul/service-router.ts';
 import { translateServiceSplitter } from './consul/service-splitter.ts';
+import { translateBackendTlsPolicy } from './backend-tls-policy/backend-tls-policy.ts';
+import { looseTargets } from './backend-tls-policy/targets.ts';
+import { translateCaBundle } from './ca-bundle/ca-bundle.ts';
 import { translateBackendTrafficPolicy } from './backend-traffic-policy/backend-traffic-policy.ts';
 import { translateDestinationRule } from './destination-rule/destination-rule.ts';
 import type { Translated } from './diagnostic.ts';
@@ -50,6 +53,7 @@ const FIELDS =
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
   tracing accessLogging filter expression metrics overrides tagOverrides operation customTags literal providers permissions
   podSelector matchExpressions operator total identity requestsPerSecond clientRefs targetRef
+  validation hostname caCertificateRefs wellKnownCACertificates subjectAltNames options ca.crt
   hostnames requestMirror cors allowOrigins targetRefs retryConstraint budget toString __proto__ constructor`.split(
     /\s+/,
   );
@@ -118,6 +122,12 @@ test('whatever the object, it is translated or rejected with a reason, and what 
         for (const { streams } of attachments) compileStreamRules(sortStreams(streams));
       });
       check(translateBackendTrafficPolicy(kubeObject('XBackendTrafficPolicy', body)), () => undefined);
+      check(translateBackendTlsPolicy(kubeObject('BackendTLSPolicy', body)), () => undefined);
+      looseTargets(kubeObject('BackendTLSPolicy', body));
+      check(
+        translateCaBundle({ ...kubeObject('ConfigMap', undefined), body: { data: body } }),
+        () => undefined,
+      );
       check(translateReferenceGrant(kubeObject('ReferenceGrant', body)), () => undefined);
       check(translateVirtualService(kubeObject('VirtualService', body), ISTIO), ({ attachments }) => {
         for (const { rules } of attachments) compileRoutes({ rules });

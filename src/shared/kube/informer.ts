@@ -210,10 +210,10 @@ export class Informer {
       logger.debug('too far behind the API server, listing again', { kind: resource.kind, reason });
       if (this.#failures++ === 0) return;
     } else this.#failures++;
-    this.#options.onFailure?.();
     // One line when it begins: an outage of an hour is not news every half minute.
     if (this.#failure === undefined)
       logger.warn('not in step with the API server, trying again', { kind: resource.kind, reason, waitMs });
     this.#failure = reason;
+    this.#options.onFailure?.();
   }
 }

@@ -15,7 +15,7 @@ class Cluster {
   ]);
   readonly lists = new Map<string, JsonObject[]>();
   readonly refused = new Set<string>();
-  readonly api = new FakeKubeApi(({ path }) => this.#answer(path));
+  readonly api = new FakeKubeApi(({ path, query }) => this.#answer(path, query?.['fieldSelector']));
   readonly changes: string[][] = [];
   readonly problems: string[] = [];
   readonly logged: string[] = [];
@@ -61,8 +61,17 @@ class Cluster {
     return this.api.watches.findLast(({ request }) => request.path.endsWith(`/${plural}`));
   }
 
-  #answer(path: string): JsonObject {
+  /** Of what is asked for by name, by path and selector. */
+  readonly named = new Map<string, JsonObject>();
+
+  #answer(path: string, fieldSelector: string | undefined): JsonObject {
     const [, root, ...rest] = path.split('/');
+    if (rest[3] !== undefined && rest[1] === 'namespaces') {
+      const [, , namespace, plural] = rest;
+      if (this.refused.has(plural)) throw new KubeError(403, 'Forbidden', `${plural} is forbidden`);
+      const found = this.named.get(`${namespace} ${fieldSelector}`);
+      return { metadata: { resourceVersion: '1' }, items: found === undefined ? [] : [found] };
+    }
     const [group = '', version, plural] = root === 'api' ? ['', ...rest] : rest;
     if (plural !== undefined) {
       if (this.refused.has(plural)) throw new KubeError(403, 'Forbidden', `${plural} is forbidden`);
@@ -193,4 +202,105 @@ test('pods that are done, slices that repeat pods and statuses of nodes are not 
   t.match(asked('pods')?.query?.['fieldSelector'], 'status.phase!=Succeeded,status.phase!=Failed');
   t.match(asked('endpointslices')?.query?.['labelSelector'], /managed-by!=endpointslice-controller/);
   t.match(asked('nodes')?.accept, /PartialObjectMetadataList/);
+});
+
+/** A cluster with BackendTLSPolicies, each with the names of its ConfigMaps. */
+function withPolicies(policies: Readonly<Record<string, readonly string[]>>): Cluster {
+  const it = new Cluster();
+  it.groups.set(GATEWAY_API, new Map([['v1', ['BackendTLSPolicy']]]));
+  it.lists.set(
+    'backendtlspolicys',
+    Object.entries(policies).map(([name, configMaps]) => tlsPolicy(name, '1', ...configMaps)),
+  );
+  return it;
+}
+
+function tlsPolicy(name: string, resourceVersion: string, ...configMaps: readonly string[]): JsonObject {
+  const caCertificateRefs = configMaps.map(ca => ({ group: '', kind: 'ConfigMap', name: ca }));
+  return object(name, resourceVersion, { validation: { caCertificateRefs } });
+}
+
+function configMap(name: string, resourceVersion = '1'): JsonObject {
+  return {
+    metadata: { name, namespace: 'shop', resourceVersion },
+    data: { 'ca.crt': `${name} ${resourceVersion}` },
+  };
+}
+
+/** Path and selector of each watch of a ConfigMap that is open. */
+function followed(it: Cluster): readonly string[] {
+  return it.api.watches
+    .filter(({ request }) => request.path.includes('/configmaps') && request.signal?.aborted !== true)
+    .map(({ request }) => `${request.path} ${request.query?.['fieldSelector'] ?? ''}`);
+}
+
+test('a ConfigMap is asked for by name while a policy refers to it, and comes before the policy', async t => {
+  const it = withPolicies({ a: ['ca'], b: ['ca', 'istio'] });
+  it.named.set('shop metadata.name=ca', configMap('ca'));
+  await it.start(t);
+  t.same(it.changes, [['+ConfigMap/shop/ca', '+BackendTLSPolicy/shop/a', '+BackendTLSPolicy/shop/b']]);
+  t.same(
+    followed(it),
+    ['/api/v1/namespaces/shop/configmaps metadata.name=ca'],
+    'once, and nothing of all the others',
+  );
+  t.equal(it.source.counts().get('BackendTLSPolicy'), 2);
+  it.changes.length = 0;
+  it.api.watches.at(-1)?.send({ type: 'MODIFIED', object: configMap('ca', '7') });
+  await it.pass(0);
+  t.same(it.changes, [['+ConfigMap/shop/ca']], 'a change of it comes');
+  it.watchOf('backendtlspolicys')?.send({ type: 'DELETED', object: tlsPolicy('a', '8', 'ca') });
+  await it.pass(0);
+  t.same(it.changes[1], ['-BackendTLSPolicy/shop/a'], 'another one refers to it still');
+  it.watchOf('backendtlspolicys')?.send({ type: 'MODIFIED', object: tlsPolicy('b', '9') });
+  await it.pass(0);
+  t.same(it.changes[2], ['-ConfigMap/shop/ca', '+BackendTLSPolicy/shop/b']);
+  t.same(followed(it), []);
+});
+
+test('a policy that names another ConfigMap is told of when that has come, and the one before goes then', async t => {
+  const it = withPolicies({ a: ['old'] });
+  it.named.set('shop metadata.name=old', configMap('old'));
+  it.named.set('shop metadata.name=new', configMap('new'));
+  await it.start(t);
+  it.changes.length = 0;
+  it.watchOf('backendtlspolicys')?.send({ type: 'MODIFIED', object: tlsPolicy('a', '2', 'new') });
+  await it.pass(0);
+  t.same(it.changes, [['-ConfigMap/shop/old', '+ConfigMap/shop/new', '+BackendTLSPolicy/shop/a']]);
+  it.changes.length = 0;
+  it.watchOf('backendtlspolicys')?.send({ type: 'MODIFIED', object: tlsPolicy('a', '3', 'missing') });
+  await it.pass(0);
+  t.same(
+    it.changes,
+    [['-ConfigMap/shop/new', '+BackendTLSPolicy/shop/a']],
+    'one that is not there is not waited for',
+  );
+});
+
+test('a ConfigMap that may not be read holds nobody up, and comes when it may be', async t => {
+  const it = withPolicies({ a: ['ca'] });
+  it.refused.add('configmaps');
+  it.named.set('shop metadata.name=ca', configMap('ca'));
+  await it.start(t);
+  t.same(it.changes, [['+BackendTLSPolicy/shop/a']]);
+  t.ok(it.watchErrors.includes('ConfigMap'));
+  await it.pass(5_000);
+  t.match(it.problems, [/^ConfigMap shop\/ca: cannot be followed: .*give the controller list and watch/]);
+  it.refused.clear();
+  await it.pass(30_000);
+  t.same(it.changes[1], ['+ConfigMap/shop/ca']);
+});
+
+test('a start waits for ConfigMaps that policies refer to', async t => {
+  const it = withPolicies({ a: ['ca'] });
+  const { answer } = it.api;
+  it.api.answer = request => {
+    if (request.path.endsWith('/configmaps')) throw new Error('ECONNRESET');
+    return answer(request);
+  };
+  await it.start(t);
+  t.same([it.changes, it.source.waitingFor()], [[], ['ConfigMap shop/ca: ECONNRESET']]);
+  it.api.answer = answer;
+  await it.pass(30_000);
+  t.same(it.changes, [['+BackendTLSPolicy/shop/a']]);
 });

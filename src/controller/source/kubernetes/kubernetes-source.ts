@@ -1,5 +1,6 @@
 import type { JsonObject } from '#shared/config/json.ts';
 import type { KubeApi } from '#shared/kube/client.ts';
+import { CONFIG_MAPS } from '#shared/kube/core-resources.ts';
 import { Informer } from '#shared/kube/informer.ts';
 import type { InformerChange, ObjectName } from '#shared/kube/known-versions.ts';
 import { apiVersionOf, type KubeResource } from '#shared/kube/resource.ts';
@@ -11,6 +12,7 @@ import { parseObject } from '../parse-object.ts';
 import { ChangeBatch } from './change-batch.ts';
 import { KindWatch } from './kind-watch.ts';
 import { prune } from './prune.ts';
+import { ReferencedConfigMaps } from './referenced-config-maps.ts';
 import { NOT_WATCHED, selectionOf } from './selections.ts';
 
 export interface KubernetesSourceOptions {
@@ -38,6 +40,7 @@ export class KubernetesSource implements ObjectSource {
   readonly #options: KubernetesSourceOptions;
   readonly #kinds: KindWatch;
   readonly #informers = new Map<string, Informer>();
+  readonly #references: ReferencedConfigMaps;
   readonly #batch = new ChangeBatch();
   readonly #started = Promise.withResolvers<void>();
   #events: SourceEvents | undefined;
@@ -53,6 +56,16 @@ export class KubernetesSource implements ObjectSource {
     const isWanted = (kind: string): boolean =>
       !NOT_WATCHED.has(kind) && (kind !== 'Secret' || options.tlsSecrets);
     const wanted = new Map([...KNOWN_KINDS].filter(([kind]) => isWanted(kind)));
+    this.#references = new ReferencedConfigMaps({
+      ...options,
+      onChange: change => this.#onChange(CONFIG_MAPS, change),
+      onReady: object => this.#batch.upsert(object),
+      onSettled: () => {
+        this.#flushSoon();
+        this.#settle();
+      },
+      onFailure: () => options.onWatchError(CONFIG_MAPS.kind),
+    });
     this.#kinds = new KindWatch({
       ...options,
       wanted,
@@ -79,20 +92,23 @@ export class KubernetesSource implements ObjectSource {
     this.#health?.cancel();
     this.#slow?.cancel();
     clearImmediate(this.#flush);
-    await Promise.all([this.#kinds.stop(), ...[...this.#informers.values()].map(i => i.stop())]);
+    const informers = [...this.#informers.values()].map(informer => informer.stop());
+    await Promise.all([this.#kinds.stop(), this.#references.stop(), ...informers]);
   }
 
   /** What a start waits for, with the reason where one is known. */
   waitingFor(): readonly string[] {
     if (!this.#discovered) return [`API server: ${this.#kinds.failure ?? 'asked which kinds it serves'}`];
-    return [...this.#informers]
+    const kinds = [...this.#informers]
       .filter(([, informer]) => !informer.synced)
       .map(([kind, { failure }]) => `${kind}: ${failure ?? 'being listed'}`);
+    return [...kinds, ...this.#references.waitingFor()];
   }
 
   /** Objects held, by kind. */
   counts(): ReadonlyMap<string, number> {
-    return new Map([...this.#informers].map(([kind, informer]) => [kind, informer.size]));
+    const referenced = (kind: string): number => (kind === CONFIG_MAPS.kind ? this.#references.size : 0);
+    return new Map([...this.#informers].map(([kind, informer]) => [kind, informer.size + referenced(kind)]));
   }
 
   #add(resource: KubeResource): void {
@@ -120,14 +136,14 @@ export class KubernetesSource implements ObjectSource {
     const informer = this.#informers.get(kind);
     if (informer === undefined) return;
     this.#informers.delete(kind);
-    for (const name of informer.clear()) this.#batch.delete(keyOf(kind, name));
+    for (const name of informer.clear()) this.#delete(keyOf(kind, name));
     this.#flushSoon();
     this.#settle();
     await informer.stop();
   }
 
   #onChange(resource: KubeResource, change: InformerChange): void {
-    for (const name of change.deletes) this.#batch.delete(keyOf(resource.kind, name));
+    for (const name of change.deletes) this.#delete(keyOf(resource.kind, name));
     for (const object of change.upserts) this.#upsert(resource, object);
     this.#flushSoon();
   }
@@ -136,11 +152,16 @@ export class KubernetesSource implements ObjectSource {
     // Items of a list do not say what they are.
     const named = { ...object, apiVersion: apiVersionOf(resource), kind: resource.kind };
     const parsed = parseObject(named);
-    if (parsed.kind === 'object') this.#batch.upsert(prune(parsed.object));
+    if (parsed.kind === 'object') this.#references.upsert(prune(parsed.object));
     else if (parsed.kind === 'bad') {
       const { field, message } = parsed;
       this.#options.logger.warn('object passed over', { kind: resource.kind, field, reason: message });
     }
+  }
+
+  #delete(key: string): void {
+    this.#references.delete(key);
+    this.#batch.delete(key);
   }
 
   #settle(): void {
@@ -173,9 +194,12 @@ export class KubernetesSource implements ObjectSource {
 
   #checkHealth(): void {
     this.#health = this.#options.clock.setTimer(HEALTH_CHECK_MS, () => {
-      const problems = [...this.#informers].flatMap(([kind, { failure }]) =>
-        failure === undefined ? [] : [problemOf(kind, failure)],
-      );
+      const problems = [
+        ...[...this.#informers].flatMap(([kind, { failure }]) =>
+          failure === undefined ? [] : [problemOf(kind, failure)],
+        ),
+        ...this.#references.failures().map(([name, failure]) => problemOf(`ConfigMap ${name}`, failure)),
+      ];
       const shown = JSON.stringify(problems);
       if (shown !== this.#shownProblems) this.#events?.onProblems(problems);
       this.#shownProblems = shown;

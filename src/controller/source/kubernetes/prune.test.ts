@@ -126,3 +126,10 @@ test('a heartbeat is no change, another readiness is', t => {
   t.same(batch.take(), { upserts: [], deletes: ['Pod/shop/web-6d4cf56db6-x2x5p'] });
   t.end();
 });
+
+test('of a ConfigMap what the mesh reads is kept: its configuration, authorities', t => {
+  const data = { mesh: 'a: b', 'ca.crt': 'PEM', 'program.lua': 'x'.repeat(1000) };
+  const object = parsed({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'ca' }, data });
+  t.same(prune(object).body, { data: { mesh: 'a: b', 'ca.crt': 'PEM' } });
+  t.end();
+});

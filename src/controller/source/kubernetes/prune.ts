@@ -1,4 +1,6 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { CA_BUNDLE_KEY } from '../../translate/ca-bundle/ca-bundle.ts';
+import { MESH_CONFIG_KEY } from '../../translate/mesh-config/mesh-config.ts';
 import { CREDENTIAL_KEYS } from '../../translate/tls-credential/tls-credential.ts';
 import { objectAt, objectsAt } from '../../translate/loose-fields.ts';
 import type { KubeObject } from '../kube-object.ts';
@@ -32,12 +34,14 @@ export function prune(object: KubeObject): KubeObject {
     case 'Secret':
       return { ...kept, spec: undefined, body: { data: pick(objectAt(body, 'data'), CREDENTIAL_KEYS) } };
     case 'ConfigMap':
-      return { ...kept, spec: undefined, body: { data: pick(objectAt(body, 'data'), ['mesh']) } };
+      return { ...kept, spec: undefined, body: { data: pick(objectAt(body, 'data'), CONFIG_KEYS) } };
     default:
       return { ...kept, spec: object.spec, body: { metadata: metadataKept } };
   }
 }
 
+/** The configuration of the mesh, authorities. */
+const CONFIG_KEYS = [MESH_CONFIG_KEY, CA_BUNDLE_KEY];
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 /** Domains whose annotations on a pod may mean something to a mesh. */
 const MESH_DOMAINS = ['istio.io', 'ambient.mesh', 'linkerd.io', 'hashicorp.com', 'networking.k8s.io'];

@@ -19,7 +19,8 @@ export function selectionOf(resource: KubeResource): Selection {
     case 'Namespace':
     case 'Node':
       return { resource, metadataOnly: true };
-    // A cluster has thousands, and whole programs in some; one of them is the mesh's configuration.
+    // A cluster has thousands, and whole programs in some; one of them is the mesh's configuration. Those that are referred to are
+    // followed one by one.
     case 'ConfigMap':
       return { resource, fieldSelector: `metadata.name=${MESH_CONFIG_NAME}` };
     // What is not asked for is not in our memory: most Secrets are none of our business.

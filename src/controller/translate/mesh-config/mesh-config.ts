@@ -25,7 +25,7 @@ export interface MeshConfigOptions {
 }
 
 export const MESH_CONFIG_NAME = 'istio';
-const DATA_KEY = 'mesh';
+export const MESH_CONFIG_KEY = 'mesh';
 const NOTHING: MeshConfig = Object.freeze({ authorizers: [], telemetry: new Map() });
 
 /** Other ConfigMaps say nothing to the mesh. Fields of the configuration that mean nothing here are passed over. */
@@ -33,17 +33,21 @@ export function translateMeshConfig(object: KubeObject, options: MeshConfigOptio
   const { name, namespace } = object.metadata;
   const diagnostics = new Diagnostics(object);
   if (name !== MESH_CONFIG_NAME || namespace !== options.rootNamespace) return diagnostics.conclude(NOTHING);
-  const text = textAt(objectAt(object.body, 'data'), DATA_KEY) ?? '';
+  const text = textAt(objectAt(object.body, 'data'), MESH_CONFIG_KEY) ?? '';
   let providers: unknown;
   try {
     providers = objectAt(parseYaml(text))['extensionProviders'];
   } catch (error) {
     const reason = errorMessage(error);
-    diagnostics.reject(`data.${DATA_KEY}`, text, `is no YAML: ${reason}`, 'correct it');
+    diagnostics.reject(`data.${MESH_CONFIG_KEY}`, text, `is no YAML: ${reason}`, 'correct it');
     return diagnostics.conclude(NOTHING);
   }
   const context: HostContext = { namespace, ...options };
-  const fields = new Fields(new Map([['extensionProviders', providers]]), `data.${DATA_KEY}`, diagnostics);
+  const fields = new Fields(
+    new Map([['extensionProviders', providers]]),
+    `data.${MESH_CONFIG_KEY}`,
+    diagnostics,
+  );
   const telemetry = new Map<string, ProviderKind>();
   const authorizers = fields
     .objects('extensionProviders', provider => readProvider(provider, context, telemetry))
