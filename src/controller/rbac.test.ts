@@ -9,6 +9,7 @@ import { ClusterLab, MESH_NAMESPACE } from './testing/cluster-lab.ts';
 import { installCrds } from './testing/crds.ts';
 import { cannotRunApiServer, gatewayApiCrds } from './testing/kube-binaries.ts';
 import { createToken, ensureObject } from './testing/service-account.ts';
+import { objectAt } from './translate/loose-fields.ts';
 
 /** What the charts make of their own values: the controller runs with these rights and no others. */
 const MANIFESTS = 'scripts/charts/testdata/default.golden.yaml';
@@ -33,6 +34,14 @@ const RBAC = new Map<string, KubeResource>(
     },
   ]),
 );
+
+const POLICIES: KubeResource = {
+  group: 'gateway.networking.k8s.io',
+  version: 'v1',
+  kind: 'BackendTLSPolicy',
+  plural: 'backendtlspolicies',
+  namespaced: true,
+};
 
 function nameOf(object: JsonObject): unknown {
   return isJsonObject(object['metadata']) ? object['metadata']['name'] : undefined;
@@ -74,6 +83,27 @@ test('the rights that the chart gives are enough', { skip, timeout: 90_000 }, as
     }
     const lease = await client.request({ path: collectionPath(LEASES, MESH_NAMESPACE) });
     t.match(lease['items'], [{ spec: { holderIdentity: CONTROLLER } }]);
+  });
+
+  await t.test('to read what a policy refers to, and to say so', { skip: crds === undefined }, async t => {
+    await ensureObject(client, CONFIG_MAPS, {
+      metadata: { name: 'authorities', namespace: 'shop' },
+      data: {},
+    });
+    const targetRefs = [{ group: '', kind: 'Service', name: 'api' }];
+    const caCertificateRefs = [{ group: '', kind: 'ConfigMap', name: 'authorities' }];
+    const validation = { hostname: 'api.example.com', caCertificateRefs };
+    await ensureObject(client, POLICIES, {
+      metadata: { name: 'api', namespace: 'shop' },
+      spec: { targetRefs, validation },
+    });
+    const path = objectPath(POLICIES, 'shop', 'api');
+    let status = '';
+    while (!status.includes('ResolvedRefs')) {
+      await sleep(POLL_MS);
+      status = JSON.stringify(objectAt(await client.request({ path }), 'status'));
+    }
+    t.match(status, /ConfigMap shop\/authorities: data\.ca\.crt: is required/, 'it has been read');
   });
 
   await t.test('to review tokens', async t => {
