@@ -58,13 +58,8 @@ export class ConformanceLab {
       const grpc = grpcServer(version);
       pods.push(pod(version, ip, http, await lab.app(grpc, ip)));
     }
-    const yaml = [
-      NAMESPACE,
-      ...Object.entries(VIPS).map(([name, vip]) => service(name, vip)),
-      ...pods,
-      routes,
-    ];
-    await publish(lab, yaml.join('\n---\n'));
+    const services = Object.entries(VIPS).map(([name, vip]) => service(name, vip));
+    await new TranslatedMesh(lab).apply(WAYPOINT_NAMESPACE, ...services, ...pods, routes);
     return new ConformanceLab(lab);
   }
 
@@ -153,9 +148,11 @@ function readEcho(text: string): Pick<EchoAnswer, 'backend' | 'path' | 'seen'> {
   };
 }
 
-async function publish(lab: WaypointLab, yaml: string): Promise<void> {
-  const store = new ResourceStore();
-  const index = new MeshIndex({
+/** Objects as YAML, and what the controller makes of them on a waypoint. */
+export class TranslatedMesh {
+  readonly #lab: WaypointLab;
+  readonly #store = new ResourceStore();
+  readonly #index = new MeshIndex({
     cluster: {
       clusterId: 'Kubernetes',
       clusterDomain: 'cluster.local',
@@ -163,28 +160,42 @@ async function publish(lab: WaypointLab, yaml: string): Promise<void> {
       network: '',
     },
     rootNamespace: 'istio-system',
-    store,
+    store: this.#store,
     logger: quietLogger,
   });
-  const { objects, problems } = parseObjectFile(yaml, 'conformance', undefined);
-  if (problems.length > 0) throw new Error(JSON.stringify(problems));
-  index.apply({ upserts: [...objects.values()], deletes: [] });
-  const rejected = index.statuses().filter(({ state }) => state !== 'accepted');
-  if (rejected.length > 0) throw new Error(JSON.stringify(rejected));
-  const resources = RESOURCE_TYPES.flatMap(type =>
-    [...store.all(type).values()].map(({ resource }) => resource),
-  );
-  const workloads = resources.flatMap(one => (one.kind === 'workload' ? [one.workload] : []));
-  for (const workload of workloads) await lab.enrol(workload);
-  lab.apply({
-    workloads,
-    services: resources.flatMap(one => (one.kind === 'service' ? [one.service] : [])),
-    policies: resources.flatMap(one => (one.kind === 'policy' ? [one.policy] : [])),
-    routes: resources.flatMap(one => (one.kind === 'routes' ? [one.routes] : [])),
-  });
+  readonly #enrolled = new Set<string>();
+
+  constructor(lab: WaypointLab) {
+    this.#lab = lab;
+  }
+
+  /** Rejects when one of them is rejected. */
+  async apply(...yaml: readonly string[]): Promise<void> {
+    const { objects, problems } = parseObjectFile(yaml.join('\n---\n'), 'conformance', undefined);
+    if (problems.length > 0) throw new Error(JSON.stringify(problems));
+    this.#index.apply({ upserts: [...objects.values()], deletes: [] });
+    const rejected = this.#index.statuses().filter(({ state }) => state !== 'accepted');
+    if (rejected.length > 0) throw new Error(JSON.stringify(rejected));
+    const resources = RESOURCE_TYPES.flatMap(type =>
+      [...this.#store.all(type).values()].map(({ resource }) => resource),
+    );
+    const workloads = resources.flatMap(one => (one.kind === 'workload' ? [one.workload] : []));
+    for (const workload of workloads) {
+      if (workload.tunnelProtocol === 'none' || this.#enrolled.has(workload.uid)) continue;
+      this.#enrolled.add(workload.uid);
+      await this.#lab.enrol(workload);
+    }
+    this.#lab.apply({
+      workloads,
+      services: resources.flatMap(one => (one.kind === 'service' ? [one.service] : [])),
+      policies: resources.flatMap(one => (one.kind === 'policy' ? [one.policy] : [])),
+      routes: resources.flatMap(one => (one.kind === 'routes' ? [one.routes] : [])),
+    });
+  }
 }
 
-const NAMESPACE = `
+/** Namespace `default`, behind a waypoint. */
+export const WAYPOINT_NAMESPACE = `
 apiVersion: v1
 kind: Namespace
 metadata: {name: default, labels: {istio.io/use-waypoint: waypoint}}
