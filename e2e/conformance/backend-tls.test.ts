@@ -85,14 +85,19 @@ interface Deployed {
   readonly mesh: TranslatedMesh;
   readonly lab: WaypointLab;
   /** Status and the name that the server was asked for; the reason where the status is 503. */
-  get(vip?: string, port?: number): Promise<string>;
+  readonly get: (vip?: string, port?: number) => Promise<string>;
+}
+
+interface Where {
+  readonly engine: 'node' | 'native';
+  readonly inMesh: boolean;
 }
 
 /** The connection was cut. */
 const REFUSED = { status: 'refused', body: '' };
 
-async function deploy(t: Test, inMesh: boolean, ...yaml: readonly string[]): Promise<Deployed> {
-  const lab = await WaypointLab.create({ detectionTimeoutMs: 5_000 });
+async function deploy(t: Test, { engine, inMesh }: Where, ...yaml: readonly string[]): Promise<Deployed> {
+  const lab = await WaypointLab.create({ detectionTimeoutMs: 5_000 }, Math.random, undefined, engine);
   t.teardown(() => lab.close());
   const server = createSecureServer({ cert: leaf.certChainPem, key: leaf.privateKeyPem, allowHTTP1: true });
   server.on('request', (req: Http2ServerRequest, res: { end(text: string): void }) =>
@@ -203,38 +208,34 @@ const REQUESTS: readonly (readonly [string, readonly string[], RegExp])[] = [
 
 for (const engine of ['node', 'native'] as const) {
   test(`BackendTLSPolicies, engine ${engine}`, async t => {
-    const before = process.env['TEST_ENGINE'];
-    process.env['TEST_ENGINE'] = engine;
-    t.teardown(() => (process.env['TEST_ENGINE'] = before ?? 'node'));
     for (const inMesh of [false, true]) {
+      const where = { engine, inMesh };
       const place = inMesh ? 'in the mesh' : 'outside the mesh';
       for (const [name, yaml, answer] of REQUESTS) {
-        const { get } = await deploy(t, inMesh, ...yaml);
+        const { get } = await deploy(t, where, ...yaml);
         t.match(await get(), answer, `${place}, ${name}`);
       }
-      await t.test(`${place}, policies of ports are of theirs alone`, t => portsApart(t, inMesh));
+      await t.test(`${place}, policies of ports are of theirs alone`, t => portsApart(t, where));
       await t.test(`${place}, other authorities are trusted from the next connection on`, t =>
-        rotation(t, inMesh),
+        rotation(t, where),
       );
-      await t.test(`${place}, routes of another Service lead there over TLS`, t => routed(t, inMesh));
-      await t.test(`${place}, a client that speaks TLS itself speaks with the server`, t =>
-        passed(t, inMesh),
-      );
+      await t.test(`${place}, routes of another Service lead there over TLS`, t => routed(t, where));
+      await t.test(`${place}, a client that speaks TLS itself speaks with the server`, t => passed(t, where));
     }
   });
 }
 
-async function portsApart(t: Test, inMesh: boolean): Promise<void> {
-  const { get } = await deploy(t, inMesh, policy({ section: 'btls' }));
+async function portsApart(t: Test, where: Where): Promise<void> {
+  const { get } = await deploy(t, where, policy({ section: 'btls' }));
   t.equal(await get(VIP, 8443), '200 abc.example.com');
   const whole = policy({ name: 'whole', hostname: 'other.example.com' });
-  const { get: both } = await deploy(t, inMesh, policy({ section: 'btls' }), whole);
+  const { get: both } = await deploy(t, where, policy({ section: 'btls' }), whole);
   t.same([await both(VIP, 8443), await both(VIP, 443)], ['200 abc.example.com', '200 other.example.com']);
 }
 
-async function rotation(t: Test, inMesh: boolean): Promise<void> {
+async function rotation(t: Test, where: Where): Promise<void> {
   const held = policy({ reference: 'kind: ConfigMap, name: rotated' });
-  const { get, mesh } = await deploy(t, inMesh, held, configMap('rotated', other.rootPem));
+  const { get, mesh } = await deploy(t, where, held, configMap('rotated', other.rootPem));
   t.match(await get(), /^503 .*UF/);
   await mesh.apply(configMap('rotated', `${other.rootPem}${ca.rootPem}`));
   t.equal(await get(), '200 abc.example.com');
@@ -242,7 +243,7 @@ async function rotation(t: Test, inMesh: boolean): Promise<void> {
   t.equal(await get(), '200 abc.example.com', 'what it held before stays');
 }
 
-async function routed(t: Test, inMesh: boolean): Promise<void> {
+async function routed(t: Test, where: Where): Promise<void> {
   const route = (kind: string, port: number): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: ${kind}
@@ -253,7 +254,7 @@ spec:
   const front = service('front', FRONT).replace('name: https-1', 'name: http');
   const { get, lab } = await deploy(
     t,
-    inMesh,
+    where,
     policy(),
     front,
     route('HTTPRoute', 443),
@@ -267,8 +268,8 @@ spec:
   );
 }
 
-async function passed(t: Test, inMesh: boolean): Promise<void> {
-  const { get, lab } = await deploy(t, inMesh, policy({ hostname: 'other.example.com' }));
+async function passed(t: Test, where: Where): Promise<void> {
+  const { get, lab } = await deploy(t, where, policy({ hostname: 'other.example.com' }));
   for (const port of [443, 8443]) {
     t.equal(await askOverTls(await lab.client(VIP, port)), 'abc.example.com', `port ${port}`);
     t.equal(await get(VIP, port), '200 other.example.com', `port ${port}, in plaintext`);

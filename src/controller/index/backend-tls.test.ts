@@ -123,7 +123,8 @@ test('a policy for what is not there, or is in another namespace, has no effect 
 const SUBSETS = 'subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}';
 
 test('what a DestinationRule says of TLS goes before, all of it; what else it says holds beside it', t => {
-  const rows: readonly [string, string, unknown, unknown, RegExp | undefined][] = [
+  type Names = readonly string[];
+  const rows: readonly [string, string, Names, Names, RegExp | undefined][] = [
     [
       'nothing of TLS',
       'trafficPolicy: {loadBalancer: {simple: RANDOM}}',
@@ -167,8 +168,7 @@ test('what a DestinationRule says of TLS goes before, all of it; what else it sa
       /subset v2, and goes before there$/,
     ],
   ];
-  const full = (list: unknown): unknown =>
-    Array.isArray(list) ? list.map(name => (name === 'disabled' ? name : `${name}.example.com`)) : list;
+  const full = (list: Names): Names => list.map(name => (name === 'disabled' ? name : `${name}.example.com`));
   for (const [name, spec, service, subset, says] of rows) {
     const lab = new IndexLab(...MESH, CA, pod('api'), backendTlsPolicy('it'));
     lab.apply(rule(spec.includes('subsets') ? spec : `${SUBSETS}}], ${spec}`));

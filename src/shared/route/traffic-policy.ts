@@ -197,7 +197,7 @@ export interface SuccessRate {
   readonly minRequests: number;
 }
 
-/** TLS by the waypoint towards endpoints outside the mesh. */
+/** TLS by the waypoint towards endpoints. */
 export interface TlsOrigination {
   /** `mesh`: the mesh's own certificate is shown. */
   readonly mode: 'disable' | 'simple' | 'mutual' | 'mesh';

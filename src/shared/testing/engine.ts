@@ -8,6 +8,6 @@ export function testEngineName(): EngineName {
   return process.env['TEST_ENGINE'] === 'native' ? 'native' : 'node';
 }
 
-export function createTestEngine(options: EngineOptions): MeasuredEngine {
-  return testEngineName() === 'native' ? createSharedNativeEngine(options) : createNodeEngine(options);
+export function createTestEngine(options: EngineOptions, name = testEngineName()): MeasuredEngine {
+  return name === 'native' ? createSharedNativeEngine(options) : createNodeEngine(options);
 }

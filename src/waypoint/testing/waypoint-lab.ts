@@ -2,6 +2,7 @@ import { lineWriter } from '#shared/testing/line-writer.ts';
 import { randomInt } from 'node:crypto';
 import type { Server } from 'node:net';
 import { ChannelError } from '#shared/engine/channel.ts';
+import type { EngineName } from '#shared/engine/choose-engine.ts';
 import { copyBidirectional } from '#shared/engine/copy.ts';
 import type { Engine, Listener, TcpChannel, TlsContext, TlsMaterial } from '#shared/engine/engine.ts';
 import { createTestEngine } from '#shared/testing/engine.ts';
@@ -36,7 +37,7 @@ export class WaypointLab {
   /** Hears what the thread tells its main thread. */
   onEvent: (event: WaypointEvent) => void = () => undefined;
   readonly #ca: TestCa;
-  readonly #engine: Engine = createTestEngine({ clock });
+  readonly #engine: Engine;
   readonly #subnet = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`;
   readonly #listeners: Listener[] = [];
   readonly #servers: AppServer[] = [];
@@ -46,12 +47,18 @@ export class WaypointLab {
   #clientId = CLIENT_ID;
   #waypointPort = 0;
 
-  private constructor(ca: TestCa, settings: Partial<TrafficSettings>, random: () => number) {
+  private constructor(
+    ca: TestCa,
+    settings: Partial<TrafficSettings>,
+    random: () => number,
+    engine: EngineName | undefined,
+  ) {
     this.#ca = ca;
+    this.#engine = createTestEngine({ clock }, engine);
     const logWriter = lineWriter(line => this.#onLine(line));
     const levels = new LogLevels('info');
     this.thread = new TrafficThread({
-      engine: createTestEngine({ clock }),
+      engine: createTestEngine({ clock }, engine),
       clock,
       random,
       settings: { ...testSettings, listen: { ip: `${this.#subnet}.1`, port: 0 }, ...settings },
@@ -69,13 +76,14 @@ export class WaypointLab {
     });
   }
 
-  /** @param clientId identity of the clients */
+  /** @param clientId identity of the clients @param engine where it is not the one that tests are run on */
   static async create(
     settings: Partial<TrafficSettings> = {},
     random = Math.random,
     clientId = CLIENT_ID,
+    engine?: EngineName,
   ): Promise<WaypointLab> {
-    const lab = new WaypointLab(await createTestCa(), settings, random);
+    const lab = new WaypointLab(await createTestCa(), settings, random, engine);
     lab.#clientId = clientId;
     lab.thread.setCertificate(await lab.#ca.issue(testSettings.identity));
     const { hbone } = await lab.thread.listen();
