@@ -105,7 +105,8 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['BackendTLSPolicy', ALL_ROUTES],
   ['Telemetry', ALL_ROUTES],
   ['DestinationRule', ALL_ROUTES],
-  ['ServiceProfile', ALL_ROUTES],
+  // Opaque ports.
+  ['ServiceProfile', { every: ['routes', 'services'] }],
   ['Server', ALL_ROUTES],
   ['HTTPLocalRateLimitPolicy', ALL_ROUTES],
   ['ServiceRouter', ALL_ROUTES],

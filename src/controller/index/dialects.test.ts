@@ -611,6 +611,48 @@ spec: {routes: [{name: pay, condition: {pathRegex: /pay}}]}`;
   t.end();
 });
 
+test('opaque ports of Linkerd: of a Service, of its namespace, of its ServiceProfile', t => {
+  const profile = (namespace: string): string => `
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata: {name: payments.shop.svc.cluster.local, namespace: ${namespace}}
+spec: {opaquePorts: ["80"]}`;
+  const annotated = (value: string): string =>
+    service('payments').replace(
+      'namespace: shop',
+      `namespace: shop, annotations: {config.linkerd.io/opaque-ports: "${value}"}`,
+    );
+  const lab = new IndexLab(SHOP, service('payments'));
+  const protocol = (): unknown => {
+    const found = lab.resource('shop/payments.shop.svc.cluster.local');
+    return found?.kind === 'service' && found.service.ports[0]?.appProtocol;
+  };
+  const plain = protocol();
+  t.not(plain, 'tcp');
+  lab.apply(profile('shop'));
+  t.equal(protocol(), 'tcp');
+  lab.remove(profile('shop'));
+  t.equal(protocol(), plain);
+  lab.apply(profile('bank'));
+  t.equal(protocol(), plain);
+  t.match(said(lab, 'ServiceProfile/bank/payments.shop.svc.cluster.local'), [/for callers of bank alone/]);
+  lab.apply(annotated('80'));
+  t.equal(protocol(), 'tcp');
+  lab.apply(annotated('3306, a_b'));
+  t.equal(protocol(), plain);
+  const about = said(lab, 'Service/shop/payments').join();
+  t.match(about, /holds a_b, which is no port/);
+  t.match(about, /the Service has none of these ports/);
+  lab.apply(service('payments'));
+  const namespace =
+    '{apiVersion: v1, kind: Namespace, metadata: {name: shop, annotations: {config.linkerd.io/opaque-ports: 1-100}}}';
+  lab.apply(namespace);
+  t.equal(protocol(), 'tcp', 'of the namespace');
+  lab.apply(annotated('3306'));
+  t.equal(protocol(), plain, 'the Service says otherwise');
+  t.end();
+});
+
 test('Consul: routes, subsets and failover of a service', t => {
   const consul = (kind: string, name: string, spec: string): string => `
 apiVersion: consul.hashicorp.com/v1alpha1

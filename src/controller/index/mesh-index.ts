@@ -254,6 +254,7 @@ export class MeshIndex {
         cluster,
         namespace: this.objects.namespaceMeta(namespace),
         waypoint: (ns: string, name: string) => this.objects.waypoint(ns, name),
+        opaquePorts: (hostname: string) => this.objects.opaquePorts(namespace, hostname),
       };
       const services = [...this.objects.services.inNamespace(namespace)].flatMap(({ object, value }) => {
         if (value === undefined) return [];

@@ -32,6 +32,7 @@ import { translateServiceIntentions } from '../translate/service-intentions/serv
 import { translateTlsCredential } from '../translate/tls-credential/tls-credential.ts';
 import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
+import type { OpaquePort } from '../translate/opaque-ports.ts';
 import { translateServiceProfile } from '../translate/service-profile/service-profile.ts';
 import type { ProviderKind, ProviderLookup } from '../translate/telemetry/provider.ts';
 import { translateTelemetry } from '../translate/telemetry/telemetry.ts';
@@ -237,6 +238,13 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   /** Services of the namespace whose selector these labels match. */
   servicesSelecting(namespace: string, labels: Readonly<Record<string, string>>): readonly ServiceSpec[] {
     return this.#known.selecting(namespace, labels);
+  }
+
+  /** By ServiceProfiles of a service. */
+  opaquePorts(namespace: string, hostname: string): readonly OpaquePort[] {
+    return [...this.serviceProfiles.inNamespace(namespace)].flatMap(({ value }) =>
+      value.service === `${namespace}/${hostname}` ? value.opaquePorts : [],
+    );
   }
 
   serviceByHostname(hostname: string): KnownService | undefined {

@@ -52,6 +52,12 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /is required/,
   ],
   ['a timeout that is none', route({ timeout: '300' }), `${ROUTE}.timeout`, /is not a duration/],
+  [
+    'an opaque port that is none',
+    { opaquePorts: ['3306', '9-1'] },
+    'spec.opaquePorts',
+    /holds 9-1, which is no port/,
+  ],
   ['a budget without a ratio', { retryBudget: {} }, 'spec.retryBudget.retryRatio', /number from 0/],
   [
     'a budget of too short a time',
@@ -98,7 +104,6 @@ const IGNORED: readonly [string, object, Partial<typeof NAME>, string, RegExp][]
     'metadata.name',
     /nothing is routed/,
   ],
-  ['opaque ports', { opaquePorts: ['80'] }, NAME, 'spec.opaquePorts', /no effect/],
   [
     'an override that leads nowhere',
     { dstOverrides: [{ authority: 'nobody:80', weight: 1 }] },

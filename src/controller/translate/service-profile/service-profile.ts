@@ -16,6 +16,7 @@ import type { KubeObject } from '../../source/kube-object.ts';
 import { sayOfConnectMatch } from '../connect-rule.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { type OpaquePort, readOpaquePorts } from '../opaque-ports.ts';
 import type { KnownService, ServiceLookup } from '../service-lookup.ts';
 import { readRequestCondition, readResponseCondition } from './condition.ts';
 
@@ -24,6 +25,8 @@ export interface ServiceProfileTranslation {
   /** `<namespace>/<hostname>`; undefined when there is no such service (yet). */
   readonly service: string | undefined;
   readonly rules: readonly RouteRule[];
+  /** Ports of the service that are not looked into. */
+  readonly opaquePorts: readonly OpaquePort[];
 }
 
 /** Linkerd ServiceProfile. Its name is the host name of the service; in a client's namespace it is for callers from there. */
@@ -43,8 +46,11 @@ export function translateServiceProfile(
       fix,
     );
   }
-  const rules = readSpec(object, diagnostics, spec => readRules(object, spec, service, services));
-  return diagnostics.conclude({ service: service?.key, rules: rules ?? [] });
+  const read = readSpec(object, diagnostics, spec => ({
+    rules: readRules(object, spec, service, services),
+    opaquePorts: readPorts(object, spec, service),
+  }));
+  return diagnostics.conclude({ service: service?.key, rules: [], opaquePorts: [], ...read });
 }
 
 function readRules(
@@ -56,7 +62,6 @@ function readRules(
   const { name, namespace } = object.metadata;
   const prefix = `ServiceProfile/${namespace}/${name}`;
   const retryBudget = spec.object('retryBudget', readBudget);
-  spec.unsupported('opaquePorts', 'set the protocol of the port: appProtocol tcp');
   const overrides = spec.objects('dstOverrides', fields => readOverride(fields, services, namespace));
   const routes = spec.objects('routes', (fields, index) => readRoute(fields, `${prefix}/${index}`));
   if (service === undefined) return [];
@@ -75,6 +80,29 @@ function readRules(
       ? [{ ...rule, retryBudget, consumer, backends: overrides }]
       : service.ports.map(port => ({ ...rule, retryBudget, consumer, ports: [port], backends: [own(port)] })),
   );
+}
+
+/** What is passed on is so for every caller: a profile of a client's namespace has no say. */
+function readPorts(
+  { metadata }: KubeObject,
+  spec: Fields,
+  service: KnownService | undefined,
+): readonly OpaquePort[] {
+  const { ports, wrong } = readOpaquePorts(spec.strings('opaquePorts'));
+  if (wrong.length > 0)
+    spec.reject(
+      'opaquePorts',
+      `holds ${wrong.join(', ')}, which is no port`,
+      'write such as "3306" or "4000-4010"',
+    );
+  if (service === undefined || service.namespace === metadata.namespace) return ports;
+  if (ports.length > 0)
+    spec.ignore(
+      'opaquePorts',
+      `has no effect: the profile is for callers of ${metadata.namespace} alone`,
+      `set it in a profile of namespace ${service.namespace}`,
+    );
+  return [];
 }
 
 function readRoute(fields: Fields, defaultName: string): RouteRule {

@@ -7,6 +7,7 @@ import { type Cluster, serviceHostname } from '../cluster.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { flagAt, objectAt, objectsAt, textAt, textMapAt, textsAt } from '../loose-fields.ts';
 import { INGRESS_USE_WAYPOINT, USE_WAYPOINT } from '../mesh-labels.ts';
+import { isOpaque, OPAQUE_PORTS, type OpaquePort, readOpaquePorts } from '../opaque-ports.ts';
 import { bindWaypoint, type WaypointLookup } from '../waypoint-gateway/bind-waypoint.ts';
 import { loadBalancing } from './load-balancing.ts';
 import type { ServiceSpec, ServiceSpecPort } from './service-spec.ts';
@@ -31,6 +32,8 @@ export function readService(object: KubeObject, cluster: Cluster): Translated<Se
 export interface ServiceContext extends WaypointLookup {
   readonly cluster: Cluster;
   readonly namespace: NamespaceMeta;
+  /** By a ServiceProfile of the service. @param hostname of the service */
+  opaquePorts(hostname: string): readonly OpaquePort[];
 }
 
 /** What a namespace says for the objects in it. */
@@ -52,6 +55,10 @@ export function translateService(
     const fix = 'create the Gateway or change the label';
     diagnostics.ignore(`metadata.labels.${USE_WAYPOINT}`, labels[USE_WAYPOINT], message, fix);
   }
+  const opaque = [
+    ...context.opaquePorts(spec.hostname),
+    ...annotatedPorts(object, context, spec, diagnostics),
+  ];
   const ingress = labels[INGRESS_USE_WAYPOINT] ?? namespaceLabels[INGRESS_USE_WAYPOINT];
   return diagnostics.conclude({
     name,
@@ -62,7 +69,7 @@ export function translateService(
       servicePort: port.port,
       // A named port is another number in each pod: workloads carry theirs.
       targetPort: typeof port.targetPort === 'number' ? port.targetPort : 0,
-      appProtocol: port.appProtocol,
+      appProtocol: isOpaque(opaque, port) ? ('tcp' as const) : port.appProtocol,
     })),
     subjectAltNames: [],
     waypoint: binding.address,
@@ -73,6 +80,26 @@ export function translateService(
     weightedWaypoints: [],
     visibility: 'public',
   });
+}
+
+/** A Service's own annotation goes before that of its namespace. */
+function annotatedPorts(
+  { metadata }: KubeObject,
+  { namespace }: ServiceContext,
+  spec: ServiceSpec,
+  diagnostics: Diagnostics,
+): readonly OpaquePort[] {
+  const own = metadata.annotations[OPAQUE_PORTS];
+  const text = own ?? namespace.annotations[OPAQUE_PORTS];
+  if (text === undefined) return [];
+  const { ports, wrong } = readOpaquePorts(text.split(','));
+  const say = (message: string, fix: string): void =>
+    diagnostics.ignore(`metadata.annotations.${OPAQUE_PORTS}`, text, message, fix);
+  if (wrong.length > 0)
+    say(`holds ${wrong.join(', ')}, which is no port`, 'write such as 3306, 4000-4010 or mysql');
+  if (own !== undefined && ports.length > 0 && !spec.ports.some(port => isOpaque(ports, port)))
+    say('has no effect: the Service has none of these ports', 'name ports of the Service, not of its pods');
+  return ports;
 }
 
 function balancing(
