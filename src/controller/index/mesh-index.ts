@@ -22,6 +22,7 @@ import { serviceRoutesOf } from './service-routes.ts';
 import { backendTlsDiagnostics } from './backend-tls-diagnostics.ts';
 import type { TlsOverride } from './with-backend-tls.ts';
 import { telemetryConflicts } from './telemetry.ts';
+import { WaypointFailures } from './waypoint-failures.ts';
 import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
 
 export interface MeshIndexOptions extends MeshObjectsOptions {
@@ -54,7 +55,7 @@ export class MeshIndex {
   readonly #limitedBy = new Map<string, readonly string[]>();
   /** By service: BackendTLSPolicies that give way to DestinationRules. */
   readonly #tlsOverrides = new Map<string, readonly TlsOverride[]>();
-  readonly #waypointFailures = new Map<string, string>();
+  readonly #waypointFailures = new WaypointFailures();
   readonly #listeners = new Set<(changed: readonly ChangedObject[]) => void>();
   #policies: PolicySet;
 
@@ -87,9 +88,7 @@ export class MeshIndex {
 
   /** Why a waypoint could not be made, by `Gateway/<namespace>/<name>`; undefined: it could. */
   setWaypointFailure(key: string, failure: string | undefined): void {
-    if (this.#waypointFailures.get(key) === failure) return;
-    if (failure === undefined) this.#waypointFailures.delete(key);
-    else this.#waypointFailures.set(key, failure);
+    if (!this.#waypointFailures.set(key, failure)) return;
     for (const listener of this.#listeners) listener([]);
   }
 
