@@ -5,6 +5,7 @@ import type {
   LoadBalancer,
   LoadReports,
   PortTrafficPolicy,
+  ProxyProtocol,
   RetryConcurrency,
   TrafficPolicy,
 } from '../route/traffic-policy.ts';
@@ -48,6 +49,7 @@ const LOAD_BALANCERS = [
   'backend_utilization',
 ] as const;
 const HASH_KINDS = ['header', 'cookie', 'query', 'source_ip'] as const;
+const PROXY_PROTOCOLS = ['none', 'v1', 'v2'] as const;
 /** Envoy's: a larger ring or table costs memory and spreads no better. */
 const MAX_HASH_TABLE = 8 * 1024 * 1024;
 
@@ -68,6 +70,7 @@ export function trafficPolicyFromWire(wire: WireFields): TrafficPolicy {
     outlierDetection: readIfSet(wire, 'outlier_detection', outlierFromWire),
     failureAccrual: readIfSet(wire, 'failure_accrual', accrualFromWire),
     tls: readIfSet(wire, 'tls', tlsFromWire),
+    proxyProtocol: proxyProtocolFromWire(wire),
     retryBudget: readIfSet(wire, 'retry_budget', retryBudgetFromWire),
     retryConcurrency: readIfSet(wire, 'retry_concurrency', concurrencyFromWire),
     session: readIfSet(wire, 'session', sessionFromWire),
@@ -92,11 +95,17 @@ export function trafficPolicyToWire(policy: TrafficPolicy): object {
     outlier_detection: policy.outlierDetection && outlierToWire(policy.outlierDetection),
     failure_accrual: policy.failureAccrual && accrualToWire(policy.failureAccrual),
     tls: policy.tls && tlsToWire(policy.tls),
+    proxy_protocol: PROXY_PROTOCOLS.indexOf(policy.proxyProtocol ?? 'none'),
     retry_budget: policy.retryBudget && retryBudgetToWire(policy.retryBudget),
     retry_concurrency: policy.retryConcurrency && concurrencyToWire(policy.retryConcurrency),
     session: policy.session && sessionToWire(policy.session),
     failover: policy.failover,
   };
+}
+
+function proxyProtocolFromWire(wire: WireFields): ProxyProtocol | undefined {
+  const version = readEnum(wire, 'proxy_protocol', PROXY_PROTOCOLS);
+  return version === 'none' ? undefined : version;
 }
 
 function concurrencyFromWire(wire: WireFields): RetryConcurrency {

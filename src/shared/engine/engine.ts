@@ -18,6 +18,7 @@ export interface Engine {
    * TLS over an accepted channel. Nothing of the peer is trusted before the promise resolves: the chain is verified
    * against the context's trust bundle and both certificates' validity is checked against the clock.
    * Rejects with `tls_handshake` or `timeout`; the TCP channel is closed then.
+   * The few bytes that may have been written to the channel go out before the handshake.
    */
   secureServer(channel: TcpChannel, context: TlsContext, options: TlsOptions): Promise<SecureChannel>;
   secureClient(channel: TcpChannel, context: TlsContext, options: TlsOptions): Promise<SecureChannel>;

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { test } from 'tap';
 import { systemClock } from '../lifecycle/clock.ts';
@@ -74,6 +74,33 @@ test('what arrives while nobody wants it is held, in order, with the end behind 
   pair.client.end();
   t.equal(await near.close(), undefined);
   t.equal(await far.close(), undefined);
+});
+
+test('what was written before the handshake goes out before it', async t => {
+  const heard = Promise.withResolvers<Buffer>();
+  const listener = createServer(socket => {
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      const all = Buffer.concat(chunks);
+      if (all.length < 20) return;
+      heard.resolve(all);
+      socket.destroy();
+    });
+  });
+  await new Promise<void>(resolve => listener.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => listener.close());
+  const address = listener.address();
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+  const channel = await engine.connect({ remote: { ip: '127.0.0.1', port }, timeoutMs: 5_000 });
+  channel.write(Buffer.from('PROXY UNKNOWN'));
+  const options = { alpn: ['h2'], timeoutMs: 5_000, verifyPeer: true };
+  await t.rejects(engine.secureClient(channel, client, options), 'nobody answers');
+  t.equal(
+    (await heard.promise).toString('latin1', 0, 16),
+    'PROXY UNKNOWN\x16\x03\x01',
+    'a ClientHello follows',
+  );
 });
 
 test('a session is never resumed: every connection proves its identity', async t => {

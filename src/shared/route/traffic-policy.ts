@@ -8,6 +8,8 @@ export interface TrafficPolicy extends ConnectionPool {
   readonly outlierDetection: OutlierDetection | undefined;
   readonly failureAccrual: FailureAccrual | undefined;
   readonly tls: TlsOrigination | undefined;
+  /** Connections begin with a header that tells whose they are. */
+  readonly proxyProtocol: ProxyProtocol | undefined;
   readonly retryBudget: RetryBudgetConfig | undefined;
   /** In place of a budget and of `maxRetries`. */
   readonly retryConcurrency: RetryConcurrency | undefined;
@@ -16,6 +18,9 @@ export interface TrafficPolicy extends ConnectionPool {
   /** Other services or subsets, in this order, that take over while no endpoint here is healthy. */
   readonly failover: readonly FailoverTarget[];
 }
+
+/** Versions of the PROXY protocol: as text, in binary. */
+export type ProxyProtocol = 'v1' | 'v2';
 
 export interface PortTrafficPolicy {
   readonly port: number;
@@ -277,6 +282,7 @@ export const NO_TRAFFIC_POLICY: TrafficPolicy = Object.freeze({
   outlierDetection: undefined,
   failureAccrual: undefined,
   tls: undefined,
+  proxyProtocol: undefined,
   retryBudget: undefined,
   retryConcurrency: undefined,
   session: undefined,

@@ -396,6 +396,7 @@ export const trafficPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
       passesClientTls: flag,
     }),
   ),
+  proxyProtocol: fc.constantFrom(undefined, 'v1', 'v2'),
   retryBudget: maybe(retryBudget),
   retryConcurrency: maybe(
     fc.record({

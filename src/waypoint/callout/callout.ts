@@ -90,7 +90,7 @@ export class Callout implements AttemptOwner, Timed {
       protocol === 'http2' ? protocol : choosePoolProtocol(target, endpoint, protocol, head, false);
     const attempt = new Attempt(this, head, this.#request.body === undefined, endpoint);
     this.#attempt = attempt;
-    attempt.start(pools.get(endpoint, upstream, connection), limits);
+    attempt.start(pools.get(endpoint, upstream, connection, undefined), limits);
   }
 
   onAttemptReady({ exchange }: Attempt): void {

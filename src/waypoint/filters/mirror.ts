@@ -99,7 +99,7 @@ export class MirroredRequest implements AttemptOwner, Timed {
     const { connection, limits } = target;
     const attempt = new Attempt(this, head, !hasBody, endpoint);
     this.#attempt = attempt;
-    attempt.start(env.pools.get(endpoint, upstream, connection), limits);
+    attempt.start(env.pools.get(endpoint, upstream, connection, this.#downstream), limits);
   }
 
   #flush(): void {

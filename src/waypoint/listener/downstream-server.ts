@@ -149,7 +149,7 @@ export class DownstreamServer {
     const handler: Http1ServerHandler = {
       onRequest: exchange => serveRequest(downstream, exchange),
       onRefused: (status, reason) => this.#refused(downstream, `${status} ${reason}`),
-      onClose: () => this.#remove(entry),
+      onClose: () => this.#remove(entry, downstream),
     };
     const connection = new Http1ServerConnection(channel, this.#options.http1, handler);
     const entry = {
@@ -175,7 +175,7 @@ export class DownstreamServer {
           if (code !== ErrorCode.NO_ERROR) this.#refused(downstream, `GOAWAY ${code} ${text}`);
         },
         onCapacity: () => {},
-        onClose: () => this.#remove(entry),
+        onClose: () => this.#remove(entry, downstream),
       },
     );
     const entry = {
@@ -193,7 +193,8 @@ export class DownstreamServer {
     if (this.#ending) connection.endIdle();
   }
 
-  #remove(connection: Drainable): void {
+  #remove(connection: Drainable, downstream: Downstream): void {
+    downstream.close();
     this.#connections.delete(connection);
     if (this.#connections.size === 0) this.#onEmpty?.();
   }

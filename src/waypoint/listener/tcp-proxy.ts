@@ -205,7 +205,7 @@ export class TcpProxy {
       const { health } = endpoint.load;
       health?.onStart();
       try {
-        const upstream = await env.pools.connect(endpoint, carrying(protocol, connection));
+        const upstream = await env.pools.connect(endpoint, carrying(protocol, connection), downstream);
         // Of a connection nothing more is seen: that it could be made is its success.
         health?.onStatus(200);
         return { upstream, endpoint, policy };

@@ -1,11 +1,13 @@
 import type { AuthzConnection } from '#shared/authz/connection.ts';
 import type { Denials } from '#shared/authz/denials.ts';
+import type { ByteChannel, SocketEndpoint } from '#shared/engine/channel.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import type { AccessLog } from '#shared/observability/access-log.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import type { RouteCaller } from '#shared/route/compiled-match.ts';
+import { formatHostPort, ipFromBytes } from '#shared/workload/ip.ts';
 import type { TrafficSplit } from '../balance/traffic-split.ts';
 import type { AwaitedHosts } from '../hosts/awaited-hosts.ts';
 import type { ThreadFilters } from '../filters/thread-filters.ts';
@@ -20,7 +22,9 @@ import type { ClassifiedRequests } from '../telemetry/classified-requests.ts';
 import type { RequestLog } from '../telemetry/request-log.ts';
 import type { PairCells, RequestMetrics, RequestPeers } from '../telemetry/request-metrics.ts';
 import type { RetryMetrics } from '../telemetry/retries.ts';
+import type { PoolClient } from '../upstream/client-pools.ts';
 import type { EndpointPools, UpstreamProtocol } from '../upstream/endpoint-pools.ts';
+import type { ClientEnds } from '../upstream/proxy-header.ts';
 
 /** What every request of one thread shares. */
 export interface RequestEnvironment {
@@ -60,6 +64,9 @@ export interface RequestEnvironment {
   readonly tunnels: OpenTunnels;
 }
 
+/** Not known. */
+const NO_IP = new Uint8Array();
+
 export type AccessLogMode = 'all' | 'errors' | 'off';
 
 /** Requests and connections that a drain waits for. */
@@ -88,8 +95,18 @@ export class InFlight {
   }
 }
 
+/** Where a downstream connection comes from, and where it was to go. */
+export interface DownstreamEnds {
+  /** The original source where it is known. */
+  readonly source: SocketEndpoint;
+  /** An address, a host name, or empty where that is not known. */
+  readonly dialled: string;
+  /** The connection itself where the client made it to the waypoint. */
+  readonly accepted: ByteChannel | undefined;
+}
+
 /** One downstream connection: what its requests have in common. */
-export class Downstream {
+export class Downstream implements PoolClient {
   readonly env: RequestEnvironment;
   readonly port: number;
   readonly peers: RequestPeers;
@@ -97,14 +114,13 @@ export class Downstream {
   readonly caller: RouteCaller;
   /** `ip:port`, of the original source where it is known. */
   readonly sourceAddress: string;
-  /** Where the client's connection was to go: an address, a host name, or empty where that is not known. */
-  readonly dialled: string;
   protocol: UpstreamProtocol = 'http1';
   /** Cells of the last pair of peers: most connections only ever see one. */
   pair: PairCells | undefined;
   pairService: object | undefined;
   pairEndpoint: object | undefined;
   pairOverrides: object | undefined;
+  readonly #ends: DownstreamEnds;
   #service: ServiceState;
 
   constructor(
@@ -113,8 +129,7 @@ export class Downstream {
     port: number,
     peers: RequestPeers,
     authz: AuthzConnection,
-    sourceAddress: string,
-    dialled: string,
+    ends: DownstreamEnds,
   ) {
     this.env = env;
     this.#service = service;
@@ -122,8 +137,25 @@ export class Downstream {
     this.peers = peers;
     this.authz = authz;
     this.caller = { namespace: authz.namespace, workload: peers.source?.uid };
-    this.sourceAddress = sourceAddress;
-    this.dialled = dialled;
+    this.sourceAddress = formatHostPort(ends.source.ip, ends.source.port);
+    this.#ends = ends;
+  }
+
+  /** Where the client's connection was to go: an address, a host name, or empty where that is not known. */
+  get dialled(): string {
+    return this.#ends.dialled;
+  }
+
+  /** Of a host name that was dialled, an address of the service is the other end. */
+  get ends(): ClientEnds {
+    const { accepted, source } = this.#ends;
+    const { destinationIpBytes: ip = NO_IP, destinationPort: port } = this.authz;
+    return { source, destination: accepted?.localAddress ?? { ip: ipFromBytes(ip) ?? '', port } };
+  }
+
+  /** It has ended. */
+  close(): void {
+    this.env.pools.leave(this);
   }
 
   /** As of now; the last one known of a service that is gone. */

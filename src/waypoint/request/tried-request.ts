@@ -56,7 +56,8 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
   }
 
   protected override send(upstream: Upstream, endpoint: BalancedEndpoint): void {
-    const { env, protocol } = this.downstream;
+    const { downstream } = this;
+    const { env, protocol } = downstream;
     const request = this.request;
     this.record.picked = endpoint;
     this.record.attempts++;
@@ -76,7 +77,8 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
     attempt.ordinal = this.record.attempts;
     this.attempt = attempt;
     this.#shared = limits.shared;
-    attempt.start(env.pools.get(endpoint, spoken, connection), limits, this.record.attempts > 1);
+    const pool = env.pools.get(endpoint, spoken, connection, downstream);
+    attempt.start(pool, limits, this.record.attempts > 1);
   }
 
   #headFor(spoken: PoolProtocol, secured: boolean): RequestHead {

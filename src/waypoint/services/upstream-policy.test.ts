@@ -63,6 +63,7 @@ const ROWS: readonly (readonly [string, Partial<TrafficPolicy>, Expected])[] = [
     { retryConcurrency: { ratio: 0.2, minimum: 3, intervalMs: 0 } },
     { shared: { retryConcurrency: { ratio: 0.2, minimum: 1, intervalMs: 0 } } },
   ],
+  ['how connections begin', { proxyProtocol: 'v2' }, { connection: { proxyProtocol: 'v2' } }],
   [
     'keepalive of the kernel, in its bounds',
     { keepalive: { timeMs: 1, intervalMs: 1e9, probes: 1_000 } },
@@ -103,5 +104,6 @@ test('connections made in different ways are told apart, those made alike are no
     ).connection.key;
   t.equal(keyOf({ connectTimeoutMs: 5 }), keyOf({ connectTimeoutMs: 5, maxConnections: 9 }));
   t.not(keyOf({ connectTimeoutMs: 5 }), keyOf({ connectTimeoutMs: 6 }));
+  t.not(keyOf({ proxyProtocol: 'v1' }), keyOf({ proxyProtocol: 'v2' }));
   t.end();
 });

@@ -6,6 +6,7 @@ import type { EngineName } from '#shared/engine/choose-engine.ts';
 import { copyBidirectional } from '#shared/engine/copy.ts';
 import type { Engine, Listener, TcpChannel, TlsContext, TlsMaterial } from '#shared/engine/engine.ts';
 import { createTestEngine } from '#shared/testing/engine.ts';
+import type { ConnectRequestInit } from '#shared/hbone/connect-request.ts';
 import type { InboundConnect } from '#shared/hbone/inbound-connect.ts';
 import { type HboneServerSession, serveHbone } from '#shared/hbone/server.ts';
 import { HbonePool } from '#shared/hbone/session-pool.ts';
@@ -102,11 +103,11 @@ export class WaypointLab {
     this.thread.apply(delta(change));
   }
 
-  /** A port whose connections are sent through the waypoint to `host:port`, as a client's ztunnel does. */
-  async client(host: string, port: number): Promise<number> {
+  /** A port whose connections are sent through the waypoint to `host:port`, as a client's ztunnel does for one at `source`. */
+  async client(host: string, port: number, source = { ip: this.ip(2), port: 40_000 }): Promise<number> {
     const listener = await this.#engine.listen(
       { ip: '127.0.0.1', port: 0 },
-      channel => void this.#tunnel(channel, host, port),
+      channel => void this.#tunnel(channel, { host, port, forwarded: { source, host: '' } }),
     );
     this.#listeners.push(listener);
     return listener.address.port;
@@ -185,14 +186,14 @@ export class WaypointLab {
     });
   }
 
-  async #tunnel(channel: TcpChannel, host: string, port: number): Promise<void> {
+  async #tunnel(channel: TcpChannel, request: ConnectRequestInit): Promise<void> {
     try {
       const tunnel = await this.#clientPool?.connect({
         sourceIdentity: this.#clientId,
         destinationIdentities: [testSettings.identity],
         remote: { ip: this.ip(1), port: this.#waypointPort },
         workloadUid: 'waypoint',
-        request: { host, port, forwarded: { source: { ip: this.ip(2), port: 40_000 }, host: '' } },
+        request,
       });
       if (tunnel !== undefined) copyBidirectional(channel, tunnel, { clock, onClose: () => {} });
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Keepalive } from '#shared/engine/engine.ts';
-import type { TcpKeepalive, TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import type { ProxyProtocol, TcpKeepalive, TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { Service } from '#shared/workload/workload.ts';
 import { originateTls, type OriginatedTls } from './originated-tls.ts';
 import { digestOf } from './settings-digest.ts';
@@ -12,28 +12,34 @@ export interface UpstreamConnection {
   readonly tls: OriginatedTls | undefined;
   /** Of connections of the waypoint's own; those inside a tunnel have none. Undefined: the engine's. */
   readonly keepalive: Keepalive | undefined;
+  /** How they tell whose they are, before anything else; each belongs to one client then. */
+  readonly proxyProtocol: ProxyProtocol | undefined;
   /** The same for all that is alike: connections made in one way are not used where another one is asked for. */
   readonly key: string;
 }
 
 export function upstreamConnection(
-  { connectTimeoutMs, keepalive, tls }: Pick<TrafficPolicy, 'connectTimeoutMs' | 'keepalive' | 'tls'>,
+  policy: Pick<TrafficPolicy, 'connectTimeoutMs' | 'keepalive' | 'proxyProtocol' | 'tls'>,
   { hostname }: Pick<Service, 'hostname'>,
 ): UpstreamConnection {
-  if (connectTimeoutMs === undefined && keepalive === undefined && tls === undefined) return AS_CONFIGURED;
+  const { connectTimeoutMs, keepalive, proxyProtocol, tls } = policy;
+  const asked = connectTimeoutMs ?? keepalive ?? proxyProtocol ?? tls;
+  if (asked === undefined) return AS_CONFIGURED;
   const settings = {
     connectTimeoutMs,
     tls: originateTls(tls, hostname),
     keepalive: keepalive && inSeconds(keepalive),
+    proxyProtocol,
   };
   return { ...settings, key: digestOf(settings) };
 }
 
 /** Nothing is said of it. */
-export const AS_CONFIGURED: UpstreamConnection = Object.freeze({
+const AS_CONFIGURED: UpstreamConnection = Object.freeze({
   connectTimeoutMs: undefined,
   tls: undefined,
   keepalive: undefined,
+  proxyProtocol: undefined,
   key: '',
 });
 

@@ -23,7 +23,7 @@ import { DownstreamServer } from '../listener/downstream-server.ts';
 import { HboneListener } from '../listener/hbone-listener.ts';
 import { originalSource } from '../listener/original-source.ts';
 import { SourcePeers } from '../listener/source-peers.ts';
-import { Downstream, type RequestEnvironment } from '../request/environment.ts';
+import { Downstream, type DownstreamEnds, type RequestEnvironment } from '../request/environment.ts';
 import type { TapCommand } from '../tap/tap-sessions.ts';
 import { SecureUpstream } from '../upstream/secure-upstream.ts';
 import type { KeysCommand, WaypointEvent } from './messages.ts';
@@ -236,7 +236,11 @@ export class TrafficThread {
     const claimed = { peerIdentity, remote, forwarded: request.forwarded?.source };
     const source = originalSource(this.store, settings.network, claimed);
     const { host, port } = request;
-    const downstream = this.#downstream(serviceName(found.service), port, peerIdentity, source, host);
+    const downstream = this.#downstream(serviceName(found.service), port, peerIdentity, {
+      source,
+      dialled: host,
+      accepted: undefined,
+    });
     if (downstream === undefined) connect.refuse(503, 'the service is gone');
     else this.#server.serve(connect.accept(), downstream);
   }
@@ -253,7 +257,11 @@ export class TrafficThread {
   }
 
   #acceptPlaintext(channel: ByteChannel, { service, servicePort }: PlaintextListen): void {
-    const downstream = this.#downstream(service, servicePort, undefined, channel.remoteAddress);
+    const downstream = this.#downstream(service, servicePort, undefined, {
+      source: channel.remoteAddress,
+      dialled: '',
+      accepted: channel,
+    });
     const port = downstream?.service.port(servicePort);
     if (downstream === undefined || port === undefined) {
       channel.abort(
@@ -266,20 +274,19 @@ export class TrafficThread {
     service: string,
     port: number,
     identity: string | undefined,
-    source: { readonly ip: string; readonly port: number },
-    dialled = '',
+    ends: DownstreamEnds,
   ): Downstream | undefined {
     const state = this.#env.services.get(service);
     if (state === undefined) return undefined;
+    const { dialled, source } = ends;
     const authz = authzConnection({
       sourceIdentity: identity,
       sourceIp: source.ip,
       destinationIp: canonicalIp(dialled) ?? state.service.addresses[0]?.ip ?? '',
       destinationPort: port,
     });
-    const address = formatHostPort(source.ip, source.port);
     const peers = this.#peers.find(identity, source.ip);
-    return new Downstream(this.#env, state, port, peers, authz, address, dialled);
+    return new Downstream(this.#env, state, port, peers, authz, ends);
   }
 
   #makeHbonePool(): HbonePool {

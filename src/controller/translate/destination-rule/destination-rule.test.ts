@@ -296,6 +296,18 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /from 0 to 100/,
   ],
   [
+    'a version of the PROXY protocol that there is not',
+    policy({ proxyProtocol: { version: 'V3' } }),
+    'spec.trafficPolicy.proxyProtocol.version',
+    /not one of the values/,
+  ],
+  [
+    'the PROXY protocol of a port',
+    policy({ portLevelSettings: [{ port: { number: 80 }, proxyProtocol: { version: 'V1' } }] }),
+    'spec.trafficPolicy.portLevelSettings[0].proxyProtocol',
+    /no field of this object/,
+  ],
+  [
     'an interval of a budget that is too short',
     policy({ retryBudget: { budgetInterval: '10ms' } }),
     'spec.trafficPolicy.retryBudget.budgetInterval',
@@ -465,6 +477,23 @@ test('the retries that may be under way', async t => {
     effective({ trafficPolicy: { retryBudget: {} }, subsets: own }, 80, name).retryConcurrency?.minimum;
   t.equal(of(undefined), 3);
   t.equal(of('v1'), 9, 'of a subset');
+});
+
+test('the header that connections begin with', async t => {
+  const port80 = { portLevelSettings: [{ port: { number: 80 }, outlierDetection: {} }] };
+  const subsets = [
+    { name: 'v1', trafficPolicy: { proxyProtocol: {} } },
+    { name: 'v2', trafficPolicy: MAX_7 },
+  ];
+  const of = (trafficPolicy: object, subset?: string): unknown =>
+    effective({ trafficPolicy, subsets }, 80, subset).proxyProtocol;
+  const v2 = { proxyProtocol: { version: 'V2' } };
+  t.equal(of({}), undefined);
+  t.equal(of({ proxyProtocol: {} }), 'v1', "Istio's default");
+  t.equal(of(v2), 'v2');
+  t.equal(of({ ...v2, ...port80 }), 'v2', 'a port cannot set it, and keeps it');
+  t.equal(of(v2, 'v1'), 'v1', 'of a subset');
+  t.equal(of(v2, 'v2'), 'v2', 'of a subset that does not set it');
 });
 
 test('zone awareness that is turned off is none', async t => {

@@ -65,17 +65,21 @@ function override(base: PolicyParts, own: PolicyParts): PolicyParts {
     outlierDetection: own.outlierDetection ?? base.outlierDetection,
     tls: own.tls ?? base.tls,
     retryConcurrency: own.retryConcurrency ?? base.retryConcurrency,
+    proxyProtocol: own.proxyProtocol ?? base.proxyProtocol,
   };
 }
 
 /** `base` with the settings `level` has for a port. */
 function atPort(level: LeveledParts, base: PolicyParts, port: number): PolicyParts {
   const found = level.ports.find(candidate => candidate.port === port);
-  return found === undefined ? base : { ...found.parts, retryConcurrency: base.retryConcurrency };
+  if (found === undefined) return base;
+  // Of these a port has none of its own.
+  const { proxyProtocol, retryConcurrency } = base;
+  return { ...found.parts, retryConcurrency, proxyProtocol };
 }
 
 function policyOf(parts: PolicyParts, workloads: readonly LabelledWorkload[]): TrafficPolicy {
-  const { balancing, outlierDetection, pool, retryConcurrency, tls } = parts;
+  const { balancing, outlierDetection, pool, proxyProtocol, retryConcurrency, tls } = parts;
   return {
     ...(pool ?? DEFAULT_POOL),
     loadBalancer: balancing?.loadBalancer,
@@ -84,6 +88,7 @@ function policyOf(parts: PolicyParts, workloads: readonly LabelledWorkload[]): T
     outlierDetection,
     failureAccrual: undefined,
     tls,
+    proxyProtocol,
     retryBudget: undefined,
     retryConcurrency,
     session: undefined,

@@ -4,6 +4,7 @@ import type {
   FailoverKey,
   LocalityPolicy,
   OutlierDetection,
+  ProxyProtocol,
   RetryConcurrency,
   TlsOrigination,
   TrafficPolicy,
@@ -20,10 +21,11 @@ export interface PolicyParts {
   readonly outlierDetection: OutlierDetection | undefined;
   readonly tls: TlsOrigination | undefined;
   readonly retryConcurrency: RetryConcurrency | undefined;
+  readonly proxyProtocol: ProxyProtocol | undefined;
 }
 
 export interface LeveledParts extends PolicyParts {
-  /** `portLevelSettings`: what they do not set is the default, not what the service has. */
+  /** `portLevelSettings`: of what they may set, what they do not is the default, not what the service has. */
   readonly ports: readonly { readonly port: number; readonly parts: PolicyParts }[];
 }
 
@@ -48,20 +50,21 @@ export const NO_PARTS: PolicyParts = Object.freeze({
   outlierDetection: undefined,
   tls: undefined,
   retryConcurrency: undefined,
+  proxyProtocol: undefined,
 });
 
 /** @param namespace of the rule: whose Secrets it may name */
 export function readTrafficPolicy(fields: Fields, namespace: string): LeveledParts {
   const parts = readParts(fields, namespace);
   const retryConcurrency = fields.object('retryBudget', readRetryBudget);
+  const proxyProtocol = fields.object('proxyProtocol', readProxyProtocol);
   const ports = fields.objects('portLevelSettings', port => readPortLevel(port, namespace));
   const numbers = ports.map(({ port }) => port);
   const twice = numbers.find((port, index) => numbers.indexOf(port) !== index);
   if (twice !== undefined)
     fields.reject('portLevelSettings', `names port ${twice} twice`, 'put its settings together');
   fields.unsupported('tunnel', 'remove it');
-  fields.unsupported('proxyProtocol', 'remove it');
-  return { ...parts, retryConcurrency, ports };
+  return { ...parts, retryConcurrency, proxyProtocol, ports };
 }
 
 function readPortLevel(fields: Fields, namespace: string): { port: number; parts: PolicyParts } {
@@ -77,7 +80,12 @@ function readParts(fields: Fields, namespace: string): PolicyParts {
     outlierDetection: fields.object('outlierDetection', readOutlierDetection),
     tls: fields.object('tls', tls => readTls(tls, namespace)),
     retryConcurrency: undefined,
+    proxyProtocol: undefined,
   };
+}
+
+function readProxyProtocol(fields: Fields): ProxyProtocol {
+  return fields.oneOf('version', ['V1', 'V2']) === 'V2' ? 'v2' : 'v1';
 }
 
 /** Envoy's, which Istio leaves it to. */

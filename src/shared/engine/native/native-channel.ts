@@ -193,8 +193,9 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
       this.#took(this.#transport.send(this.#output.address, this.#output.length), true);
   }
 
-  /** Gives up the descriptor, which nothing has been read from or written to, for TLS to take over. */
+  /** Gives up the descriptor, which nothing has been read from, for TLS to take over. What was written goes out before. */
   release(to: NativeThread, owner: Pollable): ReleasedSocket {
+    if (this.#output.bytes > 0) this.#sendBeforeTls();
     const fd = this.#fd;
     let watch = this.#watch;
     this.#fd = -1;
@@ -203,6 +204,13 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
       watch = to.loop.watchStream(fd, owner);
     } else if (fd >= 0) to.loop.handOver(watch, owner);
     return { fd, watch, flags: this.#endAnnounced ? EpollFlag.rdhup : 0, local: this.#local };
+  }
+
+  /** A new connection takes a few bytes at once: one that does not is given up. */
+  #sendBeforeTls(): void {
+    this.flush();
+    if (this.#output.bytes > 0)
+      this.abort(new ChannelError('io', 'what was written could not be sent before TLS'));
   }
 
   // === reading ===

@@ -152,8 +152,9 @@ export class NodeChannel implements ByteChannel {
     this.#socket.pause();
   }
 
-  /** Gives up the socket, which nothing has been read from or written to, for TLS to take over. */
+  /** Gives up the socket, which nothing has been read from, for TLS to take over. What was written goes out before. */
   release(): Socket {
+    this.flush();
     this.#socket.off('error', this.#onError);
     this.#socket.off('close', this.#onClose);
     this.#closed = true;
