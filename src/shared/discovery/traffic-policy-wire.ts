@@ -49,6 +49,7 @@ const LOAD_BALANCERS = [
   'backend_utilization',
 ] as const;
 const HASH_KINDS = ['header', 'cookie', 'query', 'source_ip'] as const;
+const TUNNEL_METHODS = ['CONNECT', 'POST'] as const;
 const PROXY_PROTOCOLS = ['none', 'v1', 'v2'] as const;
 /** Envoy's: a larger ring or table costs memory and spreads no better. */
 const MAX_HASH_TABLE = 8 * 1024 * 1024;
@@ -71,6 +72,10 @@ export function trafficPolicyFromWire(wire: WireFields): TrafficPolicy {
     failureAccrual: readIfSet(wire, 'failure_accrual', accrualFromWire),
     tls: readIfSet(wire, 'tls', tlsFromWire),
     proxyProtocol: proxyProtocolFromWire(wire),
+    tunnel: readIfSet(wire, 'tunnel', tunnel => ({
+      method: readEnum(tunnel, 'method', TUNNEL_METHODS),
+      target: readName(tunnel, 'target'),
+    })),
     retryBudget: readIfSet(wire, 'retry_budget', retryBudgetFromWire),
     retryConcurrency: readIfSet(wire, 'retry_concurrency', concurrencyFromWire),
     session: readIfSet(wire, 'session', sessionFromWire),
@@ -96,6 +101,10 @@ export function trafficPolicyToWire(policy: TrafficPolicy): object {
     failure_accrual: policy.failureAccrual && accrualToWire(policy.failureAccrual),
     tls: policy.tls && tlsToWire(policy.tls),
     proxy_protocol: PROXY_PROTOCOLS.indexOf(policy.proxyProtocol ?? 'none'),
+    tunnel: policy.tunnel && {
+      method: TUNNEL_METHODS.indexOf(policy.tunnel.method),
+      target: policy.tunnel.target,
+    },
     retry_budget: policy.retryBudget && retryBudgetToWire(policy.retryBudget),
     retry_concurrency: policy.retryConcurrency && concurrencyToWire(policy.retryConcurrency),
     session: policy.session && sessionToWire(policy.session),

@@ -10,6 +10,8 @@ export interface TrafficPolicy extends ConnectionPool {
   readonly tls: TlsOrigination | undefined;
   /** Connections begin with a header that tells whose they are. */
   readonly proxyProtocol: ProxyProtocol | undefined;
+  /** Endpoints are forward proxies, of what is not HTTP. */
+  readonly tunnel: ForwardTunnel | undefined;
   readonly retryBudget: RetryBudgetConfig | undefined;
   /** In place of a budget and of `maxRetries`. */
   readonly retryConcurrency: RetryConcurrency | undefined;
@@ -21,6 +23,13 @@ export interface TrafficPolicy extends ConnectionPool {
 
 /** Versions of the PROXY protocol: as text, in binary. */
 export type ProxyProtocol = 'v1' | 'v2';
+
+/** What a forward proxy is asked for. */
+export interface ForwardTunnel {
+  readonly method: 'CONNECT' | 'POST';
+  /** `host:port`. */
+  readonly target: string;
+}
 
 export interface PortTrafficPolicy {
   readonly port: number;
@@ -283,6 +292,7 @@ export const NO_TRAFFIC_POLICY: TrafficPolicy = Object.freeze({
   failureAccrual: undefined,
   tls: undefined,
   proxyProtocol: undefined,
+  tunnel: undefined,
   retryBudget: undefined,
   retryConcurrency: undefined,
   session: undefined,

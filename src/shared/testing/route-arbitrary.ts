@@ -397,6 +397,7 @@ export const trafficPolicy: fc.Arbitrary<TrafficPolicy> = fc.record({
     }),
   ),
   proxyProtocol: fc.constantFrom(undefined, 'v1', 'v2'),
+  tunnel: maybe(fc.record({ method: fc.constantFrom('CONNECT' as const, 'POST' as const), target: name })),
   retryBudget: maybe(retryBudget),
   retryConcurrency: maybe(
     fc.record({

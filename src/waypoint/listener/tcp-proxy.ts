@@ -21,9 +21,10 @@ import { FAILURES, type RequestFailure } from '../request/error-response.ts';
 import { type ConnectionLine, logConnection, logSubject } from '../telemetry/connection-log.ts';
 import { askedHost } from '../hosts/asked-host.ts';
 import type { ServiceState } from '../services/service-state.ts';
-import type { UpstreamConnection } from '../upstream/upstream-connection.ts';
+import { TunnelRefusedError } from '../upstream/tunnel-attempt.ts';
 import type { Hello } from './client-hello.ts';
 import { type CopiedBytes, countBytes, type LiveConnection, newConnection } from './live-connection.ts';
+import { openUpstream } from './open-upstream.ts';
 import { chooseStream, type StreamTarget } from './stream-target.ts';
 import { failureOf, NoEndpointError, tcpFlagOf, UnroutedError } from './tcp-failure.ts';
 
@@ -163,6 +164,7 @@ export class TcpProxy {
   #ended(live: LiveConnection): void {
     live.limit?.cancel();
     this.#live.delete(live);
+    live.downstream.close();
     this.#env.inFlight.leave();
   }
 
@@ -196,7 +198,8 @@ export class TcpProxy {
     let target = chosen;
     for (;;) {
       if (target.stale) target = env.services.get(target.name) ?? target;
-      const { connection, hash, picker, policy } = target.upstreamAt(port, subset, host);
+      const found = target.upstreamAt(port, subset, host);
+      const { hash, picker, policy } = found;
       const by = hash.some(source => source.kind === 'source_ip')
         ? hashText(downstream.authz.sourceIp)
         : NO_HASH;
@@ -205,11 +208,16 @@ export class TcpProxy {
       const { health } = endpoint.load;
       health?.onStart();
       try {
-        const upstream = await env.pools.connect(endpoint, carrying(protocol, connection), downstream);
+        const upstream = await openUpstream(downstream, endpoint, found, protocol);
         // Of a connection nothing more is seen: that it could be made is its success.
         health?.onStatus(200);
         return { upstream, endpoint, policy };
       } catch (error) {
+        if (error instanceof TunnelRefusedError) {
+          // Another one would be asked for the same.
+          health?.onStatus(error.status);
+          throw error;
+        }
         health?.onFailure('connect');
         tried.push(endpoint);
         if (tried.length >= Math.min(MAX_ATTEMPTS, picker.endpoints.length)) throw error;
@@ -272,13 +280,6 @@ function peersOf(downstream: Downstream, endpoint: BalancedEndpoint | undefined)
     service: service.service,
     security: peers.sourceIdentity === undefined ? 'unknown' : 'mutual_tls',
   };
-}
-
-/** How bytes are carried of which it is known what they are: TLS of the client's own may need none around it. */
-function carrying(protocol: RoutedStream['protocol'], connection: UpstreamConnection): UpstreamConnection {
-  const { tls } = connection;
-  const passes = protocol === 'tls' && tls?.kind === 'foreign' && tls.passesClientTls;
-  return passes ? { ...connection, tls: undefined } : connection;
 }
 
 /** Undefined: that is not known. */

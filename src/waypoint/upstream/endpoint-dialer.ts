@@ -38,11 +38,16 @@ export class EndpointDialer {
     this.#options = options;
   }
 
+  /** Of making a connection. */
+  timeoutMs({ connectTimeoutMs }: UpstreamConnection): number {
+    return connectTimeoutMs ?? this.#options.connectTimeoutMs;
+  }
+
   /** Rejects with a `ChannelError`. @param alpn offered where TLS is spoken */
   connect(to: DialledConnection, alpn: readonly string[]): Promise<ByteChannel> {
     const tls = tlsTowards(to.endpoint.workload, to.connection);
     if (tls !== undefined) return this.#secured(to, tls, alpn);
-    const timeoutMs = this.#timeoutMs(to);
+    const timeoutMs = this.timeoutMs(to.connection);
     return isTunnelled(to) ? this.#tunnel(to, timeoutMs) : this.#dial(to, timeoutMs);
   }
 
@@ -57,7 +62,7 @@ export class EndpointDialer {
   /** The deadline is of the handshake too. Who takes a tunnel is spoken TLS with inside of it. */
   async #secured(to: DialledConnection, tls: OriginatedTls, alpn: readonly string[]): Promise<SecureChannel> {
     const { clock, secure } = this.#options;
-    const timeoutMs = this.#timeoutMs(to);
+    const timeoutMs = this.timeoutMs(to.connection);
     const startMs = clock.monotonic();
     const leftMs = (): number => timeoutMs - (clock.monotonic() - startMs);
     const context = secure.context(tls);
@@ -95,10 +100,6 @@ export class EndpointDialer {
       this.#withTimeout(timeoutMs, signal => hbone.connect(target, signal)),
       to,
     );
-  }
-
-  #timeoutMs({ connection }: DialledConnection): number {
-    return connection.connectTimeoutMs ?? this.#options.connectTimeoutMs;
   }
 
   async #withTimeout<T>(timeoutMs: number, connect: (signal: AbortSignal) => Promise<T>): Promise<T> {

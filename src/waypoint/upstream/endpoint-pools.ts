@@ -66,6 +66,11 @@ export class EndpointPools {
     return this.#dialer.connect({ endpoint, connection, client }, NO_ALPN);
   }
 
+  /** Of making a connection. */
+  connectTimeoutMs(connection: UpstreamConnection): number {
+    return this.#dialer.timeoutMs(connection);
+  }
+
   /** The client's connection has ended, and with it what was made for it alone. */
   leave(client: PoolClient): void {
     this.#ofClients.leave(client);

@@ -295,6 +295,31 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'spec.trafficPolicy.outlierDetection.failurePercentageThreshold',
     /from 0 to 100/,
   ],
+  ['a tunnel to nowhere', policy({ tunnel: {} }), 'spec.trafficPolicy.tunnel.targetHost', /is required/],
+  [
+    'a tunnel without a port',
+    policy({ tunnel: { targetHost: 'a.example' } }),
+    'spec.trafficPolicy.tunnel.targetPort',
+    /is required/,
+  ],
+  [
+    'a tunnel to what is no host',
+    policy({ tunnel: { targetHost: 'a b', targetPort: 443 } }),
+    'spec.trafficPolicy.tunnel.targetHost',
+    /no host name/,
+  ],
+  [
+    'a tunnel to a wildcard',
+    policy({ tunnel: { targetHost: '*.a.example', targetPort: 443 } }),
+    'spec.trafficPolicy.tunnel.targetHost',
+    /no host name/,
+  ],
+  [
+    'a tunnel of another method',
+    policy({ tunnel: { protocol: 'GET', targetHost: 'a.example', targetPort: 443 } }),
+    'spec.trafficPolicy.tunnel.protocol',
+    /not one of the values/,
+  ],
   [
     'a version of the PROXY protocol that there is not',
     policy({ proxyProtocol: { version: 'V3' } }),
@@ -386,7 +411,6 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     'spec.trafficPolicy.retryBudget.minRetryConcurrency',
     /of 0 is 3, as in Istio/,
   ],
-  ['a tunnel', policy({ tunnel: {} }), 'spec.trafficPolicy.tunnel', /no effect/],
 ];
 
 test('what is ignored is said', async t => {
@@ -494,6 +518,43 @@ test('the header that connections begin with', async t => {
   t.equal(of({ ...v2, ...port80 }), 'v2', 'a port cannot set it, and keeps it');
   t.equal(of(v2, 'v1'), 'v1', 'of a subset');
   t.equal(of(v2, 'v2'), 'v2', 'of a subset that does not set it');
+});
+
+const TUNNELS: readonly (readonly [string, object, unknown])[] = [
+  [
+    "CONNECT is Istio's default",
+    { targetHost: 'a.example', targetPort: 443 },
+    { method: 'CONNECT', target: 'a.example:443' },
+  ],
+  [
+    'an address',
+    { protocol: 'POST', targetHost: '10.0.0.1', targetPort: 80 },
+    { method: 'POST', target: '10.0.0.1:80' },
+  ],
+  [
+    'an address of IPv6',
+    { protocol: 'CONNECT', targetHost: '2001:DB8:0::1', targetPort: 80 },
+    { method: 'CONNECT', target: '[2001:db8::1]:80' },
+  ],
+];
+
+test('what a forward proxy is asked for', async t => {
+  for (const [name, tunnel, expected] of TUNNELS)
+    t.same(effective({ trafficPolicy: { tunnel } }, 80).tunnel, expected, name);
+  const to = (targetHost: string): object => ({ tunnel: { targetHost, targetPort: 443 } });
+  const subsets = [
+    { name: 'own', trafficPolicy: to('b.example') },
+    { name: 'none', trafficPolicy: MAX_7 },
+  ];
+  const of = (subset: string | undefined): unknown =>
+    effective(
+      { trafficPolicy: { ...to('a.example'), portLevelSettings: [{ port: { number: 80 } }] }, subsets },
+      80,
+      subset,
+    ).tunnel?.target;
+  t.equal(of(undefined), 'a.example:443', 'a port cannot set it, and keeps it');
+  t.equal(of('own'), 'b.example:443', 'of a subset');
+  t.equal(of('none'), 'a.example:443', 'of a subset that does not set it');
 });
 
 test('zone awareness that is turned off is none', async t => {

@@ -66,6 +66,7 @@ function override(base: PolicyParts, own: PolicyParts): PolicyParts {
     tls: own.tls ?? base.tls,
     retryConcurrency: own.retryConcurrency ?? base.retryConcurrency,
     proxyProtocol: own.proxyProtocol ?? base.proxyProtocol,
+    tunnel: own.tunnel ?? base.tunnel,
   };
 }
 
@@ -74,12 +75,12 @@ function atPort(level: LeveledParts, base: PolicyParts, port: number): PolicyPar
   const found = level.ports.find(candidate => candidate.port === port);
   if (found === undefined) return base;
   // Of these a port has none of its own.
-  const { proxyProtocol, retryConcurrency } = base;
-  return { ...found.parts, retryConcurrency, proxyProtocol };
+  const { proxyProtocol, retryConcurrency, tunnel } = base;
+  return { ...found.parts, retryConcurrency, proxyProtocol, tunnel };
 }
 
 function policyOf(parts: PolicyParts, workloads: readonly LabelledWorkload[]): TrafficPolicy {
-  const { balancing, outlierDetection, pool, proxyProtocol, retryConcurrency, tls } = parts;
+  const { balancing, outlierDetection, pool, proxyProtocol, retryConcurrency, tls, tunnel } = parts;
   return {
     ...(pool ?? DEFAULT_POOL),
     loadBalancer: balancing?.loadBalancer,
@@ -89,6 +90,7 @@ function policyOf(parts: PolicyParts, workloads: readonly LabelledWorkload[]): T
     failureAccrual: undefined,
     tls,
     proxyProtocol,
+    tunnel,
     retryBudget: undefined,
     retryConcurrency,
     session: undefined,

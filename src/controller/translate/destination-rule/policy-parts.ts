@@ -2,6 +2,7 @@ import type { Fields } from '../decode.ts';
 import type {
   ConnectionPool,
   FailoverKey,
+  ForwardTunnel,
   LocalityPolicy,
   OutlierDetection,
   ProxyProtocol,
@@ -13,6 +14,7 @@ import { readConnectionPool } from './connection-pool.ts';
 import { readBalancing } from './load-balancer.ts';
 import { readOutlierDetection } from './outlier-detection.ts';
 import { readTls } from './tls.ts';
+import { readTunnel } from './tunnel.ts';
 
 /** A `trafficPolicy` in the parts that are overridden as one. Undefined is not set. */
 export interface PolicyParts {
@@ -22,6 +24,7 @@ export interface PolicyParts {
   readonly tls: TlsOrigination | undefined;
   readonly retryConcurrency: RetryConcurrency | undefined;
   readonly proxyProtocol: ProxyProtocol | undefined;
+  readonly tunnel: ForwardTunnel | undefined;
 }
 
 export interface LeveledParts extends PolicyParts {
@@ -51,6 +54,7 @@ export const NO_PARTS: PolicyParts = Object.freeze({
   tls: undefined,
   retryConcurrency: undefined,
   proxyProtocol: undefined,
+  tunnel: undefined,
 });
 
 /** @param namespace of the rule: whose Secrets it may name */
@@ -63,8 +67,8 @@ export function readTrafficPolicy(fields: Fields, namespace: string): LeveledPar
   const twice = numbers.find((port, index) => numbers.indexOf(port) !== index);
   if (twice !== undefined)
     fields.reject('portLevelSettings', `names port ${twice} twice`, 'put its settings together');
-  fields.unsupported('tunnel', 'remove it');
-  return { ...parts, retryConcurrency, proxyProtocol, ports };
+  const tunnel = fields.object('tunnel', readTunnel);
+  return { ...parts, retryConcurrency, proxyProtocol, tunnel, ports };
 }
 
 function readPortLevel(fields: Fields, namespace: string): { port: number; parts: PolicyParts } {
@@ -81,6 +85,7 @@ function readParts(fields: Fields, namespace: string): PolicyParts {
     tls: fields.object('tls', tls => readTls(tls, namespace)),
     retryConcurrency: undefined,
     proxyProtocol: undefined,
+    tunnel: undefined,
   };
 }
 
