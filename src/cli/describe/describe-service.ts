@@ -2,7 +2,7 @@ import { CliError } from '../cli-error.ts';
 import { unknownName } from '../unknown-name.ts';
 import type { DumpedService } from '../config-dump.ts';
 import { isJsonObject } from '#shared/config/json.ts';
-import { children, text } from '#shared/config/json-fields.ts';
+import { children, text, texts } from '#shared/config/json-fields.ts';
 import type { Description, Fact } from './description.ts';
 import { clientHop, serverHops, shortName, waypointHop } from './hops.ts';
 import { MAX_PODS, type MeshFacts, serviceKey, type Wanted } from './mesh-facts.ts';
@@ -43,6 +43,7 @@ export function describeService(target: string, facts: MeshFacts): Description {
       { name: 'host name', value: service.hostname },
       { name: 'addresses', value: service.vips.join(', ') || 'none (headless)' },
       { name: 'ports', value: portsOf(service) },
+      ...visibilityFacts(service),
       { name: 'endpoints', value: found ?? `${healthy}/${workloads.length} healthy` },
       waypointFact(service),
     ],
@@ -79,6 +80,14 @@ const MAX_HOSTS = 5;
 
 function waypointFact(service: DumpedService): Fact {
   return { name: 'waypoint', value: service.waypoint === 'None' ? 'none' : shortName(service.waypoint) };
+}
+
+/** Of a service that is known everywhere nothing is said. */
+function visibilityFacts({ namespace, raw }: DumpedService): Fact[] {
+  if (text(raw, 'visibility') === 'namespace') return [{ name: 'known in', value: namespace }];
+  const namespaces = texts(raw, 'visibility');
+  if (namespaces.length === 0) return [];
+  return [{ name: 'known in', value: namespaces.filter(one => one !== '~').join(', ') || 'no namespace' }];
 }
 
 function portsOf({ raw }: DumpedService): string {

@@ -119,6 +119,23 @@ test('what keeps connections from working is told', t => {
   t.end();
 });
 
+test('where a service is known that is not known everywhere', t => {
+  for (const [visibility, expected] of [
+    ['public', undefined],
+    ['namespace', 'shop'],
+    [['bank', 'shop'], 'bank, shop'],
+    [['~'], 'no namespace'],
+  ] as const) {
+    const one = { name: 's', namespace: 'shop', hostname: 's.shop.svc.cluster.local', visibility };
+    const { facts } = describeService('shop/s', {
+      ...FACTS,
+      services: decodeConfigDump({ services: [one] }).services,
+    });
+    t.equal(facts.find(({ name }) => name === 'known in')?.value, expected, String(visibility));
+  }
+  t.end();
+});
+
 test('how endpoints are found that nobody lists', t => {
   const dumped = (fields: object) =>
     decodeConfigDump({ services: [{ name: 'vendor', namespace: 'shop', ...fields }] });

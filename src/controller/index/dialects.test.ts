@@ -776,6 +776,33 @@ spec: {host: "*.example.com", trafficPolicy: {tls: {mode: SIMPLE}}}`,
   t.end();
 });
 
+test('a ServiceEntry is known in the namespaces it is exported to', t => {
+  const lab = new IndexLab(
+    SHOP,
+    `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: shop}
+spec: {hosts: [api.test], exportTo: [., bank], addresses: [192.0.2.1], resolution: STATIC, endpoints: [{address: 198.51.100.1}], ports: [{number: 443, name: tls}]}`,
+  );
+  t.match(lab.resource('shop/api.test'), { service: { visibility: ['shop', 'bank'] } });
+  t.end();
+});
+
+test('a Service is known everywhere, and an annotation that says otherwise is told so', t => {
+  const annotated = (value: string): string =>
+    service('payments').replace(
+      'namespace: shop',
+      `namespace: shop, annotations: {networking.istio.io/exportTo: "${value}"}`,
+    );
+  const lab = new IndexLab(SHOP, annotated('.'));
+  t.match(lab.resource('shop/payments.shop.svc.cluster.local'), { service: { visibility: 'public' } });
+  t.match(said(lab, 'Service/shop/payments'), [/would pass by its waypoint/]);
+  lab.apply(annotated('*'));
+  t.same(said(lab, 'Service/shop/payments'), []);
+  t.end();
+});
+
 test('a range of addresses leads to a host of a ServiceEntry', t => {
   const lab = new IndexLab(
     SHOP,

@@ -50,7 +50,7 @@ export function entryServices(
     canonical: false,
     ingressUseWaypoint: false,
     weightedWaypoints: [],
-    visibility: value.isPrivate ? ('namespace' as const) : ('public' as const),
+    visibility: value.visibility,
   }));
   return { services, diagnostics };
 }

@@ -1,3 +1,4 @@
+import type { Visibility } from '../workload/visibility.ts';
 import type { LoadBalancing, NetworkAddress, Service } from '../workload/workload.ts';
 import {
   InvalidField,
@@ -53,7 +54,7 @@ export function serviceFromWire(wire: WireFields): Service {
     weightedWaypoints: readMessages(wire, 'weighted_waypoints').map((w, i) =>
       within(`weighted_waypoints[${i}]`, () => weightedWaypointFromWire(w)),
     ),
-    visibility: readEnum(wire, 'visibility', VISIBILITIES),
+    visibility: visibilityFromWire(wire),
   };
 }
 
@@ -82,8 +83,15 @@ export function serviceToWire(s: Service): object {
       destination: gatewayToWire(w.destination),
       weight: w.weight,
     })),
-    visibility: VISIBILITIES.indexOf(s.visibility),
+    // Who does not know of namespaces takes it for public.
+    visibility: s.visibility === 'namespace' ? VISIBILITIES.indexOf(s.visibility) : 0,
+    known_in: typeof s.visibility === 'string' ? [] : s.visibility,
   };
+}
+
+function visibilityFromWire(wire: WireFields): Visibility {
+  const namespaces = readTexts(wire, 'known_in');
+  return namespaces.length > 0 ? namespaces : readEnum(wire, 'visibility', VISIBILITIES);
 }
 
 function networkAddressFromWire(wire: WireFields): NetworkAddress {

@@ -128,7 +128,10 @@ const service: fc.Arbitrary<Service> = fc.record({
   canonical: flag,
   ingressUseWaypoint: flag,
   weightedWaypoints: fc.array(fc.record({ destination: gateway, weight: uint32 }), { maxLength: 2 }),
-  visibility: fc.constantFrom('public', 'namespace'),
+  visibility: fc.oneof(
+    fc.constantFrom('public' as const, 'namespace' as const),
+    fc.array(name, { minLength: 1, maxLength: 3 }),
+  ),
 });
 
 const stringMatch: fc.Arbitrary<StringMatch> = fc.oneof(

@@ -11,8 +11,8 @@ const UNKNOWN: Destination = Object.freeze({ kind: 'unknown' });
 
 /** By address: a service's VIP, then a pod's address, else outside the mesh. `ip` is canonical text. */
 export function resolveAddress(view: MeshView, source: Workload, ip: string): Destination {
-  const service = view.serviceByAddress(source.network, ip);
-  if (service !== undefined && isVisible(service, source)) return { kind: 'service', service };
+  const service = view.serviceByAddress(source.network, ip, source.namespace);
+  if (service !== undefined) return { kind: 'service', service };
   const workload = view.workloadByAddress(source.network, ip);
   return workload === undefined ? UNKNOWN : { kind: 'workload', workload };
 }
@@ -35,14 +35,10 @@ export function resolveHostname(
     `.${clusterDomain}`,
   ];
   for (const suffix of searches) {
-    const service = view.serviceByHostname(name + suffix, source.namespace);
-    if (service !== undefined && isVisible(service, source)) return { kind: 'service', service };
+    const service = view.serviceByHostname(name + suffix, source.namespace, source.namespace);
+    if (service !== undefined) return { kind: 'service', service };
   }
   // A wildcard is of whole names, and gives way to whoever is named.
-  const service = view.serviceByWildcard(name, source.namespace);
-  return service !== undefined && isVisible(service, source) ? { kind: 'service', service } : UNKNOWN;
-}
-
-function isVisible(service: Service, source: Workload): boolean {
-  return service.visibility === 'public' || service.namespace === source.namespace;
+  const service = view.serviceByWildcard(name, source.namespace, source.namespace);
+  return service === undefined ? UNKNOWN : { kind: 'service', service };
 }

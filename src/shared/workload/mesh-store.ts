@@ -78,16 +78,16 @@ export class MeshStore implements MeshView {
     return this.#services.get(name);
   }
 
-  serviceByAddress(network: string, ip: string): Service | undefined {
-    return this.#services.findByAddress(network, ip);
+  serviceByAddress(network: string, ip: string, knownIn?: string): Service | undefined {
+    return this.#services.findByAddress(network, ip, knownIn);
   }
 
-  serviceByHostname(hostname: string, preferredNamespace: string): Service | undefined {
-    return this.#services.findByHostname(hostname, preferredNamespace);
+  serviceByHostname(hostname: string, preferredNamespace: string, knownIn?: string): Service | undefined {
+    return this.#services.findByHostname(hostname, preferredNamespace, knownIn);
   }
 
-  serviceByWildcard(hostname: string, preferredNamespace: string): Service | undefined {
-    return this.#services.findByWildcard(hostname, preferredNamespace);
+  serviceByWildcard(hostname: string, preferredNamespace: string, knownIn?: string): Service | undefined {
+    return this.#services.findByWildcard(hostname, preferredNamespace, knownIn);
   }
 
   endpoints(name: string): readonly Endpoint[] {

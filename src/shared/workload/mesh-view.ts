@@ -17,12 +17,15 @@ export interface MeshView {
   workloadByAddress(network: string, ip: string): Workload | undefined;
   /** `<namespace>/<hostname>`. */
   service(name: string): Service | undefined;
-  /** Exact VIP first, then the longest matching prefix. */
-  serviceByAddress(network: string, ip: string): Service | undefined;
+  /**
+   * Exact VIP first, then the longest matching prefix.
+   * @param knownIn of several only those that workloads of this namespace know; left out: whichever
+   */
+  serviceByAddress(network: string, ip: string, knownIn?: string): Service | undefined;
   /** By host name alone: the service of `preferredNamespace` first, then the canonical one, then by name order. */
-  serviceByHostname(hostname: string, preferredNamespace: string): Service | undefined;
+  serviceByHostname(hostname: string, preferredNamespace: string, knownIn?: string): Service | undefined;
   /** By the nearest wildcard (`*.<domain>`) that the host name is under; of several as `serviceByHostname`. */
-  serviceByWildcard(hostname: string, preferredNamespace: string): Service | undefined;
+  serviceByWildcard(hostname: string, preferredNamespace: string, knownIn?: string): Service | undefined;
   /** In a stable order; the same array while nothing about the service's endpoints changed. */
   endpoints(serviceName: string): readonly Endpoint[];
   policy(name: string): AuthorizationPolicy | undefined;

@@ -43,13 +43,15 @@ export class PrefixTable<V> {
     this.#countLength(cidr.bytes.length, cidr.prefixLength, -1);
   }
 
-  find(ip: string): V | undefined {
+  /** @param accepts of values that it does not take, others are looked for, of shorter prefixes as well */
+  find(ip: string, accepts?: (value: V) => boolean): V | undefined {
     if (this.#byPrefix.size === 0) return undefined;
     const bytes = parseIp(ip);
     if (bytes === undefined) return undefined;
     for (const { length } of this.#lengths.get(bytes.length) ?? []) {
       const values = this.#byPrefix.get(prefixKey(maskBytes(bytes, length), length));
-      if (values !== undefined) return values[0];
+      const found = accepts === undefined ? values?.[0] : values?.find(accepts);
+      if (found !== undefined) return found;
     }
     return undefined;
   }

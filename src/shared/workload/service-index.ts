@@ -1,4 +1,5 @@
 import { PrefixTable } from './prefix-table.ts';
+import { isKnownIn } from './visibility.ts';
 import { serviceName, type NetworkAddress, type Service } from './workload.ts';
 
 /** Services by name, by VIP (exact, then longest prefix) and by host name. */
@@ -41,12 +42,20 @@ export class ServiceIndex {
     return true;
   }
 
-  findByAddress(network: string, ip: string): Service | undefined {
-    return this.#byVip.get(vipKey(network, ip))?.[0] ?? this.#byPrefix.get(network)?.find(ip);
+  /** @param knownIn only what workloads of this namespace know */
+  findByAddress(network: string, ip: string, knownIn?: string): Service | undefined {
+    const services = this.#byVip.get(vipKey(network, ip));
+    const prefixes = this.#byPrefix.get(network);
+    if (services === undefined && prefixes === undefined) return undefined;
+    if (knownIn === undefined) return services?.[0] ?? prefixes?.find(ip);
+    const isKnown = (service: Service): boolean => isKnownIn(knownIn, service);
+    return services?.find(isKnown) ?? prefixes?.find(ip, isKnown);
   }
 
-  findByHostname(hostname: string, preferredNamespace: string): Service | undefined {
-    const services = this.#byHostname.get(hostname);
+  /** @param knownIn as of `findByAddress` */
+  findByHostname(hostname: string, preferredNamespace: string, knownIn?: string): Service | undefined {
+    const all = this.#byHostname.get(hostname);
+    const services = knownIn === undefined ? all : all?.filter(s => isKnownIn(knownIn, s));
     if (services === undefined) return undefined;
     return (
       services.find(s => s.namespace === preferredNamespace) ?? services.find(s => s.canonical) ?? services[0]
@@ -54,9 +63,9 @@ export class ServiceIndex {
   }
 
   /** The service whose host is the wildcard nearest to this name: `*.b.test` before `*.test` for `a.b.test`. */
-  findByWildcard(hostname: string, preferredNamespace: string): Service | undefined {
+  findByWildcard(hostname: string, preferredNamespace: string, knownIn?: string): Service | undefined {
     for (let dot = hostname.indexOf('.'); dot > 0; dot = hostname.indexOf('.', dot + 1)) {
-      const service = this.findByHostname(`*${hostname.slice(dot)}`, preferredNamespace);
+      const service = this.findByHostname(`*${hostname.slice(dot)}`, preferredNamespace, knownIn);
       if (service !== undefined) return service;
     }
     return undefined;

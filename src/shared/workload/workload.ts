@@ -1,3 +1,5 @@
+import type { Visibility } from './visibility.ts';
+
 /**
  * The internal model of what the mesh consists of. Made from `istio.workload` resources at the boundary
  * (`#shared/discovery/`) and trusted from there on. IP addresses are canonical text (`#shared/workload/ip.ts`).
@@ -47,7 +49,7 @@ export interface Service {
   readonly canonical: boolean;
   readonly ingressUseWaypoint: boolean;
   readonly weightedWaypoints: readonly WeightedWaypoint[];
-  readonly visibility: 'public' | 'namespace';
+  readonly visibility: Visibility;
 }
 
 /** What a service has of which nothing is asked but to be reached. */

@@ -57,6 +57,7 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'spec.resolution',
     /finds the endpoints itself/,
   ],
+  ['"*" and more', entry({ exportTo: ['*', 'bank'] }), 'spec.exportTo', /holds "\*" and more/],
   ['an unknown location', entry({ location: 'HERE' }), 'spec.location', /not one of/],
   ['an address that is none', entry({ addresses: ['here'] }), 'spec.addresses', /no IP address or range/],
   ['a range that is none', entry({ addresses: ['10.0.0.0/33'] }), 'spec.addresses', /no IP address or range/],
@@ -105,8 +106,26 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     'spec.addresses',
     /known by their addresses alone, and nothing leads to them/,
   ],
-  ['an export to some namespaces', entry({ exportTo: ['bank'] }), 'spec.exportTo', /known in all/],
 ];
+
+const VISIBILITIES: readonly (readonly [string, readonly string[] | undefined, unknown])[] = [
+  ['nothing is said', undefined, 'public'],
+  ['everywhere', ['*'], 'public'],
+  ['its own namespace', ['.'], 'namespace'],
+  ['its own namespace by name', ['shop', '.'], 'namespace'],
+  ['another one', ['bank'], ['bank']],
+  ['some, and its own', ['.', 'bank', 'books'], ['shop', 'bank', 'books']],
+  ['nobody', ['~'], ['~']],
+];
+
+test('where an entry is known', async t => {
+  for (const [name, exportTo, visibility] of VISIBILITIES) {
+    const spec = entry(exportTo === undefined ? {} : { exportTo });
+    const result = translateServiceEntry(kubeObject('ServiceEntry', spec), CLUSTER);
+    t.same(result.ok && result.value.visibility, visibility, name);
+    t.same(result.diagnostics, [], name);
+  }
+});
 
 test('what is ignored is said', async t => {
   for (const [name, spec, field, message] of IGNORED) {

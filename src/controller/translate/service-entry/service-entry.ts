@@ -1,5 +1,6 @@
 import type { CidrMatch } from '#shared/authz/policy.ts';
 import { canonicalIp, ipFromBytes } from '#shared/workload/ip.ts';
+import type { Visibility } from '#shared/workload/visibility.ts';
 import { parseCidr } from '#shared/workload/cidr.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { appProtocol } from '../app-protocol.ts';
@@ -28,8 +29,7 @@ export interface ServiceEntryTranslation {
   readonly allocates: boolean;
   /** SPIFFE ids or names endpoints may prove themselves with besides. */
   readonly subjectAltNames: readonly string[];
-  /** It is known in its own namespace alone. */
-  readonly isPrivate: boolean;
+  readonly visibility: Visibility;
 }
 
 const AUTO_ALLOCATE = 'networking.istio.io/enable-autoallocate-ip';
@@ -42,7 +42,7 @@ const NOTHING: ServiceEntryTranslation = {
   endpointsByHost: false,
   allocates: false,
   subjectAltNames: [],
-  isPrivate: false,
+  visibility: 'public',
 };
 
 /** Istio ServiceEntry. */
@@ -78,10 +78,6 @@ function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): S
       'name the addresses or ranges of the hosts, or use resolution DNS (of a wildcard: DYNAMIC_DNS)',
     );
   const ports = spec.objects('ports', readPort);
-  const callers = readExportTo(spec, namespace);
-  const isPrivate = callers.length === 1 && callers[0] === namespace;
-  if (callers.length > 0 && !isPrivate)
-    spec.ignore('exportTo', 'names other namespaces: the entry is known in all', 'use "." or "*"');
   const common = { name, namespace, selector, ports, publishNotReadyAddresses: false };
   return {
     services: hosts.map(hostname => ({ ...common, hostname, clusterIps: addresses })),
@@ -91,8 +87,15 @@ function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): S
     endpointsByHost: resolution === 'DYNAMIC_DNS',
     allocates: !isReached && resolution !== 'NONE' && labels[AUTO_ALLOCATE] !== 'false',
     subjectAltNames: spec.strings('subjectAltNames'),
-    isPrivate,
+    visibility: readVisibility(spec, namespace),
   };
+}
+
+function readVisibility(spec: Fields, namespace: string): Visibility {
+  const namespaces = readExportTo(spec, namespace);
+  if (namespaces.length === 0) return 'public';
+  // What every proxy of an ambient mesh understands.
+  return namespaces.every(one => one === namespace) ? 'namespace' : namespaces;
 }
 
 function readAddresses(spec: Fields): {

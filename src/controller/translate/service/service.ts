@@ -39,6 +39,8 @@ export interface ServiceContext extends WaypointLookup {
 /** What a namespace says for the objects in it. */
 export type NamespaceMeta = Pick<ObjectMeta, 'labels' | 'annotations'>;
 
+const EXPORT_TO = 'networking.istio.io/exportTo';
+
 /** The service as proxies know it. */
 export function translateService(
   object: KubeObject,
@@ -55,6 +57,14 @@ export function translateService(
     const fix = 'create the Gateway or change the label';
     diagnostics.ignore(`metadata.labels.${USE_WAYPOINT}`, labels[USE_WAYPOINT], message, fix);
   }
+  const exportTo = object.metadata.annotations[EXPORT_TO];
+  if (exportTo !== undefined && exportTo.trim() !== '*')
+    diagnostics.ignore(
+      `metadata.annotations.${EXPORT_TO}`,
+      exportTo,
+      'has no effect: a Service is known in every namespace, for who did not know it would pass by its waypoint',
+      'remove it, and let an AuthorizationPolicy say who may reach it',
+    );
   const opaque = [
     ...context.opaquePorts(spec.hostname),
     ...annotatedPorts(object, context, spec, diagnostics),
