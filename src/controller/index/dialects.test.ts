@@ -789,6 +789,44 @@ spec: {hosts: [api.test], exportTo: [., bank], addresses: [192.0.2.1], resolutio
   t.end();
 });
 
+test('two namespaces may have an entry for one host each, and routes of their own', t => {
+  const entry = (namespace: string, exportTo: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: ${namespace}, labels: {istio.io/use-waypoint: waypoint}}
+spec: {hosts: [api.test], exportTo: [${exportTo}], resolution: DNS, ports: [{number: 80, name: http}]}`;
+  const route = (namespace: string): string => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: to-api, namespace: ${namespace}}
+spec: {hosts: [api.test], http: [{timeout: 1s, route: [{destination: {host: api.test}}]}]}`;
+  const rule = (namespace: string): string => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: api, namespace: ${namespace}}
+spec: {host: api.test, trafficPolicy: {connectionPool: {tcp: {maxConnections: ${namespace === 'bank' ? 7 : 8}}}}}`;
+  const of = (namespace: string, kind: string): string => `${kind}/${namespace}/to-api`;
+  const waypointOf = (namespace: string): string =>
+    WAYPOINT.replace('namespace: shop', `namespace: ${namespace}`);
+  const lab = new IndexLab(SHOP, WAYPOINT, waypointOf('bank'), entry('bank', '.'), entry('shop', '.'));
+  lab.apply(route('bank'), rule('bank'), route('shop'), rule('shop'), route('books'));
+  for (const [namespace, maxConnections] of [
+    ['bank', 7],
+    ['shop', 8],
+  ] as const) {
+    const backends = [{ service: `${namespace}/api.test` }];
+    t.match(lab.routesOf(`${namespace}/api.test`), {
+      rules: [{ backends }],
+      trafficPolicy: { maxConnections },
+    });
+    t.same(said(lab, of(namespace, 'VirtualService')), [], namespace);
+  }
+  lab.apply(entry('shop', 'shop, books'));
+  lab.remove(entry('bank', '.'));
+  t.match(lab.routesOf('shop/api.test'), { trafficPolicy: { maxConnections: 8 } });
+  t.end();
+});
+
 test('a Service is known everywhere, and an annotation that says otherwise is told so', t => {
   const annotated = (value: string): string =>
     service('payments').replace(

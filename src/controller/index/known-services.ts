@@ -1,3 +1,4 @@
+import { isKnownIn, type Visibility } from '#shared/workload/visibility.ts';
 import { allocateAddresses } from '../translate/service-entry/auto-allocate.ts';
 import type { ServiceEntryTranslation } from '../translate/service-entry/service-entry.ts';
 import type { KnownService } from '../translate/service-lookup.ts';
@@ -6,11 +7,19 @@ import type { ParsedKind } from './parsed-kind.ts';
 import { SelectorIndex } from './selector-index.ts';
 import { addressWishes } from './service-entries.ts';
 
+interface EntryHost {
+  readonly service: KnownService;
+  readonly visibility: Visibility;
+}
+
 /** The services there are, Services and hosts of ServiceEntries, by what refers to them. */
 export class KnownServices {
   readonly #services: ParsedKind<ServiceSpec | undefined>;
   readonly #entries: ParsedKind<ServiceEntryTranslation>;
+  /** Services of the cluster. */
   readonly #byHostname = new Map<string, KnownService>();
+  /** Hosts of entries, of which several namespaces may have one of the same name. */
+  readonly #entryHosts = new Map<string, EntryHost[]>();
   /** By namespace, as of a revision of the Services. */
   readonly #selectors = new Map<string, { readonly revision: number; readonly index: SelectorIndex }>();
   #allocated: ReadonlyMap<string, readonly string[]> = new Map();
@@ -23,13 +32,11 @@ export class KnownServices {
   /** After one of them changed: who has which host name and address. */
   refresh(): void {
     this.#byHostname.clear();
+    this.#entryHosts.clear();
     for (const { value } of this.#services.all())
       if (value !== undefined) this.#byHostname.set(value.hostname, knownService(value));
     for (const { value } of this.#entries.all()) {
-      for (const spec of value.services) {
-        // A Service of the cluster is not taken over by an entry of its name; of entries the first keeps the host.
-        if (!this.#byHostname.has(spec.hostname)) this.#byHostname.set(spec.hostname, knownService(spec));
-      }
+      for (const spec of value.services) this.#addEntryHost(knownService(spec), value.visibility);
     }
     this.#allocated = allocateAddresses(addressWishes(this.#entries.all()));
   }
@@ -45,14 +52,33 @@ export class KnownServices {
     return this.#entries.get(namespace, name)?.value?.services.map(knownService);
   }
 
-  withHostname(hostname: string): KnownService | undefined {
-    return this.#byHostname.get(hostname);
+  /** Of several entries that of the namespace itself, else one that is known there, else the first. */
+  withHostname(hostname: string, namespace: string): KnownService | undefined {
+    const known = this.#byHostname.get(hostname);
+    if (known !== undefined) return known;
+    const hosts = this.#entryHosts.get(hostname);
+    const found =
+      hosts?.find(({ service }) => service.namespace === namespace) ??
+      hosts?.find(({ service, visibility }) =>
+        isKnownIn(namespace, { namespace: service.namespace, visibility }),
+      );
+    return (found ?? hosts?.[0])?.service;
   }
 
   /** @param pattern `*.example.com` */
   matching(pattern: string): readonly KnownService[] {
     const suffix = pattern.slice(1);
-    return [...this.#byHostname.values()].filter(({ hostname }) => hostname.endsWith(suffix));
+    const hosts = [...this.#entryHosts.values()].flat().map(({ service }) => service);
+    return [...this.#byHostname.values(), ...hosts].filter(({ hostname }) => hostname.endsWith(suffix));
+  }
+
+  /** A Service of the cluster is not taken over by an entry of its name; of one namespace the first keeps the host. */
+  #addEntryHost(service: KnownService, visibility: Visibility): void {
+    const { hostname, namespace } = service;
+    if (this.#byHostname.has(hostname)) return;
+    const hosts = this.#entryHosts.get(hostname);
+    if (hosts === undefined) this.#entryHosts.set(hostname, [{ service, visibility }]);
+    else if (hosts.every(other => other.service.namespace !== namespace)) hosts.push({ service, visibility });
   }
 
   /** Services of the namespace whose selector these labels match. */

@@ -247,8 +247,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     );
   }
 
-  serviceByHostname(hostname: string): KnownService | undefined {
-    return this.#known.withHostname(hostname);
+  serviceByHostname(hostname: string, preferredNamespace: string): KnownService | undefined {
+    return this.#known.withHostname(hostname, preferredNamespace);
   }
 
   servicesMatching(pattern: string): readonly KnownService[] {
