@@ -22,9 +22,11 @@ import { bench } from './runner.ts';
 import { stormSuite } from './storm.ts';
 import { benchStreams } from './streams/streams.ts';
 import { ENGINE_SETTINGS, type EngineSetting, type Suite } from './suite.ts';
+import type { TopologyOptions } from './topology.ts';
 
 const USAGE = `usage: npm run bench -- l4|l7|l7-plain|storm|idle [--rounds N] [--seconds N] [--workers N]
          [--engine auto|native|node|both] [--only ours|peer] [--json]
+         [--congestion-control NAME], of every TCP connection, both contenders'
        l7 takes [--protocol h1|h2|grpc] (all by default), [--full], the whole matrix, and
          [--load hbone|wrk]: the bench's own load in HBONE, or wrk and h2load before a client's edge
        npm run bench -- growth|streams [--rounds N] [--seconds N] [--engine auto|native|node|both]
@@ -41,11 +43,12 @@ const OPTIONS = {
   protocol: { type: 'string' },
   full: { type: 'boolean', default: false },
   load: { type: 'string', default: 'hbone' },
+  'congestion-control': { type: 'string' },
 } as const;
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
 
-interface Options {
+interface Options extends TopologyOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly workers: number | undefined;
@@ -65,7 +68,8 @@ function optionsOf(values: Values): Options | undefined {
     [rounds, seconds, workers ?? 1].every(n => Number.isInteger(n) && n >= 1) &&
     engines.length > 0 &&
     (only === undefined || only === 'ours' || only === 'peer');
-  return isValid ? { rounds, seconds, workers, engines, only, json } : undefined;
+  const congestionControl = values['congestion-control'];
+  return isValid ? { rounds, seconds, workers, engines, only, json, congestionControl } : undefined;
 }
 
 function suiteOf(name: SuiteCommand, values: Values): Suite | undefined {

@@ -6,9 +6,9 @@ import { type Contender, SampleSet } from './contender.ts';
 import { installEnvoy } from './envoy-install.ts';
 import { type Row, summarize } from './result.ts';
 import type { EngineSetting, Running, Step, Suite } from './suite.ts';
-import { createTopology, type Topology } from './topology.ts';
+import { createTopology, type Topology, type TopologyOptions } from './topology.ts';
 
-export interface BenchOptions {
+export interface BenchOptions extends TopologyOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly workers: number;
@@ -34,11 +34,14 @@ export function requireTools(tools: readonly string[]): void {
 }
 
 /** With a topology and a directory of its own, both gone afterwards. */
-export async function onTopology<T>(use: (topology: Topology, directory: string) => Promise<T>): Promise<T> {
+export async function onTopology<T>(
+  use: (topology: Topology, directory: string) => Promise<T>,
+  options: TopologyOptions = {},
+): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'ambient-bench-'));
   let topology: Topology | undefined;
   try {
-    topology = await createTopology(directory);
+    topology = await createTopology(directory, options);
     return await use(topology, directory);
   } finally {
     await topology?.close();
@@ -67,7 +70,7 @@ export async function bench(
     return sides.flatMap(({ engine, samples }) =>
       engine === undefined ? [] : [{ engine, rows: rowsOf(suite, engine, samples, peer) }],
     );
-  });
+  }, options);
 }
 
 interface Side {

@@ -21,8 +21,13 @@ export const IPERF_PORT = 5201;
 /** Of connections in which nothing moves; what listens there is started by who needs it. */
 export const IDLE_PORT = 8090;
 
+export interface TopologyOptions {
+  /** Of every connection, whoever makes it: net.ipv4.tcp_congestion_control. Undefined: the machine's. */
+  readonly congestionControl?: string | undefined;
+}
+
 /** With nginx (a reply of three bytes) and iperf3 listening on the server's side. */
-export async function createTopology(directory: string): Promise<Topology> {
+export async function createTopology(directory: string, options: TopologyOptions = {}): Promise<Topology> {
   const suffix = process.pid.toString(36);
   const client = namespace(`ambench-a-${suffix}`, '10.99.0.1');
   const server = namespace(`ambench-b-${suffix}`, '10.99.0.2');
@@ -33,6 +38,7 @@ export async function createTopology(directory: string): Promise<Topology> {
   };
   try {
     await link(client, server);
+    await useCongestionControl([client, server], options.congestionControl);
     daemons.push(server.start('nginx', ['-c', writeNginxConfig(directory, server.ip)]));
     daemons.push(server.start('iperf3', ['-s', '-B', server.ip, '-p', String(IPERF_PORT)]));
     await waitForPort(client, server.ip, NGINX_PORT, daemons);
@@ -105,6 +111,14 @@ async function link(client: NamedNamespace, server: NamedNamespace): Promise<voi
       'net.ipv4.ip_local_reserved_ports=5201,8080,8081,8090,15000-15300,18080-18130',
     ]);
   }
+}
+
+async function useCongestionControl(
+  nodes: readonly NamedNamespace[],
+  name: string | undefined,
+): Promise<void> {
+  if (name === undefined) return;
+  for (const node of nodes) await node.run('sysctl', ['-qw', `net.ipv4.tcp_congestion_control=${name}`]);
 }
 
 function writeNginxConfig(directory: string, ip: string): string {

@@ -23,6 +23,7 @@ import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
+import { requireCongestionControl } from './control/congestion-control.ts';
 import { requestCertificates, createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
@@ -103,6 +104,8 @@ class App {
 
   async start(): Promise<void> {
     const config = this.#config;
+    const { congestionControl } = config.traffic;
+    if (congestionControl !== undefined) requireCongestionControl(congestionControl);
     if (config.stateDir !== undefined) removeAbandoned(config.stateDir);
     const stateKnown = this.#readiness.register('state of the mesh');
     const socketsOpen = this.#readiness.register('workload sockets');

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -17,8 +17,8 @@ import {
   openTcpSocket,
   setIntOption,
 } from './socket.ts';
-import { listenInNetns, openOutgoingSocket } from './socket-factory.ts';
-import { localEndpoint } from './stream-socket.ts';
+import { listenInNetns, openOutgoingSocket, WITHIN_NAMESPACE } from './socket-factory.ts';
+import { congestionControl, localEndpoint } from './stream-socket.ts';
 import { errnoName, SystemCallError } from './system-error.ts';
 
 const skip = cannotMakeNetns();
@@ -189,7 +189,7 @@ test('namespaces', { skip }, async t => {
   t.throws(() => openNetns('/etc/hostname'), { message: /is not a namespace/ });
   t.throws(() => openNetns('/run/netns/none'), { code: 'ENOENT' });
 
-  const fds = listenInNetns(lab.netns.fd, 15001);
+  const fds = listenInNetns(lab.netns.fd, 15001, WITHIN_NAMESPACE);
   t.same(fds.map(localEndpoint), [
     { ip: '0.0.0.0', port: 15001 },
     { ip: '::', port: 15001 },
@@ -199,12 +199,19 @@ test('namespaces', { skip }, async t => {
     [0x539, 0x539],
     'listening sockets carry the mark',
   );
+  t.same(fds.map(congestionControl), ['reno', 'reno'], 'what stays in the namespace is not paced');
   fds.forEach(closeFd);
+  const usual = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
+  const network = listenInNetns(lab.netns.fd, 15008);
+  t.same(network.map(congestionControl), [usual, usual], 'for the network the node decides');
+  network.forEach(closeFd);
   const out = openOutgoingSocket({
     netnsFd: lab.netns.fd,
     remoteIp: '10.0.0.1',
     source: { ip: '192.0.2.1', port: 4000 },
+    congestionControl: WITHIN_NAMESPACE,
   });
+  t.equal(congestionControl(out), 'reno');
   t.same(localEndpoint(out), { ip: '192.0.2.1', port: 4000 }, 'an outgoing socket may have a foreign source');
   closeFd(out);
   t.throws(() => openOutgoingSocket({ remoteIp: '10.0.0.1', source: { ip: '::1', port: 0 } }), {

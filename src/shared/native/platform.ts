@@ -56,6 +56,7 @@ export const SocketOption = {
   tcpKeepIdle: [6, 4],
   tcpKeepInterval: [6, 5],
   tcpKeepCount: [6, 6],
+  tcpCongestion: [6, 13],
   ipFreebind: [0, 15],
   ipTransparent: [0, 19],
   /** Leaves the choice of the port to connect(2), so that a source address is good for 28k connections per destination. */

@@ -2,11 +2,18 @@ import type { SocketEndpoint } from '../engine/channel.ts';
 import { runInNetns } from './netns.ts';
 import { bindSocket, closeFd, listenSocket, openTcpSocket, setIntOption } from './socket.ts';
 import { shareWithOlderListener } from './reuse-port-group.ts';
+import { setCongestionControl } from './stream-socket.ts';
 import { familyOf, type IpFamily } from './socket-address.ts';
 import { SystemCallError } from './system-error.ts';
 
 /** Mark of every packet the proxy itself sends: capture rules let it pass (docs: ports and marks). */
 export const PROXY_MARK = 0x539;
+
+/**
+ * Congestion control of connections that never leave a network namespace. The kernel hands such bytes over in memory: there is
+ * nothing to congest, and pacing (as `bbr` does) would only set a timer for every 64 KiB. Every kernel has it, for everybody.
+ */
+export const WITHIN_NAMESPACE = 'reno';
 
 /** Connections that are waiting for `accept`; above it the kernel lets clients retry, which hides a short stall. */
 const LISTEN_BACKLOG = 1024;
@@ -18,6 +25,8 @@ export interface OutgoingOptions {
   readonly remoteIp: string;
   /** Address the peer shall see, though it may not be one of this namespace's (IP_TRANSPARENT). */
   readonly source?: SocketEndpoint | undefined;
+  /** Undefined: what the node uses. */
+  readonly congestionControl?: string | undefined;
 }
 
 /**
@@ -25,7 +34,7 @@ export interface OutgoingOptions {
  * IPv6 (left out when the kernel has no IPv6). SO_REUSEPORT lets the next ztunnel listen before this one stops.
  * The caller owns the descriptors. Throws `SystemCallError`, `EADDRINUSE` when the pod itself uses the port.
  */
-export function listenInNetns(netnsFd: number, port: number): number[] {
+export function listenInNetns(netnsFd: number, port: number, congestionControl?: string): number[] {
   return runInNetns(netnsFd, () => {
     const fds: number[] = [];
     try {
@@ -34,6 +43,7 @@ export function listenInNetns(netnsFd: number, port: number): number[] {
         if (fd === undefined) continue;
         fds.push(fd);
         prepareListener(fd, family, port);
+        if (congestionControl !== undefined) setCongestionControl(fd, congestionControl);
       }
       return fds;
     } catch (cause) {
@@ -52,12 +62,13 @@ export function openOutgoingSocket(options: OutgoingOptions): number {
   return netnsFd === undefined ? makeOutgoing(options) : runInNetns(netnsFd, () => makeOutgoing(options));
 }
 
-function makeOutgoing({ remoteIp, source }: OutgoingOptions): number {
+function makeOutgoing({ remoteIp, source, congestionControl }: OutgoingOptions): number {
   const family = familyOf(remoteIp);
   const fd = openTcpSocket(family);
   try {
     setIntOption(fd, 'mark', PROXY_MARK);
     if (source !== undefined) bindSource(fd, family, source);
+    if (congestionControl !== undefined) setCongestionControl(fd, congestionControl);
     return fd;
   } catch (cause) {
     closeFd(fd);

@@ -5,6 +5,9 @@ import { libc } from './libc.ts';
 import { SHUT_WR, SocketOption, SocketType } from './platform.ts';
 import { decodeSocketAddress, writeSocketAddress } from './socket-address.ts';
 
+/** include/net/tcp.h: TCP_CA_NAME_MAX */
+const MAX_ALGORITHM_BYTES = 16;
+
 /*
  * Calls of the data path on connected sockets. They return -1 for an error, whose number is `errnoNow()`, instead of
  * throwing: most of them are EAGAIN.
@@ -78,4 +81,24 @@ export function setOption(fd: number, name: keyof typeof SocketOption, value: nu
   const { value: cell } = callMemory();
   cell.bytes.writeInt32LE(value, 0);
   return libc().setsockopt(fd, level, option, cell.address, 4);
+}
+
+/**
+ * tcp(7) TCP_CONGESTION. A listener's is inherited by what it accepts.
+ * @param algorithm a name of at most 16 bytes, as in net.ipv4.tcp_available_congestion_control
+ * @returns 0, or -1: the kernel does not have it, or not for this process
+ */
+export function setCongestionControl(fd: number, algorithm: string): number {
+  const [level, option] = SocketOption.tcpCongestion;
+  const { value } = callMemory();
+  const length = value.bytes.write(algorithm, 0, MAX_ALGORITHM_BYTES, 'latin1');
+  return libc().setsockopt(fd, level, option, value.address, length);
+}
+
+/** Of the connections of this socket; '' when it cannot be told. */
+export function congestionControl(fd: number): string {
+  const [level, option] = SocketOption.tcpCongestion;
+  const { value, length } = callMemory(MAX_ALGORITHM_BYTES);
+  if (libc().getsockopt(fd, level, option, value.address, length.address) < 0) return '';
+  return value.bytes.toString('latin1', 0, length.bytes.readUInt32LE(0)).replace(/\0.*$/s, '');
 }

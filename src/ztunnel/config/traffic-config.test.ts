@@ -19,3 +19,18 @@ test('ENABLE_ORIG_SRC in dedicated mode', t => {
   );
   t.end();
 });
+
+test('CONGESTION_CONTROL', t => {
+  const congestionControl = (env: Record<string, string>): string | undefined =>
+    readConfig({ NODE_NAME: 'n1', POD_SOURCE_DIR: '/pods', XDS_ADDRESS: '127.0.0.1:15012', ...env }).traffic
+      .congestionControl;
+  t.equal(congestionControl({}), undefined, "is the node's unless asked for");
+  t.equal(congestionControl({ CONGESTION_CONTROL: 'cubic' }), 'cubic');
+  t.throws(() => congestionControl({ CONGESTION_CONTROL: 'no such' }), {
+    message: /CONGESTION_CONTROL.*"no such" is no name of a congestion control/,
+  });
+  t.throws(() => readConfig({ ...DEDICATED, CONGESTION_CONTROL: 'cubic' }), {
+    message: /CONGESTION_CONTROL.*PROXY_MODE=shared/,
+  });
+  t.end();
+});

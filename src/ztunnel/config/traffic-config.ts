@@ -34,6 +34,7 @@ export function readTraffic(
       'connections that share one HBONE connection',
     ),
     originalSource: readOriginalSource(env, shared, listenIp),
+    congestionControl: readCongestionControl(env, shared),
     http2: readHttp2(env),
   };
 }
@@ -50,6 +51,22 @@ function readOriginalSource(env: EnvReader, shared: boolean, listenIp: string): 
       'true needs PROXY_MODE=shared, or a LISTEN_IP of 127.0.0.0/8: elsewhere no answer would find its way back',
     );
   return originalSource;
+}
+
+/** tcp(7) TCP_CONGESTION. Whether the kernel has it is found out when traffic begins. */
+function readCongestionControl(env: EnvReader, shared: boolean): string | undefined {
+  const name = env.optional(
+    'CONGESTION_CONTROL',
+    "TCP congestion control of connections between nodes, for example cubic; default: the node's (net.ipv4.tcp_congestion_control)",
+  );
+  if (name === undefined) return undefined;
+  if (!/^[a-z0-9_]{1,15}$/.test(name))
+    env.reject(
+      'CONGESTION_CONTROL',
+      `${JSON.stringify(name)} is no name of a congestion control, such as cubic`,
+    );
+  if (!shared) env.reject('CONGESTION_CONTROL', 'needs PROXY_MODE=shared');
+  return name;
 }
 
 type Timeouts = Pick<

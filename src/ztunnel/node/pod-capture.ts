@@ -1,6 +1,6 @@
 import { yieldToYoungerListener } from '#shared/native/reuse-port-group.ts';
 import { closeFd } from '#shared/native/socket.ts';
-import { listenInNetns } from '#shared/native/socket-factory.ts';
+import { listenInNetns, WITHIN_NAMESPACE } from '#shared/native/socket-factory.ts';
 import { type Netns, openNetns } from '#shared/native/netns.ts';
 import { SystemCallError } from '#shared/native/system-error.ts';
 import type { CaptureOptions, CapturePorts } from '../redirect/capture-rules.ts';
@@ -48,14 +48,14 @@ export function closePodCapture({ enrolled, netns }: PodCapture): void {
 
 function openSockets(netnsFd: number, ports: CapturePorts): PodSockets {
   const opened: number[] = [];
-  const listen = (port: number): number[] => {
-    const fds = listenOrExplain(netnsFd, port);
+  const listen = (port: number, congestionControl?: string): number[] => {
+    const fds = listenOrExplain(netnsFd, port, congestionControl);
     opened.push(...fds);
     return fds;
   };
   try {
     return {
-      outbound: listen(ports.outbound),
+      outbound: listen(ports.outbound, WITHIN_NAMESPACE),
       inboundPlaintext: listen(ports.inboundPlaintext),
       inboundHbone: listen(ports.inboundHbone),
     };
@@ -65,9 +65,9 @@ function openSockets(netnsFd: number, ports: CapturePorts): PodSockets {
   }
 }
 
-function listenOrExplain(netnsFd: number, port: number): number[] {
+function listenOrExplain(netnsFd: number, port: number, congestionControl: string | undefined): number[] {
   try {
-    return listenInNetns(netnsFd, port);
+    return listenInNetns(netnsFd, port, congestionControl);
   } catch (cause) {
     if (!(cause instanceof SystemCallError) || cause.code !== 'EADDRINUSE') throw cause;
     throw new Error(`port ${port} is used by the pod itself; the mesh needs it`, { cause });

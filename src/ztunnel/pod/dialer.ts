@@ -1,7 +1,7 @@
 import type { CancelSignal } from '#shared/lifecycle/cancellation.ts';
 import { ChannelError, type SocketEndpoint } from '#shared/engine/channel.ts';
 import type { Engine, TcpChannel } from '#shared/engine/engine.ts';
-import { openOutgoingSocket } from '#shared/native/socket-factory.ts';
+import { openOutgoingSocket, WITHIN_NAMESPACE } from '#shared/native/socket-factory.ts';
 import { SystemCallError } from '#shared/native/system-error.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { isIpv6, isLoopback } from '#shared/workload/ip.ts';
@@ -19,29 +19,37 @@ export interface DialerOptions {
   readonly connectTimeoutMs: number;
 }
 
+export interface NetnsDialerOptions extends DialerOptions {
+  readonly netnsFd: number;
+  readonly originalSource: boolean;
+  /** Of what leaves the pod. */
+  readonly congestionControl: string | undefined;
+}
+
 /**
  * For a captured pod: sockets of its own network namespace, marked so that its capture rules let them pass.
  * `originalSource` false (`ENABLE_ORIG_SRC`): the application sees the pod's own address.
  */
-export function netnsDialer(options: DialerOptions & { netnsFd: number; originalSource: boolean }): Dialer {
+export function netnsDialer(options: NetnsDialerOptions): Dialer {
   const { engine, connectTimeoutMs: timeoutMs, netnsFd, originalSource } = options;
   const connect = (
     remote: SocketEndpoint,
+    congestionControl: string | undefined,
     source: SocketEndpoint | undefined,
     signal: CancelSignal | undefined,
   ): Promise<TcpChannel> => {
     try {
-      const fd = openOutgoingSocket({ netnsFd, remoteIp: remote.ip, source });
+      const fd = openOutgoingSocket({ netnsFd, remoteIp: remote.ip, source, congestionControl });
       return engine.connect({ remote, timeoutMs, fd }, signal);
     } catch (cause) {
       return Promise.reject(socketError(remote, cause));
     }
   };
   return {
-    dial: (remote, signal) => connect(remote, undefined, signal),
+    dial: (remote, signal) => connect(remote, options.congestionControl, undefined, signal),
     dialApplication(target, sourceIp, signal) {
       const spoof = originalSource && sourceIp !== target.ip && isIpv6(sourceIp) === isIpv6(target.ip);
-      return connect(target, spoof ? { ip: sourceIp, port: 0 } : undefined, signal);
+      return connect(target, WITHIN_NAMESPACE, spoof ? { ip: sourceIp, port: 0 } : undefined, signal);
     },
   };
 }

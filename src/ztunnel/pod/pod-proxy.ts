@@ -1,6 +1,7 @@
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { Listener, ListenTarget, TcpChannel } from '#shared/engine/engine.ts';
 import { closeFd } from '#shared/native/socket.ts';
+import { setCongestionControl } from '#shared/native/stream-socket.ts';
 import { HboneListener } from '../inbound/hbone-listener.ts';
 import { acceptPlaintext } from '../inbound/plaintext-listener.ts';
 import { acceptOutbound } from '../outbound/listener.ts';
@@ -40,6 +41,7 @@ export class PodProxy {
       [targets.socks5, channel => acceptSocks5(pod, channel), plain],
     ];
     try {
+      this.#useCongestionControl([...targets.inboundPlaintext, ...targets.inboundHbone]);
       for (const [list, accept, reads] of accepts) {
         for (const target of list)
           this.#listeners.push(await pod.traffic.engine.listen({ ...target, ...reads }, accept));
@@ -48,6 +50,13 @@ export class PodProxy {
       await this.stopAccepting();
       throw error;
     }
+  }
+
+  /** Inherited by what they accept. */
+  #useCongestionControl(fromNetwork: readonly ListenTarget[]): void {
+    const { congestionControl } = this.pod.traffic.settings;
+    if (congestionControl === undefined) return;
+    for (const target of fromNetwork) if ('fd' in target) setCongestionControl(target.fd, congestionControl);
   }
 
   async stopAccepting(): Promise<void> {

@@ -22,6 +22,8 @@ export interface TrafficSettings extends LocalWorkloadSettings, OutboundSettings
   readonly maxStreamsPerConnection: number;
   /** ENABLE_ORIG_SRC */
   readonly originalSource: boolean;
+  /** Of connections that leave captured pods, and that come to them; undefined: what the node uses. */
+  readonly congestionControl: string | undefined;
   readonly http2: Partial<Http2Options>;
 }
 

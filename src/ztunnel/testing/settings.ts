@@ -14,5 +14,6 @@ export const testSettings: TrafficSettings = {
   poolIdleTimeoutMs: 300_000,
   maxStreamsPerConnection: 100,
   originalSource: false,
+  congestionControl: undefined,
   http2: {},
 };

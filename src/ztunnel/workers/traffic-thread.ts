@@ -177,10 +177,10 @@ export class TrafficThread {
 
   #dialerFor({ netnsFd, info }: PodAssignment): Dialer {
     const { engine, settings } = this.#options;
-    const { connectTimeoutMs, originalSource } = settings;
+    const { connectTimeoutMs, originalSource, congestionControl } = settings;
     return netnsFd === undefined
       ? plainDialer({ engine, connectTimeoutMs, localIps: info.ips, originalSource })
-      : netnsDialer({ engine, connectTimeoutMs, netnsFd, originalSource });
+      : netnsDialer({ engine, connectTimeoutMs, netnsFd, originalSource, congestionControl });
   }
 
   #poolFor(dialer: Dialer): HbonePool {
