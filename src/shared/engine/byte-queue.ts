@@ -1,25 +1,9 @@
+import { giveChunk, takeChunk } from './lent-chunks.ts';
+
 /** A slice of less is kept by itself: many streams may each hold a little for long. */
 const CHUNKED_FROM_BYTES = 8 * 1024;
-/** Memory that is lent again and again: what waits under load for a moment must not become garbage by the gigabyte. */
-const CHUNK_SIZES = [16 * 1024, 64 * 1024] as const;
-/** About 8 MiB in all; beyond that chunks are garbage. */
-const MAX_FREE = [128, 96] as const;
 /** Taken at once where nothing else bounds it: as much as one read of a socket brings. */
 const MAX_TAKEN_BYTES = 128 * 1024;
-
-/** Of one thread. */
-const free: readonly Buffer[][] = CHUNK_SIZES.map(() => []);
-
-function takeChunk(bytes: number): Buffer {
-  const level = bytes <= CHUNK_SIZES[0] ? 0 : 1;
-  return free[level]?.pop() ?? Buffer.allocUnsafeSlow(CHUNK_SIZES[level]);
-}
-
-function giveChunk(chunk: Buffer): void {
-  const level = chunk.length === CHUNK_SIZES[0] ? 0 : 1;
-  const list = free[level];
-  if (list !== undefined && list.length < MAX_FREE[level]) list.push(chunk);
-}
 
 interface Piece {
   readonly memory: Buffer;

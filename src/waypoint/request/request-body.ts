@@ -119,7 +119,7 @@ export class RequestBody {
     return twin;
   }
 
-  /** The response has begun: there will be no other try. */
+  /** The response has begun, or the request is over: there will be no other try. */
   commit(): void {
     this.#replay?.discard();
   }

@@ -81,6 +81,7 @@ export abstract class TimedRequest extends AnsweredRequest implements DeadlineOw
   protected override release(): void {
     this.deadlines?.end();
     this.idle?.end();
+    this.body?.commit();
     this.record.requestBytes = this.body?.bytes ?? 0;
   }
 }

@@ -40,3 +40,27 @@ test('the replay buffer', async t => {
   discarded.discard();
   t.equal(discarded.replayable, false, 'a discarded body cannot be sent again');
 });
+
+test('memory of a body that is not sent again is the next one’s, and nobody else’s', t => {
+  const first = new ReplayBuffer();
+  first.append(Buffer.from('abc'));
+  const { buffer } = first.contents();
+  const beside = new ReplayBuffer();
+  beside.append(Buffer.from('def'));
+  t.not(beside.contents().buffer, buffer, 'two bodies under way are apart');
+
+  first.discard();
+  first.discard();
+  const [next, another] = [new ReplayBuffer(), new ReplayBuffer()];
+  next.append(Buffer.from('ghi'));
+  another.append(Buffer.from('jkl'));
+  t.equal(next.contents().buffer, buffer, 'it is lent again');
+  t.not(another.contents().buffer, buffer, 'once, however often it was let go');
+  t.equal(Buffer.from(beside.contents()).toString(), 'def');
+
+  next.append(Buffer.alloc(4096));
+  const grown = new ReplayBuffer();
+  grown.append(Buffer.from('mno'));
+  t.equal(grown.contents().buffer, buffer, 'also of one that has outgrown it');
+  t.end();
+});

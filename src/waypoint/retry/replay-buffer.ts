@@ -1,11 +1,11 @@
+import { giveChunk, takeChunk } from '#shared/engine/lent-chunks.ts';
+
 /** As Linkerd: longer bodies are passed on and not sent again. */
 export const MAX_REPLAY_BYTES = 64 * 1024;
 
-const FIRST_CAPACITY = 4096;
-
 /**
  * Keeps the body of a request as it goes out, to send it again in another try. Allocates nothing for a request without
- * body, and lets go of everything once the body is too long.
+ * body, and gives its memory to the next one once no other try will be made, or the body is too long.
  */
 export class ReplayBuffer {
   readonly #maxBytes: number;
@@ -15,7 +15,7 @@ export class ReplayBuffer {
   #overflowed = false;
 
   constructor(maxBytes = MAX_REPLAY_BYTES) {
-    this.#maxBytes = maxBytes;
+    this.#maxBytes = Math.min(maxBytes, MAX_REPLAY_BYTES);
   }
 
   /** Copies `slice`, which its owner will use again. */
@@ -38,6 +38,7 @@ export class ReplayBuffer {
   /** The response has begun, or the body is too long: no other try will be made. */
   discard(): void {
     this.#overflowed = true;
+    if (this.#bytes !== undefined) giveChunk(this.#bytes);
     this.#bytes = undefined;
     this.#length = 0;
   }
@@ -56,7 +57,7 @@ export class ReplayBuffer {
     return this.#length;
   }
 
-  /** What has been read so far: a view that holds until the next call of `append`. */
+  /** What has been read so far: a view that holds until the next call of `append` or `discard`. */
   contents(): Uint8Array {
     return this.#bytes === undefined ? EMPTY : this.#bytes.subarray(0, this.#length);
   }
@@ -64,9 +65,11 @@ export class ReplayBuffer {
   #reserve(length: number): Buffer {
     const old = this.#bytes;
     if (old !== undefined && old.length >= length) return old;
-    const capacity = Math.min(this.#maxBytes, Math.max(FIRST_CAPACITY, length, (old?.length ?? 0) * 2));
-    const bytes = Buffer.allocUnsafe(capacity);
-    old?.copy(bytes, 0, 0, this.#length);
+    const bytes = takeChunk(length);
+    if (old !== undefined) {
+      old.copy(bytes, 0, 0, this.#length);
+      giveChunk(old);
+    }
     this.#bytes = bytes;
     return bytes;
   }
