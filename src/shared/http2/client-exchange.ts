@@ -11,7 +11,7 @@ import { BodyReceiver } from './body-receiver.ts';
 import type { Http2Connection } from './connection.ts';
 import { ErrorCode } from './error-code.ts';
 import { toExchangeError } from './exchange-error.ts';
-import { readResponseHead, writeFields, writeRequestHead } from './message-head.ts';
+import { readResponseHead, writeRequestHead, writeTrailers } from './message-head.ts';
 import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
 
 /**
@@ -70,9 +70,7 @@ class Http2ClientExchange implements ClientExchange, Http2StreamHandler {
       this.#stream?.sendData(EMPTY, true);
       return;
     }
-    const fields: HeaderList = [];
-    writeFields(trailers, fields);
-    this.#stream?.sendTrailers(fields);
+    this.#stream?.sendTrailers(writeTrailers(trailers));
   }
 
   abort(_error: ExchangeError): void {

@@ -8,7 +8,8 @@ export type Http2Role = 'client' | 'server';
 export interface Http2ConnectionHandler {
   /**
    * Server: a request arrived, its fields checked (RFC 9113 §8.2, §8.3), pseudo-header fields first. `endStream`: no
-   * body follows (`onEnd` is called all the same). The handler returned receives the stream's events.
+   * body follows (`onEnd` is called all the same). They are to be read before anything else is done, as the list is used
+   * again. The handler returned receives the stream's events.
    */
   onStream(stream: Http2Stream, fields: HeaderList, endStream: boolean): Http2StreamHandler;
   /** The peer takes no new streams (GOAWAY). Streams it will not process have been reset as `unprocessed` already. */

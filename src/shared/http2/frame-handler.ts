@@ -13,6 +13,9 @@ import { applySettings, type PeerSettings } from './settings.ts';
 import type { StreamReceiver } from './stream-receiver.ts';
 import type { Streams } from './streams.ts';
 
+/** Of all connections of the thread: whoever is handed the fields has read them before another block is decoded. */
+const DECODED: HeaderList = [];
+
 export interface FrameEvents {
   /** The peer's SETTINGS were applied and acknowledged. */
   onSettings(): void;
@@ -161,10 +164,9 @@ export class FrameHandler implements FrameSink {
   /** Every block is decoded, also for a stream that is refused: the table is shared by all (RFC 9113 §4.3). */
   #finishBlock(buffer: Buffer, start: number, end: number): void {
     const { streamId, endStream, dependsOnItself } = this.#block;
-    const fields: HeaderList = [];
-    const listBytes = this.#decoder.decode(buffer, start, end, fields);
+    const listBytes = this.#decoder.decode(buffer, start, end, DECODED);
     this.#block.close();
-    this.#receiver.onFields(streamId, fields, listBytes, endStream);
+    this.#receiver.onFields(streamId, DECODED, listBytes, endStream);
     if (dependsOnItself) this.#selfDependency(streamId);
   }
 

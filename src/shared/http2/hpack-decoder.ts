@@ -1,5 +1,5 @@
 import { EMPTY } from './frame.ts';
-import type { HeaderList } from '../http/headers.ts';
+import { type HeaderList, truncate } from '../http/headers.ts';
 import { DynamicTable, ENTRY_OVERHEAD_BYTES } from './dynamic-table.ts';
 import { ErrorCode, Http2ConnectionError } from './error-code.ts';
 import { huffmanDecode } from './huffman.ts';
@@ -22,6 +22,8 @@ export class HpackDecoder {
   #input = EMPTY;
   #at = 0;
   #end = 0;
+  /** Of the list being filled. */
+  #count = 0;
 
   /** `maxListBytes`: size (RFC 9113 §6.5.2) from which fields are no longer kept. */
   constructor(maxListBytes: number) {
@@ -35,11 +37,12 @@ export class HpackDecoder {
   }
 
   /**
-   * Appends the fields of the complete block `input[start, end)` to `fields`.
+   * Puts the fields of the complete block `input[start, end)` into `fields`, in place of what was there: a list may serve for many.
    * @returns the size of the list; above `maxListBytes` what did not fit was left out, and the stream must be refused.
    * Throws Http2ConnectionError: COMPRESSION_ERROR, or ENHANCE_YOUR_CALM for a header bomb.
    */
   decode(input: Buffer, start: number, end: number, fields: HeaderList): number {
+    this.#count = 0;
     this.#input = input;
     this.#at = start;
     this.#end = end;
@@ -57,6 +60,7 @@ export class HpackDecoder {
       listBytes = this.#field(byte, fields, listBytes);
       if (listBytes > this.#maxListBytes * BOMB_FACTOR) throw headerBomb(listBytes, this.#maxListBytes);
     }
+    truncate(fields, this.#count);
     return listBytes;
   }
 
@@ -75,7 +79,10 @@ export class HpackDecoder {
       if (indexed) this.#table.add(name, value);
     }
     const total = listBytes + name.length + value.length + ENTRY_OVERHEAD_BYTES;
-    if (total <= this.#maxListBytes) fields.push(name, value);
+    if (total <= this.#maxListBytes) {
+      fields[this.#count++] = name;
+      fields[this.#count++] = value;
+    }
     return total;
   }
 

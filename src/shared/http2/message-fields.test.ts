@@ -19,7 +19,7 @@ const GOOD: readonly (readonly [name: string, fields: readonly string[]])[] = [
 
 for (const [name, fields] of GOOD) {
   test(`accepted: ${name}`, t => {
-    t.match(checkRequest(fields, false), { ok: true });
+    t.match(checkRequest(fields, false), { method: String, contentLength: -1 });
     t.end();
   });
 }
@@ -93,33 +93,31 @@ const BAD: readonly (readonly [name: string, fields: readonly string[], reason: 
 
 for (const [name, fields, reason] of BAD) {
   test(`malformed: ${name}`, t => {
-    t.same(checkRequest(fields, false), { ok: false, reason });
+    t.equal(checkRequest(fields, false), reason);
     t.end();
   });
 }
 
 test('extended CONNECT has all parts of a target', t => {
   const fields = [':protocol', 'websocket', ...withValue(':method', 'CONNECT')];
-  t.match(checkRequest(fields, true), { ok: true, request: { isConnect: true } });
-  t.match(checkRequest([':protocol', 'x', ...TARGET], true), {
-    ok: false,
-    reason: ':protocol without CONNECT',
-  });
+  t.match(checkRequest(fields, true), { method: 'CONNECT' });
+  t.equal(checkRequest([':protocol', 'x', ...TARGET], true), ':protocol without CONNECT');
   t.end();
 });
 
 test('responses', t => {
-  t.same(checkResponse([':status', '200', 'content-length', '7']), {
-    ok: true,
-    status: 200,
-    contentLength: 7,
-  });
+  t.same(checkResponse([':status', '200', 'content-length', '7']), { status: 200, contentLength: 7 });
+  t.same(
+    checkResponse([':status', '204']),
+    { status: 204, contentLength: -1 },
+    'and nothing of the one before',
+  );
   for (const status of ['', '20', '2000', '099', '2x0', '+20']) {
-    t.match(checkResponse([':status', status]), { ok: false, reason: ':status is not three digits' });
+    t.equal(checkResponse([':status', status]), ':status is not three digits');
   }
-  t.match(checkResponse([]), { ok: false });
-  t.match(checkResponse([':status', '200', ':path', '/']), { ok: false });
-  t.match(checkResponse([':status', '101']), { ok: false });
+  t.equal(checkResponse([]), ':status is not three digits');
+  t.equal(checkResponse([':status', '200', ':path', '/']), 'unknown pseudo-header field ":path"');
+  t.equal(checkResponse([':status', '101']), '101 has no meaning in HTTP/2');
   t.end();
 });
 

@@ -1,5 +1,5 @@
 /**
- * Checks of a decoded header list (RFC 9113 §8.2, §8.3), pure. Each returns what is wrong, or undefined; a message that
+ * Checks of a decoded header list (RFC 9113 §8.2, §8.3). Each returns what is wrong, or what it has read; a message that
  * is malformed is never shown to the application, because what one hop tolerates is how requests are smuggled past the next.
  */
 
@@ -17,50 +17,55 @@ const DIGITS = /^[0-9]{1,15}$/;
 /** Pseudo-header fields and the declared length of one message. */
 export interface RequestFields {
   readonly method: string;
-  readonly isConnect: boolean;
   /** -1 when not declared. */
   readonly contentLength: number;
 }
 
-export type RequestCheck = { readonly ok: true; readonly request: RequestFields } | Malformed;
-export type ResponseCheck =
-  | { readonly ok: true; readonly status: number; readonly contentLength: number }
-  | Malformed;
-
-interface Malformed {
-  readonly ok: false;
-  readonly reason: string;
+export interface ResponseFields {
+  readonly status: number;
+  readonly contentLength: number;
 }
 
-/** `allowProtocol`: extended CONNECT (RFC 8441) was announced. */
-export function checkRequest(fields: readonly string[], allowProtocol: boolean): RequestCheck {
+/** One of each for the thread, as of `PSEUDO`. */
+const REQUEST = { method: '', contentLength: -1 };
+const RESPONSE = { status: 0, contentLength: -1 };
+
+/**
+ * `allowProtocol`: extended CONNECT (RFC 8441) was announced.
+ * @returns what is wrong, or what was read, in an object that the next check writes into
+ */
+export function checkRequest(fields: readonly string[], allowProtocol: boolean): RequestFields | string {
   const pseudo = clearedPseudo();
   const regular = readPseudo(fields, allowProtocol ? EXTENDED_REQUEST_PSEUDO : REQUEST_PSEUDO, pseudo);
-  if (typeof regular === 'string') return malformed(regular);
+  if (typeof regular === 'string') return regular;
   const problem = checkRegular(fields, regular) ?? checkTarget(pseudo) ?? checkHost(fields, regular, pseudo);
-  if (problem !== undefined) return malformed(problem);
+  if (problem !== undefined) return problem;
   const contentLength = readContentLength(fields, regular);
-  if (contentLength === undefined) return malformed('content-length is not one whole number');
+  if (contentLength === undefined) return 'content-length is not one whole number';
   const method = pseudo.method ?? '';
   // RFC 9110 §9.3.6: a CONNECT has no content; what DATA follow are the tunnel's.
   if (contentLength >= 0 && method === 'CONNECT' && pseudo.protocol === undefined)
-    return malformed('CONNECT with content-length');
-  return { ok: true, request: { method, isConnect: method === 'CONNECT', contentLength } };
+    return 'CONNECT with content-length';
+  REQUEST.method = method;
+  REQUEST.contentLength = contentLength;
+  return REQUEST;
 }
 
-export function checkResponse(fields: readonly string[]): ResponseCheck {
+/** As `checkRequest`. */
+export function checkResponse(fields: readonly string[]): ResponseFields | string {
   const pseudo = clearedPseudo();
   const regular = readPseudo(fields, RESPONSE_PSEUDO, pseudo);
-  if (typeof regular === 'string') return malformed(regular);
+  if (typeof regular === 'string') return regular;
   const { status } = pseudo;
-  if (status === undefined || !/^[1-9][0-9]{2}$/.test(status))
-    return malformed(':status is not three digits');
-  if (status === '101') return malformed('101 has no meaning in HTTP/2');
+  if (status === undefined || !/^[1-9][0-9]{2}$/.test(status)) return ':status is not three digits';
+  if (status === '101') return '101 has no meaning in HTTP/2';
   const problem = checkRegular(fields, regular);
-  if (problem !== undefined) return malformed(problem);
+  if (problem !== undefined) return problem;
   const contentLength = readContentLength(fields, regular);
-  if (contentLength === undefined) return malformed('content-length is not one whole number');
-  return { ok: true, status: Number(status), contentLength };
+  if (contentLength === undefined) return 'content-length is not one whole number';
+  RESPONSE.status = Number(status);
+  RESPONSE.contentLength = contentLength;
+  return RESPONSE;
 }
 
 /** @returns what is wrong, or undefined. */
@@ -200,8 +205,4 @@ function readContentLength(fields: readonly string[], from: number): number | un
     length = Number(value);
   }
   return length;
-}
-
-function malformed(reason: string): Malformed {
-  return { ok: false, reason };
 }

@@ -1,8 +1,12 @@
 import type { RequestHead, ResponseHead } from '../http/exchange.ts';
-import type { HeaderList } from '../http/headers.ts';
+import { FieldBuffer } from '../http/field-buffer.ts';
+import { type HeaderList, truncate } from '../http/headers.ts';
 import { asksForTunnel, isConnect } from '../http/tunnel.ts';
 
-/** Between the flat fields of HTTP/2 and the heads that all protocol versions share. Pure; the fields have been checked. */
+/** Between the flat fields of HTTP/2 and the heads that all protocol versions share; the fields have been checked. */
+
+/** One for the thread: what is written into it is put on the wire before anything else is. */
+const WRITTEN = new FieldBuffer();
 
 export function readRequestHead(fields: readonly string[], endStream: boolean): RequestHead {
   let method = '';
@@ -47,43 +51,51 @@ export function readResponseHead(
   return { status, headers, contentLength: contentLength ?? (endStream && !isBodiless ? 0 : undefined) };
 }
 
-/** `upgrade` set: extended CONNECT, whatever method asked for the upgrade in HTTP/1.1. */
-export function writeRequestHead(head: RequestHead, endStream: boolean): HeaderList {
-  const fields: HeaderList = [':method', head.upgrade === undefined ? head.method : 'CONNECT'];
-  if (head.upgrade !== undefined) fields.push(':protocol', head.upgrade);
+/**
+ * `upgrade` set: extended CONNECT, whatever method asked for the upgrade in HTTP/1.1.
+ * @returns a list that the next head or trailers of the thread are written into
+ */
+export function writeRequestHead(head: RequestHead, endStream: boolean): readonly string[] {
+  WRITTEN.clear();
+  WRITTEN.add(':method', head.upgrade === undefined ? head.method : 'CONNECT');
+  if (head.upgrade !== undefined) WRITTEN.add(':protocol', head.upgrade);
   if (!isConnect(head)) {
-    fields.push(
-      ':scheme',
-      head.scheme === '' ? 'http' : head.scheme,
-      ':path',
-      head.path === '' ? '/' : head.path,
-    );
+    WRITTEN.add(':scheme', head.scheme === '' ? 'http' : head.scheme);
+    WRITTEN.add(':path', head.path === '' ? '/' : head.path);
   }
-  fields.push(':authority', head.authority);
+  WRITTEN.add(':authority', head.authority);
   if (!endStream && head.contentLength !== undefined && !asksForTunnel(head)) {
-    fields.push('content-length', String(head.contentLength));
+    WRITTEN.add('content-length', String(head.contentLength));
   }
-  if (head.expectContinue && !endStream) fields.push('expect', '100-continue');
-  writeFields(head.headers, fields);
-  return fields;
+  if (head.expectContinue && !endStream) WRITTEN.add('expect', '100-continue');
+  writeRegular(head.headers);
+  return WRITTEN.fields;
 }
 
-/** `status` as it goes on the wire: 101 is 200 in answer to extended CONNECT. */
-export function writeResponseHead(status: number, head: ResponseHead): HeaderList {
-  const fields: HeaderList = [':status', String(status)];
+/** As `writeRequestHead`. `status` as it goes on the wire: 101 is 200 in answer to extended CONNECT. */
+export function writeResponseHead(status: number, head: ResponseHead): readonly string[] {
+  WRITTEN.clear();
+  WRITTEN.add(':status', String(status));
   if (head.contentLength !== undefined && status >= 200 && status !== 204) {
-    fields.push('content-length', String(head.contentLength));
+    WRITTEN.add('content-length', String(head.contentLength));
   }
-  writeFields(head.headers, fields);
-  return fields;
+  writeRegular(head.headers);
+  return WRITTEN.fields;
 }
 
-/** Appends the fields that may stand in a message of HTTP/2 (RFC 9113 §8.2.2), whatever an HTTP/1 peer put there. */
-export function writeFields(headers: readonly string[], fields: HeaderList): void {
+/** As `writeRequestHead`. */
+export function writeTrailers(trailers: readonly string[]): readonly string[] {
+  WRITTEN.clear();
+  writeRegular(trailers);
+  return WRITTEN.fields;
+}
+
+/** The fields that may stand in a message of HTTP/2 (RFC 9113 §8.2.2), whatever an HTTP/1 peer put there. */
+function writeRegular(headers: readonly string[]): void {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? '';
     const value = headers[i + 1] ?? '';
-    if (!isOwned(name) && (name !== 'te' || value.toLowerCase() === 'trailers')) fields.push(name, value);
+    if (!isOwned(name) && (name !== 'te' || value.toLowerCase() === 'trailers')) WRITTEN.add(name, value);
   }
 }
 
@@ -112,7 +124,9 @@ interface ReadFields {
 }
 
 function readFields(fields: readonly string[], from: number): ReadFields {
-  const headers: HeaderList = [];
+  // As large as it must be; the pseudo-header field before them leaves room for a field that is added, as a traceparent is.
+  const headers = fields.slice(Math.max(0, from - 2));
+  let kept = 0;
   let host: string | undefined;
   let contentLength: number | undefined;
   let expectContinue = false;
@@ -127,9 +141,11 @@ function readFields(fields: readonly string[], from: number): ReadFields {
       // Crumbs are joined before they can reach a context other than HTTP/2 (RFC 9113 §8.2.3).
       headers[cookieAt + 1] = `${headers[cookieAt + 1] ?? ''}; ${value}`;
     } else {
-      if (name === 'cookie') cookieAt = headers.length;
-      headers.push(name, value);
+      if (name === 'cookie') cookieAt = kept;
+      headers[kept++] = name;
+      headers[kept++] = value;
     }
   }
+  truncate(headers, kept);
   return { headers, host, contentLength, expectContinue };
 }

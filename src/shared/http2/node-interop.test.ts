@@ -106,7 +106,7 @@ function request(
     const parts: Buffer[] = [];
     const stream = connection.openStream(fields, body === undefined, {
       onHeaders: received => {
-        head = received;
+        head = [...received];
       },
       onData: slice => {
         parts.push(Buffer.from(slice));

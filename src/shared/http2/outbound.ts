@@ -60,7 +60,7 @@ export class Outbound {
   sendTrailers(stream: StreamState, fields: readonly string[]): void {
     stream.localEnded = true;
     if (stream.pendingBytes > 0) {
-      stream.pendingTrailers = fields;
+      stream.pendingTrailers = [...fields];
       return;
     }
     this.#writeTrailers(stream, fields);

@@ -11,7 +11,7 @@ import { opensTunnel } from '../http/tunnel.ts';
 import { BodyReceiver } from './body-receiver.ts';
 import { ErrorCode } from './error-code.ts';
 import { toExchangeError, toResetCode, toTunnelResetCode } from './exchange-error.ts';
-import { readRequestHead, writeFields, writeResponseHead } from './message-head.ts';
+import { readRequestHead, writeResponseHead, writeTrailers } from './message-head.ts';
 import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
 
 /**
@@ -81,9 +81,7 @@ class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
     }
     if (trailers === undefined || trailers.length === 0)
       return this.#finish(this.#stream.sendData(EMPTY, true));
-    const fields: HeaderList = [];
-    writeFields(trailers, fields);
-    this.#stream.sendTrailers(fields);
+    this.#stream.sendTrailers(writeTrailers(trailers));
     this.#finish(this.#stream.pendingBytes === 0);
   }
 

@@ -11,6 +11,9 @@ import { idleError, type Streams } from './streams.ts';
 
 export type OnStream = (stream: Http2Stream, fields: HeaderList, endStream: boolean) => Http2StreamHandler;
 
+/** One list for all: nobody adds to trailers. */
+const NO_TRAILERS: HeaderList = [];
+
 const NO_HANDLER: Http2StreamHandler = {
   onHeaders() {},
   onData() {},
@@ -48,7 +51,7 @@ export class StreamReceiver {
     this.#onStream = onStream;
   }
 
-  /** A decoded header block. `listBytes` above the limit: fields were left out. */
+  /** A decoded header block, valid until the next one. `listBytes` above the limit: fields were left out. */
   onFields(streamId: number, fields: HeaderList, listBytes: number, endStream: boolean): void {
     const isTooLarge = listBytes > this.#options.maxHeaderListBytes;
     const stream = this.#streams.get(streamId);
@@ -105,7 +108,7 @@ export class StreamReceiver {
     if (isEmpty && !endStream) this.#flood.count('emptyData');
     if (stream !== undefined && !stream.isOver) {
       if (this.#dataOverhead > 0) this.#streams.inbound.returnStreamCredit(stream, this.#dataOverhead);
-      if (endStream) this.#endRemote(stream, []);
+      if (endStream) this.#endRemote(stream, NO_TRAILERS);
     }
     this.#streams.inbound.returnConnectionCredit();
   }
@@ -145,8 +148,8 @@ export class StreamReceiver {
     }
     if (isTooLarge) return this.#answerTooLarge(streamId, endStream);
     const check = checkRequest(fields, this.#options.enableConnectProtocol);
-    if (!check.ok) return this.#streams.failStream(streamId, ErrorCode.PROTOCOL_ERROR, check.reason);
-    if (endStream && check.request.contentLength > 0) {
+    if (typeof check === 'string') return this.#streams.failStream(streamId, ErrorCode.PROTOCOL_ERROR, check);
+    if (endStream && check.contentLength > 0) {
       return this.#streams.failStream(
         streamId,
         ErrorCode.PROTOCOL_ERROR,
@@ -154,11 +157,11 @@ export class StreamReceiver {
       );
     }
     const stream = this.#streams.create(streamId, NO_HANDLER, true);
-    stream.isHead = check.request.method === 'HEAD';
-    stream.isConnect = check.request.isConnect;
-    stream.expectedBytes = stream.isConnect ? -1 : check.request.contentLength;
+    stream.isHead = check.method === 'HEAD';
+    stream.isConnect = check.method === 'CONNECT';
+    stream.expectedBytes = stream.isConnect ? -1 : check.contentLength;
     stream.handler = this.#onStream(stream, fields, endStream);
-    if (endStream && !stream.isOver) this.#endRemote(stream, []);
+    if (endStream && !stream.isOver) this.#endRemote(stream, NO_TRAILERS);
   }
 
   /** RFC 6585 §5: the client learns why, and needs not send the body. */
@@ -170,7 +173,7 @@ export class StreamReceiver {
 
   #onResponse(stream: StreamState, fields: HeaderList, endStream: boolean): void {
     const check = checkResponse(fields);
-    if (!check.ok) return this.#streams.fail(stream, ErrorCode.PROTOCOL_ERROR, check.reason);
+    if (typeof check === 'string') return this.#streams.fail(stream, ErrorCode.PROTOCOL_ERROR, check);
     const { status, contentLength } = check;
     if (status < 200) {
       if (endStream)
@@ -187,7 +190,7 @@ export class StreamReceiver {
       return this.#streams.fail(stream, ErrorCode.PROTOCOL_ERROR, 'no DATA and content-length declares some');
     }
     stream.handler.onHeaders(fields, endStream);
-    if (endStream && !stream.isOver) this.#endRemote(stream, []);
+    if (endStream && !stream.isOver) this.#endRemote(stream, NO_TRAILERS);
   }
 
   #onTrailers(stream: StreamState, fields: HeaderList, endStream: boolean): void {
@@ -197,7 +200,7 @@ export class StreamReceiver {
       return this.#streams.fail(stream, ErrorCode.PROTOCOL_ERROR, 'trailers without END_STREAM');
     const problem = checkTrailers(fields);
     if (problem !== undefined) return this.#streams.fail(stream, ErrorCode.PROTOCOL_ERROR, problem);
-    this.#endRemote(stream, fields);
+    this.#endRemote(stream, fields.slice());
   }
 
   #endRemote(stream: StreamState, trailers: HeaderList): void {

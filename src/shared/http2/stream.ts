@@ -20,7 +20,7 @@ export interface Http2Stream {
   /** As `sendData`, but the memory is given up by the caller, so that queueing it costs no copy. */
   sendOwned(slice: Uint8Array, endStream: boolean): boolean;
 
-  /** Ends this direction with trailers, behind whatever is queued; an empty list sends a bare END_STREAM. */
+  /** Ends this direction with trailers, taken during the call, behind whatever is queued; an empty list sends a bare END_STREAM. */
   sendTrailers(fields: readonly string[]): void;
 
   /** RST_STREAM with `code` (`ErrorCode`); what is queued is dropped. No event follows on the handler. */
@@ -44,7 +44,10 @@ export interface Http2Stream {
 
 /** Events of one stream: heads, data*, then onEnd; or onReset at any time, which is the last event. */
 export interface Http2StreamHandler {
-  /** Client: each informational (1xx) head and the response head, pseudo-header fields first. Never called on servers. */
+  /**
+   * Client: each informational (1xx) head and the response head, pseudo-header fields first: to be read before anything else is
+   * done, as the list is used again. Never called on servers.
+   */
   onHeaders(fields: HeaderList, endStream: boolean): void;
   /** Payload in the connection's read buffer: valid during the call unless the channel's reads are owned. */
   onData(slice: Buffer): void;
