@@ -6,10 +6,13 @@ import type { Http2Stream } from './stream.ts';
 /**
  * Hands a stream's DATA to a body sink. While the sink wants a pause, what is under way already is kept here; its credit
  * is not returned, so that it is never more than the stream's window.
+ *
+ * What exchanges of both sides have in common, and one object with them: a request that is passed on has two.
  */
-export class BodyReceiver {
-  readonly #stream: Http2Stream;
-  readonly #sink: BodySink;
+export abstract class BodyReceiver<Sink extends BodySink> {
+  protected stream: Http2Stream | undefined;
+  /** Whoever is not there yet gets nothing. */
+  protected sink: Sink | undefined;
   /** Made when something has to be kept for the first time. */
   #held: ByteQueue | undefined;
   #trailers: HeaderList | undefined;
@@ -19,25 +22,26 @@ export class BodyReceiver {
   #owedBytes = 0;
   #isStopped = false;
 
-  constructor(stream: Http2Stream, sink: BodySink) {
-    this.#stream = stream;
-    this.#sink = sink;
-  }
+  // === from the stream ===
 
-  data(slice: Buffer): void {
-    if (this.#isStopped) this.#stream.consume(slice.length);
+  onData(slice: Buffer): void {
+    const { sink } = this;
+    if (sink === undefined || this.#isStopped) this.stream?.consume(slice.length);
     else if (this.#isPaused || this.#holds) (this.#held ??= new ByteQueue()).append(slice);
-    else this.#deliver(slice);
+    else this.#deliver(sink, slice);
   }
 
-  end(trailers: HeaderList): void {
+  onEnd(trailers: HeaderList): void {
+    if (this.sink === undefined) return;
     this.#trailers = trailers;
     if (!this.#isPaused && !this.#holds) this.#finish();
   }
 
-  resume(): void {
+  // === from the sink ===
+
+  resumeBody(): void {
     this.#isPaused = false;
-    this.#stream.consume(this.#owedBytes);
+    this.stream?.consume(this.#owedBytes);
     this.#owedBytes = 0;
     // A sink that resumes while it is being called finds its turn in the loop below, not in another one inside it.
     if (this.#isDelivering) return;
@@ -46,7 +50,7 @@ export class BodyReceiver {
   }
 
   /** The sink hears nothing more; what still comes is passed over. */
-  stop(): void {
+  protected stopBody(): void {
     this.#isStopped = true;
     this.#held?.clear();
     this.#trailers = undefined;
@@ -58,24 +62,25 @@ export class BodyReceiver {
 
   #deliverHeld(): void {
     const held = this.#held;
-    if (held === undefined) return;
+    const { sink } = this;
+    if (held === undefined || sink === undefined) return;
     while (!this.#isPaused) {
       const slice = held.take();
       if (slice === undefined) return;
-      this.#deliver(slice);
+      this.#deliver(sink, slice);
       held.release();
     }
   }
 
-  #deliver(slice: Buffer): void {
+  #deliver(sink: Sink, slice: Buffer): void {
     this.#isDelivering = true;
     this.#isPaused = true;
-    const mayGoOn = this.#sink.onBody(slice);
+    const mayGoOn = sink.onBody(slice);
     this.#isDelivering = false;
-    // `resume` within the call has cleared the pause already.
+    // `resumeBody` within the call has cleared the pause already.
     if (mayGoOn) this.#isPaused = false;
     if (this.#isPaused) this.#owedBytes += slice.length;
-    else this.#stream.consume(slice.length);
+    else this.stream?.consume(slice.length);
   }
 
   #finish(): void {
@@ -83,6 +88,6 @@ export class BodyReceiver {
     this.#trailers = undefined;
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#sink.onBodyEnd(trailers);
+    this.sink?.onBodyEnd(trailers);
   }
 }

@@ -40,11 +40,11 @@ export function openExchange(
   return exchange;
 }
 
-class Http2ClientExchange implements ClientExchange, Http2StreamHandler {
+class Http2ClientExchange
+  extends BodyReceiver<ClientExchangeSink>
+  implements ClientExchange, Http2StreamHandler
+{
   readonly #request: RequestHead;
-  readonly #sink: ClientExchangeSink;
-  #stream: Http2Stream | undefined;
-  #body: BodyReceiver | undefined;
   /** The whole response has come, or the exchange failed or was aborted. */
   #isOver = false;
   /** What ends then is one direction. */
@@ -52,71 +52,63 @@ class Http2ClientExchange implements ClientExchange, Http2StreamHandler {
   #hasEnded = false;
 
   constructor(head: RequestHead, sink: ClientExchangeSink) {
+    super();
     this.#request = head;
-    this.#sink = sink;
+    this.sink = sink;
   }
 
   start(stream: Http2Stream): void {
-    this.#stream = stream;
-    this.#body = new BodyReceiver(stream, this.#sink);
+    this.stream = stream;
   }
 
   sendBody(slice: Uint8Array): boolean {
-    return this.#stream === undefined || this.#stream.sendData(slice, false);
+    return this.stream === undefined || this.stream.sendData(slice, false);
   }
 
   endBody(trailers?: HeaderList): void {
     if (trailers === undefined || trailers.length === 0) {
-      this.#stream?.sendData(EMPTY, true);
+      this.stream?.sendData(EMPTY, true);
       return;
     }
-    this.#stream?.sendTrailers(writeTrailers(trailers));
+    this.stream?.sendTrailers(writeTrailers(trailers));
   }
 
   abort(_error: ExchangeError): void {
     this.#isOver = true;
-    this.#body?.stop();
-    this.#stream?.reset(ErrorCode.CANCEL);
-  }
-
-  resumeBody(): void {
-    this.#body?.resume();
+    this.stopBody();
+    this.stream?.reset(ErrorCode.CANCEL);
   }
 
   // === from the stream ===
 
   onHeaders(fields: HeaderList, endStream: boolean): void {
     const head = readResponseHead(fields, endStream, this.#request.method === 'HEAD');
-    if (head.status < 200) return this.#sink.onInformational(head);
+    if (head.status < 200) return this.sink?.onInformational(head);
     // RFC 8441 §5, the other way round: whoever asked hears of one upgrade by one status.
     if (this.#request.upgrade !== undefined && head.status < 300) head.status = 101;
     this.#isTunnel = opensTunnel(this.#request, head.status);
     // RFC 9110 §9.3.6: of a tunnel it would say nothing.
     if (this.#isTunnel) head.contentLength = undefined;
-    this.#sink.onResponse(head, endStream);
+    this.sink?.onResponse(head, endStream);
   }
 
-  onData(slice: Buffer): void {
-    this.#body?.data(slice);
-  }
-
-  onEnd(trailers: HeaderList): void {
+  override onEnd(trailers: HeaderList): void {
     this.#hasEnded = true;
     this.#isOver = !this.#isTunnel;
-    this.#body?.end(trailers);
+    super.onEnd(trailers);
   }
 
   /** After the whole response a reset only says that the rest of the request is not wanted (RFC 9113 §8.1). */
   onReset(reset: StreamReset): void {
     if (this.#isOver) return;
     // So does this one of a tunnel: what is still to be read of it is kept, and what is sent on it goes nowhere.
-    if (this.#hasEnded && reset.code === ErrorCode.NO_ERROR) return this.#sink.onWritable();
+    if (this.#hasEnded && reset.code === ErrorCode.NO_ERROR) return this.sink?.onWritable();
     this.#isOver = true;
-    this.#body?.stop();
-    this.#sink.onAbort(toExchangeError(reset));
+    this.stopBody();
+    this.sink?.onAbort(toExchangeError(reset));
   }
 
   onDrain(): void {
-    this.#sink.onWritable();
+    this.sink?.onWritable();
   }
 }

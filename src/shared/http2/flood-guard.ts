@@ -46,10 +46,10 @@ export class FloodGuard {
     throw new Http2ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, text);
   }
 
-  /** Gives `tokens` (fractions add up) back before they are due. */
-  earn(name: FloodName, tokens: number): void {
+  /** Gives a token back for each `count` of `earned` (fractions add up) before they are due. */
+  earn(name: FloodName, earned: number, count: number): void {
     const bucket = this.#buckets[name];
-    if (bucket !== undefined) bucket.tokens = Math.min(bucket.limit.burst, bucket.tokens + tokens);
+    if (bucket !== undefined) bucket.tokens = Math.min(bucket.limit.burst, bucket.tokens + earned / count);
   }
 
   /** How often `name` has been counted on this connection. */

@@ -13,6 +13,7 @@ const AUTHORITY = /^[^\s/?#@\\]+$/;
 const PATH = /^(?:\/[^\s#]*|\*)$/;
 const COLON = 0x3a;
 const DIGITS = /^[0-9]{1,15}$/;
+const STATUS = /^[1-9][0-9]{2}$/;
 
 /** Pseudo-header fields and the declared length of one message. */
 export interface RequestFields {
@@ -57,7 +58,7 @@ export function checkResponse(fields: readonly string[]): ResponseFields | strin
   const regular = readPseudo(fields, RESPONSE_PSEUDO, pseudo);
   if (typeof regular === 'string') return regular;
   const { status } = pseudo;
-  if (status === undefined || !/^[1-9][0-9]{2}$/.test(status)) return ':status is not three digits';
+  if (status === undefined || !STATUS.test(status)) return ':status is not three digits';
   if (status === '101') return '101 has no meaning in HTTP/2';
   const problem = checkRegular(fields, regular);
   if (problem !== undefined) return problem;

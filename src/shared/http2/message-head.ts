@@ -23,19 +23,19 @@ export function readRequestHead(fields: readonly string[], endStream: boolean): 
     else if (fields[at] === ':path') path = value;
     else if (fields[at] === ':protocol') upgrade = value;
   }
-  const read = readFields(fields, at);
+  const headers = readFields(fields, at);
   // The DATA of a CONNECT are a tunnel's, also where there will be none.
   const isTunnel = method === 'CONNECT';
   return {
     method,
     scheme,
-    authority: authority ?? read.host ?? '',
+    authority: authority ?? READ.host ?? '',
     path,
-    headers: read.headers,
+    headers,
     protocol: 'HTTP/2',
     upgrade,
-    contentLength: isTunnel ? undefined : endStream ? 0 : read.contentLength,
-    expectContinue: read.expectContinue && !endStream && !isTunnel,
+    contentLength: isTunnel ? undefined : endStream ? 0 : READ.contentLength,
+    expectContinue: READ.expectContinue && !endStream && !isTunnel,
   };
 }
 
@@ -46,9 +46,9 @@ export function readResponseHead(
   isHead: boolean,
 ): ResponseHead {
   const status = Number(fields[1]);
-  const { headers, contentLength } = readFields(fields, 2);
+  const headers = readFields(fields, 2);
   const isBodiless = isHead || status === 304;
-  return { status, headers, contentLength: contentLength ?? (endStream && !isBodiless ? 0 : undefined) };
+  return { status, headers, contentLength: READ.contentLength ?? (endStream && !isBodiless ? 0 : undefined) };
 }
 
 /**
@@ -116,27 +116,29 @@ function isOwned(name: string): boolean {
   }
 }
 
-interface ReadFields {
-  readonly headers: HeaderList;
-  readonly host: string | undefined;
-  readonly contentLength: number | undefined;
-  readonly expectContinue: boolean;
+class ReadFields {
+  host: string | undefined = undefined;
+  contentLength: number | undefined = undefined;
+  expectContinue = false;
 }
 
-function readFields(fields: readonly string[], from: number): ReadFields {
-  // As large as it must be; the pseudo-header field before them leaves room for a field that is added, as a traceparent is.
-  const headers = fields.slice(Math.max(0, from - 2));
+/** What the fields say of the message itself. One for the thread: a head is made of it at once. */
+const READ = new ReadFields();
+
+/** @returns the headers; the rest is in `READ` */
+function readFields(fields: readonly string[], from: number): HeaderList {
+  // As large as it must be; pseudo-header fields before them leave room for what a request is given: traceparent, grpc-timeout.
+  const headers = fields.slice(Math.max(0, from - 4));
   let kept = 0;
-  let host: string | undefined;
-  let contentLength: number | undefined;
-  let expectContinue = false;
+  READ.host = READ.contentLength = undefined;
+  READ.expectContinue = false;
   let cookieAt = -1;
   for (let i = from; i < fields.length; i += 2) {
     const name = fields[i] ?? '';
     const value = fields[i + 1] ?? '';
-    if (name === 'host') host = value;
-    else if (name === 'content-length') contentLength = Number(value);
-    else if (name === 'expect') expectContinue = value.toLowerCase() === '100-continue';
+    if (name === 'host') READ.host = value;
+    else if (name === 'content-length') READ.contentLength = Number(value);
+    else if (name === 'expect') READ.expectContinue = value.toLowerCase() === '100-continue';
     else if (name === 'cookie' && cookieAt >= 0) {
       // Crumbs are joined before they can reach a context other than HTTP/2 (RFC 9113 §8.2.3).
       headers[cookieAt + 1] = `${headers[cookieAt + 1] ?? ''}; ${value}`;
@@ -147,5 +149,5 @@ function readFields(fields: readonly string[], from: number): ReadFields {
     }
   }
   truncate(headers, kept);
-  return { headers, host, contentLength, expectContinue };
+  return headers;
 }

@@ -1,9 +1,9 @@
-import { ByteQueue } from '../engine/byte-queue.ts';
 import type { Clock } from '../lifecycle/clock.ts';
 import { EMPTY, DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, wholeRecordsPayload } from './frame.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { StreamQueue } from './stream-queue.ts';
 import type { StreamState } from './stream-state.ts';
+import { WaitingOutput } from './waiting-output.ts';
 
 export interface OutboundLimits {
   readonly maxSendFrameBytes: number;
@@ -59,8 +59,9 @@ export class Outbound {
   /** Behind what is queued; at once when nothing is. */
   sendTrailers(stream: StreamState, fields: readonly string[]): void {
     stream.localEnded = true;
-    if (stream.pendingBytes > 0) {
-      stream.pendingTrailers = [...fields];
+    const { waiting } = stream;
+    if (waiting !== undefined && waiting.bytes.bytes > 0) {
+      waiting.trailers = [...fields];
       return;
     }
     this.#writeTrailers(stream, fields);
@@ -78,16 +79,20 @@ export class Outbound {
   addStreamCredit(stream: StreamState, bytes: number): boolean {
     stream.sendWindow += bytes;
     if (stream.sendWindow > MAX_WINDOW_BYTES) return false;
-    if (stream.sendWindow > 0 && (stream.pendingBytes > 0 || stream.wantsDrain)) this.#queue.push(stream);
+    const { waiting } = stream;
+    if (waiting === undefined || stream.sendWindow <= 0) return true;
+    if (waiting.bytes.bytes > 0 || waiting.wantsDrain) this.#queue.push(waiting);
     return true;
   }
 
   /** Drops what the stream has queued. */
   discard(stream: StreamState): void {
-    this.#queue.remove(stream);
-    stream.pending?.clear();
-    stream.pendingTrailers = undefined;
-    stream.wantsDrain = false;
+    const { waiting } = stream;
+    if (waiting === undefined) return;
+    this.#queue.remove(waiting);
+    waiting.bytes.clear();
+    waiting.trailers = undefined;
+    waiting.wantsDrain = false;
   }
 
   /** Gives each waiting stream its turn for as long as the channel and the connection's window admit. */
@@ -95,41 +100,45 @@ export class Outbound {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      for (let stream = this.#queue.head; stream !== undefined; stream = this.#queue.head) {
+      for (let waiting = this.#queue.head; waiting !== undefined; waiting = this.#queue.head) {
         if (this.#writer.isBlocked || this.#window <= 0) return;
-        this.#queue.remove(stream);
-        this.#serve(stream);
+        this.#queue.remove(waiting);
+        this.#serve(waiting);
       }
     } finally {
       this.#isPumping = false;
     }
   }
 
-  #serve(stream: StreamState): void {
-    if (stream.pendingBytes > 0) {
+  #serve(waiting: WaitingOutput): void {
+    const { bytes, stream } = waiting;
+    if (bytes.bytes > 0) {
       // Its own window is shut: WINDOW_UPDATE for it will queue it again, and it holds up nobody meanwhile.
       if (stream.sendWindow <= 0) return;
-      this.#sendPending(stream);
-      if (stream.pendingBytes > 0 || stream.wantsDrain) this.#queue.push(stream);
-    } else if (stream.wantsDrain) {
-      stream.wantsDrain = false;
+      this.#sendWaiting(waiting);
+      if (bytes.bytes > 0 || waiting.wantsDrain) this.#queue.push(waiting);
+    } else if (waiting.wantsDrain) {
+      waiting.wantsDrain = false;
       stream.handler.onDrain();
     }
   }
 
   /** One frame off the queue of the stream. */
-  #sendPending(stream: StreamState): void {
-    const { pending } = stream;
-    const slice = pending?.take(this.#allowance(stream));
-    if (pending === undefined || slice === undefined) return;
-    stream.progressMs = this.#clock.monotonic();
-    const isLast = pending.bytes === 0;
-    const endStream = isLast && stream.localEnded && stream.pendingTrailers === undefined;
-    this.#write(stream, slice, endStream, pending.takenIsOwned);
-    pending.release();
+  #sendWaiting(waiting: WaitingOutput): void {
+    const { bytes, stream } = waiting;
+    const slice = bytes.take(this.#allowance(stream));
+    if (slice === undefined) return;
+    waiting.progressMs = this.#clock.monotonic();
+    const isLast = bytes.bytes === 0;
+    const endStream = isLast && stream.localEnded && waiting.trailers === undefined;
+    this.#write(stream, slice, endStream, bytes.takenIsOwned);
+    bytes.release();
+    const { trailers } = waiting;
     if (endStream) this.#ended(stream);
-    else if (isLast && stream.pendingTrailers !== undefined)
-      this.#writeTrailers(stream, stream.pendingTrailers);
+    else if (isLast && trailers !== undefined) {
+      waiting.trailers = undefined;
+      this.#writeTrailers(stream, trailers);
+    }
   }
 
   /** @returns how many bytes went out. */
@@ -169,7 +178,6 @@ export class Outbound {
   }
 
   #writeTrailers(stream: StreamState, fields: readonly string[]): void {
-    stream.pendingTrailers = undefined;
     if (fields.length === 0) this.#writeEnd(stream);
     else {
       this.#writer.headers(stream.id, fields, true);
@@ -183,14 +191,16 @@ export class Outbound {
   }
 
   #enqueue(stream: StreamState, rest: Uint8Array, isOwned: boolean): void {
-    if (stream.pendingBytes === 0) stream.progressMs = this.#clock.monotonic();
-    stream.pending ??= new ByteQueue();
-    if (isOwned) stream.pending.appendOwned(rest);
-    else stream.pending.append(rest);
+    const waiting = (stream.waiting ??= new WaitingOutput(stream));
+    const { bytes } = waiting;
+    if (bytes.bytes === 0) waiting.progressMs = this.#clock.monotonic();
+    if (isOwned) bytes.appendOwned(rest);
+    else bytes.append(rest);
   }
 
   #awaitTurn(stream: StreamState): void {
-    stream.wantsDrain = true;
-    if (stream.sendWindow > 0) this.#queue.push(stream);
+    const waiting = (stream.waiting ??= new WaitingOutput(stream));
+    waiting.wantsDrain = true;
+    if (stream.sendWindow > 0) this.#queue.push(waiting);
   }
 }

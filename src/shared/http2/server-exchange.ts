@@ -30,11 +30,12 @@ export function serveExchange(
   return exchange;
 }
 
-class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
+class Http2ServerExchange
+  extends BodyReceiver<ServerExchangeSink>
+  implements ServerExchange, Http2StreamHandler
+{
   readonly request: RequestHead;
   readonly #stream: Http2Stream;
-  #sink: ServerExchangeSink | undefined;
-  #body: BodyReceiver | undefined;
   #responseStarted = false;
   #continueSent = false;
   /** What ends then is one direction: the exchange is over with its stream. */
@@ -43,13 +44,13 @@ class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
   #isOver = false;
 
   constructor(stream: Http2Stream, request: RequestHead) {
-    this.#stream = stream;
+    super();
+    this.#stream = this.stream = stream;
     this.request = request;
   }
 
   setSink(sink: ServerExchangeSink): void {
-    this.#sink = sink;
-    this.#body = new BodyReceiver(this.#stream, sink);
+    this.sink = sink;
   }
 
   sendContinue(): void {
@@ -88,44 +89,31 @@ class Http2ServerExchange implements ServerExchange, Http2StreamHandler {
   abort(error: ExchangeError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#body?.stop();
+    this.stopBody();
     this.#stream.reset(
       this.#isTunnel ? toTunnelResetCode(this.request, error.code) : toResetCode(error.code),
     );
-  }
-
-  resumeBody(): void {
-    this.#body?.resume();
   }
 
   // === from the stream ===
 
   onHeaders(): void {}
 
-  onData(slice: Buffer): void {
-    if (this.#body === undefined) this.#stream.consume(slice.length);
-    else this.#body.data(slice);
-  }
-
-  onEnd(trailers: HeaderList): void {
-    this.#body?.end(trailers);
-  }
-
   onReset(reset: StreamReset): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#body?.stop();
-    this.#sink?.onAbort(toExchangeError(reset));
+    this.stopBody();
+    this.sink?.onAbort(toExchangeError(reset));
   }
 
   onDrain(): void {
     if (this.#isOver) this.#stopRequest();
-    else this.#sink?.onWritable();
+    else this.sink?.onWritable();
   }
 
   #finish(isSent: boolean): void {
     this.#isOver = true;
-    this.#body?.stop();
+    this.stopBody();
     if (isSent) this.#stopRequest();
   }
 

@@ -1,31 +1,31 @@
-import type { StreamState } from './stream-state.ts';
+import type { WaitingOutput } from './waiting-output.ts';
 
 /** Streams waiting for their turn to send, first in first out, each at most once; removal anywhere is O(1). */
 export class StreamQueue {
-  #head: StreamState | undefined;
-  #tail: StreamState | undefined;
+  #head: WaitingOutput | undefined;
+  #tail: WaitingOutput | undefined;
 
-  get head(): StreamState | undefined {
+  get head(): WaitingOutput | undefined {
     return this.#head;
   }
 
-  push(stream: StreamState): void {
-    if (stream.isQueued) return;
-    stream.isQueued = true;
-    stream.previous = this.#tail;
-    if (this.#tail === undefined) this.#head = stream;
-    else this.#tail.next = stream;
-    this.#tail = stream;
+  push(output: WaitingOutput): void {
+    if (output.isQueued) return;
+    output.isQueued = true;
+    output.previous = this.#tail;
+    if (this.#tail === undefined) this.#head = output;
+    else this.#tail.next = output;
+    this.#tail = output;
   }
 
-  remove(stream: StreamState): void {
-    if (!stream.isQueued) return;
-    stream.isQueued = false;
-    if (stream.previous === undefined) this.#head = stream.next;
-    else stream.previous.next = stream.next;
-    if (stream.next === undefined) this.#tail = stream.previous;
-    else stream.next.previous = stream.previous;
-    stream.previous = undefined;
-    stream.next = undefined;
+  remove(output: WaitingOutput): void {
+    if (!output.isQueued) return;
+    output.isQueued = false;
+    if (output.previous === undefined) this.#head = output.next;
+    else output.previous.next = output.next;
+    if (output.next === undefined) this.#tail = output.previous;
+    else output.next.previous = output.previous;
+    output.previous = undefined;
+    output.next = undefined;
   }
 }

@@ -1,5 +1,5 @@
-import type { ByteQueue } from '../engine/byte-queue.ts';
 import type { Http2Stream, Http2StreamHandler } from './stream.ts';
+import type { WaitingOutput } from './waiting-output.ts';
 
 /** What a stream asks of its connection. */
 export interface StreamOwner {
@@ -26,12 +26,7 @@ export class StreamState implements Http2Stream {
   /** The response head (not 1xx), or the request's, has been sent. */
   headSent = false;
   /** Made when something has to wait for the first time. */
-  pending: ByteQueue | undefined;
-  /** Behind the pending data; undefined: END_STREAM goes with the last DATA. */
-  pendingTrailers: readonly string[] | undefined;
-  wantsDrain = false;
-  /** Monotonic ms of the last progress while something is queued. */
-  progressMs = 0;
+  waiting: WaitingOutput | undefined;
 
   // === the peer's direction ===
   /** What we let the peer send. */
@@ -53,11 +48,6 @@ export class StreamState implements Http2Stream {
   /** Nothing is sent or delivered any more. */
   isOver = false;
 
-  // === place in the connection's queue of streams waiting to send ===
-  isQueued = false;
-  previous: StreamState | undefined;
-  next: StreamState | undefined;
-
   constructor(
     id: number,
     owner: StreamOwner,
@@ -75,7 +65,7 @@ export class StreamState implements Http2Stream {
   }
 
   get pendingBytes(): number {
-    return this.pending === undefined ? 0 : this.pending.bytes;
+    return this.waiting === undefined ? 0 : this.waiting.bytes.bytes;
   }
 
   sendHeaders(fields: readonly string[], endStream: boolean): void {

@@ -12,8 +12,8 @@ import type { Http2Stream, Http2StreamHandler, StreamReset } from './stream.ts';
 import { type StreamOwner, StreamState } from './stream-state.ts';
 import { StreamTable } from './stream-table.ts';
 
-/** WINDOW_UPDATE frames a peer may send for each byte of ours, beyond its fixed rate. */
-const UPDATES_PER_BYTE = 1 / 256;
+/** Bytes of ours for each of which a peer may send a WINDOW_UPDATE frame beyond its fixed rate. */
+const BYTES_PER_UPDATE = 256;
 
 /** The streams of one connection: which are open, what they send, and how they end (RFC 9113 §5.1). */
 export class Streams implements StreamOwner {
@@ -55,7 +55,7 @@ export class Streams implements StreamOwner {
     this.inbound = new Inbound(writer, options);
     this.outbound = new Outbound(writer, clock, options, {
       onEndSent: stream => this.#afterEndSent(stream),
-      onPayloadSent: bytes => flood.earn('windowUpdates', bytes * UPDATES_PER_BYTE),
+      onPayloadSent: bytes => flood.earn('windowUpdates', bytes, BYTES_PER_UPDATE),
       onOverflow: stream => this.#end(stream, ErrorCode.INTERNAL_ERROR, 'the producer ignores backpressure'),
     });
   }
@@ -183,8 +183,10 @@ export class Streams implements StreamOwner {
     const { sendStallTimeoutMs } = this.#options;
     if (sendStallTimeoutMs === 0) return;
     for (const stream of this.#open.streams()) {
-      if (stream.pendingBytes === 0 || nowMs - stream.progressMs < sendStallTimeoutMs) continue;
-      const text = `${stream.pendingBytes} bytes waited ${sendStallTimeoutMs} ms for the peer to open its window`;
+      const { waiting } = stream;
+      if (waiting === undefined || waiting.bytes.bytes === 0) continue;
+      if (nowMs - waiting.progressMs < sendStallTimeoutMs) continue;
+      const text = `${waiting.bytes.bytes} bytes waited ${sendStallTimeoutMs} ms for the peer to open its window`;
       this.#end(stream, ErrorCode.ENHANCE_YOUR_CALM, text);
     }
   }

@@ -21,7 +21,8 @@ export class RequestBody {
   readonly #use: BodyUse;
   readonly #replay: ReplayBuffer | undefined;
   #exchange: ClientExchange | undefined;
-  #held: Buffer[] = [];
+  /** Made when something has to be held for the first time. */
+  #held: Buffer[] | undefined;
   #heldBytes = 0;
   #trailers: HeaderList | undefined;
   #hold: Hold | undefined;
@@ -57,7 +58,7 @@ export class RequestBody {
     this.bytes += slice.length;
     this.#replay?.append(slice);
     if (this.#exchange !== undefined) return this.#exchange.sendBody(slice);
-    this.#held.push(Buffer.from(slice));
+    (this.#held ??= []).push(Buffer.from(slice));
     this.#heldBytes += slice.length;
     const room = Math.max(MAX_REPLAY_BYTES, this.#hold?.maxBytes ?? 0);
     this.#checkHold();
@@ -66,7 +67,6 @@ export class RequestBody {
 
   end(trailers: HeaderList): void {
     this.#trailers = trailers;
-    this.#replay?.end();
     this.#checkHold();
     this.#exchange?.endBody(trailers);
   }
@@ -79,8 +79,9 @@ export class RequestBody {
 
   /** What has come so far while there was no try. */
   held(): Buffer {
-    const [only] = this.#held;
-    return this.#held.length === 1 && only !== undefined ? only : Buffer.concat(this.#held);
+    const held = this.#held ?? [];
+    const [only] = held;
+    return held.length === 1 && only !== undefined ? only : Buffer.concat(held);
   }
 
   #checkHold(): void {
@@ -95,9 +96,9 @@ export class RequestBody {
   attach(exchange: ClientExchange): void {
     this.#exchange = exchange;
     const held = this.#held;
-    this.#held = [];
+    this.#held = undefined;
     this.#heldBytes = 0;
-    for (const slice of held) exchange.sendBody(slice);
+    if (held !== undefined) for (const slice of held) exchange.sendBody(slice);
     if (this.#trailers !== undefined) exchange.endBody(this.#trailers);
   }
 
@@ -106,7 +107,7 @@ export class RequestBody {
     if (this.#use === 'tunnel') return;
     this.#exchange = undefined;
     const bytes = Buffer.from(this.#replay?.contents() ?? []);
-    this.#held = bytes.length === 0 ? [] : [bytes];
+    this.#held = bytes.length === 0 ? undefined : [bytes];
     this.#heldBytes = bytes.length;
   }
 

@@ -24,9 +24,8 @@ export abstract class TimedRequest extends AnsweredRequest implements DeadlineOw
   protected abstract cancelAttempt(error: ExchangeError): void;
 
   protected startDeadlines({ idleMs = 0, requestMs = 0, responseMs = 0 }: RouteTimeouts): void {
-    const grpcMs = this.record.grpc
-      ? parseGrpcTimeout(getHeader(this.request.headers, 'grpc-timeout') ?? '')
-      : undefined;
+    const asked = this.record.grpc ? getHeader(this.request.headers, 'grpc-timeout') : undefined;
+    const grpcMs = asked === undefined ? undefined : parseGrpcTimeout(asked);
     const limitMs = grpcMs === undefined || (requestMs > 0 && requestMs < grpcMs) ? requestMs : grpcMs;
     if (grpcMs !== undefined || limitMs > 0) this.useDeadlines().startRequest(limitMs);
     if (this.record.grpc && limitMs > 0) this.grpcDeadlineMs = this.record.startMs + limitMs;

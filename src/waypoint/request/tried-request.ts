@@ -112,9 +112,10 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
     if (this.record.upstreamMs < 0)
       this.record.upstreamMs = this.downstream.env.clock.monotonic() - this.record.startMs;
     const opens = opensTunnel(this.request, head.status);
+    const { grpc } = this.record;
+    const grpcStatus = grpc && endStream ? getHeader(head.headers, 'grpc-status') : undefined;
     const isRetriable = head.status >= 400 || this.#retry.statusCodes.includes(head.status);
-    if (this.record.grpc || (isRetriable && !opens)) {
-      const grpcStatus = this.record.grpc && endStream ? getHeader(head.headers, 'grpc-status') : undefined;
+    if (grpc ? isRetriable || grpcStatus !== undefined : isRetriable && !opens) {
       const numeric = grpcStatus === undefined ? undefined : Number(grpcStatus);
       const outcome = { kind: 'response', status: head.status, grpcStatus: numeric } as const;
       if (this.#goesOnWithout(attempt, outcome) || this.#retryAfter(outcome)) {
@@ -122,8 +123,8 @@ export abstract class TriedRequest extends PickedRequest implements AttemptOwner
         attempt.cancel(new ExchangeError('cancelled', `answered ${head.status}, tried again`));
         return;
       }
-      this.record.grpcStatus = grpcStatus ?? '';
     }
+    if (grpc) this.record.grpcStatus = grpcStatus ?? '';
     if (this.#slow !== undefined) this.#win(attempt, this.#slow);
     this.#commit(head.status, opens);
     if (this.backend !== undefined) this.session?.write(head.headers, this.backend, attempt.endpoint);

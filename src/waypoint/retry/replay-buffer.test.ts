@@ -3,12 +3,7 @@ import { MAX_REPLAY_BYTES, ReplayBuffer } from './replay-buffer.ts';
 
 test('the replay buffer', async t => {
   const none = new ReplayBuffer();
-  none.end();
-  t.match(
-    none,
-    { replayable: true, complete: true, byteLength: 0 },
-    'no body is a body that can be sent again',
-  );
+  t.match(none, { replayable: true, byteLength: 0 }, 'no body is a body that can be sent again');
   t.equal(none.contents().length, 0);
 
   const buffer = new ReplayBuffer();
@@ -21,7 +16,6 @@ test('the replay buffer', async t => {
     'abcdef',
     'slices are copied: their memory is used again',
   );
-  t.equal(buffer.complete, false, 'a body still coming is not complete');
 
   const exact = new ReplayBuffer();
   for (let i = 0; i < 64; i++) exact.append(Buffer.alloc(1024, i));

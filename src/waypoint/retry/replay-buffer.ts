@@ -11,7 +11,6 @@ export class ReplayBuffer {
   readonly #maxBytes: number;
   #bytes: Buffer | undefined;
   #length = 0;
-  #complete = false;
   #overflowed = false;
 
   constructor(maxBytes = MAX_REPLAY_BYTES) {
@@ -30,11 +29,6 @@ export class ReplayBuffer {
     this.#length = length;
   }
 
-  /** The client has sent the whole body. */
-  end(): void {
-    this.#complete = true;
-  }
-
   /** The response has begun, or the body is too long: no other try will be made. */
   discard(): void {
     this.#overflowed = true;
@@ -46,11 +40,6 @@ export class ReplayBuffer {
   /** Everything read so far is here. */
   get replayable(): boolean {
     return !this.#overflowed;
-  }
-
-  /** What is here is the whole body. */
-  get complete(): boolean {
-    return this.#complete;
   }
 
   get byteLength(): number {
