@@ -210,7 +210,7 @@ export class HboneSession {
       const state = this.#state;
       if (state.kind !== 'ready') return;
       const { connection } = state;
-      const idleMs = this.#options.clock.monotonic() - connection.lastActivityMs;
+      const idleMs = this.#options.clock.monotonic() - connection.idleSinceMs;
       if (connection.openStreams > 0) this.#watchIdle(this.#limits.idleTimeoutMs);
       else if (idleMs < this.#limits.idleTimeoutMs) this.#watchIdle(this.#limits.idleTimeoutMs - idleMs);
       else this.retire(new ChannelError('drain', 'idle'));

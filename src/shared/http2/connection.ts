@@ -168,9 +168,9 @@ export class Http2Connection {
     return this.#streams.openedTotal;
   }
 
-  /** `Clock.monotonic()` at which the last stream was opened or ended: for idle reaping. */
-  get lastActivityMs(): number {
-    return this.#streams.lastActivityMs;
+  /** `Clock.monotonic()` at which the last stream ended, for idle reaping. It means nothing while streams are open. */
+  get idleSinceMs(): number {
+    return this.#streams.idleSinceMs;
   }
 
   /** The peer's SETTINGS_MAX_CONCURRENT_STREAMS (`assumedPeerStreams` until it has spoken). */

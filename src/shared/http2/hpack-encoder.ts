@@ -92,7 +92,9 @@ export class HpackEncoder {
       this.#table.add(name, value);
     }
     if (nameIndex === 0) this.#string(name);
-    this.#string(value);
+    // A value that comes once is not worth its code, which would be made here and read there with each message.
+    if (indexing === 'index') this.#string(value);
+    else this.#plainString(value);
   }
 
   #find(name: string, value: string): number {
@@ -113,6 +115,10 @@ export class HpackEncoder {
       this.#at = huffmanEncode(text, out, this.#at);
       return;
     }
+    this.#plainString(text);
+  }
+
+  #plainString(text: string): void {
     this.#integer(0x00, 0x7f, text.length);
     for (let i = 0; i < text.length; i++) out[this.#at++] = cleanCharacter(text.charCodeAt(i));
   }

@@ -134,6 +134,15 @@ test('secrets are never indexed, what differs each time is not, the rest is one 
   t.end();
 });
 
+test('Huffman code is for what is put into the table: what comes once is written as it is', t => {
+  const text = 'aaaaaaaaaaaaaaaaaaaaaaaa';
+  const valueOf = (name: string): Buffer =>
+    new HpackEncoder(4096).encode([name, text]).subarray(-text.length);
+  for (const name of [':path', 'traceparent', 'authorization']) t.equal(valueOf(name).toString(), text, name);
+  t.not(valueOf('x-tenant').toString(), text);
+  t.end();
+});
+
 test('characters that would break out of a field become spaces', t => {
   const block = new HpackEncoder(4096).encode(['a', 'x\r\ny\0z\u010a']);
   const fields: string[] = [];

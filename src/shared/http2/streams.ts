@@ -33,7 +33,8 @@ export class Streams implements StreamOwner {
   /** Peer's streams above this id are refused: our GOAWAY said so. */
   #acceptUpTo = MAX_STREAM_ID;
   #openedTotal = 0;
-  #lastActivityMs: number;
+  /** Of the last stream that ended with none beside it. */
+  #idleSinceMs: number;
 
   /** `onStreamEnd`: a stream has left the table. */
   constructor(
@@ -51,7 +52,7 @@ export class Streams implements StreamOwner {
     this.#flood = flood;
     this.#onStreamEnd = onStreamEnd;
     this.#nextLocalId = isServer ? 2 : 1;
-    this.#lastActivityMs = clock.monotonic();
+    this.#idleSinceMs = clock.monotonic();
     this.inbound = new Inbound(writer, options);
     this.outbound = new Outbound(writer, clock, options, {
       onEndSent: stream => this.#afterEndSent(stream),
@@ -68,8 +69,8 @@ export class Streams implements StreamOwner {
     return this.#openedTotal;
   }
 
-  get lastActivityMs(): number {
-    return this.#lastActivityMs;
+  get idleSinceMs(): number {
+    return this.#idleSinceMs;
   }
 
   get lastPeerId(): number {
@@ -209,7 +210,6 @@ export class Streams implements StreamOwner {
     const stream = new StreamState(id, this, handler, this.#peerWindowBytes, streamWindowBytes, headReceived);
     this.#open.add(stream);
     this.#openedTotal++;
-    this.#lastActivityMs = this.#clock.monotonic();
     return stream;
   }
 
@@ -242,7 +242,7 @@ export class Streams implements StreamOwner {
     this.#open.delete(stream.id);
     this.outbound.discard(stream);
     this.inbound.forget(stream);
-    this.#lastActivityMs = this.#clock.monotonic();
+    if (this.#open.size === 0) this.#idleSinceMs = this.#clock.monotonic();
     this.#onStreamEnd();
   }
 

@@ -81,7 +81,7 @@ export class Http2Pool implements UpstreamPool {
   reap(nowMs: number, idleTimeoutMs: number): void {
     const idleSinceMs = nowMs - (this.#connections.limits?.idleTimeoutMs ?? idleTimeoutMs);
     for (const session of this.#sessions) {
-      if (session.openStreams === 0 && session.lastActivityMs < idleSinceMs) session.drain();
+      if (session.openStreams === 0 && session.idleSinceMs < idleSinceMs) session.drain();
     }
   }
 

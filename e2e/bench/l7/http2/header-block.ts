@@ -1,5 +1,5 @@
 import { HpackDecoder } from '#shared/http2/hpack-decoder.ts';
-import { HpackEncoder } from '#shared/http2/hpack-encoder.ts';
+import { huffmanEncode } from '#shared/http2/huffman.ts';
 import type { HeaderList } from '#shared/http/headers.ts';
 
 /** `:status: 200` of the static table. */
@@ -75,12 +75,10 @@ interface PathBytes {
   readonly huffman: Buffer;
 }
 
-/** A field with this path alone is a byte, a length and the code. */
+/** As an encoder may write it, where that is shorter: no character has more than 30 bits. */
 function huffmanOf(path: string): Buffer {
-  const field = Buffer.from(new HpackEncoder(0).encode([':path', path]));
-  const at = skipSizeUpdates(field, 0, field.length) + 1;
-  if ((field[at] ?? 0) < HUFFMAN) return Buffer.alloc(0);
-  return field.subarray(skipInteger(field, at, 0x7f));
+  const code = Buffer.alloc(path.length * 4);
+  return code.subarray(0, huffmanEncode(path, code, 0));
 }
 
 function isEqual(bytes: Buffer, start: number, end: number, expected: Buffer): boolean {
