@@ -1,5 +1,6 @@
-import type { Logger } from '#shared/observability/logger.ts';
+import { TurnList } from '#shared/lifecycle/turn-list.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
+import type { Logger } from '#shared/observability/logger.ts';
 
 /** What is written of a request that has ended. */
 export interface EndedRequest {
@@ -14,7 +15,7 @@ export interface EndedRequest {
 export class EndedRequests {
   readonly #defer: ((fn: () => void) => void) | undefined;
   readonly #logger: Logger;
-  #waiting: EndedRequest[] = [];
+  readonly #waiting = new TurnList<EndedRequest>();
 
   /** @param defer runs a function behind what the turn sends; undefined: every record is written at once */
   constructor(defer: ((fn: () => void) => void) | undefined, logger: Logger) {
@@ -23,27 +24,24 @@ export class EndedRequests {
   }
 
   add(request: EndedRequest): void {
-    if (this.#waiting.push(request) > 1) return;
+    if (this.#waiting.add(request) > 1) return;
     if (this.#defer === undefined) this.flush();
     else this.#defer(this.#flush);
   }
 
   /** Writes what waits now. */
   flush(): void {
-    const batch = this.#waiting;
-    if (batch.length === 0) return;
-    this.#waiting = [];
-    for (const request of batch) this.#write(request);
+    this.#waiting.run(this.#write);
   }
 
   readonly #flush = (): void => this.flush();
 
   /** A fault costs one record: the connections are not at fault. */
-  #write(request: EndedRequest): void {
+  readonly #write = (request: EndedRequest): void => {
     try {
       request.write();
     } catch (error) {
       this.#logger.error('a request could not be recorded', { error: errorMessage(error) });
     }
-  }
+  };
 }

@@ -1,3 +1,4 @@
+import { TurnList } from '../../lifecycle/turn-list.ts';
 import { Epoll } from '../../native/epoll.ts';
 import { EpollFlag } from '../../native/platform.ts';
 
@@ -42,9 +43,9 @@ export class EventLoop {
   readonly #freeSlots: number[] = [];
   #driver: LoopDriver | undefined;
   #watched = 0;
-  #again: Pollable[] = [];
-  #dirty: Flushable[] = [];
-  #deferred: (() => void)[] = [];
+  readonly #again = new TurnList<Pollable>();
+  readonly #dirty = new TurnList<Flushable>();
+  readonly #deferred = new TurnList<() => void>();
 
   /** Becomes readable when a turn has something to do. */
   get fd(): number {
@@ -88,23 +89,23 @@ export class EventLoop {
 
   /** Calls `onAgain` in the next turn: the pollable has work left that no event will tell of. Not twice before that. */
   again(pollable: Pollable): void {
-    this.#again.push(pollable);
+    this.#again.add(pollable);
     this.#driver?.wake();
   }
 
   /** Flushes at the end of this turn. Not twice before that. */
   flushLater(flushable: Flushable): void {
-    if (this.#dirty.push(flushable) === 1) this.#driver?.wake();
+    if (this.#dirty.add(flushable) === 1) this.#driver?.wake();
   }
 
   /** Runs `fn` at the end of this turn: after the call that led here has returned. */
   defer(fn: () => void): void {
-    if (this.#deferred.push(fn) === 1) this.#driver?.wake();
+    if (this.#deferred.add(fn) === 1) this.#driver?.wake();
   }
 
   /** Whether a turn would find work without waiting. */
   get hasWork(): boolean {
-    return this.#again.length > 0 || this.#dirty.length > 0 || this.#deferred.length > 0;
+    return this.#again.size > 0 || this.#dirty.size > 0 || this.#deferred.size > 0;
   }
 
   /**
@@ -114,10 +115,10 @@ export class EventLoop {
   turn(waitMs: number): boolean {
     // Written between turns, by continuations of promises.
     if (this.hasWork) this.settle();
-    const hasMore = this.#again.length > 0;
+    const hasMore = this.#again.size > 0;
     const count = this.#epoll.wait(hasMore ? 0 : waitMs);
     for (let i = 0; i < count; i++) this.#dispatch(i);
-    if (hasMore) this.#runAgain();
+    if (hasMore) this.#again.run(callAgain);
     this.settle();
     return count > 0 || hasMore;
   }
@@ -125,9 +126,9 @@ export class EventLoop {
   /** Sends what was written and runs what was deferred. */
   settle(): void {
     for (let round = 0; round < MAX_SETTLE_ROUNDS; round++) {
-      if (this.#dirty.length > 0) this.#flush();
-      if (this.#deferred.length === 0) return;
-      this.#runDeferred();
+      if (this.#dirty.size > 0) this.#dirty.run(callFlush);
+      if (this.#deferred.size === 0) return;
+      this.#deferred.run(call);
     }
     this.#driver?.wake();
   }
@@ -159,23 +160,8 @@ export class EventLoop {
     if (this.#generations[slot] !== this.#epoll.generationOf(index)) return;
     this.#pollables[slot]?.onReady(this.#epoll.flagsOf(index));
   }
-
-  #runAgain(): void {
-    const batch = this.#again;
-    // A new array costs less than emptying one: setting `length` leaves compiled code.
-    this.#again = [];
-    for (const pollable of batch) pollable.onAgain();
-  }
-
-  #flush(): void {
-    const batch = this.#dirty;
-    this.#dirty = [];
-    for (const flushable of batch) flushable.flush();
-  }
-
-  #runDeferred(): void {
-    const batch = this.#deferred;
-    this.#deferred = [];
-    for (const fn of batch) fn();
-  }
 }
+
+const callAgain = (pollable: Pollable): void => pollable.onAgain();
+const callFlush = (flushable: Flushable): void => flushable.flush();
+const call = (fn: () => void): void => fn();
