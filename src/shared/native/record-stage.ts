@@ -1,17 +1,17 @@
 import { NativeMemory } from './native-memory.ts';
 import { openssl, takeOpensslError } from './openssl.ts';
+import { MAX_RECORD_PLAIN_BYTES, RECORD_OVERHEAD_BYTES } from './record-size.ts';
 
-/** Plaintext of a record at most (RFC 8446 §5.1), and what header, content type and tag add to it. */
-const RECORD_BYTES = 16 * 1024;
-const RECORD_OVERHEAD_BYTES = 22;
 /** Records that leave in one piece: what one read of a socket brings. */
 const RECORDS = 8;
+/** For what a session has to say of its own before them: KeyUpdate, an alert. */
+const MESSAGE_BYTES = 256;
 
 /** The most plaintext that fits. */
-export const STAGE_BYTES = RECORDS * RECORD_BYTES;
+export const STAGE_BYTES = RECORDS * MAX_RECORD_PLAIN_BYTES;
 
 /** The most that is staged. */
-export const STAGED_BYTES = RECORDS * (RECORD_BYTES + RECORD_OVERHEAD_BYTES);
+export const STAGED_BYTES = RECORDS * (MAX_RECORD_PLAIN_BYTES + RECORD_OVERHEAD_BYTES) + MESSAGE_BYTES;
 
 /**
  * Where several records of one session are put together, so that they leave in one system call: each by itself is a packet,

@@ -6,7 +6,6 @@ import { openssl, opensslConverted, takeOpensslError } from './openssl.ts';
 /** include/openssl/ssl.h */
 const Ctrl = {
   mode: 33,
-  readAhead: 41,
   sessionCacheMode: 44,
   extraChainCert: 14,
   groupsList: 92,
@@ -30,9 +29,6 @@ const OP_NO_RENEGOTIATION = 1n << 30n;
 /** include/openssl/x509_vfy.h: every certificate of the chain but a root must be in the realm of a list, and not on it. */
 const X509_V_FLAG_CRL_CHECK = 0x4n;
 const X509_V_FLAG_CRL_CHECK_ALL = 0x8n;
-
-/** Ciphertext taken from the socket in one call: eight records, so that bulk costs an eighth of the calls. */
-const READ_AHEAD_BYTES = 8 * (16 * 1024 + 256);
 
 export interface TlsContextMaterial {
   /** Leaf first. Empty: none is shown. */
@@ -89,8 +85,6 @@ export class TlsContextHandle {
     ssl.SSL_CTX_ctrl(this.pointer, Ctrl.sessionCacheMode, SESS_CACHE_OFF, 0n);
     const mode = MODE_PARTIAL_WRITE | MODE_MOVING_WRITE_BUFFER | MODE_RELEASE_BUFFERS | MODE_NO_AUTO_CHAIN;
     ssl.SSL_CTX_ctrl(this.pointer, Ctrl.mode, mode, 0n);
-    ssl.SSL_CTX_ctrl(this.pointer, Ctrl.readAhead, 1n, 0n);
-    ssl.SSL_CTX_set_default_read_buffer_len(this.pointer, BigInt(READ_AHEAD_BYTES));
     ssl.SSL_CTX_set_options(this.pointer, OP_NO_TICKET | OP_NO_RENEGOTIATION | OP_NO_CERTIFICATE_COMPRESSION);
     // Without tickets (and with no session cache) every connection is a full handshake that proves the identity anew.
     ssl.SSL_CTX_set_num_tickets(this.pointer, 0n);

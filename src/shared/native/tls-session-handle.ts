@@ -44,7 +44,6 @@ export interface TlsFailure {
 /** An `SSL`. No call may come after `free`: its owner (`TlsTransport`, `ChannelRecords`, a handshake) sees to that. ssl(7) */
 export class TlsSessionHandle {
   #ssl: bigint;
-  readonly #bio: bigint;
   readonly #answers: HandshakeAnswers;
 
   /** Throws an Error when there is no memory for it. */
@@ -54,16 +53,15 @@ export class TlsSessionHandle {
     this.#ssl = ssl.SSL_new(context.pointer);
     if (this.#ssl === 0n) throw new Error(`no TLS session: ${takeOpensslError()}`);
     if ('fd' in wire) ssl.SSL_set_fd(this.#ssl, wire.fd);
-    else this.#useMemory(wire.feed, wire.stage);
-    this.#bio = ssl.SSL_get_rbio(this.#ssl);
+    else this.useMemory(wire.feed, wire.stage);
     ssl.SSL_set_verify(this.#ssl, options.verifyPeer ? VERIFY_PEER_OR_FAIL : VERIFY_NONE, 0n);
     if (options.isServer) ssl.SSL_set_accept_state(this.#ssl);
     else this.#offer(options.alpn);
     if (options.serverName !== undefined) this.#name(options.serverName);
   }
 
-  /** Each call takes over a reference. SSL_set0_rbio(3) */
-  #useMemory(feed: RecordFeed, stage: RecordStage): void {
+  /** In place of the socket, once nothing of either direction is under way. Each call takes over a reference. SSL_set0_rbio(3) */
+  useMemory(feed: RecordFeed, stage: RecordStage): void {
     const ssl = openssl();
     ssl.BIO_up_ref(feed.readEnd);
     ssl.SSL_set0_rbio(this.#ssl, feed.readEnd);
@@ -105,33 +103,17 @@ export class TlsSessionHandle {
   }
 
   /**
-   * Encrypts into the stage instead of the socket, up to `length` bytes and up to what the stage holds, which is empty.
-   * Not while a `write` is unfinished: its record would be torn apart. @returns bytes taken, or ≤ 0: see `outcome`
+   * Encrypts into the stage, which is empty, up to `length` bytes and up to what it holds, for a session that writes there.
+   * @returns bytes taken, or ≤ 0: see `outcome`
    */
-  writeStaged(stage: RecordStage, address: bigint, length: number): number {
+  writeRecords(address: bigint, length: number): number {
     const ssl = openssl();
-    const socket = ssl.SSL_get_wbio(this.#ssl);
-    // Each call takes over a reference, and drops that of the BIO it replaces.
-    ssl.BIO_up_ref(socket);
-    ssl.BIO_up_ref(stage.writeEnd);
-    ssl.SSL_set0_wbio(this.#ssl, stage.writeEnd);
     const end = Math.min(length, STAGE_BYTES);
     let taken = 0;
     let result = 0;
     while (taken < end && (result = ssl.SSL_write(this.#ssl, address + BigInt(taken), end - taken)) > 0)
       taken += result;
-    ssl.SSL_set0_wbio(this.#ssl, socket);
     return taken > 0 ? taken : result;
-  }
-
-  /** Whether bytes from the socket are waiting inside, decrypted or not. SSL_has_pending(3) */
-  get hasPending(): boolean {
-    return openssl().SSL_has_pending(this.#ssl) === 1;
-  }
-
-  /** Bytes taken from the socket so far, modulo 2^32. BIO_number_read(3) */
-  get bytesReceived(): number {
-    return openssl().BIO_number_read(this.#bio);
   }
 
   /** Sends close_notify. @returns undefined once it has left. SSL_shutdown(3) */

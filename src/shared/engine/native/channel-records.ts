@@ -8,8 +8,8 @@ import type { NativeThread } from './native-thread.ts';
 const SEALED_BYTES = STAGE_BYTES - 16 * 1024;
 
 /** Where sessions of this thread read and write that have no socket. */
-export function memoryWire({ records, stage }: NativeThread): TlsWire {
-  return { feed: records.feed, stage };
+export function memoryWire({ feed, stage }: NativeThread): TlsWire {
+  return { feed, stage };
 }
 
 /**
@@ -37,7 +37,7 @@ export class ChannelRecords {
 
   /** A step of the handshake, with at most `FEED_BYTES` that have come. @returns undefined once it is done */
   handshake(ciphertext: Uint8Array | undefined): TlsOutcome | undefined {
-    if (ciphertext !== undefined) this.#thread.records.feed.put(ciphertext);
+    if (ciphertext !== undefined) this.#thread.feed.put(ciphertext);
     let outcome = this.#session.handshake();
     // A flight that is longer than the stage.
     while (this.#send() > 0 && outcome === 'want_write') outcome = this.#session.handshake();
@@ -56,7 +56,7 @@ export class ChannelRecords {
   open(ciphertext: Uint8Array, onPlain: (slice: Buffer) => void): TlsOutcome {
     let outcome: TlsOutcome = 'want_read';
     for (let at = 0; at < ciphertext.length && outcome === 'want_read' && !this.#freed; at += FEED_BYTES) {
-      this.#thread.records.feed.put(ciphertext.subarray(at, at + FEED_BYTES));
+      this.#thread.feed.put(ciphertext.subarray(at, at + FEED_BYTES));
       outcome = this.#read(onPlain);
     }
     return outcome;
@@ -64,13 +64,13 @@ export class ChannelRecords {
 
   /** Until the session asks for more: then nothing is left in the feed, before anybody hears of anything. */
   #read(onPlain: (slice: Buffer) => void): TlsOutcome {
-    const { records } = this.#thread;
+    const { records, feed } = this.#thread;
     const memory = records.takePlain();
     let end = 0;
     let result: number;
     while ((result = this.#session.read(memory.at(end), memory.size - end)) > 0) end += result;
     const outcome = this.#session.outcome(result);
-    if (outcome !== 'want_read') records.feed.clear();
+    if (outcome !== 'want_read') feed.clear();
     // An alert, as a rule.
     this.#send();
     if (end > 0) onPlain(memory.bytes.subarray(0, end));
@@ -100,7 +100,7 @@ export class ChannelRecords {
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
-    this.#thread.records.feed.clear();
+    this.#thread.feed.clear();
     this.#session.free();
   }
 

@@ -232,6 +232,8 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
         continue;
       }
       const count = this.#transport.receive(memory, READ_OFFSET);
+      // What TLS had to answer to that did not go out at once.
+      if (this.#transport.heldBytes > 0) this.#writable = false;
       if (count > 0) {
         budget -= count;
         if (this.#transport.mayHaveMore) this.#relay?.onFullRead();

@@ -1,4 +1,5 @@
 import { Pipe } from '../../native/pipe.ts';
+import { RecordFeed } from '../../native/record-feed.ts';
 import { RecordStage } from '../../native/record-stage.ts';
 import { closeFd } from '../../native/socket.ts';
 import type { Clock } from '../../lifecycle/clock.ts';
@@ -23,6 +24,7 @@ export class NativeThread {
   readonly chunks = new ChunkPool();
   readonly readMemory = newReadMemory();
   /** For TLS; made with the first session. */
+  #feed: RecordFeed | undefined;
   #stage: RecordStage | undefined;
   /** For TLS over byte channels; made with the first. */
   #records: RecordMemory | undefined;
@@ -55,6 +57,10 @@ export class NativeThread {
     } catch {
       return undefined;
     }
+  }
+
+  get feed(): RecordFeed {
+    return (this.#feed ??= new RecordFeed());
   }
 
   get stage(): RecordStage {

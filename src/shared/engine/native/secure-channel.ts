@@ -27,7 +27,7 @@ export class NativeSecureChannel extends NativeChannel implements SecureChannel 
       socket.fd,
       socket.watch,
       remote,
-      new TlsTransport(socket.fd, session, thread.stage, thread.chunks),
+      new TlsTransport(socket.fd, session, thread),
       socket.local,
     );
     this.alpn = facts.alpn;

@@ -1,11 +1,12 @@
 import { errnoNow, Errno } from '../../native/errno.ts';
 import type { NativeMemory } from '../../native/native-memory.ts';
+import { FEED_BYTES, type RecordFeed } from '../../native/record-feed.ts';
 import type { RecordStage } from '../../native/record-stage.ts';
 import { receive, send, sendSlice, shutdownWrites } from '../../native/stream-socket.ts';
 import type { TlsFailure, TlsOutcome, TlsSessionHandle } from '../../native/tls-session-handle.ts';
 
 import { type ChunkPool, OutputBuffer } from './output-buffer.ts';
-import { PLAIN_READ_BYTES, READ_BYTES } from './read-memory.ts';
+import { PLAIN_READ_BYTES } from './read-memory.ts';
 
 /** No bytes now: the kernel will say when. */
 export const WOULD_BLOCK = -1;
@@ -84,22 +85,14 @@ export class TcpTransport implements Transport {
   }
 }
 
-/** Enough plaintext for one turn of a channel: the receiver works on it while it is in the cache. */
-const GATHER_BYTES = READ_BYTES;
-/** The largest plaintext of a record (RFC 8446 §5.1): with less room than this a read could not take a whole one. */
-const RECORD_BYTES = 16 * 1024;
-/**
- * Ciphertext that has come since the socket was empty between two records. For the next record the session asks for all
- * that its buffer holds (130 KB): with less than this the kernel had no more, so that the socket is empty again. Above, or
- * when the rest of a record was read, which the session asks for to the byte, the socket has to be asked.
- */
-const SURELY_EMPTIED_BYTES = 16 * 1024;
-const NEVER = -1;
+/** What sessions of one thread share. */
+export interface TlsMemory {
+  readonly feed: RecordFeed;
+  readonly stage: RecordStage;
+  readonly chunks: ChunkPool;
+}
 
-/** From here on a write is several records, which leave together. */
-const STAGED_FROM_BYTES = 17 * 1024;
-
-/** TLS over TCP, after the handshake. */
+/** TLS over TCP, after the handshake. Records pass through memory of the thread, which is empty between calls. */
 export class TlsTransport implements Transport {
   readonly isPlain = false;
   failure: TlsFailure | undefined;
@@ -107,73 +100,86 @@ export class TlsTransport implements Transport {
   readonly sendSlice = undefined;
   readonly #fd: number;
   readonly #session: TlsSessionHandle;
+  readonly #feed: RecordFeed;
   readonly #stage: RecordStage;
   /** Records that the kernel has not taken yet. Nothing is encrypted before they are gone. */
   readonly #ciphertext: OutputBuffer;
-  /** OpenSSL holds a record that went out in part: the same write has to be tried again. */
-  #isWriteUnfinished = false;
   #notified = false;
   /** The peer has sent close_notify. */
   #ended = false;
   #released = false;
-  /** `bytesReceived` when the session last held whole records only, and had delivered them. */
-  #wholeAt = NEVER;
-  /** `bytesReceived` when, besides, the socket was empty; NEVER once a read has ended within a record. */
-  #emptyAt = NEVER;
 
-  constructor(fd: number, session: TlsSessionHandle, stage: RecordStage, chunks: ChunkPool) {
+  constructor(fd: number, session: TlsSessionHandle, { feed, stage, chunks }: TlsMemory) {
     this.#fd = fd;
     this.#session = session;
+    this.#feed = feed;
     this.#stage = stage;
     this.#ciphertext = new OutputBuffer(chunks);
+    session.useMemory(feed, stage);
   }
 
-  /** Gathers several records, since each `receive` costs its receiver a call. */
+  /** All records that one read of the socket completes. `memory` has room for `FED_PLAIN_BYTES` behind `offset`. */
   receive(memory: NativeMemory, offset: number): number {
-    if (this.#released) return FAILED;
-    if (this.#ended) return 0;
+    for (;;) {
+      if (this.#released || this.failure !== undefined) return FAILED;
+      if (this.#ended) return 0;
+      const count = receive(this.#fd, this.#feed.memory.address, FEED_BYTES);
+      if (count <= 0) return this.#failed(count < 0 ? socketOutcome(errnoNow()) : CUT_SHORT);
+      this.mayHaveMore = count === FEED_BYTES;
+      this.#feed.offer(count);
+      const bytes = this.#open(memory, offset);
+      if (bytes > 0) return bytes;
+      if (!this.mayHaveMore) return WOULD_BLOCK;
+    }
+  }
+
+  /** Decrypts what was fed. What ended it comes up with the next `receive`, after the bytes before it. @returns bytes */
+  #open(memory: NativeMemory, offset: number): number {
     let end = offset;
     for (;;) {
       const count = this.#session.read(memory.at(end), memory.size - end);
-      if (count <= 0) return this.#stopped(count, end - offset);
+      if (count <= 0) {
+        this.#stopped(this.#session.outcome(count));
+        break;
+      }
       end += count;
-      const isFull = end - offset >= GATHER_BYTES || memory.size - end < RECORD_BYTES;
-      if (isFull || !this.#session.hasPending) break;
+      if (this.#feed.isEmpty) break;
     }
-    this.mayHaveMore = this.#session.hasPending || !this.#isSurelyEmpty();
     return end - offset;
   }
 
-  /** Only when nothing is pending in the session. */
-  #isSurelyEmpty(): boolean {
-    const received = this.#session.bytesReceived;
-    this.#wholeAt = received;
-    if (this.#emptyAt === NEVER || (received - this.#emptyAt) >>> 0 >= SURELY_EMPTIED_BYTES) return false;
-    this.#emptyAt = received;
-    return true;
+  /** The session asks for more than was fed; or it ends here. */
+  #stopped(outcome: TlsOutcome): void {
+    // What it has to say to that: its part of a change of keys, or an alert.
+    this.#sendStaged();
+    if (outcome === 'want_read' || outcome === 'want_write') return;
+    this.#feed.clear();
+    this.mayHaveMore = true;
+    if (outcome === 'closed') this.#ended = true;
+    else this.failure ??= outcome;
   }
 
   send(address: bigint, length: number): number {
     if (this.#released) return FAILED;
     const blocked = this.sendHeld();
     if (blocked < 0) return blocked;
-    if (length >= STAGED_FROM_BYTES && !this.#isWriteUnfinished) return this.#sendStaged(address, length);
-    const count = this.#session.write(address, length);
-    this.#isWriteUnfinished = count <= 0;
-    return count > 0 ? count : this.#failed(this.#session.outcome(count));
+    const taken = this.#session.writeRecords(address, length);
+    if (taken <= 0) return this.#failed(this.#session.outcome(taken));
+    return this.#sendStaged() === FAILED ? FAILED : taken;
   }
 
   /** What the kernel does not take at once is kept: it is encrypted already, and has its place in the stream. */
-  #sendStaged(address: bigint, length: number): number {
-    const taken = this.#session.writeStaged(this.#stage, address, length);
-    if (taken <= 0) return this.#failed(this.#session.outcome(taken));
-    const staged = this.#stage.take();
-    const sent = send(this.#fd, this.#stage.address, staged);
+  #sendStaged(): number {
+    const stage = this.#stage;
+    const staged = stage.take();
+    if (staged === 0) return 0;
+    const isNext = this.#ciphertext.bytes === 0;
+    const sent = isNext ? send(this.#fd, stage.address, staged) : 0;
     const failed = sent < 0 ? this.#failed(socketOutcome(errnoNow())) : 0;
     if (failed !== FAILED && sent < staged)
-      this.#ciphertext.appendFrom(this.#stage.address, Math.max(0, sent), staged);
-    this.#stage.clear(staged);
-    return failed === FAILED ? FAILED : taken;
+      this.#ciphertext.appendFrom(stage.address, Math.max(0, sent), staged);
+    stage.clear(staged);
+    return failed === FAILED ? FAILED : 0;
   }
 
   get heldBytes(): number {
@@ -197,7 +203,10 @@ export class TlsTransport implements Transport {
       const outcome = this.#session.closeNotify();
       if (outcome !== undefined) return this.#failed(outcome);
       this.#notified = true;
+      if (this.#sendStaged() === FAILED) return FAILED;
     }
+    const held = this.sendHeld();
+    if (held < 0) return held;
     return closesNext || shutdownWrites(this.#fd) === 0
       ? 0
       : this.#failed({ kind: 'syscall', errno: errnoNow(), text: '' });
@@ -210,36 +219,16 @@ export class TlsTransport implements Transport {
     this.#session.free();
   }
 
-  /** No more records now; `gathered` bytes were read before that. */
-  #stopped(result: number, gathered: number): number {
-    const outcome = this.#session.outcome(result);
-    // What ended it comes up again with the next read, after the bytes before it have been delivered.
-    this.mayHaveMore = outcome !== 'want_read' && outcome !== 'want_write';
-    if (!this.mayHaveMore)
-      this.#emptyAt = this.#session.bytesReceived === this.#wholeAt ? this.#wholeAt : NEVER;
-    if (gathered > 0) {
-      if (outcome === 'closed') this.#ended = true;
-      else if (typeof outcome === 'object') this.#fail(outcome);
-      return gathered;
-    }
-    if (outcome === 'closed') {
-      this.#ended = true;
-      return 0;
-    }
-    if (this.failure !== undefined) return FAILED;
-    return this.#failed(outcome);
-  }
-
   #failed(outcome: TlsOutcome): number {
     if (outcome === 'want_read' || outcome === 'want_write') return WOULD_BLOCK;
-    this.#fail(outcome === 'closed' ? { kind: 'protocol', errno: 0, text: 'TLS was shut down' } : outcome);
+    this.failure ??=
+      outcome === 'closed' ? { kind: 'protocol', errno: 0, text: 'TLS was shut down' } : outcome;
     return FAILED;
   }
-
-  #fail(failure: TlsFailure): void {
-    this.failure ??= failure;
-  }
 }
+
+/** The socket ended without close_notify. */
+const CUT_SHORT: TlsFailure = { kind: 'syscall', errno: 0, text: '' };
 
 function socketOutcome(errno: number): TlsOutcome {
   const isBusy = errno === Errno.EAGAIN || errno === Errno.EINTR;
