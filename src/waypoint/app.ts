@@ -11,6 +11,7 @@ import { stateRoutes } from '#shared/observability/state-routes.ts';
 import type { SpanExporter } from '#shared/tracing/span-exporter.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
+import { chooseTunnelCongestion } from '#shared/engine/choose-congestion.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { prepareRuntimeForTraffic } from '#shared/workers/prepare-runtime.ts';
@@ -69,9 +70,13 @@ class WaypointApp {
     this.#garbage = new ChangeGarbage(clock);
     this.#levels = new LogLevels(config.logLevel);
     this.logger = createProcessLogger('waypoint', config.logFormat, this.#levels, () => clock.now());
-    const { logFormat: format, logLevel: level, traffic: settings } = config;
+    const { logFormat: format, logLevel: level } = config;
     this.#engine = chooseEngine(config.engine);
     this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
+    const tunnelCongestion = chooseTunnelCongestion(config.congestionControl, this.#engine.name);
+    if (tunnelCongestion !== undefined)
+      this.logger.info('congestion control of tunnels', { ...tunnelCongestion });
+    const settings = { ...config.traffic, tunnelCongestion };
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({

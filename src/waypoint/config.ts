@@ -1,9 +1,11 @@
 import { type Address, readAddress } from '#shared/config/address.ts';
+import { readCongestionControl } from '#shared/config/congestion-control.ts';
 import { readEngine } from '#shared/config/engine.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import type { EngineName } from '#shared/engine/choose-engine.ts';
+import type { CongestionSetting } from '#shared/engine/congestion-policy.ts';
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import {
   type CertificateConfig,
@@ -13,9 +15,8 @@ import {
 } from './config/controller-config.ts';
 import { readIdentity, readInstance } from './config/identity-config.ts';
 import { type OperationsConfig, readOperations } from './config/operations-config.ts';
-import { readTraffic } from './config/traffic-config.ts';
+import { type ConfiguredTraffic, readTraffic } from './config/traffic-config.ts';
 import { readTracing, type TracingConfig } from './tracing/tracing-config.ts';
-import type { TrafficSettings } from './workers/settings.ts';
 
 export interface WaypointConfig extends CertificateConfig, OperationsConfig {
   readonly instance: ProxyInstance;
@@ -24,7 +25,8 @@ export interface WaypointConfig extends CertificateConfig, OperationsConfig {
   readonly controller: ControllerConfig | undefined;
   /** Roots that are trusted besides those of the runtime when keys of token issuers are fetched: a path, or PEM text. */
   readonly jwksRoots: string | undefined;
-  readonly traffic: TrafficSettings;
+  readonly traffic: ConfiguredTraffic;
+  readonly congestionControl: CongestionSetting;
   /** Where connections of the plaintext mode go; undefined: it is off. */
   readonly plaintextUpstream: Address | undefined;
   /** Undefined: the native one where it can run. */
@@ -74,6 +76,7 @@ export function declareConfig(env: EnvReader): WaypointConfig {
       threads: workerThreads,
     },
     plaintextUpstream,
+    congestionControl: readCongestionControl(env),
     engine: readEngine(env),
     workerThreads,
     workerHeapMb: env.integer('WORKER_HEAP_MB', 512, { min: 32, max: 65_536 }, 'heap of a traffic thread'),

@@ -17,13 +17,13 @@ import { registerProcess } from '#shared/observability/process-metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
+import { chooseTunnelCongestion } from '#shared/engine/choose-congestion.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
 import { ChangeGarbage } from '#shared/workers/change-garbage.ts';
 import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
-import { requireCongestionControl } from './control/congestion-control.ts';
 import { requestCertificates, createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
@@ -86,6 +86,9 @@ class App {
     });
     this.#engine = chooseEngine(config.engine);
     this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
+    const tunnelCongestion = chooseTunnelCongestion(config.congestionControl, this.#engine.name);
+    if (tunnelCongestion !== undefined)
+      this.logger.info('congestion control of tunnels', { ...tunnelCongestion });
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({
@@ -93,7 +96,7 @@ class App {
         maxHeapMb: config.workerHeapMb,
         youngGenerationMb: YOUNG_GENERATION_MB,
       }),
-      init: { settings: config.traffic, log: config.log, engine: this.#engine.name },
+      init: { settings: { ...config.traffic, tunnelCongestion }, log: config.log, engine: this.#engine.name },
       wholeMesh: () => this.#store.toDelta(),
       clock: systemClock,
       random: Math.random,
@@ -104,8 +107,6 @@ class App {
 
   async start(): Promise<void> {
     const config = this.#config;
-    const { congestionControl } = config.traffic;
-    if (congestionControl !== undefined) requireCongestionControl(congestionControl);
     if (config.stateDir !== undefined) removeAbandoned(config.stateDir);
     const stateKnown = this.#readiness.register('state of the mesh');
     const socketsOpen = this.#readiness.register('workload sockets');

@@ -1,9 +1,11 @@
 import { defaultTrafficThreads } from '#shared/config/traffic-threads.ts';
 import { type Address, readAddress, readAdminAddress, readIp } from '#shared/config/address.ts';
+import { readCongestionControl } from '#shared/config/congestion-control.ts';
 import { readEngine } from '#shared/config/engine.ts';
 import { type EnvReader, type Environment, readEnvironment } from '#shared/config/env-reader.ts';
 import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import type { EngineName } from '#shared/engine/choose-engine.ts';
+import type { CongestionSetting } from '#shared/engine/congestion-policy.ts';
 import {
   type CertificateConfig,
   type DiscoveryConfig,
@@ -11,10 +13,9 @@ import {
   readDiscovery,
 } from './config/control-plane-config.ts';
 import { type LogConfig, readLog } from './config/log-config.ts';
-import { readDrain, readTraffic } from './config/traffic-config.ts';
+import { type ConfiguredTraffic, readDrain, readTraffic } from './config/traffic-config.ts';
 import { type NodeAgentConfig, readNodeAgent } from './config/node-agent-config.ts';
 import { type DedicatedConfig, readDedicated, readInstance } from './config/workload-config.ts';
-import type { TrafficSettings } from './pod/traffic-context.ts';
 
 export interface ZtunnelConfig {
   /** Undefined: one workload, without capture. */
@@ -24,7 +25,8 @@ export interface ZtunnelConfig {
   readonly instance: ProxyInstance;
   readonly discovery: DiscoveryConfig;
   readonly certificates: CertificateConfig;
-  readonly traffic: TrafficSettings;
+  readonly traffic: ConfiguredTraffic;
+  readonly congestionControl: CongestionSetting;
   /** Undefined: the native one where it can run. */
   readonly engine: EngineName | undefined;
   readonly workerThreads: number;
@@ -72,6 +74,7 @@ export function declareConfig(env: EnvReader): ZtunnelConfig {
     discovery,
     certificates: readCertificates(env, discovery),
     traffic: readTraffic(env, instance, mode === 'shared', listenIp),
+    congestionControl: readCongestionControl(env),
     engine: readEngine(env),
     workerThreads: env.integer(
       'ZTUNNEL_WORKER_THREADS',

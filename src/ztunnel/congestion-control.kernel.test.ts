@@ -1,6 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { tunnelCongestion } from '#shared/engine/congestion-policy.ts';
+import { kernelCongestionControls } from '#shared/engine/native/congestion-control.ts';
 import { cannotMakeNetns, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { workload } from '#shared/testing/topology.ts';
 import { nodeEnvironment, podFile } from './testing/captured-node.ts';
@@ -19,53 +22,92 @@ function inUse(netns: LabNetns, port: number): readonly string[] {
   return [...new Set(names)].sort();
 }
 
+/** Two captured pods under one ztunnel, and a server that echoes. */
+class Pair {
+  readonly lab = new NetnsLab();
+  readonly ztunnel: ZtunnelProcess;
+  readonly #state = stateDirectory({ workloads: [client, server], services: [], policies: [] });
+
+  constructor(environment: Record<string, string>) {
+    const pods = join(this.#state.path, 'pods');
+    mkdirSync(pods);
+    const write = (name: string, netns: LabNetns): void =>
+      writeFileSync(join(pods, `uid-${name}.json`), podFile(name, netns, 'ambient'));
+    write('client', this.lab.client);
+    write('server', this.lab.pod);
+    this.ztunnel = new ZtunnelProcess({ ...nodeEnvironment(this.#state.path, pods), ...environment });
+  }
+
+  async ready(): Promise<void> {
+    await this.lab.pod.listen({ ip: '10.77.0.2', port: 8080 }, socket => socket.pipe(socket));
+    await this.ztunnel.says(/\tready\b/);
+  }
+
+  async connect(): Promise<Socket> {
+    const socket = await this.lab.client.connect({ ip: '10.77.0.2', port: 8080 });
+    await new Promise(resolve => socket.once('data', resolve).write('hello'));
+    return socket;
+  }
+
+  async close(): Promise<void> {
+    await this.ztunnel.kill();
+    this.lab.close();
+    this.#state.remove();
+  }
+}
+
+const usual = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
+const onShortPath = tunnelCongestion('auto', kernelCongestionControls)?.algorithm ?? usual;
+
 test('congestion control of connections of captured pods', { skip }, async t => {
-  const usual = readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim();
   const cases = [
-    ['of the network it is what the node uses', {}, usual],
-    ['or what CONGESTION_CONTROL says', { CONGESTION_CONTROL: 'reno' }, 'reno'],
+    ['of a tunnel on a short path it does not pace', {}, onShortPath],
+    ['or is what the node uses', { CONGESTION_CONTROL: 'node' }, usual],
+    ['or what it is called', { CONGESTION_CONTROL: 'reno' }, 'reno'],
   ] as const;
   for (const [sentence, environment, expected] of cases) {
-    const lab = new NetnsLab();
-    const state = stateDirectory({ workloads: [client, server], services: [], policies: [] });
-    const pods = join(state.path, 'pods');
-    mkdirSync(pods);
-    for (const [name, netns] of [
-      ['client', lab.client],
-      ['server', lab.pod],
-    ] as const)
-      writeFileSync(join(pods, `uid-${name}.json`), podFile(name, netns, 'ambient'));
-    await lab.pod.listen({ ip: '10.77.0.2', port: 8080 }, socket => socket.pipe(socket));
-    const z = new ZtunnelProcess({ ...nodeEnvironment(state.path, pods), ...environment });
+    const pair = new Pair(environment);
     try {
-      await z.says(/\tready\b/);
-      const socket = await lab.client.connect({ ip: '10.77.0.2', port: 8080 });
-      await new Promise(resolve => socket.once('data', resolve).write('hello'));
-
-      t.same(inUse(lab.client, 15008), [expected], `${sentence}: the client's tunnel`);
-      t.same(inUse(lab.pod, 15008), [expected], `${sentence}: the server's tunnel`);
+      await pair.ready();
+      const socket = await pair.connect();
+      t.same(inUse(pair.lab.client, 15008), [expected], `${sentence}: the client's tunnel`);
+      t.same(inUse(pair.lab.pod, 15008), [expected], `${sentence}: the server's tunnel`);
       t.ok(
-        inUse(lab.client, 15001).includes('reno'),
-        'what the application says to ztunnel stays in the pod',
+        inUse(pair.lab.client, 15001).includes('reno'),
+        'what an application says to ztunnel stays in the pod',
       );
-      t.ok(inUse(lab.pod, 8080).includes('reno'), 'and what ztunnel says to the application');
+      t.ok(inUse(pair.lab.pod, 8080).includes('reno'), 'and what ztunnel says to an application');
       socket.destroy();
     } finally {
-      await z.kill();
-      lab.close();
-      state.remove();
+      await pair.close();
     }
   }
 });
 
-test('a congestion control that the kernel does not have', { skip }, async t => {
-  const state = stateDirectory({ workloads: [], services: [], policies: [] });
-  const pods = join(state.path, 'pods');
-  mkdirSync(pods);
-  const z = new ZtunnelProcess({ ...nodeEnvironment(state.path, pods), CONGESTION_CONTROL: 'nosuch' });
-  t.teardown(async () => {
-    await z.kill();
-    state.remove();
-  });
-  await z.says(/CONGESTION_CONTROL: this kernel has no nosuch, but .*reno/);
+/** The kernel has no means here to make a path long, but to let packets wait behind others. */
+test('on a long path it is what the node uses', { skip }, async t => {
+  const pair = new Pair({});
+  t.teardown(() => pair.close());
+  await pair.ready();
+  const link = firstLink(pair.lab.client);
+  const slow = ['rate', '128kbit', 'burst', '1600', 'limit', '200000'];
+  pair.lab.client.exec('tc', ['qdisc', 'add', 'dev', link, 'root', 'tbf', ...slow]);
+  // Two seconds of them.
+  const datagrams = 'for i in $(seq 24); do head -c 1400 /dev/zero > /dev/udp/10.77.0.2/9; done';
+  pair.lab.client.exec('bash', ['-c', datagrams]);
+  const socket = await pair.connect();
+  t.same(inUse(pair.lab.client, 15008), [usual]);
+  socket.destroy();
 });
+
+test('a congestion control that the kernel does not have', { skip }, async t => {
+  const pair = new Pair({ CONGESTION_CONTROL: 'nosuch' });
+  t.teardown(() => pair.close());
+  await pair.ztunnel.says(/CONGESTION_CONTROL: this kernel has no nosuch .*but .*reno/);
+});
+
+function firstLink(netns: LabNetns): string {
+  const name = /^\d+: (?!lo:)([^:@]+)/m.exec(netns.exec('ip', ['-o', 'link']))?.[1];
+  if (name === undefined) throw new Error('the namespace has no link');
+  return name;
+}

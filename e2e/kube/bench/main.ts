@@ -14,7 +14,7 @@ import { FIGURES, makeSide, type Measured, type SideName } from './side.ts';
 /**
  * The cluster of KUBECONFIG without a mesh, in it, and through a waypoint, in turn, as shares of no mesh.
  *
- *   npm run bench -- cluster [--rounds 3] [--seconds 5] [--no-waypoint]
+ *   npm run bench -- cluster [--rounds 3] [--seconds 5] [--no-waypoint] [--set ztunnel.env.CONGESTION_CONTROL=cubic]
  *   npm run bench -- cluster --scale     memory, and time to effect, with 10, 500 and 2,000 workloads
  */
 const OUT = 'dist-image/bench-cluster.json';
@@ -29,6 +29,7 @@ export async function benchCluster(argv: readonly string[], log: (line: string) 
       seconds: { type: 'string', default: '5' },
       waypoint: { type: 'boolean', default: true },
       scale: { type: 'boolean', default: false },
+      set: { type: 'string', multiple: true, default: [] },
     },
   });
   if (values.scale) {
@@ -37,7 +38,7 @@ export async function benchCluster(argv: readonly string[], log: (line: string) 
   }
   const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)];
   const gatewayApi = await ensureGatewayApi();
-  await install();
+  await install(values.set);
   log(`memory before load, MiB: ${showMemory(await memory())}`);
   const sides: SideName[] = values.waypoint && gatewayApi ? ['plain', 'L4', 'waypoint'] : ['plain', 'L4'];
   const namespaces = new Map<SideName, TestNamespace>();

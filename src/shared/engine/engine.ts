@@ -1,5 +1,6 @@
 import type { CancelSignal } from '../lifecycle/cancellation.ts';
 import type { ByteChannel, SocketEndpoint } from './channel.ts';
+import type { CongestionPolicy } from './congestion-policy.ts';
 
 /**
  * What makes byte channels: `node` (portable) here, `native` later. All sockets are handed over as file descriptors
@@ -65,6 +66,8 @@ export type ListenTarget = (
    * Not for channels that are secured after, which read through TLS.
    */
   readonly sharedReads?: boolean;
+  /** Of what is accepted. The native engine alone goes by it. */
+  readonly congestion?: CongestionPolicy | undefined;
 };
 
 export interface ConnectTarget {
@@ -75,6 +78,8 @@ export interface ConnectTarget {
   readonly local?: SocketEndpoint;
   /** In place of the engine's. */
   readonly keepalive?: Keepalive | undefined;
+  /** The native engine alone goes by it. */
+  readonly congestion?: CongestionPolicy | undefined;
 }
 
 /** tcp(7). Undefined: the engine's, 180 s, every 180 s, 9 probes. */

@@ -56,6 +56,7 @@ export const SocketOption = {
   tcpKeepIdle: [6, 4],
   tcpKeepInterval: [6, 5],
   tcpKeepCount: [6, 6],
+  tcpInfo: [6, 11],
   tcpCongestion: [6, 13],
   ipFreebind: [0, 15],
   ipTransparent: [0, 19],

@@ -2,6 +2,7 @@ import type { SocketEndpoint } from '../engine/channel.ts';
 import { getRawPointer } from 'node:ffi';
 import { callMemory } from './call-memory.ts';
 import { libc } from './libc.ts';
+import { NativeMemory } from './native-memory.ts';
 import { SHUT_WR, SocketOption, SocketType } from './platform.ts';
 import { decodeSocketAddress, writeSocketAddress } from './socket-address.ts';
 
@@ -93,6 +94,19 @@ export function setCongestionControl(fd: number, algorithm: string): number {
   const { value } = callMemory();
   const length = value.bytes.write(algorithm, 0, MAX_ALGORITHM_BYTES, 'latin1');
   return libc().setsockopt(fd, level, option, value.address, length);
+}
+
+/** include/uapi/linux/tcp.h: `tcpi_rtt` of `struct tcp_info`, microseconds. */
+const RTT_AT = 68;
+let info: NativeMemory | undefined;
+
+/** Smoothed, of a connection; 0 when it is not known. tcp(7) TCP_INFO */
+export function roundTripUs(fd: number): number {
+  const [level, option] = SocketOption.tcpInfo;
+  info ??= new NativeMemory(RTT_AT + 4);
+  const { length } = callMemory(info.size);
+  if (libc().getsockopt(fd, level, option, info.address, length.address) < 0) return 0;
+  return length.bytes.readUInt32LE(0) < info.size ? 0 : info.bytes.readUInt32LE(RTT_AT);
 }
 
 /** Of the connections of this socket; '' when it cannot be told. */

@@ -15,13 +15,16 @@ export const PLAINTEXT_SERVICE = {
 const DAY_MS = 24 * 60 * 60_000;
 const TIMEOUT = { minMs: 1, maxMs: DAY_MS };
 
+/** What does not depend on what the kernel has. */
+export type ConfiguredTraffic = Omit<TrafficSettings, 'tunnelCongestion'>;
+
 export function readTraffic(
   env: EnvReader,
   instance: ProxyInstance,
   identity: SpiffeId,
   meshed: boolean,
   plaintext: Address | undefined,
-): Omit<TrafficSettings, 'threads' | 'traceSamplingRatio'> {
+): Omit<ConfiguredTraffic, 'threads' | 'traceSamplingRatio'> {
   const gateway = env.string(
     'GATEWAY_NAME',
     'waypoint',

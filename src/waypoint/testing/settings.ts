@@ -26,5 +26,6 @@ export const testSettings: TrafficSettings = {
   queueTimeoutMs: 3_000,
   overloadLagMs: Number.POSITIVE_INFINITY,
   maxRequests: 100_000,
+  tunnelCongestion: undefined,
   traceSamplingRatio: undefined,
 };

@@ -1,3 +1,4 @@
+import type { CongestionPolicy } from '#shared/engine/congestion-policy.ts';
 import type { Locality } from '#shared/workload/workload.ts';
 import type { AccessLogMode } from '../request/environment.ts';
 
@@ -33,6 +34,8 @@ export interface TrafficSettings {
   readonly overloadLagMs: number;
   /** In progress, of all threads together. */
   readonly maxRequests: number;
+  /** Undefined: as the kernel does by itself. */
+  readonly tunnelCongestion: CongestionPolicy | undefined;
   /** Share of requests that begin a trace, 0 to 1; undefined: nothing is traced. */
   readonly traceSamplingRatio: number | undefined;
 }

@@ -106,9 +106,10 @@ export class TrafficThread {
     hbone: Listener['address'] | undefined;
     plaintext: Listener['address'] | undefined;
   }> {
-    const { listen, plaintext } = this.#options.settings;
+    const { listen, plaintext, tunnelCongestion: congestion } = this.#options.settings;
     this.#env.overload.start();
-    const hbone = listen === undefined ? undefined : await this.#hbone.listen({ ...listen, reusePort: true });
+    const hbone =
+      listen === undefined ? undefined : await this.#hbone.listen({ ...listen, reusePort: true, congestion });
     const plain = plaintext === undefined ? undefined : await this.#listenPlaintext(plaintext);
     return { hbone, plaintext: plain };
   }
@@ -291,13 +292,14 @@ export class TrafficThread {
 
   #makeHbonePool(): HbonePool {
     const { engine, clock, random, settings } = this.#options;
+    const { connectTimeoutMs: timeoutMs, tunnelCongestion: congestion } = settings;
     return new HbonePool({
       engine,
       clock,
       random,
-      dial: (remote, signal) => engine.connect({ remote, timeoutMs: settings.connectTimeoutMs }, signal),
+      dial: (remote, signal) => engine.connect({ remote, timeoutMs, congestion }, signal),
       tlsContext: () => this.#certificate.current(),
-      connectTimeoutMs: settings.connectTimeoutMs,
+      connectTimeoutMs: timeoutMs,
     });
   }
 

@@ -8,12 +8,15 @@ import type { TrafficSettings } from '../pod/traffic-context.ts';
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
+/** What does not depend on what the kernel has. */
+export type ConfiguredTraffic = Omit<TrafficSettings, 'tunnelCongestion'>;
+
 export function readTraffic(
   env: EnvReader,
   instance: ProxyInstance,
   shared: boolean,
   listenIp: string,
-): TrafficSettings {
+): ConfiguredTraffic {
   return {
     trustDomain: readTrustDomain(env, 'trust domain of the identities of local workloads'),
     clusterId: instance.clusterId,
@@ -34,7 +37,6 @@ export function readTraffic(
       'connections that share one HBONE connection',
     ),
     originalSource: readOriginalSource(env, shared, listenIp),
-    congestionControl: readCongestionControl(env, shared),
     http2: readHttp2(env),
   };
 }
@@ -51,22 +53,6 @@ function readOriginalSource(env: EnvReader, shared: boolean, listenIp: string): 
       'true needs PROXY_MODE=shared, or a LISTEN_IP of 127.0.0.0/8: elsewhere no answer would find its way back',
     );
   return originalSource;
-}
-
-/** tcp(7) TCP_CONGESTION. Whether the kernel has it is found out when traffic begins. */
-function readCongestionControl(env: EnvReader, shared: boolean): string | undefined {
-  const name = env.optional(
-    'CONGESTION_CONTROL',
-    "TCP congestion control of connections between nodes, for example cubic; default: the node's (net.ipv4.tcp_congestion_control)",
-  );
-  if (name === undefined) return undefined;
-  if (!/^[a-z0-9_]{1,15}$/.test(name))
-    env.reject(
-      'CONGESTION_CONTROL',
-      `${JSON.stringify(name)} is no name of a congestion control, such as cubic`,
-    );
-  if (!shared) env.reject('CONGESTION_CONTROL', 'needs PROXY_MODE=shared');
-  return name;
 }
 
 type Timeouts = Pick<

@@ -26,7 +26,13 @@ async function listener(t: Test, host: string): Promise<{ port: number; client: 
 }
 
 function dialer(originalSource: boolean) {
-  return plainDialer({ engine, connectTimeoutMs: 2_000, localIps: [serverIp], originalSource });
+  return plainDialer({
+    engine,
+    connectTimeoutMs: 2_000,
+    tunnelCongestion: undefined,
+    localIps: [serverIp],
+    originalSource,
+  });
 }
 
 test('which address the application of a dedicated ztunnel sees', async t => {

@@ -1,5 +1,6 @@
 import type { CancelSignal } from '#shared/lifecycle/cancellation.ts';
 import { ChannelError, type SocketEndpoint } from '#shared/engine/channel.ts';
+import type { CongestionPolicy } from '#shared/engine/congestion-policy.ts';
 import type { Engine, TcpChannel } from '#shared/engine/engine.ts';
 import { openOutgoingSocket, WITHIN_NAMESPACE } from '#shared/native/socket-factory.ts';
 import { SystemCallError } from '#shared/native/system-error.ts';
@@ -8,7 +9,9 @@ import { isIpv6, isLoopback } from '#shared/workload/ip.ts';
 
 /** Makes the TCP connections of one local workload. Rejects with `ChannelError`. */
 export interface Dialer {
-  /** To another proxy, or outside the mesh. */
+  /** To another proxy. */
+  dialProxy(remote: SocketEndpoint, signal?: CancelSignal): Promise<TcpChannel>;
+  /** Outside the mesh. */
   dial(remote: SocketEndpoint, signal?: CancelSignal): Promise<TcpChannel>;
   /** To the workload's own application, which sees `sourceIp` as its client where that can be done. */
   dialApplication(target: SocketEndpoint, sourceIp: string, signal?: CancelSignal): Promise<TcpChannel>;
@@ -17,13 +20,19 @@ export interface Dialer {
 export interface DialerOptions {
   readonly engine: Engine;
   readonly connectTimeoutMs: number;
+  /** Of connections with other proxies. */
+  readonly tunnelCongestion: CongestionPolicy | undefined;
+}
+
+interface ConnectionOptions {
+  readonly source?: SocketEndpoint | undefined;
+  readonly congestionControl?: string;
+  readonly congestion?: CongestionPolicy | undefined;
 }
 
 export interface NetnsDialerOptions extends DialerOptions {
   readonly netnsFd: number;
   readonly originalSource: boolean;
-  /** Of what leaves the pod. */
-  readonly congestionControl: string | undefined;
 }
 
 /**
@@ -34,22 +43,23 @@ export function netnsDialer(options: NetnsDialerOptions): Dialer {
   const { engine, connectTimeoutMs: timeoutMs, netnsFd, originalSource } = options;
   const connect = (
     remote: SocketEndpoint,
-    congestionControl: string | undefined,
-    source: SocketEndpoint | undefined,
+    { source, congestionControl, congestion }: ConnectionOptions,
     signal: CancelSignal | undefined,
   ): Promise<TcpChannel> => {
     try {
       const fd = openOutgoingSocket({ netnsFd, remoteIp: remote.ip, source, congestionControl });
-      return engine.connect({ remote, timeoutMs, fd }, signal);
+      return engine.connect({ remote, timeoutMs, fd, congestion }, signal);
     } catch (cause) {
       return Promise.reject(socketError(remote, cause));
     }
   };
   return {
-    dial: (remote, signal) => connect(remote, options.congestionControl, undefined, signal),
+    dialProxy: (remote, signal) => connect(remote, { congestion: options.tunnelCongestion }, signal),
+    dial: (remote, signal) => connect(remote, {}, signal),
     dialApplication(target, sourceIp, signal) {
       const spoof = originalSource && sourceIp !== target.ip && isIpv6(sourceIp) === isIpv6(target.ip);
-      return connect(target, WITHIN_NAMESPACE, spoof ? { ip: sourceIp, port: 0 } : undefined, signal);
+      const source = spoof ? { ip: sourceIp, port: 0 } : undefined;
+      return connect(target, { source, congestionControl: WITHIN_NAMESPACE }, signal);
     },
   };
 }
@@ -63,17 +73,22 @@ export function plainDialer(
   options: DialerOptions & { localIps: readonly string[]; originalSource: boolean },
 ): Dialer {
   const { engine, connectTimeoutMs: timeoutMs, localIps, originalSource } = options;
-  const dial = (remote: SocketEndpoint, signal: CancelSignal | undefined, sourceIp?: string) => {
+  const dial = (
+    remote: SocketEndpoint,
+    signal: CancelSignal | undefined,
+    { sourceIp, congestion }: { sourceIp?: string | undefined; congestion?: CongestionPolicy | undefined },
+  ) => {
     const ip =
       sourceIp ?? localIps.find(own => isIpv6(own) === isIpv6(remote.ip) && canReach(own, remote.ip));
-    const target = { remote, timeoutMs };
+    const target = { remote, timeoutMs, congestion };
     return engine.connect(ip === undefined ? target : { ...target, local: { ip, port: 0 } }, signal);
   };
   return {
-    dial: (remote, signal) => dial(remote, signal),
+    dialProxy: (remote, signal) => dial(remote, signal, { congestion: options.tunnelCongestion }),
+    dial: (remote, signal) => dial(remote, signal, {}),
     dialApplication(target, sourceIp, signal) {
       const spoof = originalSource && canSpoof(sourceIp, target.ip);
-      return dial(target, signal, spoof ? sourceIp : undefined);
+      return dial(target, signal, { sourceIp: spoof ? sourceIp : undefined });
     },
   };
 }

@@ -1,7 +1,6 @@
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { Listener, ListenTarget, TcpChannel } from '#shared/engine/engine.ts';
 import { closeFd } from '#shared/native/socket.ts';
-import { setCongestionControl } from '#shared/native/stream-socket.ts';
 import { HboneListener } from '../inbound/hbone-listener.ts';
 import { acceptPlaintext } from '../inbound/plaintext-listener.ts';
 import { acceptOutbound } from '../outbound/listener.ts';
@@ -34,29 +33,22 @@ export class PodProxy {
   async listen(targets: PodListeners): Promise<void> {
     const { pod } = this;
     const plain = { sharedReads: true };
-    const accepts: [readonly ListenTarget[], (channel: TcpChannel) => void, { sharedReads: boolean }][] = [
+    const tunnels = { sharedReads: false, congestion: pod.traffic.settings.tunnelCongestion };
+    const accepts: [readonly ListenTarget[], (channel: TcpChannel) => void, Partial<ListenTarget>][] = [
       [targets.outbound, channel => acceptOutbound(pod, channel), plain],
       [targets.inboundPlaintext, channel => acceptPlaintext(pod, channel), plain],
-      [targets.inboundHbone, channel => this.#hbone.accept(channel), { sharedReads: false }],
+      [targets.inboundHbone, channel => this.#hbone.accept(channel), tunnels],
       [targets.socks5, channel => acceptSocks5(pod, channel), plain],
     ];
     try {
-      this.#useCongestionControl([...targets.inboundPlaintext, ...targets.inboundHbone]);
-      for (const [list, accept, reads] of accepts) {
+      for (const [list, accept, options] of accepts) {
         for (const target of list)
-          this.#listeners.push(await pod.traffic.engine.listen({ ...target, ...reads }, accept));
+          this.#listeners.push(await pod.traffic.engine.listen({ ...target, ...options }, accept));
       }
     } catch (error) {
       await this.stopAccepting();
       throw error;
     }
-  }
-
-  /** Inherited by what they accept. */
-  #useCongestionControl(fromNetwork: readonly ListenTarget[]): void {
-    const { congestionControl } = this.pod.traffic.settings;
-    if (congestionControl === undefined) return;
-    for (const target of fromNetwork) if ('fd' in target) setCongestionControl(target.fd, congestionControl);
   }
 
   async stopAccepting(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Denials } from '#shared/authz/denials.ts';
+import type { CongestionPolicy } from '#shared/engine/congestion-policy.ts';
 import type { TcpChannel } from '#shared/engine/engine.ts';
 import type { Engine } from '#shared/engine/engine.ts';
 import type { Http2Options } from '#shared/http2/options.ts';
@@ -22,8 +23,8 @@ export interface TrafficSettings extends LocalWorkloadSettings, OutboundSettings
   readonly maxStreamsPerConnection: number;
   /** ENABLE_ORIG_SRC */
   readonly originalSource: boolean;
-  /** Of connections that leave captured pods, and that come to them; undefined: what the node uses. */
-  readonly congestionControl: string | undefined;
+  /** Undefined: as the kernel does by itself. */
+  readonly tunnelCongestion: CongestionPolicy | undefined;
   readonly http2: Partial<Http2Options>;
 }
 

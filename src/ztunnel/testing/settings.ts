@@ -14,6 +14,6 @@ export const testSettings: TrafficSettings = {
   poolIdleTimeoutMs: 300_000,
   maxStreamsPerConnection: 100,
   originalSource: false,
-  congestionControl: undefined,
+  tunnelCongestion: undefined,
   http2: {},
 };

@@ -177,10 +177,11 @@ export class TrafficThread {
 
   #dialerFor({ netnsFd, info }: PodAssignment): Dialer {
     const { engine, settings } = this.#options;
-    const { connectTimeoutMs, originalSource, congestionControl } = settings;
+    const { connectTimeoutMs, originalSource, tunnelCongestion } = settings;
+    const common = { engine, connectTimeoutMs, originalSource, tunnelCongestion };
     return netnsFd === undefined
-      ? plainDialer({ engine, connectTimeoutMs, localIps: info.ips, originalSource })
-      : netnsDialer({ engine, connectTimeoutMs, netnsFd, originalSource, congestionControl });
+      ? plainDialer({ ...common, localIps: info.ips })
+      : netnsDialer({ ...common, netnsFd });
   }
 
   #poolFor(dialer: Dialer): HbonePool {
@@ -189,7 +190,7 @@ export class TrafficThread {
       engine,
       clock,
       random,
-      dial: (remote, signal) => dialer.dial(remote, signal),
+      dial: (remote, signal) => dialer.dialProxy(remote, signal),
       tlsContext: identity => this.#certificates.get(identity),
       idleTimeoutMs: settings.poolIdleTimeoutMs,
       maxStreamsPerConnection: settings.maxStreamsPerConnection,

@@ -8,6 +8,7 @@ import type { ChannelError } from '../channel.ts';
 import { connectAborted, connectTimedOut } from '../connect-error.ts';
 import type { ConnectTarget, TcpChannel } from '../engine.ts';
 import { channelErrorFrom } from '../transport-error.ts';
+import { beginCongestionControl, reviewCongestionControl } from './congestion-control.ts';
 import type { Pollable, Watch } from './event-loop.ts';
 import { NativeChannel } from './native-channel.ts';
 import { errnoError } from './native-error.ts';
@@ -57,6 +58,7 @@ class ConnectAttempt implements Pollable {
     try {
       if (this.#fd < 0) this.#open();
       applySocketOptions(this.#fd, this.#target.keepalive);
+      beginCongestionControl(this.#fd, this.#target.congestion);
       const result = startConnect(this.#fd, this.#target.remote);
       if (result < 0) {
         const errno = errnoNow();
@@ -78,7 +80,8 @@ class ConnectAttempt implements Pollable {
     if (error !== 0) return this.#fail(this.#errnoError(error));
     const watch = this.#watch;
     if (watch === undefined) return;
-    const { remote } = this.#target;
+    const { remote, congestion } = this.#target;
+    reviewCongestionControl(this.#fd, congestion);
     const channel = new NativeChannel(this.#thread, this.#fd, watch, remote, new TcpTransport(this.#fd));
     channel.inherit(flags);
     this.#thread.loop.handOver(watch, channel);

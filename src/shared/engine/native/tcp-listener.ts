@@ -5,6 +5,7 @@ import { familyOf } from '../../native/socket-address.ts';
 import { ChannelError, type SocketEndpoint } from '../channel.ts';
 import type { Listener, ListenTarget, TcpChannel } from '../engine.ts';
 import { channelErrorFrom } from '../transport-error.ts';
+import { beginCongestionControl, reviewCongestionControl } from './congestion-control.ts';
 import type { Pollable, Watch } from './event-loop.ts';
 import { NativeChannel } from './native-channel.ts';
 import { errnoError } from './native-error.ts';
@@ -36,8 +37,14 @@ export function listenTcp(
     // Also for a descriptor that came listening already: listen(2) again only sets the backlog.
     listenSocket(fd, ('fd' in target ? undefined : target.backlog) ?? DEFAULT_BACKLOG);
     applySocketOptions(fd);
+    beginCongestionControl(fd, target.congestion);
     thread.own(fd);
-    return new TcpListener(fd, address, thread, onAccept, onError);
+    const onAccepted = (channel: TcpChannel): void => {
+      reviewCongestionControl(channel.fd, target.congestion);
+      onAccept(channel);
+    };
+    const hear = target.congestion === undefined ? onAccept : onAccepted;
+    return new TcpListener(fd, address, thread, hear, onError);
   } catch (error) {
     if (fd >= 0) thread.close(fd);
     throw channelErrorFrom(error, 'listen on', where);
