@@ -18,7 +18,7 @@ export interface CongestionControls {
 }
 
 /** Beyond a datacenter. Below it a pause between bursts is shorter than what setting its timer costs. */
-export const LONG_PATH_US = 3_000;
+const LONG_PATH_US = 3_000;
 
 /** In order of preference. Every kernel has the last, for everybody. */
 const UNPACED = ['cubic', 'reno'];
