@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
+import { FakeClock } from '../testing/fake-clock.ts';
 import { LineSink } from './line-sink.ts';
 
 const LINE = 'é'.repeat(500);
@@ -46,6 +47,30 @@ test('lines keep their order over an output that is blocked for a while, text an
   }
   sink.flush();
   t.same(drain(sink, readAll), expected);
+  t.end();
+});
+
+test('lines of the access log wait for others, by the clock; what else is said takes them along', t => {
+  const { fd, readAll } = openPipe(t.testdir({}));
+  t.teardown(() => closeSync(fd));
+  const clock = new FakeClock();
+  const sink = new LineSink(fd);
+  sink.gatherWith(clock);
+  const request = (text: string): void => sink.writeBytes(Buffer.from(text), text.length);
+  request('one');
+  clock.advance(30);
+  request('two');
+  t.equal(readAll(), '', 'nothing is written at once');
+  clock.advance(20);
+  t.equal(readAll(), 'one\ntwo\n', '50 ms after the first');
+  request('three');
+  clock.advance(50);
+  t.equal(readAll(), 'three\n', 'and again');
+  request('four');
+  sink.flush();
+  t.equal(readAll(), 'four\n', 'or when it is asked for');
+  for (let i = 0; i < 100; i++) request('x'.repeat(1_000));
+  t.ok(readAll().length >= 64 * 1024, 'or when it is much');
   t.end();
 });
 

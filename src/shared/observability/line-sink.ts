@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import type { Clock } from '../lifecycle/clock.ts';
 import { LogBytes } from './log-bytes.ts';
 
 export interface LineWriter {
@@ -6,7 +7,7 @@ export interface LineWriter {
 }
 
 export interface BytesWriter {
-  /** A line without its end: the first `length` of `bytes`, which are the caller's again afterwards. */
+  /** A line without its end: the first `length` of `bytes`, which are the caller's again afterwards. Of a log that may be read a moment later. */
   writeBytes(bytes: Buffer, length: number): void;
 }
 
@@ -17,10 +18,13 @@ const MAX_HELD_BYTES = 4 * 1024 * 1024;
 const FLUSH_BYTES = 64 * 1024;
 const FIRST_BYTES = 2 * FLUSH_BYTES;
 const NEWLINE = 0x0a;
+/** Each write wakes who reads the log, on a node the container runtime: with one request at a time that costs as much as a hop. */
+const GATHER_MS = 50;
 
 /**
- * Gathers the lines of one turn of the event loop into one write to a file descriptor. Writes synchronously, so that the
- * last words of a dying process are not lost; a descriptor that would block keeps its lines for the next turn.
+ * Gathers the lines of one turn of the event loop into one write to a file descriptor, and lines of bytes (the access log) for
+ * a little longer where it has a clock. Writes synchronously, so that the last words of a dying process are not lost; a descriptor that
+ * would block keeps its lines for the next turn.
  */
 export class LineSink implements LogWriter {
   readonly #fd: number;
@@ -31,7 +35,13 @@ export class LineSink implements LogWriter {
   #scheduled = false;
   /** The last write took not all: no line but the next turn tries again. */
   #isBlocked = false;
+  #clock: Clock | undefined;
+  #gathering = false;
   readonly #onTurn = (): void => this.flush();
+  readonly #onGathered = (): void => {
+    this.#gathering = false;
+    this.flush();
+  };
 
   constructor(fd: number) {
     this.#fd = fd;
@@ -63,7 +73,12 @@ export class LineSink implements LogWriter {
   writeBytes(bytes: Buffer, length: number): void {
     if (!this.#takes()) return;
     this.#held.appendFirst(bytes, length);
-    this.#endLine();
+    this.#endLine(this.#clock);
+  }
+
+  /** From here on lines of bytes wait for others, by this clock. */
+  gatherWith(clock: Clock): void {
+    this.#clock = clock;
   }
 
   flush(): void {
@@ -86,10 +101,17 @@ export class LineSink implements LogWriter {
     return false;
   }
 
-  #endLine(): void {
+  #endLine(gathersWith?: Clock): void {
     this.#held.byte(NEWLINE);
     if (this.#held.length >= FLUSH_BYTES && !this.#isBlocked) this.flush();
-    else this.#schedule();
+    else if (gathersWith === undefined) this.#schedule();
+    else this.#gather(gathersWith);
+  }
+
+  #gather(clock: Clock): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    clock.setTimer(GATHER_MS, this.#onGathered);
   }
 
   #schedule(): void {

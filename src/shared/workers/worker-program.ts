@@ -65,5 +65,6 @@ export function createWorkerEnvironment(
     name === 'native'
       ? createThreadNativeEngine({ onAcceptError }, new FdLedger(fdLedger))
       : { clock: systemClock, engine: createNodeEngine({ clock: systemClock, onAcceptError }) };
+  logWriter.gatherWith(clock);
   return { clock, engine, levels, logger, logWriter, measured: measureThread(engine, logWriter) };
 }
