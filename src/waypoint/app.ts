@@ -24,7 +24,7 @@ import type { Membership } from './control/membership.ts';
 import { plaintextMesh } from './control/plaintext-mesh.ts';
 import { tracingResource } from './tracing/tracing-config.ts';
 import { tapRoute } from './tap/tap-route.ts';
-import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
+import { HEAP_GROWING_PERCENT, WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
 
 /** Beside this file in source and bundle alike. */
 const WORKER_ENTRY = new URL(
@@ -35,7 +35,7 @@ const WORKER_ENTRY = new URL(
 /** Runs the waypoint of the environment until a signal; exits with 1 and the reason when it cannot start. */
 export async function runFromEnvironment(): Promise<void> {
   try {
-    prepareRuntimeForTraffic(systemClock);
+    prepareRuntimeForTraffic(systemClock, HEAP_GROWING_PERCENT);
     const signals = new ShutdownSignals();
     const app = new WaypointApp(readConfig(process.env), systemClock);
     await app.start();

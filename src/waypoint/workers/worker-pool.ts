@@ -31,6 +31,11 @@ export interface WorkerPoolOptions
 
 /** Keeps short-lived objects of a busy thread from being promoted, at little memory. */
 export const YOUNG_GENERATION_MB = 32;
+/**
+ * The runtime begins to collect the old generation when less is left of its bound than the young one has room for. With little live
+ * its own bound leaves less all the time, and each collection keeps every request that passes while it lasts.
+ */
+export const HEAP_GROWING_PERCENT = 200;
 const REPLY_TIMEOUT_MS = 5_000;
 
 /** The traffic threads of a waypoint: one certificate, and listeners that are opened when the mesh is known. */
