@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'tap';
 import { systemClock } from '../../lifecycle/clock.ts';
+import { setOption } from '../../native/stream-socket.ts';
 import { OpensslPeer } from '../../native/testing/openssl-peer.ts';
 import { ChannelRecorder } from '../../testing/loopback.ts';
 import { createTestCa } from '../../testing/test-ca.ts';
@@ -20,6 +21,8 @@ async function connected(): Promise<{
   const accepted = Promise.withResolvers<SecureChannel>();
   const context = createNativeTlsContext(material);
   const listener = await engine.listen({ ip: '127.0.0.1', port: 0 }, channel => {
+    // All that a test lets a peer write comes in one piece.
+    setOption(channel.fd, 'receiveBuffer', 4 * 1024 * 1024);
     const options = { alpn: ['h2'], timeoutMs: 5_000, verifyPeer: true };
     engine.secureServer(channel, context, options).then(accepted.resolve, accepted.reject);
   });
@@ -67,4 +70,65 @@ test('while our direction is stopped, by a peer that does not read, new keys wai
   const got = await peer.read(bytes.length + end.length);
   t.ok(got.equals(Buffer.concat([bytes, end])), 'every byte arrives, in order');
   await close();
+});
+
+test('what one connection answers to new keys goes to nobody else', async t => {
+  const one = await connected();
+  const other = await connected();
+  one.peer.asksForNewKeysNow();
+  one.peer.asksForNewKeysNow();
+  await one.peer.write('data');
+  await one.receiver.received(4);
+  other.receiver.channel.write(Buffer.from('to the other'));
+  t.equal((await other.peer.read(12)).toString(), 'to the other');
+  one.receiver.channel.write(Buffer.from('to the one'));
+  t.equal((await one.peer.read(10)).toString(), 'to the one');
+  await one.close();
+  await other.close();
+});
+
+test('new keys are asked for more often than there is room for answers in one piece', async t => {
+  const { peer, receiver, close } = await connected();
+  receiver.channel.pause();
+  for (let i = 0; i < 12_000; i++) if (!peer.asksForNewKeysNow()) throw new Error(`the socket took ${i}`);
+  await peer.write('data');
+  // For the kernel, to bring more of them than a feed holds.
+  for (let i = 0; i < 100; i++) await turn();
+  receiver.channel.resume();
+  await receiver.received(4);
+  t.equal(receiver.text, 'data');
+  receiver.channel.write(Buffer.from('answer'));
+  t.equal((await peer.read(6)).toString(), 'answer');
+  await close();
+});
+
+test('a peer that asks for new keys for ever, and reads nothing, is given up', async t => {
+  const { peer, receiver } = await connected();
+  for (let i = 0; i < 256; i++) receiver.channel.write(randomBytes(64 * 1024));
+  await turn();
+  for (let i = 0; !receiver.closed && i < 100_000; i++)
+    if (!peer.asksForNewKeysNow() || i % 1_000 === 0) await turn();
+  t.ok(receiver.closed);
+  t.match(receiver.error, { message: /new keys/ });
+  peer.close();
+});
+
+test('new keys that are asked for after we have ended our direction', async t => {
+  const { peer, receiver, close } = await connected();
+  receiver.channel.end();
+  await turn();
+  for (let i = 0; i < 3; i++) peer.asksForNewKeysNow();
+  await peer.write('still here');
+  await receiver.received(10);
+  t.equal(receiver.text, 'still here');
+  await peer.write('!');
+  await receiver.received(11);
+  await close();
+});
+
+test('a peer that ends the connection within a record', async t => {
+  const { peer, receiver } = await connected();
+  peer.breaksOff();
+  t.match(await receiver.close(), { code: 'reset', message: /without ending TLS/ });
+  peer.close();
 });

@@ -1,7 +1,7 @@
 import { errnoNow, Errno } from '../../native/errno.ts';
 import type { NativeMemory } from '../../native/native-memory.ts';
 import { FEED_BYTES, type RecordFeed } from '../../native/record-feed.ts';
-import type { RecordStage } from '../../native/record-stage.ts';
+import { type RecordStage, STAGED_BYTES } from '../../native/record-stage.ts';
 import { receive, send, sendSlice, shutdownWrites } from '../../native/stream-socket.ts';
 import type { TlsFailure, TlsOutcome, TlsSessionHandle } from '../../native/tls-session-handle.ts';
 
@@ -104,6 +104,7 @@ export class TlsTransport implements Transport {
   readonly #stage: RecordStage;
   /** Records that the kernel has not taken yet. Nothing is encrypted before they are gone. */
   readonly #ciphertext: OutputBuffer;
+  /** close_notify has left the session. */
   #notified = false;
   /** The peer has sent close_notify. */
   #ended = false;
@@ -125,38 +126,37 @@ export class TlsTransport implements Transport {
       if (this.#ended) return 0;
       const count = receive(this.#fd, this.#feed.memory.address, FEED_BYTES);
       if (count <= 0) return this.#failed(count < 0 ? socketOutcome(errnoNow()) : CUT_SHORT);
-      this.mayHaveMore = count === FEED_BYTES;
       this.#feed.offer(count);
       const bytes = this.#open(memory, offset);
-      if (bytes > 0) return bytes;
-      if (!this.mayHaveMore) return WOULD_BLOCK;
+      // When no record became whole the socket is asked again: its end, which the kernel has told of, may be all that is left.
+      if (bytes === 0) continue;
+      this.mayHaveMore = count === FEED_BYTES || this.#ended || this.failure !== undefined;
+      return bytes;
     }
   }
 
   /** Decrypts what was fed. What ended it comes up with the next `receive`, after the bytes before it. @returns bytes */
   #open(memory: NativeMemory, offset: number): number {
     let end = offset;
-    for (;;) {
+    do {
       const count = this.#session.read(memory.at(end), memory.size - end);
-      if (count <= 0) {
-        this.#stopped(this.#session.outcome(count));
-        break;
-      }
-      end += count;
-      if (this.#feed.isEmpty) break;
-    }
+      if (count > 0) end += count;
+      else if (!this.#goesOn(this.#session.outcome(count))) break;
+    } while (!this.#feed.isEmpty);
+    // What it has to say to that, also between records that it hands out: its part of a change of keys, or an alert.
+    this.#sendStaged();
     return end - offset;
   }
 
-  /** The session asks for more than was fed; or it ends here. */
-  #stopped(outcome: TlsOutcome): void {
-    // What it has to say to that: its part of a change of keys, or an alert.
-    this.#sendStaged();
-    if (outcome === 'want_read' || outcome === 'want_write') return;
+  /** Whether what was fed is still to be read. */
+  #goesOn(outcome: TlsOutcome): boolean {
+    if (outcome === 'want_read') return false;
+    // It has more to say than the stage holds: the peer has asked for new keys thousands of times.
+    if (outcome === 'want_write' && this.#sendStaged() === 0) return true;
     this.#feed.clear();
-    this.mayHaveMore = true;
     if (outcome === 'closed') this.#ended = true;
-    else this.failure ??= outcome;
+    else if (outcome !== 'want_write') this.failure ??= outcome;
+    return false;
   }
 
   send(address: bigint, length: number): number {
@@ -168,18 +168,24 @@ export class TlsTransport implements Transport {
     return this.#sendStaged() === FAILED ? FAILED : taken;
   }
 
-  /** What the kernel does not take at once is kept: it is encrypted already, and has its place in the stream. */
   #sendStaged(): number {
-    const stage = this.#stage;
-    const staged = stage.take();
+    const staged = this.#stage.take();
     if (staged === 0) return 0;
-    const isNext = this.#ciphertext.bytes === 0;
-    const sent = isNext ? send(this.#fd, stage.address, staged) : 0;
-    const failed = sent < 0 ? this.#failed(socketOutcome(errnoNow())) : 0;
-    if (failed !== FAILED && sent < staged)
-      this.#ciphertext.appendFrom(stage.address, Math.max(0, sent), staged);
-    stage.clear(staged);
-    return failed === FAILED ? FAILED : 0;
+    // Nothing follows close_notify (RFC 8446 §6.1), whatever the session would still answer.
+    const result = this.#notified ? 0 : this.#sendOrKeep(staged);
+    this.#stage.clear(staged);
+    return result;
+  }
+
+  /** What the kernel does not take at once is kept: it is encrypted already, and has its place in the stream. */
+  #sendOrKeep(staged: number): number {
+    const { address } = this.#stage;
+    const held = this.#ciphertext.bytes;
+    if (held > MAX_HELD_BYTES) return this.#failed(NEVER_READS);
+    const sent = held === 0 ? send(this.#fd, address, staged) : 0;
+    if (sent < 0 && this.#failed(socketOutcome(errnoNow())) === FAILED) return FAILED;
+    if (sent < staged) this.#ciphertext.appendFrom(address, Math.max(0, sent), staged);
+    return 0;
   }
 
   get heldBytes(): number {
@@ -202,8 +208,9 @@ export class TlsTransport implements Transport {
     if (!this.#notified) {
       const outcome = this.#session.closeNotify();
       if (outcome !== undefined) return this.#failed(outcome);
+      const sent = this.#sendStaged();
       this.#notified = true;
-      if (this.#sendStaged() === FAILED) return FAILED;
+      if (sent === FAILED) return FAILED;
     }
     const held = this.sendHeld();
     if (held < 0) return held;
@@ -229,6 +236,15 @@ export class TlsTransport implements Transport {
 
 /** The socket ended without close_notify. */
 const CUT_SHORT: TlsFailure = { kind: 'syscall', errno: 0, text: '' };
+
+/** What was sent last, and behind it answers to changes of keys, for which a peer may ask while it reads nothing. */
+const MAX_HELD_BYTES = 2 * STAGED_BYTES;
+
+const NEVER_READS: TlsFailure = {
+  kind: 'protocol',
+  errno: 0,
+  text: 'the peer asks for new keys again and again, and reads no answer',
+};
 
 function socketOutcome(errno: number): TlsOutcome {
   const isBusy = errno === Errno.EAGAIN || errno === Errno.EINTR;

@@ -5,12 +5,22 @@ import { stepHandshake } from '../handshake-callbacks.ts';
 import { NativeMemory } from '../native-memory.ts';
 import { openssl } from '../openssl.ts';
 import { closeFd, openTcpSocket } from '../socket.ts';
-import { pendingError, startConnect } from '../stream-socket.ts';
+import { WITHIN_NAMESPACE } from '../socket-factory.ts';
+import {
+  pendingError,
+  sendSlice,
+  setCongestionControl,
+  setOption,
+  shutdownWrites,
+  startConnect,
+} from '../stream-socket.ts';
 import type { TlsContextHandle } from '../tls-context-handle.ts';
 
 /** include/openssl/ssl.h */
 const SSL_KEY_UPDATE_REQUESTED = 1;
 const VERIFY_NONE = 0;
+/** 32 bytes of application data, of which 2 are there. RFC 8446 §5.1 */
+const START_OF_RECORD = [23, 3, 3, 0, 32, 1, 2];
 
 const keyUpdate = new DynamicLibrary(null).getFunctions({
   SSL_key_update: { arguments: ['pointer', 'i32'], return: 'i32' },
@@ -33,6 +43,9 @@ export class OpensslPeer {
   }
 
   async connect(port: number): Promise<void> {
+    // What it writes is there at once.
+    setOption(this.#fd, 'tcpNoDelay', 1);
+    setCongestionControl(this.#fd, WITHIN_NAMESPACE);
     startConnect(this.#fd, { ip: '127.0.0.1', port });
     while (stepHandshake(this.#ssl, { alpn: [], verifier: undefined }) !== 1) {
       if (pendingError(this.#fd) !== 0) throw new Error('no connection');
@@ -44,10 +57,26 @@ export class OpensslPeer {
     keyUpdate.SSL_key_update(this.#ssl, SSL_KEY_UPDATE_REQUESTED);
   }
 
+  /** @returns whether the socket took it */
+  asksForNewKeysNow(): boolean {
+    this.asksForNewKeys();
+    return stepHandshake(this.#ssl, { alpn: [], verifier: undefined }) === 1;
+  }
+
+  /** Ends the connection within a record. */
+  breaksOff(): void {
+    sendSlice(this.#fd, Buffer.from(START_OF_RECORD));
+    shutdownWrites(this.#fd);
+  }
+
   async write(text: string): Promise<void> {
     const bytes = new NativeMemory(text.length);
     bytes.bytes.write(text);
-    while (openssl().SSL_write(this.#ssl, bytes.address, text.length) <= 0) await turn();
+    for (let at = 0; at < text.length; ) {
+      const count = openssl().SSL_write(this.#ssl, bytes.at(at), text.length - at);
+      if (count > 0) at += count;
+      else await turn();
+    }
   }
 
   async read(length: number): Promise<Buffer> {
