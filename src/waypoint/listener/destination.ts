@@ -19,18 +19,21 @@ export type Destination =
 /**
  * The service a CONNECT is for. Refused: what is no service, a port it does not have, and a service that does not use
  * this waypoint; with the last, a client could borrow the waypoint's identity to reach what only others may.
+ *
+ * @param clientNamespace where several services have the host or address, the client means the one that is known there
  */
 export function findDestination(
   view: MeshView,
   request: Pick<ConnectRequest, 'host' | 'hostKind' | 'port'>,
   waypoint: WaypointIdentity,
+  clientNamespace: string,
 ): Destination {
-  const { host, hostKind, port } = request;
+  const { host, port } = request;
+  const meant = serviceAt(view, request, waypoint.network, clientNamespace, clientNamespace);
   const service =
-    hostKind === 'ip'
-      ? view.serviceByAddress(waypoint.network, host)
-      : (view.serviceByHostname(host, waypoint.namespace) ??
-        view.serviceByWildcard(host, waypoint.namespace));
+    meant !== undefined && usesWaypoint(view, meant, waypoint)
+      ? meant
+      : serviceAt(view, request, waypoint.network, waypoint.namespace, undefined);
   if (service === undefined) return { ok: false, reason: `${host} is no service known to this waypoint` };
   if (!usesWaypoint(view, service, waypoint)) {
     return {
@@ -43,6 +46,20 @@ export function findDestination(
     return { ok: false, reason: `service ${service.namespace}/${service.hostname} has no port ${port}` };
   }
   return { ok: true, service, port: servicePort };
+}
+
+function serviceAt(
+  view: MeshView,
+  { host, hostKind }: Pick<ConnectRequest, 'host' | 'hostKind'>,
+  network: string,
+  preferredNamespace: string,
+  knownIn: string | undefined,
+): Service | undefined {
+  if (hostKind === 'ip') return view.serviceByAddress(network, host, knownIn);
+  return (
+    view.serviceByHostname(host, preferredNamespace, knownIn) ??
+    view.serviceByWildcard(host, preferredNamespace, knownIn)
+  );
 }
 
 function usesWaypoint(view: MeshView, service: Service, waypoint: WaypointIdentity): boolean {

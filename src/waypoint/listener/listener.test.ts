@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import { memoryChannelPair } from '#shared/testing/memory-channel.ts';
 import { mesh, service, waypointAt, waypointOf } from '#shared/testing/topology.ts';
-import type { AppProtocol } from '#shared/workload/workload.ts';
+import type { Visibility } from '#shared/workload/visibility.ts';
+import type { AppProtocol, Service } from '#shared/workload/workload.ts';
 import { findDestination, type WaypointIdentity } from './destination.ts';
 import { PeekedChannel } from './peeked-channel.ts';
 import { detectionMode, type DownstreamProtocol, sniffProtocol } from './sniff-protocol.ts';
@@ -103,9 +104,49 @@ test('the destination of a CONNECT', t => {
   for (const [sentence, fields, host, port, refused] of rows) {
     const view = mesh({ services: [GATEWAY, service('a', fields)] });
     const hostKind = /^[\d.]+$/.test(host) ? 'ip' : 'name';
-    const found = findDestination(view, { host, hostKind, port }, US);
+    const found = findDestination(view, { host, hostKind, port }, US, 'default');
     if (refused === undefined) t.equal(found.ok && found.service.name, 'a', sentence);
     else t.match(found.ok ? '' : found.reason, refused, sentence);
+  }
+  t.end();
+});
+
+test('of several services of one host and address the client means the one it knows', t => {
+  const uses = { waypoint: waypointOf(GATEWAY), hostname: 'api.test', vip: '192.0.2.1' };
+  const scoped = (namespace: string, visibility: Visibility, fields: typeof uses | object = uses) =>
+    service('api', { ...uses, ...fields, namespace, visibility });
+  const others = { waypoint: waypointAt('10.96.0.99') };
+  const rows: readonly (readonly [string, readonly Service[], string, string])[] = [
+    ['which is its own', [scoped('bank', 'namespace'), scoped('shop', 'namespace')], 'shop', 'shop'],
+    ['and of others theirs', [scoped('bank', 'namespace'), scoped('shop', 'namespace')], 'bank', 'bank'],
+    [
+      'or one that it is exported to',
+      [scoped('bank', 'namespace'), scoped('shop', ['books'])],
+      'books',
+      'shop',
+    ],
+    [
+      'behind one of another waypoint',
+      [scoped('bank', 'namespace', others), scoped('shop', 'namespace')],
+      'shop',
+      'shop',
+    ],
+    [
+      'of a client that knows none any',
+      [scoped('bank', 'namespace'), scoped('shop', 'namespace')],
+      'x',
+      'bank',
+    ],
+  ];
+  for (const [sentence, services, client, expected] of rows) {
+    const view = mesh({ services: [GATEWAY, ...services] });
+    for (const [host, hostKind] of [
+      ['192.0.2.1', 'ip'],
+      ['api.test', 'name'],
+    ] as const) {
+      const found = findDestination(view, { host, hostKind, port: 80 }, US, client);
+      t.equal(found.ok && found.service.namespace, expected, `${sentence}, by ${hostKind}`);
+    }
   }
   t.end();
 });
