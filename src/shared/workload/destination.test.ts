@@ -51,6 +51,10 @@ const ROWS: readonly (readonly [string, Row])[] = [
     { services: [entry('a', 'namespace'), entry('b', 'public')], found: { a: 'a', c: 'b' } },
   ],
   [
+    'of several that are known its own',
+    { services: [entry('a', 'public'), entry('b', ['b', 'c'])], found: { b: 'b', c: 'a' } },
+  ],
+  [
     'the nearest wildcard that is known, the narrowest range that is known',
     {
       host: `one.${HOST}`,
@@ -64,6 +68,10 @@ const ROWS: readonly (readonly [string, Row])[] = [
 ];
 
 const OF_ADDRESSES: typeof ROWS = [
+  [
+    'of several of one range its own',
+    { services: [entry('a', 'public', RANGE), entry('b', 'public', RANGE)], found: { b: 'b', c: 'a' } },
+  ],
   [
     'a range takes the place of an address that is hidden',
     { services: [entry('a', 'public', RANGE), entry('b', 'namespace')], found: { b: 'b', c: 'a' } },

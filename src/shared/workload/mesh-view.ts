@@ -19,7 +19,7 @@ export interface MeshView {
   service(name: string): Service | undefined;
   /**
    * Exact VIP first, then the longest matching prefix.
-   * @param knownIn of several only those that workloads of this namespace know; left out: whichever
+   * @param knownIn of several only those that workloads of this namespace know, its own first; left out: whichever
    */
   serviceByAddress(network: string, ip: string, knownIn?: string): Service | undefined;
   /** By host name alone: the service of `preferredNamespace` first, then the canonical one, then by name order. */

@@ -43,14 +43,14 @@ export class PrefixTable<V> {
     this.#countLength(cidr.bytes.length, cidr.prefixLength, -1);
   }
 
-  /** @param accepts of values that it does not take, others are looked for, of shorter prefixes as well */
-  find(ip: string, accepts?: (value: V) => boolean): V | undefined {
+  /** @param choose of the values of one prefix; where it takes none, a shorter one is looked for */
+  find(ip: string, choose: (values: readonly V[]) => V | undefined): V | undefined {
     if (this.#byPrefix.size === 0) return undefined;
     const bytes = parseIp(ip);
     if (bytes === undefined) return undefined;
     for (const { length } of this.#lengths.get(bytes.length) ?? []) {
       const values = this.#byPrefix.get(prefixKey(maskBytes(bytes, length), length));
-      const found = accepts === undefined ? values?.[0] : values?.find(accepts);
+      const found = values && choose(values);
       if (found !== undefined) return found;
     }
     return undefined;

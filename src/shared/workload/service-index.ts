@@ -42,14 +42,13 @@ export class ServiceIndex {
     return true;
   }
 
-  /** @param knownIn only what workloads of this namespace know */
+  /** @param knownIn only what workloads of this namespace know, and of that first what is its own */
   findByAddress(network: string, ip: string, knownIn?: string): Service | undefined {
     const services = this.#byVip.get(vipKey(network, ip));
     const prefixes = this.#byPrefix.get(network);
     if (services === undefined && prefixes === undefined) return undefined;
-    if (knownIn === undefined) return services?.[0] ?? prefixes?.find(ip);
-    const isKnown = (service: Service): boolean => isKnownIn(knownIn, service);
-    return services?.find(isKnown) ?? prefixes?.find(ip, isKnown);
+    const choose = knownIn === undefined ? first : (some: readonly Service[]) => chooseKnown(some, knownIn);
+    return (services && choose(services)) ?? prefixes?.find(ip, choose);
   }
 
   /** @param knownIn as of `findByAddress` */
@@ -76,6 +75,20 @@ export class ServiceIndex {
     if (table === undefined) this.#byPrefix.set(address.network, (table = new PrefixTable(byServiceName)));
     return table;
   }
+}
+
+function first(services: readonly Service[]): Service | undefined {
+  return services[0];
+}
+
+function chooseKnown(services: readonly Service[], namespace: string): Service | undefined {
+  let known: Service | undefined;
+  for (const service of services) {
+    if (!isKnownIn(namespace, service)) continue;
+    if (service.namespace === namespace) return service;
+    known ??= service;
+  }
+  return known;
 }
 
 function vipKey(network: string, ip: string): string {
