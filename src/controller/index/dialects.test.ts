@@ -827,6 +827,28 @@ spec: {host: api.test, trafficPolicy: {connectionPool: {tcp: {maxConnections: ${
   t.end();
 });
 
+test('of several entries for one host that are not its own a route is for the first by name, whichever came first', t => {
+  const entry = (namespace: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: ${namespace}, labels: {istio.io/use-waypoint: waypoint, istio.io/use-waypoint-namespace: shop}}
+spec: {hosts: [api.test], resolution: DNS, ports: [{number: 80, name: http}]}`;
+  const route = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: to-api, namespace: books}
+spec: {hosts: [api.test], http: [{timeout: 1s, route: [{destination: {host: api.test}}]}]}`;
+  for (const order of [
+    ['bank', 'shop'],
+    ['shop', 'bank'],
+  ]) {
+    const lab = new IndexLab(SHOP, WAYPOINT, ...order.map(entry), route);
+    const rules = [{ backends: [{ service: 'bank/api.test' }] }];
+    t.match(lab.routesOf('bank/api.test'), { rules }, order.join(', '));
+  }
+  t.end();
+});
+
 test('a Service is known everywhere, and an annotation that says otherwise is told so', t => {
   const annotated = (value: string): string =>
     service('payments').replace(

@@ -38,6 +38,8 @@ export class KnownServices {
     for (const { value } of this.#entries.all()) {
       for (const spec of value.services) this.#addEntryHost(knownService(spec), value.visibility);
     }
+    // Not by who came first: every controller, and each proxy, is to take the same one.
+    for (const hosts of this.#entryHosts.values()) if (hosts.length > 1) hosts.sort(byNamespace);
     this.#allocated = allocateAddresses(addressWishes(this.#entries.all()));
   }
 
@@ -52,7 +54,7 @@ export class KnownServices {
     return this.#entries.get(namespace, name)?.value?.services.map(knownService);
   }
 
-  /** Of several entries that of the namespace itself, else one that is known there, else the first. */
+  /** Of several entries that of the namespace itself, else one that is known there, else the first by name. */
   withHostname(hostname: string, namespace: string): KnownService | undefined {
     const known = this.#byHostname.get(hostname);
     if (known !== undefined) return known;
@@ -108,4 +110,8 @@ function knownService({ clusterIps, hostname, namespace, ports }: ServiceSpec): 
     ports: ports.map(port => port.port),
     headless: clusterIps.length === 0,
   };
+}
+
+function byNamespace(a: EntryHost, b: EntryHost): number {
+  return a.service.namespace < b.service.namespace ? -1 : 1;
 }
