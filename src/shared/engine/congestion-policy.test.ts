@@ -18,6 +18,7 @@ const policies: readonly [string, string, string, readonly string[], CongestionP
     { algorithm: 'reno', onLongPath: 'bbr2' },
   ],
   ['there is nothing else', 'auto', 'bbr', ['bbr'], undefined],
+  ['it cannot be told what the node uses', 'auto', '', ['cubic', 'reno'], undefined],
   ['the node decides', 'node', 'bbr', ['bbr', 'reno'], undefined],
   [
     'by name, whatever the path',

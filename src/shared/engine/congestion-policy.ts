@@ -11,7 +11,7 @@ export type CongestionSetting = string;
 
 /** What the kernel has. */
 export interface CongestionControls {
-  /** Of sockets for which nobody chooses. */
+  /** Of sockets for which nobody chooses; '' when it cannot be told. */
   readonly usual: string;
   /** Whether this process may use it. */
   has(algorithm: string): boolean;

@@ -9,7 +9,7 @@ const AVAILABLE = '/proc/sys/net/ipv4/tcp_available_congestion_control';
 /** What this kernel has for this process. */
 export const kernelCongestionControls: CongestionControls = {
   get usual(): string {
-    return readFileSync(USUAL, 'utf8').trim();
+    return textOf(USUAL);
   },
   has(algorithm) {
     const fd = openTcpSocket(4);
@@ -24,7 +24,16 @@ export const kernelCongestionControls: CongestionControls = {
 
 /** For messages: names, separated by blanks. */
 export function availableCongestionControls(): string {
-  return readFileSync(AVAILABLE, 'utf8').trim();
+  return textOf(AVAILABLE);
+}
+
+/** '' where there is no such file: a process without /proc starts as well. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 /** Of a socket that is to connect, or that listens: what it accepts has the same. */
