@@ -86,9 +86,8 @@ class App {
     });
     this.#engine = chooseEngine(config.engine);
     this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
-    const tunnelCongestion = chooseTunnelCongestion(config.congestionControl, this.#engine.name);
-    if (tunnelCongestion !== undefined)
-      this.logger.info('congestion control of tunnels', { ...tunnelCongestion });
+    const { congestionControl } = config;
+    const tunnelCongestion = chooseTunnelCongestion(congestionControl, this.#engine.name, this.logger);
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({
