@@ -24,7 +24,7 @@ const MAX_AT = 16;
  * for a thread: a session that asks for more has taken all of it, so that it is empty between calls.
  *
  * A session that reads a socket itself reads ahead into a buffer of its own, and moves all that is left in there to the front
- * for each record that it takes out: with eight records 28 moves of one, more than all else that a byte costs here.
+ * for each record that it takes out: with eight records 28 moves of one.
  */
 export class RecordFeed {
   /** What a session reads from; it takes a reference of its own. BIO_s_mem(3) */

@@ -4,7 +4,7 @@ import { MAX_RECORD_PLAIN_BYTES, RECORD_OVERHEAD_BYTES } from './record-size.ts'
 
 /** Records that leave in one piece: what one read of a socket brings. */
 const RECORDS = 8;
-/** For what a session has to say of its own before them: KeyUpdate, an alert. */
+/** For what a session has to say of its own before them (KeyUpdate, an alert), and the nonces that TLS 1.2 sends along. */
 const MESSAGE_BYTES = 256;
 
 /** The most plaintext that fits. */

@@ -1,11 +1,7 @@
 import { FEED_BYTES } from '../../native/record-feed.ts';
-import { STAGE_BYTES } from '../../native/record-stage.ts';
 import type { TlsFailure, TlsOutcome, TlsSessionHandle, TlsWire } from '../../native/tls-session-handle.ts';
 import type { ByteChannel } from '../channel.ts';
 import type { NativeThread } from './native-thread.ts';
-
-/** Encrypted at once. A record less than a stage holds: the session may have a message of its own to send first (KeyUpdate). */
-const SEALED_BYTES = STAGE_BYTES - 16 * 1024;
 
 /** Where sessions of this thread read and write that have no socket. */
 export function memoryWire({ feed, stage }: NativeThread): TlsWire {
@@ -78,16 +74,12 @@ export class ChannelRecords {
     return outcome;
   }
 
-  /** Encrypts and sends. @returns bytes taken, or why none */
+  /** Encrypts and sends, what the stage holds at most. @returns bytes taken, or why none */
   seal(address: bigint, length: number): number | TlsFailure {
-    const end = Math.min(length, SEALED_BYTES);
-    for (let taken = 0; taken < end; ) {
-      const count = this.#session.write(address + BigInt(taken), end - taken);
-      if (count <= 0) return failureOf(this.#session.outcome(count));
-      taken += count;
-    }
+    const taken = this.#session.writeRecords(address, length);
+    if (taken <= 0) return failureOf(this.#session.outcome(taken));
     this.#send();
-    return end;
+    return taken;
   }
 
   /** @returns why there is none */
