@@ -1,5 +1,6 @@
 import type { CancelSignal } from '../lifecycle/cancellation.ts';
 import type { ByteChannel, SocketEndpoint } from '../engine/channel.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import type { ConnectRequest } from './connect-request.ts';
 
 /** 400 malformed or not for this workload, 401 denied by policy, 503 upstream not dialled or own state not ready. */
@@ -12,7 +13,7 @@ export type RefusalStatus = 400 | 401 | 503;
 export interface InboundConnect {
   readonly request: ConnectRequest;
   /** SPIFFE id of the verified client certificate. */
-  readonly peerIdentity: string;
+  readonly peerIdentity: SpiffeId;
   /** Address the client dialled (the pod's) and the one it dialled from. */
   readonly local: SocketEndpoint;
   readonly remote: SocketEndpoint;

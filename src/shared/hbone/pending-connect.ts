@@ -6,13 +6,14 @@ import type { Http2Stream, StreamReset } from '../http2/stream.ts';
 import type { ConnectRequest } from './connect-request.ts';
 import type { InboundConnect, RefusalStatus } from './inbound-connect.ts';
 import { TunnelChannel } from './tunnel-channel.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 
 const OK_FIELDS = [':status', '200'];
 
 /** A CONNECT stream until it is answered. */
 export class PendingConnect implements InboundConnect {
   readonly request: ConnectRequest;
-  readonly peerIdentity: string;
+  readonly peerIdentity: SpiffeId;
   readonly local: SocketEndpoint;
   readonly remote: SocketEndpoint;
   /** Receives the stream's events from the first one on; early bytes wait in it. */
@@ -22,7 +23,7 @@ export class PendingConnect implements InboundConnect {
   #isGone = false;
   #cancellation: Cancellation | undefined;
 
-  constructor(stream: Http2Stream, request: ConnectRequest, channel: SecureChannel, peerIdentity: string) {
+  constructor(stream: Http2Stream, request: ConnectRequest, channel: SecureChannel, peerIdentity: SpiffeId) {
     this.request = request;
     this.peerIdentity = peerIdentity;
     this.local = channel.localAddress;

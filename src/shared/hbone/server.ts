@@ -7,6 +7,7 @@ import { ErrorCode } from '../http2/error-code.ts';
 import type { Http2Options } from '../http2/options.ts';
 import type { Http2Stream, Http2StreamHandler } from '../http2/stream.ts';
 import type { Clock, Timer } from '../lifecycle/clock.ts';
+import type { SpiffeId } from '../spiffe/spiffe-id.ts';
 import { peerIdentity } from '../spiffe/svid.ts';
 import { parseConnectRequest } from './connect-request.ts';
 import type { InboundConnect } from './inbound-connect.ts';
@@ -25,7 +26,7 @@ export interface HboneServerOptions {
 
 /** One accepted HBONE connection. */
 export interface HboneServerSession {
-  readonly peerIdentity: string;
+  readonly peerIdentity: SpiffeId;
   readonly openStreams: number;
   /** GOAWAY; open tunnels live on; the connection closes after the last. */
   drain(): void;
@@ -42,13 +43,13 @@ export function serveHbone(channel: SecureChannel, options: HboneServerOptions):
 }
 
 class ServerSession implements HboneServerSession, Http2ConnectionHandler {
-  readonly peerIdentity: string;
+  readonly peerIdentity: SpiffeId;
   readonly #channel: SecureChannel;
   readonly #options: HboneServerOptions;
   readonly #connection: Http2Connection;
   readonly #expiry: Expiry;
 
-  constructor(channel: SecureChannel, peer: string, options: HboneServerOptions) {
+  constructor(channel: SecureChannel, peer: SpiffeId, options: HboneServerOptions) {
     this.peerIdentity = peer;
     this.#channel = channel;
     this.#options = options;
@@ -121,7 +122,7 @@ class Expiry {
   }
 }
 
-function requirePeer(channel: SecureChannel): string {
+function requirePeer(channel: SecureChannel): SpiffeId {
   const identity = peerIdentity(channel.peerUris);
   const fault =
     channel.alpn === 'h2' ? (identity.ok ? undefined : identity.reason) : 'the connection is not h2 (ALPN)';
@@ -136,7 +137,7 @@ function onStream(
   stream: Http2Stream,
   fields: HeaderList,
   channel: SecureChannel,
-  peer: string,
+  peer: SpiffeId,
   options: HboneServerOptions,
 ): Http2StreamHandler {
   const parsed = parseConnectRequest(fields);

@@ -10,7 +10,7 @@ import { CoarseTimers } from '#shared/lifecycle/coarse-timers.ts';
 import type { BytesWriter } from '#shared/observability/line-sink.ts';
 import type { LogFormat, Logger } from '#shared/observability/logger.ts';
 import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
-import { parseSpiffeId, serviceAccountOf } from '#shared/spiffe/spiffe-id.ts';
+import { serviceAccountOf } from '#shared/spiffe/spiffe-id.ts';
 import { canonicalIp, formatHostPort } from '#shared/workload/ip.ts';
 import type { TlsCredential } from '#shared/route/tls-credential.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
@@ -224,7 +224,7 @@ export class TrafficThread {
   #onConnect(connect: InboundConnect): void {
     const { request, peerIdentity, remote } = connect;
     const { settings, logger } = this.#options;
-    const { namespace } = serviceAccountOf(parseSpiffeId(peerIdentity));
+    const { namespace } = serviceAccountOf(peerIdentity);
     const found = findDestination(this.store, request, settings, namespace);
     if (!found.ok) {
       logger.warn('CONNECT refused', {
