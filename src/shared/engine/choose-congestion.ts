@@ -6,7 +6,7 @@ import {
   type CongestionSetting,
   tunnelCongestion,
 } from './congestion-policy.ts';
-import { availableCongestionControls, kernelCongestionControls } from './native/congestion-control.ts';
+import { kernelCongestionControls } from './native/congestion-control.ts';
 
 /**
  * For all tunnels of this process, and says so. The portable engine leaves every socket to the kernel.
@@ -27,6 +27,6 @@ export function chooseTunnelCongestion(
   if (policy !== undefined) logger.info('congestion control of tunnels', { ...policy });
   if (policy !== undefined || !isNamed) return policy;
   throw new Error(
-    `CONGESTION_CONTROL: this kernel has no ${setting} for this process, but ${availableCongestionControls()}; choose one of these, or load the module tcp_${setting}`,
+    `CONGESTION_CONTROL: this kernel has no ${setting} for this process, but ${kernel.available}; choose one of these, or load the module tcp_${setting}`,
   );
 }

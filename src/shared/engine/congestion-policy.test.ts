@@ -32,7 +32,15 @@ const policies: readonly [string, string, string, readonly string[], CongestionP
 
 test('congestion control of tunnels', t => {
   for (const [sentence, setting, usual, available, expected] of policies)
-    t.same(tunnelCongestion(setting, { usual, has: name => available.includes(name) }), expected, sentence);
+    t.same(
+      tunnelCongestion(setting, {
+        usual,
+        available: available.join(' '),
+        has: name => available.includes(name),
+      }),
+      expected,
+      sentence,
+    );
   t.end();
 });
 

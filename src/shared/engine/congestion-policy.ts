@@ -13,6 +13,8 @@ export type CongestionSetting = string;
 export interface CongestionControls {
   /** Of sockets for which nobody chooses; '' when it cannot be told. */
   readonly usual: string;
+  /** For messages: names, separated by blanks. */
+  readonly available: string;
   /** Whether this process may use it. */
   has(algorithm: string): boolean;
 }

@@ -96,6 +96,14 @@ export function setCongestionControl(fd: number, algorithm: string): number {
   return libc().setsockopt(fd, level, option, value.address, length);
 }
 
+/** Of the connections of this socket; '' when it cannot be told. */
+export function congestionControl(fd: number): string {
+  const [level, option] = SocketOption.tcpCongestion;
+  const { value, length } = callMemory(MAX_ALGORITHM_BYTES);
+  if (libc().getsockopt(fd, level, option, value.address, length.address) < 0) return '';
+  return value.bytes.toString('latin1', 0, length.bytes.readUInt32LE(0)).replace(/\0.*$/s, '');
+}
+
 /** include/uapi/linux/tcp.h: `tcpi_rtt` of `struct tcp_info`, microseconds. */
 const RTT_AT = 68;
 let info: NativeMemory | undefined;
@@ -107,12 +115,4 @@ export function roundTripUs(fd: number): number {
   const { length } = callMemory(info.size);
   if (libc().getsockopt(fd, level, option, info.address, length.address) < 0) return 0;
   return length.bytes.readUInt32LE(0) < info.size ? 0 : info.bytes.readUInt32LE(RTT_AT);
-}
-
-/** Of the connections of this socket; '' when it cannot be told. */
-export function congestionControl(fd: number): string {
-  const [level, option] = SocketOption.tcpCongestion;
-  const { value, length } = callMemory(MAX_ALGORITHM_BYTES);
-  if (libc().getsockopt(fd, level, option, value.address, length.address) < 0) return '';
-  return value.bytes.toString('latin1', 0, length.bytes.readUInt32LE(0)).replace(/\0.*$/s, '');
 }

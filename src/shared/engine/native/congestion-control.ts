@@ -11,6 +11,9 @@ export const kernelCongestionControls: CongestionControls = {
   get usual(): string {
     return textOf(USUAL);
   },
+  get available(): string {
+    return textOf(AVAILABLE);
+  },
   has(algorithm) {
     const fd = openTcpSocket(4);
     try {
@@ -21,11 +24,6 @@ export const kernelCongestionControls: CongestionControls = {
     }
   },
 };
-
-/** For messages: names, separated by blanks. */
-export function availableCongestionControls(): string {
-  return textOf(AVAILABLE);
-}
 
 /** '' where there is no such file: a process without /proc starts as well. */
 function textOf(path: string): string {
