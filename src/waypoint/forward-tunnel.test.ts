@@ -13,6 +13,7 @@ import { createTestCa } from '#shared/testing/test-ca.ts';
 import { endpointOf, noRoutes, service, workload } from '#shared/testing/topology.ts';
 import type { AppProtocol } from '#shared/workload/workload.ts';
 import { ask, GATEWAY, VIP, WAYPOINT } from './testing/deploy.ts';
+import { simpleTls } from './testing/simple-tls.ts';
 import { type AppServer, WaypointLab } from './testing/waypoint-lab.ts';
 
 /** Connections that the waypoint leads through forward proxies of the runtime, which know nothing of a mesh. */
@@ -167,18 +168,7 @@ test('TLS of the client goes through, and the proxy may be spoken TLS with', asy
     for (const end of [socket, upstream]) end.on('error', () => {});
     socket.once('close', () => upstream.destroy());
   });
-  const tls = {
-    mode: 'simple',
-    serverName: PROXY_HOST,
-    subjectAltNames: [],
-    trustedRoots: { kind: 'pem', pem: ca.rootPem },
-    revocationListFile: undefined,
-    clientCertificate: undefined,
-    credential: undefined,
-    skipVerification: false,
-    alpn: [],
-    passesClientTls: false,
-  } as const;
+  const tls = simpleTls(ca.rootPem, { serverName: PROXY_HOST });
   const { mesh, routed } = await deploy(t, { policy: { tunnel: CONNECT, tls }, proxies: [server] });
   await mesh.app(target, '127.0.0.1');
   const client = connectTls({ port: routed, host: '127.0.0.1', servername: PROXY_HOST, ca: ca.rootPem });

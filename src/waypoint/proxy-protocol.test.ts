@@ -5,7 +5,7 @@ import { createConnection, createServer as createTcpServer, type Server, type So
 import { text } from 'node:stream/consumers';
 import { type Test, test } from 'tap';
 import type { RouteRule } from '#shared/route/model.ts';
-import { NO_TRAFFIC_POLICY, type ProxyProtocol, type TlsOrigination } from '#shared/route/traffic-policy.ts';
+import { NO_TRAFFIC_POLICY, type ProxyProtocol } from '#shared/route/traffic-policy.ts';
 import { externalAuthorizer } from '#shared/testing/external-authorizer.ts';
 import { routeRule } from '#shared/testing/route.ts';
 import { createTestCa } from '#shared/testing/test-ca.ts';
@@ -13,6 +13,7 @@ import { endpointOf, noRoutes, service, workload } from '#shared/testing/topolog
 import type { AppProtocol, Service } from '#shared/workload/workload.ts';
 import { ask, backend, deployBeside, GATEWAY, VIP, WAYPOINT } from './testing/deploy.ts';
 import { startNginx, withoutNginx } from './testing/nginx.ts';
+import { simpleTls } from './testing/simple-tls.ts';
 import { WaypointLab } from './testing/waypoint-lab.ts';
 
 /** The waypoint in front of servers that want to be told whose each connection is. */
@@ -22,18 +23,7 @@ const PORT = 8080;
 const ca = await createTestCa('public');
 const leaf = await ca.issue('spiffe://elsewhere/ns/a/sa/api', { serverNames: [HOST] });
 
-const TLS: TlsOrigination = {
-  mode: 'simple',
-  serverName: HOST,
-  subjectAltNames: [],
-  trustedRoots: { kind: 'pem', pem: ca.rootPem },
-  revocationListFile: undefined,
-  clientCertificate: undefined,
-  credential: undefined,
-  skipVerification: false,
-  alpn: [],
-  passesClientTls: false,
-};
+const TLS = simpleTls(ca.rootPem, { serverName: HOST });
 
 const VERSIONS = ['v1', 'v2'] as const;
 const PLACES = [

@@ -15,6 +15,7 @@ import { createTestCa } from '#shared/testing/test-ca.ts';
 import { endpointOf, noRoutes, service, workload } from '#shared/testing/topology.ts';
 import type { AppProtocol } from '#shared/workload/workload.ts';
 import { ask, GATEWAY, VIP, WAYPOINT } from './testing/deploy.ts';
+import { simpleTls } from './testing/simple-tls.ts';
 import { type AppServer, WaypointLab } from './testing/waypoint-lab.ts';
 
 /**
@@ -28,18 +29,7 @@ const ca = await createTestCa('public');
 const leaf = await ca.issue('spiffe://elsewhere/ns/a/sa/api', { serverNames: [HOST] });
 const CERTIFICATE = { cert: leaf.certChainPem, key: leaf.privateKeyPem };
 
-const SIMPLE: TlsOrigination = {
-  mode: 'simple',
-  serverName: undefined,
-  subjectAltNames: [],
-  trustedRoots: { kind: 'pem', pem: ca.rootPem },
-  revocationListFile: undefined,
-  clientCertificate: undefined,
-  credential: undefined,
-  skipVerification: false,
-  alpn: [],
-  passesClientTls: false,
-};
+const SIMPLE = simpleTls(ca.rootPem);
 
 interface Deployment {
   readonly server: AppServer;

@@ -11,6 +11,7 @@ import { endpointOf, noRoutes, service, workload } from '#shared/testing/topolog
 import { answerTo, clientHello } from './testing/client-hello.ts';
 import { ask, GATEWAY, WAYPOINT } from './testing/deploy.ts';
 import { HostsLab, naming } from './testing/hosts-lab.ts';
+import { simpleTls } from './testing/simple-tls.ts';
 import type { AppServer } from './testing/waypoint-lab.ts';
 
 const VENDOR = 'default/*.vendor.test';
@@ -165,18 +166,7 @@ test('TLS is originated with each host by its own name', async t => {
     ]),
   );
   lab.names.set('c.vendor.test', [22]);
-  const tls = {
-    mode: 'simple',
-    serverName: undefined,
-    subjectAltNames: [],
-    trustedRoots: { kind: 'pem', pem: ca.rootPem },
-    revocationListFile: undefined,
-    clientCertificate: undefined,
-    credential: undefined,
-    skipVerification: false,
-    alpn: [],
-    passesClientTls: false,
-  } as const;
+  const tls = simpleTls(ca.rootPem);
   const trafficPolicy = { ...NO_TRAFFIC_POLICY, tls };
   const port = await lab.deploy({ ...WILDCARD, ports: ports(lab) }, { ...BY_HOST, trafficPolicy });
   t.equal((await ask(port, asking('a.vendor.test'))).body, 'red a.vendor.test');
