@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { tunnelCongestion } from '#shared/engine/congestion-policy.ts';
 import { kernelCongestionControls } from '#shared/engine/native/congestion-control.ts';
-import { cannotMakeNetns, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
+import { cannotMakeNetns, cannotSlowLinks, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { testEngineName } from '#shared/testing/engine.ts';
 import { workload } from '#shared/testing/topology.ts';
 import { nodeEnvironment, podFile } from './testing/captured-node.ts';
@@ -88,18 +88,11 @@ test('congestion control of connections of captured pods', { skip }, async t => 
 });
 
 /** The kernel has no means here to make a path long, but to let packets wait behind others. */
-test('on a long path it is what the node uses', { skip }, async t => {
+test('on a long path it is what the node uses', { skip: skip || cannotSlowLinks() }, async t => {
   const pair = new Pair({});
   t.teardown(() => pair.close());
   await pair.ready();
-  const link = firstLink(pair.lab.client);
-  const slow = ['rate', '128kbit', 'burst', '1600', 'limit', '200000'];
-  try {
-    pair.lab.client.exec('tc', ['qdisc', 'add', 'dev', link, 'root', 'tbf', ...slow]);
-  } catch {
-    await t.skip('this kernel cannot slow a link down (tbf)', () => undefined);
-    return;
-  }
+  pair.lab.client.slow(pair.lab.client.link, '128kbit');
   // Two seconds of them.
   const datagrams = 'for i in $(seq 24); do head -c 1400 /dev/zero > /dev/udp/10.77.0.2/9; done';
   pair.lab.client.exec('bash', ['-c', datagrams]);
@@ -117,9 +110,3 @@ test('a congestion control that the kernel does not have', { skip }, async t => 
       : /CONGESTION_CONTROL has no effect: the portable engine runs/,
   );
 });
-
-function firstLink(netns: LabNetns): string {
-  const name = /^\d+: (?!lo:)([^:@]+)/m.exec(netns.exec('ip', ['-o', 'link']))?.[1];
-  if (name === undefined) throw new Error('the namespace has no link');
-  return name;
-}

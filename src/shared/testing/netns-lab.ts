@@ -20,6 +20,19 @@ export function cannotMakeNetns(): string | false {
   }
 }
 
+/** Why links between namespaces cannot be slowed down here (`tc` with a token bucket), or false. */
+export function cannotSlowLinks(): string | false {
+  const netns = new LabNetns('10.77.0.1', 'fd77::1');
+  try {
+    netns.slow('lo', '1mbit');
+    return false;
+  } catch {
+    return 'needs tc, and a kernel with tbf';
+  } finally {
+    netns.close();
+  }
+}
+
 /** Two namespaces joined by a veth pair, with one IPv4 and one IPv6 address each, for tests against the real kernel. */
 export class NetnsLab {
   readonly client: LabNetns;
@@ -45,6 +58,7 @@ export class LabNetns {
   readonly ipv4: string;
   readonly ipv6: string;
   netns: Netns;
+  #link = '';
   readonly #servers = new Set<Server>();
   readonly #sockets = new Set<Socket>();
 
@@ -66,7 +80,13 @@ export class LabNetns {
     this.netns = openNetns(this.path);
   }
 
+  /** Name of the interface that leads to the other namespace; '' before there is one. */
+  get link(): string {
+    return this.#link;
+  }
+
   configure(link: string): void {
+    this.#link = link;
     const peerV4 = this.ipv4.endsWith('.1') ? '10.77.0.2' : '10.77.0.1';
     const peerV6 = this.ipv6.endsWith('::1') ? 'fd77::2' : 'fd77::1';
     this.exec(
@@ -81,6 +101,12 @@ export class LabNetns {
         `route add default via ${peerV6}`,
       ].join('\n'),
     );
+  }
+
+  /** What leaves by the interface waits for its turn. Throws where the kernel has no means for it. tc-tbf(8) */
+  slow(link: string, rate: string): void {
+    const bucket = ['rate', rate, 'burst', '1600', 'limit', '200000'];
+    this.exec('tc', ['qdisc', 'add', 'dev', link, 'root', 'tbf', ...bucket]);
   }
 
   /** Runs a program inside and returns what it prints. Throws with its error text. */

@@ -163,7 +163,7 @@ test('capture in the kernel', { skip }, async t => {
 
   t.equal(await udpEcho(lab), 'ping', 'UDP to and from the pod passes untouched');
 
-  client.exec('ip', ['addr', 'add', '10.77.0.9/24', 'dev', firstLink(client.exec('ip', ['-o', 'link']))]);
+  client.exec('ip', ['addr', 'add', '10.77.0.9/24', 'dev', client.link]);
   const probe = openOutgoingSocket({
     netnsFd: client.netns.fd,
     remoteIp: pod.ipv4,
@@ -350,8 +350,4 @@ async function udpEcho(lab: NetnsLab): Promise<string> {
   server.close();
   client.close();
   return String(received[0]);
-}
-
-function firstLink(listing: string): string {
-  return /(lab[0-9a-f]+[ab])@/.exec(listing)?.[1] ?? 'none';
 }
