@@ -26,7 +26,7 @@ import type { TopologyOptions } from './topology.ts';
 
 const USAGE = `usage: npm run bench -- l4|l7|l7-plain|storm|idle [--rounds N] [--seconds N] [--workers N]
          [--engine auto|native|node|both] [--only ours|peer] [--json]
-         [--congestion-control NAME], of every TCP connection, both contenders'
+         [--congestion-control NAME], of every TCP connection, of both contenders
        l7 takes [--protocol h1|h2|grpc] (all by default), [--full], the whole matrix, and
          [--load hbone|wrk]: the bench's own load in HBONE, or wrk and h2load before a client's edge
        npm run bench -- growth|streams [--rounds N] [--seconds N] [--engine auto|native|node|both]
