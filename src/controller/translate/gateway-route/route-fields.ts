@@ -1,18 +1,22 @@
 import type { RouteRule } from '#shared/route/model.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
 import type { Fields } from '../decode.ts';
+import { hasForeignParent } from './foreign-parent.ts';
 import type { RouteContext } from './route-context.ts';
 
-/** Fields that every kind of route has and that mean nothing where the parent is a Service. */
-export function ignoreGatewayFields(spec: Fields): void {
-  if (spec.strings('hostnames').length > 0) {
+/** Fields that every kind of route has and that mean nothing where the parent is a Service. A Gateway that is a parent as well may need them. */
+export function ignoreGatewayFields(spec: Fields, route: KubeObject): void {
+  const isShared = hasForeignParent(route);
+  if (spec.strings('hostnames').length > 0 && !isShared) {
     spec.ignore(
       'hostnames',
       'has no meaning for a route attached to a Service',
       'remove it; the Service has its own names',
     );
   }
-  spec.unsupported('useDefaultGateways', 'remove it');
+  if (isShared) spec.has('useDefaultGateways');
+  else spec.unsupported('useDefaultGateways', 'remove it');
 }
 
 /** How logs, metrics and statuses tell a rule from others: `HTTPRoute/<namespace>/<name>/<rule name or index>`. */

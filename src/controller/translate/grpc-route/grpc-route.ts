@@ -1,14 +1,15 @@
 import { PLAIN_RULE } from '#shared/route/model.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
-import { readSpec, type Fields } from '../decode.ts';
-import { Diagnostics, type Translated } from '../diagnostic.ts';
+import type { Fields } from '../decode.ts';
+import type { Translated } from '../diagnostic.ts';
 import { readBackendRef, sayIfNowhere } from '../gateway-route/backend-ref.ts';
 import { readParentRefs } from '../gateway-route/parent-ref.ts';
+import { translateRoute } from '../gateway-route/translate-route.ts';
 import { RouteContext } from '../gateway-route/route-context.ts';
 import { ignoreGatewayFields, ranked, ruleName } from '../gateway-route/route-fields.ts';
 import { readSession, sessionName } from '../gateway-route/session-persistence.ts';
-import { NO_ROUTES, type RouteLookup, type RouteTranslation } from '../gateway-route/route-translation.ts';
+import type { RouteLookup, RouteTranslation } from '../gateway-route/route-translation.ts';
 import { refusedRule, withBackendFilters } from '../gateway-route/unresolved-filter.ts';
 import { readGrpcBackendFilters, readGrpcFilters } from './filter.ts';
 import { EVERY_CALL, readGrpcMatch } from './match.ts';
@@ -18,14 +19,12 @@ import { EVERY_CALL, readGrpcMatch } from './match.ts';
  * become rules on paths, put in order by the length of service and method.
  */
 export function translateGrpcRoute(route: KubeObject, objects: RouteLookup): Translated<RouteTranslation> {
-  const diagnostics = new Diagnostics(route);
-  const translation = readSpec(route, diagnostics, spec => readRoute(route, spec, objects));
-  return diagnostics.conclude(translation ?? { kind: 'GRPCRoute', ...NO_ROUTES });
+  return translateRoute('GRPCRoute', route, spec => readRoute(route, spec, objects));
 }
 
 function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {
   const parents = readParentRefs(spec, route.metadata.namespace, objects);
-  ignoreGatewayFields(spec);
+  ignoreGatewayFields(spec, route);
   const context = new RouteContext('GRPCRoute', route, objects);
   const rules = spec.objects('rules', (fields, index) => readRule(fields, index, context)).flat();
   const attachments = context.attach(parents, rules);

@@ -1,22 +1,21 @@
 import type { KubeObject } from '../../source/kube-object.ts';
-import { readSpec, type Fields } from '../decode.ts';
-import { Diagnostics, type Translated } from '../diagnostic.ts';
+import type { Fields } from '../decode.ts';
+import type { Translated } from '../diagnostic.ts';
 import { readParentRefs } from '../gateway-route/parent-ref.ts';
+import { translateRoute } from '../gateway-route/translate-route.ts';
 import { RouteContext } from '../gateway-route/route-context.ts';
 import { ignoreGatewayFields } from '../gateway-route/route-fields.ts';
-import { NO_ROUTES, type RouteLookup, type RouteTranslation } from '../gateway-route/route-translation.ts';
+import type { RouteLookup, RouteTranslation } from '../gateway-route/route-translation.ts';
 import { readStreamRule } from '../gateway-route/stream-rule.ts';
 
 /** Gateway API TCPRoute attached to Services: connections, whatever they speak, by weight. */
 export function translateTcpRoute(route: KubeObject, objects: RouteLookup): Translated<RouteTranslation> {
-  const diagnostics = new Diagnostics(route);
-  const translation = readSpec(route, diagnostics, spec => readRoute(route, spec, objects));
-  return diagnostics.conclude(translation ?? { kind: 'TCPRoute', ...NO_ROUTES });
+  return translateRoute('TCPRoute', route, spec => readRoute(route, spec, objects));
 }
 
 function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {
   const parents = readParentRefs(spec, route.metadata.namespace, objects);
-  ignoreGatewayFields(spec);
+  ignoreGatewayFields(spec, route);
   const context = new RouteContext('TCPRoute', route, objects);
   const streams = spec.objects('rules', (fields, index) =>
     readStreamRule(fields, index, context, { protocol: 'tcp', matches: [] }),

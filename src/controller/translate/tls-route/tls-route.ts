@@ -1,9 +1,10 @@
 import type { KubeObject } from '../../source/kube-object.ts';
-import { readSpec, type Fields } from '../decode.ts';
-import { Diagnostics, type Translated } from '../diagnostic.ts';
+import type { Fields } from '../decode.ts';
+import type { Translated } from '../diagnostic.ts';
 import { readParentRefs } from '../gateway-route/parent-ref.ts';
+import { translateRoute } from '../gateway-route/translate-route.ts';
 import { RouteContext } from '../gateway-route/route-context.ts';
-import { NO_ROUTES, type RouteLookup, type RouteTranslation } from '../gateway-route/route-translation.ts';
+import type { RouteLookup, RouteTranslation } from '../gateway-route/route-translation.ts';
 import { readStreamRule } from '../gateway-route/stream-rule.ts';
 
 const HOSTNAME = /^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -14,9 +15,7 @@ const IP_ADDRESS = /^[\d.]+$|:/;
  * other kinds a mesh does not go by `hostnames`; a TLSRoute says nothing else.)
  */
 export function translateTlsRoute(route: KubeObject, objects: RouteLookup): Translated<RouteTranslation> {
-  const diagnostics = new Diagnostics(route);
-  const translation = readSpec(route, diagnostics, spec => readRoute(route, spec, objects));
-  return diagnostics.conclude(translation ?? { kind: 'TLSRoute', ...NO_ROUTES });
+  return translateRoute('TLSRoute', route, spec => readRoute(route, spec, objects));
 }
 
 function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {

@@ -1,0 +1,54 @@
+import { isJsonObject } from '#shared/config/json.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import { objectAt, textAt } from '../loose-fields.ts';
+import { meshKindOf } from './parent-ref.ts';
+
+/**
+ * Whether a route has parents, and none of them is a Service or a ServiceEntry: of an ingress, mostly. What is right or
+ * wrong with it is not for us to say.
+ */
+export function isForeign(route: KubeObject): boolean {
+  const refs = parentRefs(route);
+  return refs.length > 0 && refs.every(isForeignRef);
+}
+
+/** Whether one of its parents is somebody else's: what it says for that one is not in vain. */
+export function hasForeignParent(route: KubeObject): boolean {
+  return parentRefs(route).some(isForeignRef);
+}
+
+/** Parents of other meshes, which nobody reads where this one takes their place, and what to write. */
+export function foreignParents(
+  route: KubeObject,
+): readonly { readonly index: number; readonly kind: string; readonly fix: string }[] {
+  return parentRefs(route).flatMap((ref, index) => {
+    const { group, kind } = kindOf(ref);
+    const fix = INSTEAD.get(`${group}/${kind}`);
+    return fix === undefined ? [] : [{ index, kind, fix }];
+  });
+}
+
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  [
+    'policy.linkerd.io/Server',
+    'write an AuthorizationPolicy of security.istio.io that allows these paths and methods',
+  ],
+  ['policy.linkerd.io/EgressNetwork', 'write a ServiceEntry for the hosts, and make it the parent'],
+  ['multicluster.x-k8s.io/ServiceImport', 'make the Service the parent'],
+]);
+
+function parentRefs(route: KubeObject): readonly unknown[] {
+  const refs = objectAt(route.spec)['parentRefs'];
+  return Array.isArray(refs) ? refs : [];
+}
+
+function isForeignRef(ref: unknown): boolean {
+  return isJsonObject(ref) && meshKindOf(kindOf(ref)) === undefined;
+}
+
+function kindOf(ref: unknown): { readonly group: string; readonly kind: string } {
+  const fields = objectAt(ref);
+  // The group without a name is written as "".
+  const group = typeof fields['group'] === 'string' ? fields['group'] : 'gateway.networking.k8s.io';
+  return { group, kind: textAt(fields, 'kind') ?? 'Gateway' };
+}
