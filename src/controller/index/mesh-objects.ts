@@ -114,7 +114,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   constructor(options: MeshObjectsOptions) {
     this.options = options;
     const { cluster, rootNamespace } = options;
-    const context = { services: this, clusterDomain: cluster.clusterDomain };
+    const { clusterDomain, trustDomain } = cluster;
+    const context = { services: this, clusterDomain };
     this.services = new ParsedKind(object => readService(object, cluster));
     this.serviceEntries = new ParsedKind(object => translateServiceEntry(object, cluster));
     this.#known = new KnownServices(this.services, this.serviceEntries);
@@ -123,7 +124,9 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     this.authorizationPolicies = new ParsedKind(o => translateAuthorizationPolicy(o, { rootNamespace }));
     const delegates: DelegateLookup = (namespace, name) => this.virtualServices.get(namespace, name)?.object;
     this.requestAuthentications = new ParsedKind(o => translateRequestAuthentication(o, { rootNamespace }));
-    this.meshConfigs = new ParsedKind(o => translateMeshConfig(o, { ...context, rootNamespace }));
+    this.meshConfigs = new ParsedKind(o =>
+      translateMeshConfig(o, { ...context, rootNamespace, trustDomain }),
+    );
     const providers: ProviderLookup = name => this.telemetryProvider(name);
     this.telemetries = new ParsedKind(o => translateTelemetry(o, { rootNamespace, providers }));
     this.virtualServices = new ParsedKind(o => translateVirtualService(o, { ...context, delegates }));

@@ -86,6 +86,16 @@ export class Fields {
     return undefined;
   }
 
+  /** As protobuf takes them in YAML, where no API server sees to the types: Istio's own examples put numbers in quotes. */
+  quotableInteger(key: string, min: number, max: number): number | undefined {
+    const value = this.#ask(key);
+    if (typeof value !== 'string' || !/^\d{1,15}$/.test(value)) return this.integer(key, min, max);
+    const number = Number(value);
+    if (number >= min && number <= max) return number;
+    this.#wrongType(key, `a whole number from ${min} to ${max}`);
+    return undefined;
+  }
+
   number(key: string, min: number, max: number): number | undefined {
     const value = this.#ask(key);
     if (value === undefined) return undefined;

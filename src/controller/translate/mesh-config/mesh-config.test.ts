@@ -5,6 +5,7 @@ import { translateMeshConfig } from './mesh-config.ts';
 const OPTIONS = {
   rootNamespace: 'istio-system',
   clusterDomain: 'cluster.local',
+  trustDomain: 'mesh.test',
   services: servicesOf({ 'auth/opa': [9191] }),
 };
 
@@ -70,6 +71,59 @@ test('providers of external authorization', async t => {
   });
 });
 
+test('a number in quotes is a number, as in Istio’s own examples', async t => {
+  const result = translate(
+    provider(`envoyExtAuthzHttp: {service: auth/opa.auth.svc.cluster.local, port: "9191",
+      includeRequestBodyInCheck: {maxRequestBytes: "1024"}}`),
+  );
+  t.match(result, {
+    ok: true,
+    value: { authorizers: [{ port: 9191, maxBodyBytes: 1024 }] },
+    diagnostics: [],
+  });
+});
+
+const UNHEEDED: readonly [string, string, string, RegExp][] = [
+  [
+    'hosts that nobody declared are not to be reached',
+    'outboundTrafficPolicy: {mode: REGISTRY_ONLY}',
+    'outboundTrafficPolicy',
+    /can be reached/,
+  ],
+  ['another trust domain', 'trustDomain: corp.test', 'trustDomain', /is not that of this mesh, mesh\.test/],
+  ['aliases of the trust domain', 'trustDomainAliases: [old.test]', 'trustDomainAliases', /are not known/],
+  ['localities', 'localityLbSetting: {enabled: true}', 'localityLbSetting', /only DestinationRules/],
+  ['retries', 'defaultHttpRetryPolicy: {attempts: 0}', 'defaultHttpRetryPolicy', /as by default/],
+  ['a time to connect', 'connectTimeout: 3s', 'connectTimeout', /is not read/],
+  ['keepalive', 'tcpKeepalive: {time: 10s}', 'tcpKeepalive', /is not read/],
+  [
+    'some namespaces alone',
+    'discoverySelectors: [{matchLabels: {a: b}}]',
+    'discoverySelectors',
+    /every namespace/,
+  ],
+  [
+    'who knows of objects',
+    'defaultVirtualServiceExportTo: ["."]',
+    'defaultVirtualServiceExportTo',
+    /exportTo/,
+  ],
+  ['where logs go', 'defaultProviders: {accessLogging: [a]}', 'defaultProviders', /without a Telemetry/],
+];
+
+test('what the configuration asks for in vain is said', async t => {
+  for (const [name, mesh, field, message] of UNHEEDED) {
+    const { diagnostics, ok } = translate(mesh);
+    t.equal(ok, true, name);
+    t.match(diagnostics, [{ severity: 'ignored', field: `data.mesh.${field}`, message }], name);
+  }
+  const usual = translate(
+    'trustDomain: mesh.test\nrootNamespace: istio-system\noutboundTrafficPolicy: {mode: ALLOW_ANY}\n' +
+      'defaultProviders: {metrics: [prometheus]}\ndefaultConfig: {discoveryAddress: istiod.istio-system.svc:15012}',
+  );
+  t.same(usual.diagnostics, [], 'of an installation that asks for nothing more: nothing');
+});
+
 test('what means nothing to waypoints is passed over', async t => {
   const other = translate(
     'accessLogFile: /dev/stdout\nextensionProviders: [{name: otel, opentelemetry: {port: 1}}]',
@@ -98,6 +152,12 @@ const WRONG: readonly [string, string, string, RegExp][] = [
     provider('envoyExtAuthzGrpc: {service: opa.auth.svc.cluster.local}'),
     `${AT}.envoyExtAuthzGrpc.port`,
     /is required/,
+  ],
+  [
+    'a port out of range, in quotes',
+    provider('envoyExtAuthzGrpc: {service: opa.auth.svc.cluster.local, port: "70000"}'),
+    `${AT}.envoyExtAuthzGrpc.port`,
+    /whole number from 1 to 65535/,
   ],
   [
     'a status that is none',

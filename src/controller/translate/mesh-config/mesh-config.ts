@@ -1,3 +1,4 @@
+import type { JsonObject } from '#shared/config/json.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { ExternalAuthorizer, HeaderNameMatch } from '#shared/route/external-authorizer.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
@@ -9,6 +10,7 @@ import { lookUpHost, type HostContext } from '../istio-host.ts';
 import { objectAt, textAt } from '../loose-fields.ts';
 import type { ServiceLookup } from '../service-lookup.ts';
 import type { ProviderKind } from '../telemetry/provider.ts';
+import { sayOfUnheeded } from './unheeded.ts';
 
 /** What the mesh is told as a whole: the ConfigMap `istio` of the root namespace, as far as waypoints act on it. */
 export interface MeshConfig {
@@ -21,6 +23,7 @@ export interface MeshConfig {
 export interface MeshConfigOptions {
   readonly rootNamespace: string;
   readonly clusterDomain: string;
+  readonly trustDomain: string;
   readonly services: ServiceLookup;
 }
 
@@ -28,30 +31,27 @@ export const MESH_CONFIG_NAME = 'istio';
 export const MESH_CONFIG_KEY = 'mesh';
 const NOTHING: MeshConfig = Object.freeze({ authorizers: [], telemetry: new Map() });
 
-/** Other ConfigMaps say nothing to the mesh. Fields of the configuration that mean nothing here are passed over. */
+/** Other ConfigMaps say nothing to the mesh. Of the configuration the providers are read, and what is missed of the rest is said. */
 export function translateMeshConfig(object: KubeObject, options: MeshConfigOptions): Translated<MeshConfig> {
   const { name, namespace } = object.metadata;
   const diagnostics = new Diagnostics(object);
   if (name !== MESH_CONFIG_NAME || namespace !== options.rootNamespace) return diagnostics.conclude(NOTHING);
   const text = textAt(objectAt(object.body, 'data'), MESH_CONFIG_KEY) ?? '';
-  let providers: unknown;
+  let mesh: JsonObject;
   try {
-    providers = objectAt(parseYaml(text))['extensionProviders'];
+    mesh = objectAt(parseYaml(text));
   } catch (error) {
     const reason = errorMessage(error);
     diagnostics.reject(`data.${MESH_CONFIG_KEY}`, text, `is no YAML: ${reason}`, 'correct it');
     return diagnostics.conclude(NOTHING);
   }
   const context: HostContext = { namespace, ...options };
-  const fields = new Fields(
-    new Map([['extensionProviders', providers]]),
-    `data.${MESH_CONFIG_KEY}`,
-    diagnostics,
-  );
+  const fields = new Fields(new Map(Object.entries(mesh)), `data.${MESH_CONFIG_KEY}`, diagnostics);
   const telemetry = new Map<string, ProviderKind>();
   const authorizers = fields
     .objects('extensionProviders', provider => readProvider(provider, context, telemetry))
     .filter(authorizer => authorizer !== undefined);
+  sayOfUnheeded(fields, options.trustDomain);
   return diagnostics.conclude({ authorizers, telemetry });
 }
 
@@ -149,7 +149,7 @@ function readCommon(fields: Fields, name: string, context: HostContext): Common 
   const host = fields.requiredString('service').replace(/^[^/]*\//, '');
   const consequence = `requests that policies give to ${name} are refused`;
   const service = host === '' ? undefined : lookUpHost(fields, 'service', host, context, consequence);
-  const port = fields.port('port');
+  const port = fields.quotableInteger('port', 1, 65535);
   if (port === undefined && !fields.has('port')) fields.reject('port', 'is required', 'set the port');
   const body = fields.object('includeRequestBodyInCheck', readBody);
   const status = fields.string('statusOnError');
@@ -176,7 +176,7 @@ function readCommon(fields: Fields, name: string, context: HostContext): Common 
 function readBody(
   fields: Fields,
 ): Pick<ExternalAuthorizer, 'maxBodyBytes' | 'allowPartialBody' | 'bodyAsBytes'> {
-  const maxBodyBytes = fields.integer('maxRequestBytes', 1, MAX_BODY_BYTES);
+  const maxBodyBytes = fields.quotableInteger('maxRequestBytes', 1, MAX_BODY_BYTES);
   if (maxBodyBytes === undefined && !fields.has('maxRequestBytes'))
     fields.reject('maxRequestBytes', 'is required', 'set how much of a body is sent');
   return {
