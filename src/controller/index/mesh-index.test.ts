@@ -108,6 +108,40 @@ test('a policy with a selector is named by the workloads it selects, and reaches
   t.end();
 });
 
+test('a policy that keeps everybody but the waypoint from a workload is held by its ztunnel alone', t => {
+  const use = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
+  const source = (fields: string): string => `[{from: [{source: {${fields}}}]}]`;
+  const selected = 'selector: {matchLabels: {app: payments}}';
+  const only = policy('only', `{${selected}, rules: ${source('principals: [td/ns/shop/sa/waypoint]')}}`);
+  const not = source('notPrincipals: [td/ns/shop/sa/waypoint]');
+  const deny = policy('deny', `{${selected}, action: DENY, rules: ${not}}`);
+  const attached = policy(
+    'attached',
+    `{targetRefs: [{kind: Service, group: "", name: payments}], action: DENY, rules: ${not}}`,
+  );
+  const lab = new IndexLab(SHOP, WAYPOINT, pod('payments'), use, only, deny, attached);
+  t.same(lab.workload('payments')?.authorizationPolicies, ['shop/deny', 'shop/only']);
+  t.same(
+    lab.routes('payments')?.authorizationPolicies.map(p => p.name),
+    ['attached'],
+    'one that is attached means what it says',
+  );
+  t.equal(lab.policy('shop/only')?.rules.length, 1, 'the waypoint needs no rule of its own');
+  t.equal(lab.policy('shop/deny')?.rules[0]?.clauses.length, 1);
+  const other = pod('waypoint-0', {
+    labels: '{gateway.networking.k8s.io/gateway-name: waypoint}',
+    account: 'other',
+    ip: '10.0.0.9',
+  });
+  lab.apply(other);
+  t.same(
+    lab.routes('payments')?.authorizationPolicies.map(p => p.name),
+    ['attached', 'deny', 'only'],
+    'a waypoint of another account is not the one that is named',
+  );
+  t.end();
+});
+
 test('a policy attached to a service is for its waypoint alone', t => {
   const deny = policy(
     'deny',

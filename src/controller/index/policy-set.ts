@@ -1,6 +1,7 @@
 import { type AuthorizationPolicy, policyName, type ServiceAccountMatch } from '#shared/authz/policy.ts';
 import type { AuthorizationTranslation } from '../translate/authorization-policy/authorization-policy.ts';
 import { l4Rules } from '../translate/authorization-policy/l4-part.ts';
+import { isOfLastHop } from '../translate/authorization-policy/last-hop.ts';
 import { exemptWaypoint } from '../translate/authorization-policy/exempt-waypoint.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
@@ -17,7 +18,7 @@ import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { appliesTo, type PolicySubject, selects } from './policy-reach.ts';
 import { servicesOf, specsIn } from './workload-specs.ts';
 import { waypointOfService } from './waypoint-of-service.ts';
-import { waypointPrincipals } from './waypoint-principals.ts';
+import { principalsOf, waypointPrincipals } from './waypoint-principals.ts';
 
 /**
  * Every policy of every dialect at one moment, and which workloads each is for. Made anew when policies, or what they
@@ -88,7 +89,13 @@ export class PolicySet {
     const authorizations = this.#authorizations.flatMap(({ full, l4, selectsEveryNamespace }) => {
       if (l4 === undefined) return [];
       const isMeshWide = selectsEveryNamespace || full.namespace === rootNamespace;
-      return [exemptWaypoint(l4, waypointPrincipals(this.#objects, isMeshWide ? undefined : full.namespace))];
+      const waypoints = waypointPrincipals(this.#objects, isMeshWide ? undefined : full.namespace);
+      return [
+        exemptWaypoint(
+          l4,
+          waypoints.filter(principal => !isOfLastHop(full, principal)),
+        ),
+      ];
     });
     const everywhere = waypointPrincipals(this.#objects, undefined);
     const intentions = this.#intentions.policies.map(({ policy }) => {
@@ -100,13 +107,16 @@ export class PolicySet {
 
   /**
    * The policies a waypoint holds against requests for a service: those attached to it or to the waypoint, and all that
-   * hold for its endpoints, whose ztunnels let the waypoint pass in turn.
+   * hold for its endpoints, whose ztunnels let the waypoint pass in turn. Those that name the waypoint itself are left to them.
    */
   forService(subject: PolicySubject): readonly AuthorizationPolicy[] {
     const found = new Map<string, AuthorizationPolicy>();
+    const waypoint = subject.waypoint === undefined ? [] : principalsOf(this.#objects, subject.waypoint);
     for (const authorization of this.#authorizations) {
       const { full } = authorization;
       const { namespace, scope } = full;
+      const namesAll = waypoint.length > 0 && waypoint.every(principal => isOfLastHop(full, principal));
+      if (namesAll && authorization.targets.length === 0) continue;
       if (appliesTo({ ...authorization, namespace, scope }, subject, this.#objects))
         found.set(policyName(full), full);
     }

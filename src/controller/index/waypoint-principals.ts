@@ -7,7 +7,6 @@ import type { MeshObjects } from './mesh-objects.ts';
  * Identities, without `spiffe://`, of the waypoints that services of a namespace (undefined: of any) are behind, sorted.
  */
 export function waypointPrincipals(objects: MeshObjects, namespace: string | undefined): readonly string[] {
-  const { trustDomain } = objects.options.cluster;
   const services = namespace === undefined ? objects.services.all() : objects.services.inNamespace(namespace);
   const principals = new Set<string>();
   for (const { object } of services) {
@@ -15,11 +14,19 @@ export function waypointPrincipals(objects: MeshObjects, namespace: string | und
     const namespaceLabels = objects.namespaceMeta(own).labels;
     const wanted = requestedWaypoint({ labels, namespace: own, namespaceLabels });
     if (wanted === undefined || objects.waypoint(wanted.namespace, wanted.name) === undefined) continue;
-    for (const account of waypointAccounts(objects, wanted)) {
-      principals.add(`${trustDomain}/ns/${wanted.namespace}/sa/${account}`);
-    }
+    for (const principal of principalsOf(objects, wanted)) principals.add(principal);
   }
   return [...principals].sort();
+}
+
+/** Of one waypoint, likewise. */
+export function principalsOf(
+  objects: MeshObjects,
+  waypoint: { readonly namespace: string; readonly name: string },
+): readonly string[] {
+  const { trustDomain } = objects.options.cluster;
+  const accounts = [...waypointAccounts(objects, waypoint)];
+  return accounts.map(account => `${trustDomain}/ns/${waypoint.namespace}/sa/${account}`);
 }
 
 /** Service accounts of its pods; before there are any, the one it will have. */

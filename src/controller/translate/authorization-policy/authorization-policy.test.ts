@@ -5,6 +5,7 @@ import { evaluate } from '#shared/authz/evaluate.ts';
 import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { translateAuthorizationPolicy } from './authorization-policy.ts';
 import { exemptWaypoint } from './exempt-waypoint.ts';
+import { isOfLastHop } from './last-hop.ts';
 
 const OPTIONS = { rootNamespace: 'istio-system' };
 
@@ -334,4 +335,43 @@ test('exemptWaypoint', async t => {
   t.equal(decide(denyOthers, waypoint, []), false, 'without it a DENY refuses the waypoint');
   t.equal(decide(denyOthers, waypoint, [waypoint]), true, 'with it the waypoint passes');
   t.equal(decide(denyOthers, other, [waypoint]), false, 'and nobody else');
+});
+
+const W = 'cluster.local/ns/shop/sa/waypoint';
+const LAST_HOP: readonly [string, object, boolean][] = [
+  ['nobody but the waypoint is allowed', source({ principals: [W] }), true],
+  ['all but the waypoint are denied', { action: 'DENY', ...source({ notPrincipals: [W] }) }, true],
+  ['clients beside the waypoint are named', source({ principals: ['cluster.local/ns/a/sa/b', W] }), true],
+  [
+    'the waypoint is named in a trust domain of any name',
+    source({ principals: ['*/ns/shop/sa/waypoint'] }),
+    true,
+  ],
+  ['the waypoint is named by its service account', source({ serviceAccounts: ['shop/waypoint'] }), true],
+  ['the waypoint is named in a condition', when({ key: 'source.principal', notValues: [W] }), true],
+  ['another account is named', source({ principals: ['cluster.local/ns/shop/sa/waypoint-2'] }), false],
+  ['a namespace the waypoint is in', source({ namespaces: ['shop'] }), false],
+  [
+    'a pattern that the waypoint happens to match',
+    source({ principals: ['cluster.local/ns/shop/*', '*'] }),
+    false,
+  ],
+  [
+    'HTTP is asked for as well',
+    rule({ from: [{ source: { principals: [W] } }], to: [{ operation: { methods: ['GET'] } }] }),
+    false,
+  ],
+  [
+    'an authorizer is asked',
+    { action: 'CUSTOM', provider: { name: 'a' }, ...source({ principals: [W] }) },
+    false,
+  ],
+];
+
+test('a policy is of the last hop, and held by ztunnels alone, where it names the waypoint', async t => {
+  for (const [name, spec, expected] of LAST_HOP) {
+    const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', spec), OPTIONS);
+    if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
+    t.equal(isOfLastHop(result.value.full, W), expected, name);
+  }
 });
