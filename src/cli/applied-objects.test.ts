@@ -56,6 +56,16 @@ const ROWS: readonly (readonly [string, unknown, AppliedObject, readonly string[
     false,
     0,
   ],
+  [
+    'a kind of another mesh is said with what takes its place, whoever else has a kind of that name',
+    page(1, []),
+    { ...ROUTE, apiVersion: 'policy.linkerd.io/v1beta3' },
+    [
+      'warning: HTTPRoute shop/r: the mesh reads no HTTPRoute of policy.linkerd.io: use HTTPRoute of gateway.networking.k8s.io',
+    ],
+    false,
+    0,
+  ],
   ['a service account carries nothing', page(1, []), { ...ROUTE, kind: 'ServiceAccount' }, [], false, 0],
   [
     'what cannot be read at all is known by its file',

@@ -1,4 +1,5 @@
 import { isJsonObject } from '#shared/config/json.ts';
+import { insteadOf } from './check/other-kinds.ts';
 import { CliError } from './cli-error.ts';
 import { fileOf } from '../playground/objects/object-store.ts';
 import { type Finding, findingsOf } from './commands/analyze.ts';
@@ -73,8 +74,10 @@ export function verdictOn(answer: unknown, applied: readonly AppliedObject[]): V
   const kinds: readonly unknown[] = Array.isArray(page['kinds']) ? page['kinds'] : [];
   const generations = new Map(children(page, 'objects').map(o => [text(o, 'key'), text(o, 'generation')]));
   const unreadable = new Set(children(page, 'unreadable').map(problem => text(problem, 'origin')));
-  const isForeign = ({ kind }: AppliedObject): boolean => !kinds.includes(kind) && kind !== 'ServiceAccount';
+  const isForeign = (o: AppliedObject): boolean =>
+    instead(o) !== undefined || (!kinds.includes(o.kind) && o.kind !== 'ServiceAccount');
   const isRead = (o: AppliedObject): boolean =>
+    isForeign(o) ||
     !kinds.includes(o.kind) ||
     generations.get(`${o.kind}/${o.namespace}/${o.name}`) === String(o.generation) ||
     [...unreadable].some(origin => origin.includes(fileOf(o)));
@@ -88,7 +91,19 @@ export function verdictOn(answer: unknown, applied: readonly AppliedObject[]): V
   };
 }
 
+function instead(object: AppliedObject): string | undefined {
+  return insteadOf(groupOf(object), object.kind);
+}
+
+function groupOf({ apiVersion }: AppliedObject): string {
+  const [group = '', version] = apiVersion.split('/');
+  return version === undefined ? '' : group;
+}
+
 function foreignLine(object: AppliedObject): string {
+  const fix = instead(object);
+  if (fix !== undefined)
+    return `warning: ${shown(object)}: the mesh reads no ${object.kind} of ${groupOf(object)}: ${fix}`;
   return `warning: ${shown(object)}: the mesh reads no ${object.kind}; is kind misspelled?`;
 }
 

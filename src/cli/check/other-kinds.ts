@@ -36,6 +36,17 @@ const OTHER_KINDS: readonly OtherKind[] = [
       'ask a service of your own: the filter ExternalAuth, or an AuthorizationPolicy with action CUSTOM',
   },
   {
+    kind: 'Gateway',
+    definition: 'gateways.networking.istio.io',
+    instead:
+      'this mesh has no gateways at its edge: keep your ingress; what leaves goes by a waypoint of a ServiceEntry',
+  },
+  {
+    kind: 'WorkloadGroup',
+    definition: 'workloadgroups.networking.istio.io',
+    instead: 'write a WorkloadEntry for each machine',
+  },
+  {
     kind: 'AuthorizationPolicy',
     definition: 'authorizationpolicies.policy.linkerd.io',
     instead: 'nothing of it is held: use AuthorizationPolicy of security.istio.io, or ServiceIntentions',
@@ -56,6 +67,11 @@ const OTHER_KINDS: readonly OtherKind[] = [
     instead: 'use HTTPRoute of gateway.networking.k8s.io',
   },
   {
+    kind: 'ExternalWorkload',
+    definition: 'externalworkloads.workload.linkerd.io',
+    instead: 'write a WorkloadEntry',
+  },
+  {
     kind: 'TrafficSplit',
     definition: 'trafficsplits.split.smi-spec.io',
     instead: 'use the weights of an HTTPRoute',
@@ -71,7 +87,22 @@ const OTHER_KINDS: readonly OtherKind[] = [
     definition: 'proxydefaults.consul.hashicorp.com',
     instead: 'use Telemetry, and variables of the proxies',
   },
+  {
+    kind: 'JWTProvider',
+    definition: 'jwtproviders.consul.hashicorp.com',
+    instead: 'no token is asked for: use a RequestAuthentication with an AuthorizationPolicy',
+  },
+  {
+    kind: 'TerminatingGateway',
+    definition: 'terminatinggateways.consul.hashicorp.com',
+    instead: 'write a ServiceEntry with a waypoint',
+  },
 ];
+
+/** What takes the place of a kind, where it is one of these. */
+export function insteadOf(group: string, kind: string): string | undefined {
+  return OTHER_KINDS.find(other => other.kind === kind && other.definition.endsWith(`.${group}`))?.instead;
+}
 
 /** @param definitions undefined: they cannot be listed, so nothing is known */
 export async function otherObjects(

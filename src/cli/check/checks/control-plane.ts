@@ -2,7 +2,7 @@ import { isReady, podState, proxyKindOf } from '../../cluster/mesh-pods.ts';
 import { text } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, ok, unknown } from '../check.ts';
 import { answered, proxyPods } from '../cluster-snapshot.ts';
-import type { OtherObjects } from '../other-kinds.ts';
+import { OTHER_KINDS_CHECK } from './other-kinds.ts';
 
 const category = 'control plane';
 
@@ -128,24 +128,5 @@ export const CONTROL_PLANE_CHECKS: readonly Check[] = [
             rejected.map(o => `${o.name}: ${o.reasons.join('; ')}; the last good version stays in force`),
           ),
   },
-  {
-    category,
-    id: 'other-kinds',
-    description: 'no object is of a kind that is not read',
-    severity: 'warning',
-    run: ({ others }) =>
-      others === undefined
-        ? unknown('CustomResourceDefinitions cannot be listed')
-        : noneOf(others.map(describeOthers)),
-  },
+  { ...OTHER_KINDS_CHECK, category },
 ];
-
-/** Of many, a few are named. */
-const MAX_NAMED = 3;
-
-function describeOthers({ group, instead, kind, names }: OtherObjects): string {
-  if (names === undefined)
-    return `${kind} (${group}) is installed and not read, and you may not list its objects: ${instead}`;
-  const more = names.length > MAX_NAMED ? ` and ${names.length - MAX_NAMED} more` : '';
-  return `${kind} (${group}) ${names.slice(0, MAX_NAMED).join(', ')}${more}: not read; ${instead}`;
-}

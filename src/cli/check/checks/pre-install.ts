@@ -1,6 +1,7 @@
 import { APP_NAME, proxyKindOf } from '../../cluster/mesh-pods.ts';
 import { textMap } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, ok, unknown } from '../check.ts';
+import { OTHER_KINDS_CHECK } from './other-kinds.ts';
 
 const category = 'before installing';
 
@@ -50,6 +51,7 @@ export const PRE_INSTALL_CHECKS: readonly Check[] = [
       );
     },
   },
+  { ...OTHER_KINDS_CHECK, category },
   {
     category,
     id: 'cilium',
