@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { type Test, test } from 'tap';
 import { runInNetns } from '#shared/native/netns.ts';
 import { bindSocket, listenSocket, openTcpSocket } from '#shared/native/socket.ts';
 import { familyOf } from '#shared/native/socket-address.ts';
 import { cannotMakeNetns } from '#shared/testing/netns-lab.ts';
+import { openDescriptors } from '#shared/testing/open-descriptors.ts';
 import { ClusterNetwork } from './cluster-network.ts';
 import type { PodNetwork } from './mesh-network.ts';
 import { runProgram } from './run-program.ts';
@@ -85,13 +85,13 @@ test('pods reach each other, the control plane and services', { skip }, async t 
 });
 
 test('nothing is left behind', { skip }, async t => {
-  const before = readdirSync('/proc/self/fd').length;
+  const before = openDescriptors();
   const network = new ClusterNetwork('amtest2');
   network.up(['node-a']);
   network.addPod('node-a');
   network.close();
   t.notMatch(runProgram('ip', ['netns', 'list']), /amtest2/);
-  t.ok(readdirSync('/proc/self/fd').length <= before + 1, 'but for the thread’s own namespace');
+  t.ok(openDescriptors() <= before + 1, 'but for the thread’s own namespace');
 });
 
 function ipv6(pod: PodNetwork): string {

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
 import { test } from 'tap';
 import { systemClock } from '../lifecycle/clock.ts';
 import { createTestEngine } from '../testing/engine.ts';
 import { ChannelRecorder, tcpPair } from '../testing/loopback.ts';
+import { openDescriptors } from '../testing/open-descriptors.ts';
 import { ChannelError, type ChannelHandler } from './channel.ts';
 import { copyBidirectional, type CopyResult } from './copy.ts';
 import type { TcpChannel } from './engine.ts';
@@ -146,7 +146,7 @@ test('a sender that goes away in the middle resets the reader', async t => {
 });
 
 test('two descriptors serve all connections of a thread', async t => {
-  const before = readdirSync('/proc/self/fd').length;
+  const before = openDescriptors();
   for (let i = 0; i < 3; i++) {
     const { client, server, result } = await join();
     await Promise.all([send(client, randomBytes(2 * MB)), server.until(() => server.ended)]);
@@ -155,5 +155,5 @@ test('two descriptors serve all connections of a thread', async t => {
     await client.close();
     await server.close();
   }
-  t.equal(readdirSync('/proc/self/fd').length, before, 'the tests above have made them');
+  t.equal(openDescriptors(), before, 'the tests above have made them');
 });

@@ -1,9 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { cannotMakeNetns, LabNetns } from '../testing/netns-lab.ts';
+import { openDescriptors } from '../testing/open-descriptors.ts';
 import { isMemoryBacked } from './memory-backed.ts';
 import { openNetns, runInNetns } from './netns.ts';
 import { Errno } from './errno.ts';
@@ -24,7 +25,7 @@ import { errnoName, SystemCallError } from './system-error.ts';
 const skip = cannotMakeNetns();
 
 test('sockets, without any privilege', async t => {
-  const before = readdirSync('/proc/self/fd').length;
+  const before = openDescriptors();
   for (const [family, ip] of [
     [4, '127.0.0.1'],
     [6, '::1'],
@@ -51,7 +52,7 @@ test('sockets, without any privilege', async t => {
     closeFd(rival);
   }
   t.throws(() => dupFd(99_999), { code: 'EBADF', message: /^duplicate descriptor 99999: fcntl: EBADF/ });
-  t.equal(readdirSync('/proc/self/fd').length, before, 'no descriptor is left');
+  t.equal(openDescriptors(), before, 'no descriptor is left');
 });
 
 test('errors say what was attempted', async t => {

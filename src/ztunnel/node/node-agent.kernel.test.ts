@@ -1,10 +1,10 @@
-import { readdirSync } from 'node:fs';
 import { test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { dupFd } from '#shared/native/socket.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { cannotMakeNetns, LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
+import { openDescriptors } from '#shared/testing/open-descriptors.ts';
 import { CAPTURE_PORTS } from '../redirect/capture-rules.ts';
 import { createNft } from '../redirect/nft.ts';
 import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
@@ -118,7 +118,7 @@ test('a pod joins, changes, and leaves', { skip }, async t => {
   t.teardown(() => netns.close());
   netns.exec('ip', ['link', 'set', 'lo', 'up']);
   const { source, workers, clock, agent, rules } = setUp(netns);
-  const descriptors = readdirSync('/proc/self/fd').length;
+  const descriptors = openDescriptors();
   source.pods.set('u1', podIn(netns));
   await agent.start();
   t.equal(source.statuses.get('u1')?.state, 'enrolled');
@@ -149,7 +149,7 @@ test('a pod joins, changes, and leaves', { skip }, async t => {
   t.equal(agent.enrolled().length, 0);
   await agent.stop();
   t.equal(clock.pendingTimers, 0);
-  t.ok(readdirSync('/proc/self/fd').length <= descriptors, 'no descriptor stays open');
+  t.ok(openDescriptors() <= descriptors, 'no descriptor stays open');
 });
 
 test('one run of nft stands between a pod and the mesh; what it did is looked at afterwards', {

@@ -1,6 +1,5 @@
 import { createSocket, type SocketOptions } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
@@ -8,6 +7,7 @@ import { runInNetns } from '#shared/native/netns.ts';
 import { listenInNetns, openOutgoingSocket } from '#shared/native/socket-factory.ts';
 import { closeFd } from '#shared/native/socket.ts';
 import { cannotMakeNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
+import { openDescriptors } from '#shared/testing/open-descriptors.ts';
 import { CAPTURE_PORTS, DEFAULT_PROBE_SOURCES } from './capture-rules.ts';
 import { createNft, type Nft } from './nft.ts';
 import { originalDestination } from './original-dst.ts';
@@ -313,7 +313,7 @@ test('no descriptor is left behind', { skip }, async t => {
   t.teardown(() => lab.close());
   const redirection = new Redirection(lab.pod.netns.fd, OPTIONS, nft);
   await redirection.apply();
-  const before = readdirSync('/proc/self/fd').length;
+  const before = openDescriptors();
   for (let i = 0; i < 50; i++) {
     await redirection.repair();
     closeFd(
@@ -325,7 +325,7 @@ test('no descriptor is left behind', { skip }, async t => {
     );
     for (const fd of listenInNetns(lab.pod.netns.fd, 15001)) closeFd(fd);
   }
-  t.ok(readdirSync('/proc/self/fd').length <= before);
+  t.ok(openDescriptors() <= before);
 });
 
 async function echo(socket: Socket, text: string): Promise<string> {
