@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { test } from 'tap';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { Playground } from '../../src/playground/playground.ts';
 import { CANARY } from '../../src/playground/scenario/canary.ts';
 import {
@@ -21,7 +22,9 @@ import { TRAFFIC } from '../../src/playground/scenario/traffic.ts';
 /** The mesh where no network namespace is allowed: addresses of the loopback range, SOCKS5, a ztunnel a pod. */
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const SHOP = 'examples/shop/manifests/00-shop.yaml';
-const SETTLE_MS = 15_000;
+/** A bound for what never comes. What comes is waited for, however long the machine's load makes it take. */
+const SETTLE_MS = 120_000;
+const LAST_WORDS = /pod shop\/broken is not ready: .*exit status 3[^]*no database here[^]*waited 0.1 s/;
 /** All but the rotations, which wait for certificates to grow old. */
 const CHECKS: readonly Check[] = [
   ...TRAFFIC,
@@ -66,14 +69,14 @@ function readOrEmpty(path: string): string {
   }
 }
 
-test('the scenario on loopback addresses', { skip, timeout: 300_000 }, async t => {
+test('the scenario on loopback addresses', { skip, timeout: 600_000 }, async t => {
   const stateDir = mkdtempSync('/dev/shm/amb-loop-');
   rmSync(stateDir, { recursive: true });
   const playground = await up(stateDir);
   t.teardown(() => playground.down());
   t.equal(playground.mode, 'loopback');
   await playground.apply(SHOP);
-  await playground.settled();
+  await playground.settled(SETTLE_MS);
 
   const lines: string[] = [];
   const outcome = await runChecks(CHECKS, playground, line => void lines.push(line));
@@ -90,7 +93,7 @@ test('the scenario on loopback addresses', { skip, timeout: 300_000 }, async t =
     const other = await up(`${stateDir}-2`);
     t.teardown(() => other.down());
     await other.apply(SHOP);
-    await other.settled();
+    await other.settled(SETTLE_MS);
     t.not(other.podIp('shop/orders-0'), playground.podIp('shop/orders-0'));
   });
 
@@ -132,8 +135,10 @@ test('the scenario on loopback addresses', { skip, timeout: 300_000 }, async t =
     t.teardown(() => rmSync(manifest));
     writeFileSync(manifest, pod('broken', 'console.error("no database here"); process.exit(3)'));
     await playground.apply(manifest);
-    await t.rejects(playground.settled(4_000), {
-      message: /pod shop\/broken is not ready: .*exit status 3[^]*no database here[^]*waited 4 s/,
+    // It is asked again until the deadline falls between two runs of the program: how long one takes is the machine's affair.
+    await eventually(SETTLE_MS, async () => {
+      const said = await playground.settled(100).then(() => 'settled', errorMessage);
+      expect(LAST_WORDS.test(said), said);
     });
     await playground.remove(manifest);
     await eventually(SETTLE_MS, async () =>
@@ -143,7 +148,7 @@ test('the scenario on loopback addresses', { skip, timeout: 300_000 }, async t =
 
   await playground.down();
   t.notOk(existsSync(stateDir), 'its directory is gone');
-  await eventually(5_000, async () => {
+  await eventually(SETTLE_MS, async () => {
     const left = processesOf(stateDir);
     expect(left.length === 0, left.join('\n'));
   });
