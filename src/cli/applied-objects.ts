@@ -1,6 +1,6 @@
 import { isJsonObject } from '#shared/config/json.ts';
 import { insteadOf } from './check/other-kinds.ts';
-import { CliError } from './cli-error.ts';
+import { cliErrorOf } from './cli-error.ts';
 import { fileOf } from '../playground/objects/object-store.ts';
 import { type Finding, findingsOf } from './commands/analyze.ts';
 import { children, text } from '#shared/config/json-fields.ts';
@@ -39,7 +39,7 @@ export async function awaitVerdict(
 ): Promise<Verdict> {
   const until = now() + DEADLINE_MS;
   for (;;) {
-    const answer = await ask().catch(failure);
+    const answer = await ask().catch((error: unknown) => cliErrorOf(error).message);
     const verdict =
       typeof answer === 'string'
         ? { lines: [], rejected: false, unread: applied }
@@ -56,11 +56,6 @@ export async function awaitVerdict(
     }
     await sleep(POLL_MS);
   }
-}
-
-function failure(error: unknown): string {
-  if (error instanceof CliError) return error.message;
-  throw error;
 }
 
 function unreadLine(object: AppliedObject): string {

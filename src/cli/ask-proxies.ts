@@ -1,4 +1,4 @@
-import { CliError } from './cli-error.ts';
+import { CliError, cliErrorOf } from './cli-error.ts';
 import type { CliIo } from './cli.ts';
 import type { ProxyRef } from './proxies.ts';
 
@@ -21,7 +21,7 @@ export async function askEach<T>(
     proxies.map(async proxy => ({ proxy, answer: await ask(proxy) })),
   );
   const answers = outcomes.flatMap(o => (o.status === 'fulfilled' ? [o.value] : []));
-  const failures = outcomes.flatMap(o => (o.status === 'rejected' ? [failure(o.reason)] : []));
+  const failures = outcomes.flatMap(o => (o.status === 'rejected' ? [cliErrorOf(o.reason)] : []));
   const [first] = failures;
   if (answers.length === 0 && first !== undefined) throw first;
   for (const { message } of failures) warn(message, io);
@@ -44,7 +44,7 @@ export async function askFirst<T>(
       for (const { message } of failures) warn(message, io);
       return { proxy, answer };
     } catch (error) {
-      failures.push(failure(error));
+      failures.push(cliErrorOf(error));
     }
   }
   throw failures[0] ?? new CliError('no proxy is running');
@@ -52,10 +52,4 @@ export async function askFirst<T>(
 
 function warn(message: string, io: CliIo): void {
   io.stderr(`warning: ${message}\n`);
-}
-
-/** Anything but an answer that is wrong or does not come is a fault of ours. */
-function failure(error: unknown): CliError {
-  if (error instanceof CliError) return error;
-  throw error;
 }

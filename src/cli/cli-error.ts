@@ -10,5 +10,11 @@ export class CliError extends Error {
   }
 }
 
+/** What was thrown, where an answer can be wrong or not come. @throws it when it is anything else: a fault of ours */
+export function cliErrorOf(thrown: unknown): CliError {
+  if (thrown instanceof CliError) return thrown;
+  throw thrown;
+}
+
 /** What failed has been shown already: exit status 1, and nothing more is said. */
 export class FailedCheck extends Error {}

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { VERSION } from '#shared/config/version.ts';
 import { fetchJson } from '../admin-client.ts';
-import { CliError } from '../cli-error.ts';
+import { cliErrorOf } from '../cli-error.ts';
 import { ClusterProxies } from '../cluster-proxies.ts';
 import type { Cluster } from '../cluster/kube-api.ts';
 import { ForbiddenError } from '../cluster/operator-api.ts';
@@ -23,7 +23,7 @@ import type { KubeObject, ObjectKind } from '../cluster/kube-object.ts';
 import { decodeConfigDump } from '../config-dump.ts';
 import { children, text, texts } from '#shared/config/json-fields.ts';
 import type { ProxyRef } from '../proxies.ts';
-import { decodeSyncStatus, type SyncedProxy } from '../sync-status.ts';
+import { askControllers } from '../proxy-standing.ts';
 import type { AskedProxy, ClusterSnapshot, NodeReport, RejectedObject } from './cluster-snapshot.ts';
 import { otherObjects } from './other-kinds.ts';
 
@@ -66,10 +66,10 @@ export async function gatherSnapshot(cluster: Cluster, nowMs: number): Promise<C
   const refs = await new ClusterProxies(cluster).list();
   const controllers = refs.filter(ref => ref.kind === 'controller');
   const ztunnels = refs.filter(ref => ref.kind === 'ztunnel');
-  const [proxies, nodeReports, synced, rejected, others, forbidden] = await Promise.all([
+  const [proxies, nodeReports, { known: synced }, rejected, others, forbidden] = await Promise.all([
     Promise.all(refs.map(askProxy)),
     Promise.all(ztunnels.map(askNode)),
-    syncedProxies(controllers),
+    askControllers(controllers),
     rejectedObjects(controllers),
     otherObjects(cluster, crds),
     forbiddenOf(cluster),
@@ -113,8 +113,7 @@ async function askProxy(ref: ProxyRef): Promise<AskedProxy> {
   try {
     return { ref, dump: decodeConfigDump(await fetchJson(ref.admin, '/config_dump')), error: undefined };
   } catch (error) {
-    if (error instanceof CliError) return { ref, dump: undefined, error: error.message };
-    throw error;
+    return { ref, dump: undefined, error: cliErrorOf(error).message };
   }
 }
 
@@ -128,13 +127,6 @@ async function askNode({ admin, node }: ProxyRef): Promise<NodeReport | undefine
     message: text(pod, 'message'),
   }));
   return { node, pods, warnings: texts(answer, 'warnings') };
-}
-
-async function syncedProxies(controllers: readonly ProxyRef[]): Promise<readonly SyncedProxy[]> {
-  const answers = await Promise.allSettled(
-    controllers.map(async c => decodeSyncStatus(await fetchJson(c.admin, '/debug/syncz'), c.name)),
-  );
-  return answers.flatMap(answer => (answer.status === 'fulfilled' ? answer.value : []));
 }
 
 /** Replicas read the same objects: the first that answers speaks for all. */

@@ -19,6 +19,8 @@ export function addProxyStatus(program: Command, cli: Cli): void {
     const controllers = proxies.filter(p => p.kind === 'controller');
     if (controllers.length === 0) throw new CliError('no controller is running');
     const { known, failed } = await askControllers(controllers);
+    const [first] = failed;
+    if (first !== undefined && failed.length === controllers.length) throw new CliError(first);
     for (const why of failed) cli.stderr(`warning: ${why}\n`);
     const shown = proxies.filter(p => p.kind !== 'controller' && agrees(options, p));
     print(cli, options, proxyStatusReport(known, shown, cli.now()));

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { VERSION } from '#shared/config/version.ts';
 import { fetchJson } from '../admin-client.ts';
 import { type Cli, print } from '../cli.ts';
-import { CliError } from '../cli-error.ts';
+import { cliErrorOf } from '../cli-error.ts';
 import { decodeConfigDump } from '../config-dump.ts';
 import { type CommonOptions, withCommonOptions } from '../options.ts';
 import { allProxies, type ProxyRef } from '../proxies.ts';
@@ -38,7 +38,6 @@ async function versionOf(proxy: ProxyRef): Promise<string> {
   try {
     return decodeConfigDump(await fetchJson(proxy.admin, '/config_dump')).version || 'unknown';
   } catch (error) {
-    if (error instanceof CliError) return `unreachable (${error.message})`;
-    throw error;
+    return `unreachable (${cliErrorOf(error).message})`;
   }
 }

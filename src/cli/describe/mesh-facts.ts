@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { fetchJson } from '../admin-client.ts';
-import { CliError } from '../cli-error.ts';
+import { CliError, cliErrorOf } from '../cli-error.ts';
 import {
   type ConfigDump,
   decodeConfigDump,
@@ -177,8 +177,7 @@ async function askWaypoint(
       endpoints: new Map(endpoints),
     };
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    return { ...base, ...nothing, error: error.message };
+    return { ...base, ...nothing, error: cliErrorOf(error).message };
   }
 }
 

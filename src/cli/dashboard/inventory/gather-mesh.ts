@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { children, text } from '#shared/config/json-fields.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { AskedProxy } from '../../check/cluster-snapshot.ts';
-import { CliError } from '../../cli-error.ts';
+import { cliErrorOf } from '../../cli-error.ts';
 import { findingsOf } from '../../commands/analyze.ts';
 import {
   type ConfigDump,
@@ -30,8 +30,7 @@ export async function gatherMesh(
   try {
     refs = await proxies.list();
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    return { ...before, warnings: [`what is shown is old: ${error.message}`] };
+    return { ...before, warnings: [`what is shown is old: ${cliErrorOf(error).message}`] };
   }
   asker.keepOnly(refs);
   const known = new KnownByAll();
