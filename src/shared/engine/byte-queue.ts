@@ -1,4 +1,4 @@
-import { giveChunk, takeChunk } from './lent-chunks.ts';
+import { lentChunks } from './lent-chunks.ts';
 
 /** A slice of less is kept by itself: many streams may each hold a little for long. */
 const CHUNKED_FROM_BYTES = 8 * 1024;
@@ -28,7 +28,7 @@ export class ByteQueue {
   append(slice: Uint8Array): void {
     let from = this.#fillTail(slice);
     while (slice.length - from >= CHUNKED_FROM_BYTES) {
-      const memory = takeChunk(slice.length - from);
+      const memory = lentChunks.take(slice.length - from);
       const end = Math.min(memory.length, slice.length - from);
       memory.set(slice.subarray(from, from + end));
       this.#push(memory, true, end);
@@ -69,13 +69,13 @@ export class ByteQueue {
   release(): void {
     const taken = this.#taken;
     this.#taken = undefined;
-    if (taken?.lent === true && taken.start === taken.end) giveChunk(taken.memory);
+    if (taken?.lent === true && taken.start === taken.end) lentChunks.give(taken.memory, taken.memory.length);
   }
 
   /** Drops all that is queued. */
   clear(): void {
     if (this.#taken !== undefined) this.#taken.lent = false;
-    for (const { lent, memory } of this.#pieces) if (lent) giveChunk(memory);
+    for (const { lent, memory } of this.#pieces) if (lent) lentChunks.give(memory, memory.length);
     this.#pieces.length = 0;
     this.#bytes = 0;
   }

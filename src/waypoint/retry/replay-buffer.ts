@@ -1,4 +1,4 @@
-import { giveChunk, takeChunk } from '#shared/engine/lent-chunks.ts';
+import { lentChunks } from '#shared/engine/lent-chunks.ts';
 
 /** As Linkerd: longer bodies are passed on and not sent again. */
 export const MAX_REPLAY_BYTES = 64 * 1024;
@@ -32,7 +32,7 @@ export class ReplayBuffer {
   /** The response has begun, or the body is too long: no other try will be made. */
   discard(): void {
     this.#overflowed = true;
-    if (this.#bytes !== undefined) giveChunk(this.#bytes);
+    if (this.#bytes !== undefined) lentChunks.give(this.#bytes, this.#bytes.length);
     this.#bytes = undefined;
     this.#length = 0;
   }
@@ -54,10 +54,10 @@ export class ReplayBuffer {
   #reserve(length: number): Buffer {
     const old = this.#bytes;
     if (old !== undefined && old.length >= length) return old;
-    const bytes = takeChunk(length);
+    const bytes = lentChunks.take(length);
     if (old !== undefined) {
       old.copy(bytes, 0, 0, this.#length);
-      giveChunk(old);
+      lentChunks.give(old, old.length);
     }
     this.#bytes = bytes;
     return bytes;

@@ -6,7 +6,7 @@ import type { Clock } from '../../lifecycle/clock.ts';
 import type { ChannelError } from '../channel.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { FdLedger } from '../fd-ledger.ts';
-import { ChunkPool } from './output-buffer.ts';
+import { newOutputChunks } from './output-buffer.ts';
 import { RecordMemory } from './record-memory.ts';
 import { newReadMemory, READ_BYTES, READ_OFFSET } from './read-memory.ts';
 
@@ -21,7 +21,7 @@ export interface NativeThreadOptions {
 export class NativeThread {
   readonly loop: EventLoop;
   readonly clock: Clock;
-  readonly chunks = new ChunkPool();
+  readonly chunks = newOutputChunks();
   readonly readMemory = newReadMemory();
   /** For TLS; made with the first session. */
   #feed: RecordFeed | undefined;

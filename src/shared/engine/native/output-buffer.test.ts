@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import { NativeMemory } from '../../native/native-memory.ts';
-import { CHUNK_SIZES, ChunkPool, OutputBuffer } from './output-buffer.ts';
+import { CHUNK_SIZES, newOutputChunks, OutputBuffer } from './output-buffer.ts';
 
 /** Takes what a socket would: up to `most` bytes of the piece that is next. */
 function send(output: OutputBuffer, most: number): Buffer {
@@ -14,7 +14,7 @@ function send(output: OutputBuffer, most: number): Buffer {
 }
 
 test('a frame header and its payload are one piece', t => {
-  const output = new OutputBuffer(new ChunkPool());
+  const output = new OutputBuffer(newOutputChunks());
   output.append(Buffer.alloc(9, 'h'));
   output.append(Buffer.alloc(64 * 1024, 'p'));
   t.equal(output.length, 9 + 64 * 1024);
@@ -23,7 +23,7 @@ test('a frame header and its payload are one piece', t => {
 });
 
 test('memory goes back to the pool, and is used again', t => {
-  const pool = new ChunkPool();
+  const pool = newOutputChunks();
   const output = new OutputBuffer(pool);
   output.append(Buffer.alloc(100));
   output.append(Buffer.alloc(300_000));
@@ -40,7 +40,7 @@ test('memory goes back to the pool, and is used again', t => {
 });
 
 test('what is queued moves in front of a slice that follows it', t => {
-  const output = new OutputBuffer(new ChunkPool());
+  const output = new OutputBuffer(newOutputChunks());
   output.append(Buffer.from('xxheader'));
   send(output, 2);
   const memory = Buffer.alloc(64, '.');
@@ -58,7 +58,7 @@ test('like one growing string, whatever is appended and sent', t => {
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), steps => {
-      const output = new OutputBuffer(new ChunkPool());
+      const output = new OutputBuffer(newOutputChunks());
       let expected = Buffer.alloc(0);
       let salt = 0;
       for (const { kind, size: bytes } of steps) {

@@ -1,44 +1,25 @@
 import { NativeMemory } from '../../native/native-memory.ts';
+import { ChunkPool } from '../chunk-pool.ts';
 
 /** A message of a few hundred bytes; an HTTP/2 frame with its header; what gathers while the socket is busy. */
 export const CHUNK_SIZES = [1024, 16 * 1024 + 64, 256 * 1024] as const;
 
-/** About 4 MiB of each size kept for use by the next connection; beyond that chunks are garbage. */
-const MAX_FREE = [2048, 256, 16] as const;
-
-/** Memory of one thread's output. A chunk is in exactly one place: the free list, or one buffer. */
-export class ChunkPool {
-  readonly #free: readonly NativeMemory[][] = CHUNK_SIZES.map(() => []);
-
-  /** `level`: index into `CHUNK_SIZES`. */
-  take(level: number): NativeMemory {
-    return this.#free[level]?.pop() ?? new NativeMemory(CHUNK_SIZES[level] ?? CHUNK_SIZES[2]);
-  }
-
-  give(chunk: NativeMemory): void {
-    const level = levelOf(chunk.size);
-    const list = this.#free[level];
-    if (list !== undefined && list.length < (MAX_FREE[level] ?? 0)) list.push(chunk);
-  }
-
-  /** Bytes kept for reuse. */
-  get freeBytes(): number {
-    return this.#free.reduce((sum, list, level) => sum + list.length * (CHUNK_SIZES[level] ?? 0), 0);
-  }
-}
-
-function levelOf(size: number): number {
-  return size === CHUNK_SIZES[0] ? 0 : size === CHUNK_SIZES[1] ? 1 : 2;
-}
-
-/** The smallest chunk that holds `bytes`; the largest when none does. */
-function levelFor(bytes: number): number {
-  return bytes <= CHUNK_SIZES[0] ? 0 : bytes <= CHUNK_SIZES[1] ? 1 : 2;
+/** Memory of one thread's output: about 4 MiB of each size are kept for the next connection. */
+export function newOutputChunks(): ChunkPool<NativeMemory> {
+  const [small, middle, large] = CHUNK_SIZES;
+  return new ChunkPool(
+    [
+      { bytes: small, maxFree: 2048 },
+      { bytes: middle, maxFree: 256 },
+      { bytes: large, maxFree: 16 },
+    ],
+    bytes => new NativeMemory(bytes),
+  );
 }
 
 /** Bytes of one connection that the kernel has not taken yet, in order. */
 export class OutputBuffer {
-  readonly #pool: ChunkPool;
+  readonly #pool: ChunkPool<NativeMemory>;
   /** Full, before `#tail`. Empty nearly always. */
   readonly #full: NativeMemory[] = [];
   readonly #fullBytes: number[] = [];
@@ -49,7 +30,7 @@ export class OutputBuffer {
   #sent = 0;
   #bytes = 0;
 
-  constructor(pool: ChunkPool) {
+  constructor(pool: ChunkPool<NativeMemory>) {
     this.#pool = pool;
   }
 
@@ -104,11 +85,11 @@ export class OutputBuffer {
   clear(): void {
     // Setting a length leaves compiled code, and there is hardly ever anything in front of the tail.
     if (this.#full.length > 0) {
-      for (const chunk of this.#full) this.#pool.give(chunk);
+      for (const chunk of this.#full) this.#pool.give(chunk, chunk.size);
       this.#full.length = 0;
       this.#fullBytes.length = 0;
     }
-    if (this.#tail !== undefined) this.#pool.give(this.#tail);
+    if (this.#tail !== undefined) this.#pool.give(this.#tail, this.#tail.size);
     this.#tail = undefined;
     this.#tailEnd = 0;
     this.#sent = 0;
@@ -128,17 +109,17 @@ export class OutputBuffer {
     const full = this.#full.shift();
     if (full !== undefined) {
       this.#fullBytes.shift();
-      this.#pool.give(full);
+      this.#pool.give(full, full.size);
       return;
     }
-    if (this.#tail !== undefined) this.#pool.give(this.#tail);
+    if (this.#tail !== undefined) this.#pool.give(this.#tail, this.#tail.size);
     this.#tail = undefined;
     this.#tailEnd = 0;
   }
 
   #room(wanted: number): NativeMemory {
     const tail = this.#tail;
-    if (tail === undefined) return (this.#tail = this.#pool.take(levelFor(wanted)));
+    if (tail === undefined) return (this.#tail = this.#pool.take(wanted));
     const fits = this.#tailEnd + wanted <= tail.size;
     if (fits || tail.size === CHUNK_SIZES[2])
       return this.#tailEnd < tail.size ? tail : this.#next(tail, wanted);
@@ -151,15 +132,15 @@ export class OutputBuffer {
     this.#full.push(tail);
     this.#fullBytes.push(this.#tailEnd);
     this.#tailEnd = 0;
-    return (this.#tail = this.#pool.take(levelFor(wanted)));
+    return (this.#tail = this.#pool.take(wanted));
   }
 
   #outgrow(tail: NativeMemory, wanted: number): NativeMemory {
-    const larger = this.#pool.take(levelFor(this.#tailEnd - this.#sent + wanted));
+    const larger = this.#pool.take(this.#tailEnd - this.#sent + wanted);
     tail.bytes.copy(larger.bytes, 0, this.#sent, this.#tailEnd);
     this.#tailEnd -= this.#sent;
     this.#sent = 0;
-    this.#pool.give(tail);
+    this.#pool.give(tail, tail.size);
     return (this.#tail = larger);
   }
 }

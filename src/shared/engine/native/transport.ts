@@ -5,7 +5,8 @@ import { type RecordStage, STAGED_BYTES } from '../../native/record-stage.ts';
 import { receive, send, sendSlice, shutdownWrites } from '../../native/stream-socket.ts';
 import type { TlsFailure, TlsOutcome, TlsSessionHandle } from '../../native/tls-session-handle.ts';
 
-import { type ChunkPool, OutputBuffer } from './output-buffer.ts';
+import type { ChunkPool } from '../chunk-pool.ts';
+import { OutputBuffer } from './output-buffer.ts';
 import { PLAIN_READ_BYTES } from './read-memory.ts';
 
 /** No bytes now: the kernel will say when. */
@@ -89,7 +90,7 @@ export class TcpTransport implements Transport {
 export interface TlsMemory {
   readonly feed: RecordFeed;
   readonly stage: RecordStage;
-  readonly chunks: ChunkPool;
+  readonly chunks: ChunkPool<NativeMemory>;
 }
 
 /** TLS over TCP, after the handshake. Records pass through memory of the thread, which is empty between calls. */

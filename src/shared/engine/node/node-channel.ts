@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { type ByteChannel, ChannelError, type ChannelHandler, type SocketEndpoint } from '../channel.ts';
+import type { ChunkPool } from '../chunk-pool.ts';
 import type { FlushQueue } from './flush-queue.ts';
 import { channelErrorFrom } from '../transport-error.ts';
-import { type ChunkPool, OutputQueue } from './output-queue.ts';
+import { OutputQueue } from './output-queue.ts';
 import { canonicalEndpoint } from './socket-endpoint.ts';
 
 /** Above it `write` returns false; `onDrain` comes at half of it. */
@@ -17,7 +18,7 @@ const FLUSH_NOW_BYTES = 64 * 1024;
 /** What every channel of one thread shares. */
 export interface ChannelContext {
   readonly flushQueue: FlushQueue;
-  readonly chunks: ChunkPool;
+  readonly chunks: ChunkPool<Buffer>;
 }
 
 /** What is under a socket: itself, or what its TLS runs over. */

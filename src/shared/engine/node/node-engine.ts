@@ -3,7 +3,7 @@ import type { TcpChannel, TlsContext } from '../engine.ts';
 import type { EngineOptions, MeasuredEngine } from '../engine-options.ts';
 import { FlushQueue } from './flush-queue.ts';
 import { HandshakeLimiter } from '../handshake-limiter.ts';
-import { ChunkPool } from './output-queue.ts';
+import { newOutputChunks } from './output-queue.ts';
 import { NodeTcpChannel } from './tcp-channel.ts';
 import { connectTcp } from './tcp-connect.ts';
 import { listenTcp } from './tcp-listener.ts';
@@ -13,7 +13,7 @@ import { handshake, handshakeOver } from './tls-handshake.ts';
 /** The portable engine, over `node:net` and `node:tls`. One per thread. */
 export function createNodeEngine(options: EngineOptions): MeasuredEngine {
   const { clock } = options;
-  const channels = { flushQueue: new FlushQueue(), chunks: new ChunkPool() };
+  const channels = { flushQueue: new FlushQueue(), chunks: newOutputChunks() };
   const newLimiter = (): HandshakeLimiter =>
     new HandshakeLimiter(options.maxActiveHandshakes ?? 256, options.maxWaitingHandshakes ?? 4096);
   // Apart, so that strangers who connect and say nothing cannot keep us from connecting to others.

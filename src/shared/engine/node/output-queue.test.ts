@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import { CHUNK_BYTES, ChunkPool, OutputQueue, SMALL_CHUNK_BYTES } from './output-queue.ts';
+import { CHUNK_BYTES, newOutputChunks, OutputQueue, SMALL_CHUNK_BYTES } from './output-queue.ts';
 
 test('slices come out in order, gathered, and chunks go back to the pool', async t => {
-  const pool = new ChunkPool();
+  const pool = newOutputChunks();
   const queue = new OutputQueue(pool);
   queue.append(Buffer.from('ab'));
   queue.append(Buffer.from('cd'));
@@ -30,7 +30,7 @@ test('slices come out in order, gathered, and chunks go back to the pool', async
 });
 
 test('a frame with its header is one piece, and so is what gathers while the socket is busy', async t => {
-  const queue = new OutputQueue(new ChunkPool());
+  const queue = new OutputQueue(newOutputChunks());
   const chunks: Buffer[] = [];
   const frame = (): Buffer[] => {
     const segments: Buffer[] = [];

@@ -1,3 +1,5 @@
+import { ChunkPool } from '../chunk-pool.ts';
+
 /** Pooled memory that writes are gathered in: an HTTP/2 frame of 64 KiB with its header fits. */
 export const CHUNK_BYTES = 65 * 1024;
 /** What gathers while the socket is busy. It should be one piece: a TLS socket copies several into one first. */
@@ -6,42 +8,22 @@ const LARGE_CHUNK_BYTES = 260 * 1024;
 const COPY_BELOW_BYTES = 16 * 1024;
 /** What a queue begins with: hundreds of connections with a message of a few hundred bytes each share little memory. */
 export const SMALL_CHUNK_BYTES = 4 * 1024;
-/** About 4 MiB of each size kept for reuse per thread; beyond that chunks are garbage. */
-const MAX_FREE: ReadonlyMap<number, number> = new Map([
-  [SMALL_CHUNK_BYTES, 1024],
-  [CHUNK_BYTES, 64],
-  [LARGE_CHUNK_BYTES, 16],
-]);
 
-/** Chunks of one thread. A chunk is in exactly one place: the free list, or one queue. */
-export class ChunkPool {
-  readonly #free: readonly FreeList[] = [...MAX_FREE].map(([size, max]) => ({ size, max, chunks: [] }));
-
-  /** `size`: one of the three above. */
-  take(size: number): Buffer {
-    return this.#listOf(size)?.chunks.pop() ?? Buffer.allocUnsafeSlow(size);
-  }
-
-  give(chunk: Buffer): void {
-    const list = this.#listOf(chunk.length);
-    if (list !== undefined && list.chunks.length < list.max) list.chunks.push(chunk);
-  }
-
-  #listOf(size: number): FreeList | undefined {
-    for (const list of this.#free) if (list.size === size) return list;
-    return undefined;
-  }
-}
-
-interface FreeList {
-  readonly size: number;
-  readonly max: number;
-  readonly chunks: Buffer[];
+/** Memory of one thread's output: about 4 MiB of each size are kept for the next channel. */
+export function newOutputChunks(): ChunkPool<Buffer> {
+  return new ChunkPool(
+    [
+      { bytes: SMALL_CHUNK_BYTES, maxFree: 1024 },
+      { bytes: CHUNK_BYTES, maxFree: 64 },
+      { bytes: LARGE_CHUNK_BYTES, maxFree: 16 },
+    ],
+    bytes => Buffer.allocUnsafeSlow(bytes),
+  );
 }
 
 /** Output of one channel that the socket has not been given yet, in order. */
 export class OutputQueue {
-  readonly #pool: ChunkPool;
+  readonly #pool: ChunkPool<Buffer>;
   /** Ready to send, in order. */
   #segments: Buffer[] = [];
   /** The pooled chunks that `#segments` are cut from. */
@@ -54,7 +36,7 @@ export class OutputQueue {
   /** What was drained last has not been released yet. */
   #isSending = false;
 
-  constructor(pool: ChunkPool) {
+  constructor(pool: ChunkPool<Buffer>) {
     this.#pool = pool;
   }
 
@@ -101,14 +83,14 @@ export class OutputQueue {
 
   release(chunks: Buffer[]): void {
     this.#isSending = false;
-    for (const chunk of chunks) this.#pool.give(chunk);
+    for (const chunk of chunks) this.#pool.give(chunk, chunk.length);
     chunks.length = 0;
   }
 
   /** Drops what is queued. */
   clear(): void {
-    for (const chunk of this.#chunks) this.#pool.give(chunk);
-    if (this.#open !== undefined) this.#pool.give(this.#open);
+    for (const chunk of this.#chunks) this.#pool.give(chunk, chunk.length);
+    if (this.#open !== undefined) this.#pool.give(this.#open, this.#open.length);
     this.#reset();
   }
 
@@ -132,7 +114,7 @@ export class OutputQueue {
     if (small === undefined || this.#openFrom > 0 || this.#openTo + wantedBytes <= small.length) return;
     this.#open = this.#pool.take(this.#nextSize(true));
     this.#open.set(small.subarray(0, this.#openTo));
-    this.#pool.give(small);
+    this.#pool.give(small, small.length);
   }
 
   #nextSize(isFirst: boolean): number {
