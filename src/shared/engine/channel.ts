@@ -80,7 +80,8 @@ export type ChannelErrorCode =
 
 /**
  * The one error type of the transport. `message` is fit for an access log: it says what happened and what to do. There is
- * one for each connection that a peer resets, so it takes no stack along; a fault of our own is its `cause`, which has one.
+ * one for each connection that a peer resets, so it takes no stack along, which would cost more than all else that the end
+ * of a connection does; a fault of our own is its `cause`, which has one.
  */
 export class ChannelError extends Error {
   readonly code: ChannelErrorCode;

@@ -32,12 +32,21 @@ const HINTS: Partial<Record<ChannelErrorCode, string>> = {
 /** What a socket error means, with the peer named and a hint for the operator. */
 export function channelErrorFrom(error: unknown, doing: string, peer: SocketEndpoint): ChannelError {
   if (error instanceof ChannelError) return error;
-  const systemCode = systemCodeOf(error);
+  return systemError(systemCodeOf(error), errorMessage(error), doing, peer, { cause: error });
+}
+
+/** The same of the code alone, where nothing was thrown. @param text for codes that have no hint */
+export function systemError(
+  systemCode: string,
+  text: string,
+  doing: string,
+  peer: SocketEndpoint,
+  options?: ErrorOptions,
+): ChannelError {
   const code = codeOf(systemCode);
   const hint = HINTS[code];
-  const text = errorMessage(error);
   const message = `${doing} ${formatEndpoint(peer)}: ${hint === undefined ? text : `${hint} (${systemCode})`}`;
-  return new ChannelError(code, message, { cause: error });
+  return new ChannelError(code, message, options);
 }
 
 /** `ip:port`, IPv6 in brackets. */

@@ -10,13 +10,18 @@ export class SystemCallError extends Error {
   readonly code: string;
 
   constructor(syscall: string, errno: number, purpose: string) {
-    const [code, text] = errnoName(errno);
-    super(`${purpose}: ${syscall}: ${code} (${text})${hint(code)}`);
+    super(systemCallFailure(syscall, errno, purpose));
     this.name = 'SystemCallError';
     this.syscall = syscall;
     this.errno = errno;
-    this.code = code;
+    this.code = errnoName(errno)[0];
   }
+}
+
+/** What `SystemCallError` says. */
+export function systemCallFailure(syscall: string, errno: number, purpose: string): string {
+  const [code, text] = errnoName(errno);
+  return `${purpose}: ${syscall}: ${code} (${text})${hint(code)}`;
 }
 
 /** The runtime makes a new map of 80 entries at each call. */

@@ -1,25 +1,17 @@
-import { SystemCallError } from '../../native/system-error.ts';
+import { errnoName, systemCallFailure } from '../../native/system-error.ts';
 import type { TlsFailure } from '../../native/tls-session-handle.ts';
 import { ChannelError, type SocketEndpoint } from '../channel.ts';
-import { channelErrorFrom, formatEndpoint } from '../transport-error.ts';
+import { formatEndpoint, systemError } from '../transport-error.ts';
 
-/**
- * What a failed call on a socket means, with the peer named and a hint for the operator. Taken without a stack, which would
- * cost more than all else that the end of a connection does.
- */
+/** What a failed call on a socket means, with the peer named and a hint for the operator. */
 export function errnoError(
   errno: number,
   syscall: string,
   doing: string,
   peer: SocketEndpoint,
 ): ChannelError {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 0;
-  try {
-    return channelErrorFrom(new SystemCallError(syscall, errno, doing), doing, peer);
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit;
-  }
+  const [code] = errnoName(errno);
+  return systemError(code, systemCallFailure(syscall, errno, doing), doing, peer);
 }
 
 /** Why a connection that was established failed. */
