@@ -48,16 +48,15 @@ export interface CertificateLease {
 export class CertificateManager {
   readonly #options: Required<CertificateManagerOptions>;
   readonly #entries = new Map<SpiffeId, CertificateEntry>();
-  readonly #queue = new RequestQueue<CertificateEntry>();
+  readonly #queue: RequestQueue<CertificateEntry>;
   readonly #listeners = new Set<(update: CertificateUpdate) => void>();
   readonly #trust = new TrustTracker();
   readonly #closed = new AbortController();
   readonly #due: DueTimer;
-  #idleWaiters: (() => void)[] = [];
-  #active = 0;
 
   constructor(options: CertificateManagerOptions) {
     this.#options = withDefaults(options);
+    this.#queue = new RequestQueue(this.#options.maxConcurrent, entry => this.#renew(entry));
     this.#due = new DueTimer(this.#options.clock, () => this.#tick());
   }
 
@@ -195,16 +194,14 @@ export class CertificateManager {
 
   /** Resolves when no request is waiting or under way; later renewals do not count. */
   whenIdle(): Promise<void> {
-    if (this.#active === 0 && this.#queue.size === 0) return Promise.resolve();
-    return new Promise(resolve => this.#idleWaiters.push(resolve));
+    return this.#queue.whenIdle();
   }
 
   /** Stops timers and aborts requests under way. What was handed out stays usable. */
   close(): void {
     this.#closed.abort(new Error('the certificate manager was closed'));
     this.#due.close();
-    for (const entry of this.#entries.values()) this.#queue.delete(entry);
-    this.#settleIdle();
+    this.#queue.close();
   }
 
   #entryFor(identity: SpiffeId): CertificateEntry {
@@ -247,22 +244,12 @@ export class CertificateManager {
     if (this.#closed.signal.aborted || !mayRequest(entry, this.#options.clock.monotonic())) return;
     entry.isQueued = true;
     this.#queue.add(entry, priority);
-    this.#pump();
   }
 
-  #pump(): void {
-    while (this.#active < this.#options.maxConcurrent && !this.#closed.signal.aborted) {
-      const entry = this.#queue.take();
-      if (entry === undefined) return;
-      this.#active += 1;
-      entry.isQueued = false;
-      entry.isFetching = true;
-      // It never rejects: what goes wrong with an entry is recorded there.
-      void this.#renew(entry);
-    }
-  }
-
+  /** Never rejects: what goes wrong with an entry is recorded there. */
   async #renew(entry: CertificateEntry): Promise<void> {
+    entry.isQueued = false;
+    entry.isFetching = true;
     const { epoch } = this.#trust;
     const { clock, provider, requestCertificate, requestTimeoutMs, ttlMs } = this.#options;
     const deadline = new AbortController();
@@ -278,11 +265,8 @@ export class CertificateManager {
       if (!this.#closed.signal.aborted) this.#fail(entry, error);
     } finally {
       timer.cancel();
-      this.#active -= 1;
       entry.isFetching = false;
       this.#scheduleFor(entry);
-      this.#pump();
-      this.#settleIdle();
     }
   }
 
@@ -357,12 +341,5 @@ export class CertificateManager {
     this.#entries.delete(entry.identity);
     this.#queue.delete(entry);
     for (const listener of this.#listeners) listener({ type: 'released', identity: entry.identity });
-  }
-
-  #settleIdle(): void {
-    if (!this.#closed.signal.aborted && (this.#active > 0 || this.#queue.size > 0)) return;
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
-    for (const waiter of waiters) waiter();
   }
 }
