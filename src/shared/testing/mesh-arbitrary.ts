@@ -4,24 +4,14 @@ import type { ServiceRoutes } from '../route/model.ts';
 import { ipFromBytes } from '../workload/ip.ts';
 import type { GatewayAddress, Service, ServicePort, Workload } from '../workload/workload.ts';
 import type { MeshResource } from '../discovery/mesh-resource.ts';
-import {
-  externalAuthorizer,
-  portPolicies,
-  routeRule,
-  streamRule,
-  telemetry,
-  tokenIssuer,
-  trafficPolicy,
-} from './route-arbitrary.ts';
+import { flag, name, port, text, uint32 } from './arbitrary-values.ts';
+import { externalAuthorizer, routeRule, streamRule } from './route-arbitrary.ts';
+import { telemetry } from './telemetry-arbitrary.ts';
+import { tokenIssuer } from './token-issuer-arbitrary.ts';
+import { portPolicies, trafficPolicy } from './traffic-policy-arbitrary.ts';
 import type { TlsCredential } from '../route/tls-credential.ts';
 
 /** For property tests: any valid value of the internal model, as the wire can carry it. */
-
-const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,10}$/);
-const text = fc.string({ maxLength: 12, unit: 'binary' });
-const port = fc.integer({ min: 1, max: 65_535 });
-const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
-const flag = fc.boolean();
 
 const ip = fc
   .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
