@@ -2,6 +2,7 @@ import type { RouteBackend } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
 import type { KnownService } from '../service-lookup.ts';
+import { isForLinkerd } from './parent-as-backend.ts';
 import { isService, ISTIO_GROUP } from './parent-ref.ts';
 import type { RouteContext } from './route-context.ts';
 
@@ -18,9 +19,14 @@ export function readBackendRef(
   return { weight, ...readTarget(fields, context), subset: undefined, filters };
 }
 
-/** Of a rule that answers nothing itself. Linkerd would send its requests to the parent; Gateway API has no such rule. */
-export function sayIfNowhere(rule: Fields, backends: readonly RouteBackend[]): void {
-  if (backends.length === 0)
+/** Of a rule that answers nothing itself. */
+export function sayIfNowhere(
+  rule: Fields,
+  backends: readonly RouteBackend[],
+  { parents, route }: RouteContext,
+): void {
+  const leadsToParents = parents.length > 0 && parents.every(({ ref }) => isForLinkerd(route, ref));
+  if (backends.length === 0 && !leadsToParents)
     rule.ignore(
       'backendRefs',
       'is empty: requests of the rule are answered with 500',

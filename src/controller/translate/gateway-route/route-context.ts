@@ -3,6 +3,7 @@ import type { RankedRule } from '#shared/route/precedence.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import type { Fields } from '../decode.ts';
 import { refusedRule } from './unresolved-filter.ts';
+import { isForLinkerd, withParentAsBackend } from './parent-as-backend.ts';
 import type { ParentOutcome } from './parent-ref.ts';
 import type { RankedStream, RefFault, RouteAttachment, RouteKind, RouteLookup } from './route-translation.ts';
 
@@ -17,15 +18,17 @@ export class RouteContext {
   readonly kind: RouteKind;
   readonly route: KubeObject;
   readonly objects: RouteLookup;
+  readonly parents: readonly ParentOutcome[];
   readonly faults: RefFault[] = [];
   /** Names of rules so far. */
   readonly ruleNames = new Set<string>();
   readonly #ungranted: Ungranted[] = [];
 
-  constructor(kind: RouteKind, route: KubeObject, objects: RouteLookup) {
+  constructor(kind: RouteKind, route: KubeObject, objects: RouteLookup, parents: readonly ParentOutcome[]) {
     this.kind = kind;
     this.route = route;
     this.objects = objects;
+    this.parents = parents;
   }
 
   /** Reports a reference that leads nowhere; the rest of the route is used. */
@@ -57,27 +60,36 @@ export class RouteContext {
    * get without it, so the parent itself needs no grant (GEP-1294). Another Service in a foreign namespace does: it is
    * reached with the waypoint's identity, which may be let in where the callers are not.
    */
-  attach(
-    parents: readonly ParentOutcome[],
-    rules: readonly RankedRule[],
-    streams: readonly RankedStream[] = [],
-  ): readonly RouteAttachment[] {
-    const attached = parents.flatMap(parent =>
+  attach(rules: readonly RankedRule[], streams: readonly RankedStream[] = []): readonly RouteAttachment[] {
+    const attached = this.parents.flatMap(parent =>
       parent.reason === 'Accepted' ? parent.services.map(service => ({ ref: parent.ref, service })) : [],
     );
     for (const { report, service } of this.#ungranted) {
       if (attached.length === 0 || attached.some(parent => parent.service.key !== service)) report();
     }
     const own = this.route.metadata.namespace;
-    return attached.map(({ ref, service }) => ({
-      service: service.key,
-      port: ref.port,
-      consumer: service.namespace === own ? undefined : own,
-      rules: rules.map(ranked => ({ ...ranked, rule: this.#withoutUngranted(ranked.rule, service.key) })),
-      streams: streams.map(ranked => ({
+    return attached.flatMap(({ ref, service }) => {
+      const granted = rules.map(ranked => ({
         ...ranked,
-        rule: { ...ranked.rule, backends: this.#granted(ranked.rule.backends, service.key) },
-      })),
+        rule: this.#withoutUngranted(ranked.rule, service.key),
+      }));
+      const parts = isForLinkerd(this.route, ref)
+        ? withParentAsBackend(granted, service, ref.port)
+        : [{ port: ref.port, rules: granted }];
+      return parts.map(part => ({
+        service: service.key,
+        port: part.port,
+        consumer: service.namespace === own ? undefined : own,
+        rules: part.rules,
+        streams: this.#grantedStreams(streams, service.key),
+      }));
+    });
+  }
+
+  #grantedStreams(streams: readonly RankedStream[], parent: string): readonly RankedStream[] {
+    return streams.map(ranked => ({
+      ...ranked,
+      rule: { ...ranked.rule, backends: this.#granted(ranked.rule.backends, parent) },
     }));
   }
 

@@ -25,9 +25,9 @@ export function translateGrpcRoute(route: KubeObject, objects: RouteLookup): Tra
 function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {
   const parents = readParentRefs(spec, route.metadata.namespace, objects);
   ignoreGatewayFields(spec, route);
-  const context = new RouteContext('GRPCRoute', route, objects);
+  const context = new RouteContext('GRPCRoute', route, objects, parents);
   const rules = spec.objects('rules', (fields, index) => readRule(fields, index, context)).flat();
-  const attachments = context.attach(parents, rules);
+  const attachments = context.attach(rules);
   return { kind: 'GRPCRoute', attachments, parents, faults: context.faults };
 }
 
@@ -40,7 +40,7 @@ function readRule(fields: Fields, index: number, context: RouteContext): readonl
     const read = readGrpcBackendFilters(backend, context);
     return withBackendFilters(readBackendRef(backend, context, read.filters), read);
   });
-  if (!unresolved) sayIfNowhere(fields, backends);
+  if (!unresolved) sayIfNowhere(fields, backends, context);
   const session = fields.object('sessionPersistence', of => readSession(of, sessionName(name)));
   return (matches.length > 0 ? matches : [EVERY_CALL]).map(({ match, specificity }) => {
     const rule = { ...PLAIN_RULE, name, matches: [match], filters, backends, session };

@@ -34,7 +34,8 @@ export function readRule(fields: Fields, index: number, context: RouteContext): 
     return withBackendFilters(readBackendRef(backend, context, read.filters), read);
   });
   checkRedirect(fields, filters, backends);
-  if (!unresolved && !filters.some(({ kind }) => kind === 'redirect')) sayIfNowhere(fields, backends);
+  if (!unresolved && !filters.some(({ kind }) => kind === 'redirect'))
+    sayIfNowhere(fields, backends, context);
   const rule = {
     ...PLAIN_RULE,
     name,

@@ -16,10 +16,10 @@ export function translateTcpRoute(route: KubeObject, objects: RouteLookup): Tran
 function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {
   const parents = readParentRefs(spec, route.metadata.namespace, objects);
   ignoreGatewayFields(spec, route);
-  const context = new RouteContext('TCPRoute', route, objects);
+  const context = new RouteContext('TCPRoute', route, objects, parents);
   const streams = spec.objects('rules', (fields, index) =>
     readStreamRule(fields, index, context, { protocol: 'tcp', matches: [] }),
   );
-  const attachments = context.attach(parents, [], streams);
+  const attachments = context.attach([], streams);
   return { kind: 'TCPRoute', attachments, parents, faults: context.faults };
 }

@@ -23,11 +23,11 @@ function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): Route
   spec.unsupported('useDefaultGateways', 'remove it');
   const serverNames = readHostnames(spec);
   const matches = [{ serverNames, destinationIps: [], sourceIps: [], source: undefined }];
-  const context = new RouteContext('TLSRoute', route, objects);
+  const context = new RouteContext('TLSRoute', route, objects, parents);
   const streams = spec.objects('rules', (fields, index) =>
     readStreamRule(fields, index, context, { protocol: 'tls', matches }),
   );
-  const attachments = context.attach(parents, [], streams);
+  const attachments = context.attach([], streams);
   return { kind: 'TLSRoute', attachments, parents, faults: context.faults };
 }
 
