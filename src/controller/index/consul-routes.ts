@@ -9,6 +9,7 @@ import {
 } from '../translate/destination-rule/effective-rule.ts';
 import { type Diagnostic, objectName } from '../translate/diagnostic.ts';
 import type { ObjectRoutes } from '../translate/merge-rules.ts';
+import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceLookup } from '../translate/service-lookup.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
@@ -57,10 +58,10 @@ export function consulRoutes(
 /** The policies and subsets of a service by its ServiceResolver. */
 export function resolverPolicy(
   { object, value }: Parsed<ServiceResolver>,
-  endpoints: readonly LabelledWorkload[],
+  endpoints: readonly WorkloadSpec[],
   services: ServiceLookup,
 ): EffectiveRule {
-  const made = effectiveRule(value.parts, value.subsets, endpoints);
+  const made = effectiveRule(value.parts, value.subsets, endpoints.map(withMeta));
   const failover = (subset: string | undefined) =>
     failoverTargets(value, subset, object.metadata.name, services);
   const policyFor = (subset: Subset): TrafficPolicy | undefined =>
@@ -72,6 +73,11 @@ export function resolverPolicy(
     portPolicies: made.portPolicies,
     subsets: made.subsets.map(subset => ({ ...subset, trafficPolicy: policyFor(subset) })),
   };
+}
+
+/** What filters of subsets compare: the metadata that annotations of a pod say, and its labels for what they leave out. */
+function withMeta({ consulMeta, labels, uid }: WorkloadSpec): LabelledWorkload {
+  return { uid, labels: { ...labels, ...consulMeta } };
 }
 
 /** Subsets and policies of two dialects are not mixed: those of the DestinationRule hold. */

@@ -689,6 +689,30 @@ spec: ${spec}`;
   t.end();
 });
 
+test('Consul: subsets go by the metadata that annotations say, and by labels for what they leave out', t => {
+  const resolver = `
+apiVersion: consul.hashicorp.com/v1alpha1
+kind: ServiceResolver
+metadata: {name: payments, namespace: shop}
+spec: {subsets: {v1: {filter: 'Service.Meta.version == v1'}, a: {filter: 'Service.Meta.version == v1 and Service.Meta.track == a'}}}`;
+  const meta = (version: string): string => `{consul.hashicorp.com/service-meta-version: ${version}}`;
+  const lab = new IndexLab(
+    SHOP,
+    service('payments'),
+    resolver,
+    pod('annotated', { labels: '{app: payments, track: a}', annotations: meta('v1') }),
+    pod('labelled', { labels: '{app: payments, version: v1}', ip: '10.0.0.2' }),
+    pod('both', { labels: '{app: payments, version: v1}', annotations: meta('v2'), ip: '10.0.0.3' }),
+  );
+  const members = (): unknown =>
+    lab.routes('payments')?.subsets.map(({ workloads }) => [...workloads].sort());
+  const [annotated, labelled] = ['c//Pod/shop/annotated', 'c//Pod/shop/labelled'];
+  t.same(members(), [[annotated, labelled], [annotated]]);
+  lab.apply(pod('annotated', { labels: '{app: payments, track: a}', annotations: meta('v2') }));
+  t.same(members(), [[labelled], []]);
+  t.end();
+});
+
 const LIMITED = `{ambient.mesh/rate-limit: "local: {requestsPerSecond: 5}"}`;
 
 test('rate limits by annotation: of each rule of a route, of a Service for requests without a route', t => {

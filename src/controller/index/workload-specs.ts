@@ -98,6 +98,7 @@ function sliceWorkload(objects: MeshObjects, slice: SliceSpec, endpoint: SliceEn
     name: `${name}-${endpoint.address}`,
     namespace,
     labels: {},
+    consulMeta: {},
     addresses: [endpoint.address],
     hostname: '',
     node: endpoint.node,

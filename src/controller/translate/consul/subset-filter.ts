@@ -2,8 +2,8 @@ const TERM = /^Service\.Meta\.([\w./-]+)\s*==\s*(?:"([^"]*)"|`([^`]*)`|([\w.-]+)
 const TERM_BY_KEY = /^Service\.Meta\["([^"]+)"\]\s*==\s*(?:"([^"]*)"|`([^`]*)`|([\w.-]+))$/;
 
 /**
- * The labels a subset's filter asks for: equalities of `Service.Meta` joined by `and`. What Consul calls a service's
- * metadata is a pod's labels here.
+ * What a subset's filter asks for: equalities of `Service.Meta` joined by `and`. What Consul calls a service's metadata is
+ * what a pod says by annotations `consul.hashicorp.com/service-meta-…`, and else by labels.
  *
  * @returns why it is not one, in words.
  */

@@ -24,6 +24,7 @@ export function readPod(pod: KubeObject, cluster: Cluster): Translated<WorkloadS
     name,
     namespace,
     labels,
+    consulMeta: consulMeta(pod.metadata.annotations),
     addresses,
     hostname: '',
     node: textAt(spec, 'nodeName') ?? '',
@@ -38,6 +39,18 @@ export function readPod(pod: KubeObject, cluster: Cluster): Translated<WorkloadS
     capacity: 1,
   });
 }
+
+const CONSUL_META = 'consul.hashicorp.com/service-meta-';
+
+/** `consul.hashicorp.com/service-meta-version: v1` is the value v1 of `version`. */
+function consulMeta(annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const found = Object.entries(annotations).filter(([key]) => key.startsWith(CONSUL_META));
+  return found.length === 0
+    ? NO_META
+    : Object.fromEntries(found.map(([key, value]) => [key.slice(CONSUL_META.length), value]));
+}
+
+const NO_META: Readonly<Record<string, string>> = Object.freeze({});
 
 /** What is captured, or speaks HBONE itself. A host-network pod shares its node's address and is neither. */
 export function tunnel(

@@ -9,6 +9,8 @@ export interface WorkloadSpec {
   readonly name: string;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What Consul calls the metadata of a service, where a pod says it: by annotations. */
+  readonly consulMeta: Readonly<Record<string, string>>;
   /** Canonical text. */
   readonly addresses: readonly string[];
   /** Where there is no address: a name that proxies resolve. Empty otherwise. */

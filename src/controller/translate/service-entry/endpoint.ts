@@ -44,6 +44,7 @@ export function readEndpoint(
     name: `${name}-${index}`,
     namespace,
     labels,
+    consulMeta: {},
     addresses: ip === undefined ? [] : [ip],
     hostname,
     node: '',

@@ -174,6 +174,7 @@ function hostEndpoint(host: string, { cluster, object }: EndpointContext): Workl
     name: `${name}-${host}`,
     namespace,
     labels: {},
+    consulMeta: {},
     addresses: [],
     hostname: host,
     node: '',

@@ -45,10 +45,12 @@ export function compileIntentions(
     const selects = accounts(intentions, destination, options, diagnostics);
     const verdicts = verdictsFor(intentions, wildcard, options.defaultAction);
     reportUnseen(intentions, options, diagnostics);
+    reportInVain(intentions, verdicts, diagnostics);
     policies.push({ policy: policyOf(verdicts, intentions, options, diagnostics), selects });
   }
   if (wildcard !== undefined) {
     const verdicts = verdictsFor(undefined, wildcard, options.defaultAction);
+    reportInVain(wildcard, verdicts, diagnostics);
     policies.push({ policy: policyOf(verdicts, wildcard, options, diagnostics), selects: 'others' });
   }
   return { policies, diagnostics };
@@ -83,6 +85,8 @@ function oneForEachDestination(
 interface Verdicts {
   readonly named: ReadonlyMap<string, Verdict>;
   readonly others: Verdict;
+  /** No intention says what holds for others. */
+  readonly isDefault: boolean;
 }
 
 /** What holds for each source of one destination. */
@@ -99,9 +103,9 @@ function verdictsFor(
       else if (!named.has(name)) named.set(name, verdict);
     }
     // Any source to this destination counts more than a named source to any destination.
-    if (others !== undefined) return { named, others };
+    if (others !== undefined) return { named, others, isDefault: false };
   }
-  return { named, others: defaultAction };
+  return { named, others: defaultAction, isDefault: true };
 }
 
 /**
@@ -159,6 +163,23 @@ function reportUnseen(
       const fix = 'label the Service istio.io/use-waypoint';
       report(diagnostics, intentions, `spec.sources[${index}].permissions`, name, message, fix, 'ignored');
     }
+  });
+}
+
+/** With ACLs, as Consul is mostly run, what nobody allows is denied; here it is allowed, and an intention that allows adds nothing. */
+function reportInVain(
+  intentions: ServiceIntentions,
+  { isDefault, others }: Verdicts,
+  diagnostics: Diagnostic[],
+): void {
+  if (!isDefault || others !== 'allow') return;
+  intentions.sources.forEach(({ name, verdict }, index) => {
+    // With permissions a source may do less than others.
+    if (verdict !== 'allow') return;
+    const message =
+      'allows what everybody may: no intention says what holds for other sources, and here the default is to allow';
+    const fix = 'add a source "*" with action deny, or ServiceIntentions of destination "*" that deny "*"';
+    report(diagnostics, intentions, `spec.sources[${index}]`, name, message, fix, 'ignored');
   });
 }
 

@@ -249,9 +249,67 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     `${AT}.http.header[0].ignoreCase`,
     /no meaning/,
   ],
-  ['a peer', sources({ name: 'b', action: 'allow', peer: 'c' }), 'spec.sources[0].peer', /not supported/],
+  [
+    'a group of clusters',
+    sources({ name: 'b', action: 'allow', samenessGroup: 'c' }),
+    'spec.sources[0].samenessGroup',
+    /not supported/,
+  ],
+  [
+    'a source of another type',
+    sources({ name: 'b', action: 'allow', type: 'vm' }),
+    'spec.sources[0].type',
+    /not one of/,
+  ],
   ['a token', spec({ jwt: {} }), 'spec.jwt', /not supported/],
 ];
+
+test('a source in another cluster has no effect, and is no second one of its name', async t => {
+  const local = { name: 'b', action: 'allow', type: 'consul', description: 'one' };
+  const body = sources(local, { name: 'b', peer: 'west', action: 'deny' });
+  t.match(translateServiceIntentions(kubeObject('ServiceIntentions', body)), {
+    ok: true,
+    value: { sources: [{ name: 'b', verdict: 'allow' }] },
+    diagnostics: [{ severity: 'ignored', field: 'spec.sources[1].peer', message: /from which nobody comes/ }],
+  });
+  const result = translateServiceIntentions(
+    kubeObject('ServiceIntentions', sources({ ...local, peer: 'west' })),
+  );
+  t.match(result, { ok: true, value: { sources: [] } }, 'and may be the only one');
+});
+
+const IN_VAIN: readonly [string, readonly string[], readonly string[]][] = [
+  ['an allow beside no deny allows what everybody may', ['orders>payments allow'], ['spec.sources[0]']],
+  ['a deny does not', ['orders>payments deny'], []],
+  ['to every service as well', ['orders>* allow'], ['spec.sources[0]']],
+  ['a deny of others gives it a meaning', ['orders>payments allow', '*>payments deny'], []],
+  ['so does one to every service', ['orders>payments allow', '*>* deny'], []],
+  ['an allow of others is meant', ['*>payments allow', 'orders>payments deny'], []],
+];
+
+test('an intention that allows what is allowed anyway is said', async t => {
+  const found = (all: readonly ServiceIntentions[], options: IntentionOptions): readonly string[] =>
+    compileIntentions(all, options)
+      .diagnostics.filter(({ message }) => /what everybody may/.test(message))
+      .map(({ field }) => field);
+  for (const [name, lines, fields] of IN_VAIN) {
+    t.same(found(intentions(...lines), OPTIONS), fields, name);
+    t.same(
+      found(intentions(...lines), { ...OPTIONS, defaultAction: 'deny' }),
+      [],
+      `${name}: not where the default denies`,
+    );
+  }
+  const requests = translateServiceIntentions(
+    kubeObject('ServiceIntentions', permissions(permission({ pathPrefix: '/a' }))),
+  );
+  if (!requests.ok) throw new Error(JSON.stringify(requests.diagnostics));
+  t.same(
+    found([requests.value], OPTIONS),
+    [],
+    'permissions have a meaning: other requests of the source are refused',
+  );
+});
 
 test('wrong ServiceIntentions are rejected with the field that is wrong', async t => {
   for (const [name, body, field, message] of REJECTED) {

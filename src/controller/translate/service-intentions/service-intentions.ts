@@ -40,8 +40,9 @@ function readIntentions(spec: Fields): Pick<ServiceIntentions, 'destination' | '
     spec.reject('destination', 'is required', 'set destination.name to a service, or "*"');
   }
   spec.refused('jwt', 'remove it; tokens are not checked yet');
-  const sources = spec.objects('sources', readSource);
-  if (sources.length === 0) spec.reject('sources', 'is empty', 'name at least one source, or "*"');
+  const written = spec.objects('sources', readSource);
+  const sources = written.filter(source => source !== undefined);
+  if (written.length === 0) spec.reject('sources', 'is empty', 'name at least one source, or "*"');
   if (destination === '*' && sources.some(({ verdict }) => typeof verdict !== 'string'))
     spec.reject('sources', 'holds permissions for every service', 'name one service in destination.name');
   const names = sources.map(source => source.name);
@@ -50,11 +51,16 @@ function readIntentions(spec: Fields): Pick<ServiceIntentions, 'destination' | '
   return { destination, sources };
 }
 
-function readSource(fields: Fields): IntentionSource {
+/** Undefined for a source in another cluster: whatever is said of it, nobody comes from there. */
+function readSource(fields: Fields): IntentionSource | undefined {
   fields.string('description');
-  for (const key of ['peer', 'samenessGroup'])
-    fields.refused(key, 'remove it; other clusters are not known yet');
-  return { name: readName(fields), verdict: readVerdict(fields) };
+  fields.oneOf('type', ['consul']);
+  fields.refused('samenessGroup', 'remove it; other clusters are not known yet');
+  const source = { name: readName(fields), verdict: readVerdict(fields) };
+  const peer = fields.string('peer') ?? '';
+  if (peer === '') return source;
+  fields.ignore('peer', 'is another cluster, from which nobody comes: the source has no effect', 'remove it');
+  return undefined;
 }
 
 /** Each permission is compared with those above it: the bound keeps a policy at a size that proxies can hold. */

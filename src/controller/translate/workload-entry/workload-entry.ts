@@ -44,6 +44,7 @@ function readEntry(object: KubeObject, fields: Fields, cluster: Cluster): Worklo
     name,
     namespace,
     labels,
+    consulMeta: {},
     addresses: ip === undefined ? [] : [ip],
     hostname: '',
     node: '',
