@@ -163,6 +163,11 @@ export class Fields {
     return items;
   }
 
+  /** What is here is somebody else's: none of it is reported. */
+  leave(): void {
+    for (const key of this.#values.keys()) this.#asked.add(key);
+  }
+
   /** Reports what is there and nobody asked for. */
   done(): void {
     for (const key of this.#values.keys()) {

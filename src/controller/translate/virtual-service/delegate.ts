@@ -4,6 +4,7 @@ import { Diagnostics, formatDiagnostic } from '../diagnostic.ts';
 import { readSpec } from '../decode.ts';
 import type { VirtualServiceContext } from './context.ts';
 import { readExportTo } from '../export-to.ts';
+import { entriesForMesh } from './for-mesh.ts';
 import { readHttpEntry, type HttpEntry } from './http-entry.ts';
 import type { GuardedMatch } from './match.ts';
 
@@ -48,7 +49,7 @@ export function delegatedEntries(
 
 function readEntries(spec: Fields, name: string, context: VirtualServiceContext): readonly HttpEntry[] {
   for (const key of ['gateways', 'tls', 'tcp']) spec.has(key);
-  return spec.objects('http', (fields, index) => readHttpEntry(fields, `${name}/${index}`, context));
+  return entriesForMesh(spec, 'http', (fields, index) => readHttpEntry(fields, `${name}/${index}`, context));
 }
 
 function inherit(root: HttpEntry, leaf: HttpEntry, rootMatches: readonly GuardedMatch[]): HttpEntry {

@@ -3,7 +3,8 @@ import { sayOfConnectMatch } from '../connect-rule.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
 import { checkRegex, pathMatch } from '../path-value.ts';
-import { isForMesh, readSource, type LabelledSource } from './source.ts';
+import { isLeftToGateways } from './for-mesh.ts';
+import { readSource, type LabelledSource } from './source.ts';
 import { readStringMatch, type StringMatchKind, type TextMatch } from './string-match.ts';
 
 /** A match with the conditions the model keeps by rule. */
@@ -26,6 +27,7 @@ export function readMatches(route: Fields, labelled: LabelledSource[]): readonly
 }
 
 function readMatch(fields: Fields, labelled: LabelledSource[]): GuardedMatch | undefined {
+  if (isLeftToGateways(fields)) return undefined;
   fields.string('name');
   const ignoreCase = fields.boolean('ignoreUriCase') ?? false;
   const path = fields.object('uri', uri => readPath(uri, ignoreCase));
@@ -41,7 +43,7 @@ function readMatch(fields: Fields, labelled: LabelledSource[]): GuardedMatch | u
   fields.unsupported('statPrefix', 'remove it; metrics name the route');
   const match = { ...ANY_REQUEST, path, method, headers, withoutHeaders, query, source };
   sayOfConnectMatch(fields, match, { path: 'uri', query: 'queryParams' });
-  return isForMesh(fields) ? { port, host, match } : undefined;
+  return { port, host, match };
 }
 
 function readPath(fields: Fields, ignoreCase: boolean): PathMatch | undefined {

@@ -20,9 +20,3 @@ export function readSource(fields: Fields, labelled: LabelledSource[]): SourceMa
   }
   return namespaces.length === 0 ? undefined : { namespaces, workloads: undefined };
 }
-
-/** Without `gateways` something is for the mesh; with them only when `mesh` is one. */
-export function isForMesh(fields: Fields): boolean {
-  const gateways = fields.strings('gateways');
-  return gateways.length === 0 || gateways.includes('mesh');
-}

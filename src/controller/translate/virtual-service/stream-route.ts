@@ -5,7 +5,8 @@ import type { Fields } from '../decode.ts';
 import type { KnownService } from '../service-lookup.ts';
 import type { VirtualServiceContext } from './context.ts';
 import { backendOf, readDestinations, type Destination } from './destination.ts';
-import { isForMesh, readSource } from './source.ts';
+import { isLeftToGateways } from './for-mesh.ts';
+import { readSource } from './source.ts';
 
 /** One entry of `tls` or `tcp`. */
 export interface StreamEntry {
@@ -45,12 +46,13 @@ function readMatch(
   hosts: readonly string[],
   context: VirtualServiceContext,
 ): GuardedStreamMatch | undefined {
+  if (isLeftToGateways(fields)) return undefined;
   const serverNames = protocol === 'tls' ? readServerNames(fields, hosts) : [];
   const destinationIps = cidrs(fields, 'destinationSubnets');
   const sourceIps = readSourceSubnet(fields, protocol);
   const source = readSource(fields, context.labelled);
   const port = fields.port('port');
-  return isForMesh(fields) ? { port, match: { serverNames, destinationIps, sourceIps, source } } : undefined;
+  return { port, match: { serverNames, destinationIps, sourceIps, source } };
 }
 
 /**

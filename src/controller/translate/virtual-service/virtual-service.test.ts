@@ -443,3 +443,57 @@ test('what is ignored is said', async t => {
     t.match(result.diagnostics[0], { field, message, fix, severity: 'ignored' }, name);
   }
 });
+
+const OF_GATEWAYS: readonly [string, object, readonly string[]][] = [
+  [
+    'all of it',
+    {
+      hosts: ['shop.example'],
+      gateways: ['ingress'],
+      http: [{ route: [{ destination: { host: 'nobody' } }] }],
+      tcp: 1,
+    },
+    ['spec.gateways'],
+  ],
+  [
+    'an entry whose matches are',
+    {
+      hosts: ['payments'],
+      gateways: ['ingress', 'mesh'],
+      http: [
+        { match: [{ gateways: ['ingress'] }], route: [{ destination: { host: 'nobody' } }], retries: 3 },
+        { route: ROUTE },
+      ],
+    },
+    [],
+  ],
+  [
+    'a match of an entry',
+    http({
+      match: [{ gateways: ['ingress'], headers: { '@claims': { exact: 'a' } } }, { port: 80 }],
+      route: ROUTE,
+    }),
+    [],
+  ],
+  [
+    'an entry and a match for connections',
+    {
+      hosts: ['payments'],
+      tls: [{ match: [{ gateways: ['ingress'], sniHosts: ['shop.example'] }] }],
+      tcp: [{ match: [{ gateways: ['ingress'], sourceSubnet: 'x' }, { port: 80 }], route: ROUTE }],
+    },
+    [],
+  ],
+];
+
+test('what is for gateways alone is theirs to judge', async t => {
+  for (const [name, spec, said] of OF_GATEWAYS) {
+    const result = translateVirtualService(kubeObject('VirtualService', spec), OPTIONS);
+    t.equal(result.ok, true, name);
+    t.same(
+      result.diagnostics.map(({ field }) => field),
+      said,
+      name,
+    );
+  }
+});

@@ -5,12 +5,14 @@ import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { readExportTo } from '../export-to.ts';
 import { lookUpHost, lookUpPattern } from '../istio-host.ts';
+import { objectAt } from '../loose-fields.ts';
 import type { KnownService, ServiceLookup } from '../service-lookup.ts';
 import type { DelegateLookup, VirtualServiceContext } from './context.ts';
 import { delegatedEntries } from './delegate.ts';
+import { entriesForMesh, isForGatewaysAlone } from './for-mesh.ts';
 import { readHttpEntry, type HttpEntry } from './http-entry.ts';
 import { rulesFor } from './http-route.ts';
-import { isForMesh, type LabelledSource } from './source.ts';
+import type { LabelledSource } from './source.ts';
 import { readStreamEntry, streamRulesFor, type StreamEntry } from './stream-route.ts';
 
 /** What one VirtualService adds to the routes of the services it is for. */
@@ -43,6 +45,12 @@ export function translateVirtualService(
 ): Translated<VirtualServiceTranslation> {
   const diagnostics = new Diagnostics(object);
   const labelled: LabelledSource[] = [];
+  if (isForGatewaysAlone(object)) {
+    const gateways = objectAt(object.spec)['gateways'];
+    const message = 'is not for traffic inside the mesh: nothing is routed';
+    diagnostics.ignore('spec.gateways', gateways, message, 'add "mesh"');
+    return diagnostics.conclude({ attachments: [], labelled });
+  }
   const context: VirtualServiceContext = { namespace: object.metadata.namespace, labelled, ...options };
   const attachments = readSpec(object, diagnostics, spec => readVirtualService(object, spec, context));
   return diagnostics.conclude({ attachments: attachments ?? [], labelled });
@@ -55,21 +63,19 @@ function readVirtualService(
 ): readonly VirtualServiceAttachment[] {
   const hosts = spec.strings('hosts');
   const found = hosts.flatMap(host => servicesFor(spec, host, context));
-  const inMesh = isForMesh(spec);
-  if (!inMesh) spec.ignore('gateways', 'is not for traffic inside the mesh: nothing is routed', 'add "mesh"');
+  spec.strings('gateways');
   const callers = readExportTo(spec, context.namespace);
   const name = `VirtualService/${object.metadata.namespace}/${object.metadata.name}`;
-  const entries = spec
-    .objects('http', (fields, index) => readWithDelegates(fields, `${name}/${index}`, context))
-    .flat();
+  const entries = entriesForMesh(spec, 'http', (fields, index) =>
+    readWithDelegates(fields, `${name}/${index}`, context),
+  ).flat();
   const streams = (['tls', 'tcp'] as const).flatMap(protocol =>
-    spec.objects(protocol, (fields, index) =>
+    entriesForMesh(spec, protocol, (fields, index) =>
       readStreamEntry(fields, protocol, `${name}/${protocol}/${index}`, hosts, context),
     ),
   );
   if (hosts.length === 0 && streams.length > 0)
     spec.reject('hosts', 'is required for tls and tcp', 'name the services the routes are for');
-  if (!inMesh) return [];
   return attachmentsFor(found, entries, streams, callers);
 }
 
