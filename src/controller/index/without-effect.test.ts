@@ -61,6 +61,51 @@ metadata: {name: p, namespace: ${namespace}}
 spec: {selector: {matchLabels: {app: ${app}}}}`;
 }
 
+function consul(kind: string, name: string, spec: string): string {
+  return `
+apiVersion: consul.hashicorp.com/v1alpha1
+kind: ${kind}
+metadata: {name: ${name}, namespace: shop}
+spec: ${spec}`;
+}
+
+function destinationRule(host: string, spec: string): string {
+  return `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: d, namespace: shop}
+spec: {host: "${host}", ${spec}}`;
+}
+
+const PROFILE = `
+apiVersion: linkerd.io/v1alpha2
+kind: ServiceProfile
+metadata: {name: plain.shop.svc.cluster.local, namespace: shop}
+spec: {routes: [{name: a, condition: {method: GET}}]}`;
+
+const ANNOTATED = `
+apiVersion: v1
+kind: Service
+metadata: {name: noted, namespace: shop, annotations: {retry.linkerd.io/http: 5xx}}
+spec: {clusterIP: 10.96.0.2, selector: {app: pay}, ports: [{port: 80}]}`;
+
+/** A pod of no Service with a waypoint. */
+const ALONE = `---
+apiVersion: v1
+kind: Pod
+metadata: {name: alone-0, namespace: shop, labels: {app: alone}}
+spec: {nodeName: n, containers: [{name: a}]}
+status: {phase: Running, podIP: 10.0.0.9, podIPs: [{ip: 10.0.0.9}], conditions: [{type: Ready, status: 'True'}]}`;
+
+function custom(app: string): string {
+  return `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: p, namespace: shop}
+spec: {selector: {matchLabels: {app: ${app}}}, action: CUSTOM, provider: {name: opa}, rules: [{}]}
+${ALONE}`;
+}
+
 function gateway(className: string, protocol: string): string {
   return `
 apiVersion: gateway.networking.k8s.io/v1
@@ -101,6 +146,67 @@ const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
     'one that is not does not',
     virtualService('pay', 'v9'),
     /VirtualService shop\/v.*no DestinationRule defines subset v9 of pay\.shop\.svc\.cluster\.local.*"v9"/,
+  ],
+  [
+    'of a service that is not there one thing is said, and not by us',
+    virtualService('pay', 'v1').replace('host: pay, subset', 'host: nobody, subset'),
+    undefined,
+  ],
+  [
+    'a subset for connections likewise',
+    virtualService('pay', 'v9').replace('http:', 'tcp:'),
+    /VirtualService shop\/v.*no DestinationRule defines subset v9/,
+  ],
+  [
+    'a subset of Consul that no resolver defines',
+    consul('ServiceRouter', 'pay', '{routes: [{destination: {serviceSubset: v9}}]}'),
+    /ServiceRouter shop\/pay.*no ServiceResolver defines subset v9 of pay.*define it in subsets of a ServiceResolver/,
+  ],
+  [
+    'a ServiceProfile of a Service without waypoint',
+    PROFILE,
+    /ServiceProfile shop\/plain.*Service shop\/plain uses no waypoint/,
+  ],
+  [
+    'a router of Consul',
+    consul('ServiceRouter', 'plain', '{routes: [{destination: {service: pay}}]}'),
+    /ServiceRouter shop\/plain.*metadata.name.*Service shop\/plain uses no waypoint/,
+  ],
+  [
+    'a resolver of Consul',
+    consul('ServiceResolver', 'plain', '{connectTimeout: 1s}'),
+    /ServiceResolver shop\/plain.*Service shop\/plain uses no waypoint/,
+  ],
+  [
+    'annotations of Linkerd',
+    ANNOTATED,
+    /Service shop\/noted.*metadata.annotations.*uses no waypoint that is there: nobody heeds/,
+  ],
+  [
+    'a DestinationRule',
+    destinationRule('plain', 'trafficPolicy: {loadBalancer: {simple: RANDOM}}'),
+    /DestinationRule shop\/d.*spec.host.*Service shop\/plain uses no waypoint that is there: nobody heeds.*"plain"/,
+  ],
+  [
+    'one that asks for mutual TLS of the mesh has it',
+    destinationRule('plain', 'trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}'),
+    undefined,
+  ],
+  [
+    'one of many services is for those with a waypoint',
+    destinationRule('*.shop.svc.cluster.local', 'trafficPolicy: {loadBalancer: {simple: RANDOM}}'),
+    undefined,
+  ],
+  ['an authorizer is asked where there is a waypoint', custom('pay'), undefined],
+  [
+    'elsewhere it is not',
+    custom('alone'),
+    /AuthorizationPolicy shop\/p.*selects shop\/alone-0, which no Service with a waypoint leads to.*label its Service/,
+  ],
+  [
+    'no more are tokens verified',
+    `${policy('RequestAuthentication', 'alone')}\n${ALONE}`,
+    /RequestAuthentication shop\/p.*selects shop\/alone-0/,
   ],
   ['a policy that selects a pod holds', policy('AuthorizationPolicy', 'pay'), undefined],
   [

@@ -1,13 +1,14 @@
 import type { RouteBackend } from '#shared/route/model.ts';
 import type { KubeObject } from '../source/kube-object.ts';
 import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
+import type { ServiceResolver } from '../translate/consul/service-resolver.ts';
 import { objectAt, objectsAt, textAt } from '../translate/loose-fields.ts';
 import { DATAPLANE_MODE } from '../translate/mesh-labels.ts';
 import { OWN_WAYPOINT_CLASS, WAYPOINT_CLASSES } from '../translate/waypoint-gateway/waypoint.ts';
 import { attachedRoutes } from './attached-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { selects } from './policy-reach.ts';
-import { waypointOfService, waypointOfServiceEntry } from './waypoint-of-service.ts';
+import { withoutWaypoint } from './without-waypoint.ts';
 import { specsIn } from './workload-specs.ts';
 
 /**
@@ -16,7 +17,7 @@ import { specsIn } from './workload-specs.ts';
  */
 export function withoutEffect(objects: MeshObjects): readonly Diagnostic[] {
   return [
-    ...unroutedServices(objects),
+    ...withoutWaypoint(objects),
     ...missingSubsets(objects),
     ...idlePolicies(objects),
     ...unknownClasses(objects),
@@ -24,57 +25,42 @@ export function withoutEffect(objects: MeshObjects): readonly Diagnostic[] {
   ];
 }
 
-/** Routes are held by waypoints. */
-function unroutedServices(objects: MeshObjects): Diagnostic[] {
-  const kinds = [...objects.gatewayRoutes(), objects.virtualServices];
-  return kinds.flatMap(kind =>
-    [...kind.all()].flatMap(({ object, value }) => {
-      const services = new Set(value.attachments.map(({ service }) => service));
-      const field = object.kind === 'VirtualService' ? 'spec.hosts' : 'spec.parentRefs';
-      return [...services].flatMap(service => {
-        const unserved = withoutWaypoint(objects, service);
-        if (unserved === undefined) return [];
-        const message = `${unserved} uses no waypoint that is there: requests to it do not pass this route`;
-        return said(object, field, listAt(object, field), message, `label it istio.io/use-waypoint`);
-      });
-    }),
-  );
-}
-
-/** The Service or ServiceEntry of a host, where no waypoint serves it. @param service `<namespace>/<hostname>` */
-function withoutWaypoint(objects: MeshObjects, service: string): string | undefined {
-  const [namespace = '', hostname = ''] = service.split('/');
-  const [name = ''] = hostname.split('.');
-  if (objects.services.get(namespace, name)?.value?.hostname === hostname)
-    return waypointOfService(objects, namespace, name) === undefined
-      ? `Service ${namespace}/${name}`
-      : undefined;
-  const entries = [...objects.serviceEntries.inNamespace(namespace)]
-    .filter(({ value }) => value.services.some(spec => spec.hostname === hostname))
-    .map(({ object }) => object.metadata.name);
-  const isServed = entries.some(entry => waypointOfServiceEntry(objects, namespace, entry) !== undefined);
-  return isServed || entries.length === 0 ? undefined : `ServiceEntry ${namespace}/${entries[0]}`;
-}
-
 /** Requests that are sent to a subset nobody has defined are answered 503. */
 function missingSubsets(objects: MeshObjects): Diagnostic[] {
-  const { destinationRules } = attachedRoutes(objects);
-  return [...objects.virtualServices.all()].flatMap(({ object, value }) => {
-    const backends = value.attachments.flatMap(({ rules }) => rules.flatMap(rule => rule.backends));
-    const missing = backends.filter(({ service, subset }) => {
-      const rules = destinationRules.get(service ?? '') ?? [];
-      return (
-        subset !== undefined && !rules.some(rule => rule.value.subsets.some(({ name }) => name === subset))
-      );
-    });
-    const shown = new Map(missing.map(backend => [`${backend.service}/${backend.subset}`, backend]));
-    return [...shown.values()].flatMap(backend => missingSubset(object, backend));
+  const { destinationRules, objectRoutes } = attachedRoutes(objects);
+  const isDefined = ({ service = '', subset }: RouteBackend): boolean => {
+    const rules = destinationRules.get(service);
+    const subsets = rules?.flatMap(rule => rule.value.subsets) ?? resolverOf(objects, service)?.subsets ?? [];
+    return subsets.some(({ name }) => name === subset);
+  };
+  const found = [...objectRoutes.values()].flat().flatMap(({ object, rules, streamRules }) => {
+    const backends = [...rules, ...streamRules].flatMap(rule => rule.backends);
+    // Of one whose service is not there that is said.
+    const missing = backends.filter(
+      backend => backend.service !== undefined && backend.subset !== undefined && !isDefined(backend),
+    );
+    return missing.map(backend => missingSubset(object, backend));
   });
+  return [...new Map(found.map(one => [`${one.object} ${one.message}`, one])).values()];
 }
 
-function missingSubset(object: KubeObject, { service = '', subset }: RouteBackend): Diagnostic[] {
-  const message = `no DestinationRule defines subset ${subset} of ${service.split('/')[1]}: its share of requests is refused`;
-  return said(object, 'spec.http', subset, message, 'define it in subsets of a DestinationRule of this host');
+function missingSubset(object: string, { service = '', subset }: RouteBackend): Diagnostic {
+  const isConsul = !object.startsWith('VirtualService');
+  const kind = isConsul ? 'ServiceResolver' : 'DestinationRule';
+  const message = `no ${kind} defines subset ${subset} of ${service.split('/')[1]}: its share is refused`;
+  return {
+    object,
+    field: isConsul ? 'spec' : 'spec.http',
+    value: JSON.stringify(subset),
+    message,
+    fix: `define it in subsets of a ${kind} of this ${isConsul ? 'service' : 'host'}`,
+    severity: 'ignored',
+  };
+}
+
+function resolverOf(objects: MeshObjects, service: string): ServiceResolver | undefined {
+  const [namespace = '', hostname = ''] = service.split('/');
+  return objects.serviceResolvers.get(namespace, hostname.split('.')[0] ?? '')?.value;
 }
 
 function idlePolicies(objects: MeshObjects): Diagnostic[] {
@@ -118,10 +104,6 @@ function unknownModes(objects: MeshObjects): Diagnostic[] {
       return said(object, `metadata.labels.${DATAPLANE_MODE}`, mode, message, 'use ambient or none');
     }),
   );
-}
-
-function listAt(object: KubeObject, field: string): unknown {
-  return objectAt(object.spec)[field.slice('spec.'.length)];
 }
 
 function said(object: KubeObject, field: string, value: unknown, message: string, fix: string): Diagnostic[] {

@@ -35,9 +35,18 @@ const NOTHING: LinkerdAnnotations = Object.freeze({
   diagnostics: [],
 });
 
+/** Whether there is something for waypoints to do. */
+export function hasLinkerdAnnotations(object: KubeObject): boolean {
+  return relevantTo(object).length > 0;
+}
+
+function relevantTo({ metadata }: KubeObject): readonly string[] {
+  const keys = Object.keys(metadata.annotations);
+  return keys.filter(key => PREFIXES.some(prefix => key.startsWith(prefix)));
+}
+
 export function readLinkerdAnnotations(object: KubeObject): LinkerdAnnotations {
-  const { annotations } = object.metadata;
-  const relevant = Object.keys(annotations).filter(key => PREFIXES.some(prefix => key.startsWith(prefix)));
+  const relevant = relevantTo(object);
   if (relevant.length === 0) return NOTHING;
   const reader = new AnnotationReader(object);
   const read = {
