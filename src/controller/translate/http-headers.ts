@@ -50,12 +50,26 @@ export function headerChange(
   };
 }
 
+/** `%REQ(:authority)%`: what Envoy puts a value in for, and so Istio and Consul do. */
+const OPERATOR = /%[A-Z][A-Z0-9_]*(\([^()]*\))?(:\d+)?%/;
+
 /** `{set, add, remove}`, the first two by name: as Istio and Consul write it. */
 export function readHeaderMaps(fields: Fields): HeaderChange {
-  const pairs = (key: string) => [...fields.stringMap(key)].map(([name, value]) => ({ name, value }));
+  const pairs = (key: string) => {
+    const read = [...fields.stringMap(key)].map(([name, value]) => ({ name, value }));
+    for (const { name, value } of read) sayOfOperator(fields, key, name, value);
+    return read;
+  };
   return headerChange(fields, 'set', {
     set: pairs('set'),
     add: pairs('add'),
     remove: fields.strings('remove'),
   });
+}
+
+function sayOfOperator(fields: Fields, key: string, name: string, value: string): void {
+  const [operator] = OPERATOR.exec(value) ?? [];
+  if (operator === undefined) return;
+  const message = `the value of "${name}" is sent as it is written: ${operator} is Envoy's, and nobody here puts a value in for it`;
+  fields.ignore(key, message, 'write the value itself, or let the application find it out');
 }

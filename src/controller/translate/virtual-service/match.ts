@@ -97,12 +97,23 @@ function readValues(fields: Fields, key: string, areHeaders: boolean): readonly 
   const read = (map: Fields): readonly ValueMatch[] =>
     map.keys().map(name => {
       const match = map.object(name, readStringMatchChecked);
-      const shown = areHeaders ? headerName(map, name, name) : name;
+      const shown = areHeaders ? readHeaderName(map, name) : name;
       return match === undefined
         ? { name: shown, kind: 'present', value: '' }
         : { name: shown, kind: match.kind, value: match.value };
     });
   return fields.object(key, read) ?? [];
+}
+
+/** Istio's gateways know claims of a token as headers of their own; nothing else takes them. */
+function readHeaderName(map: Fields, name: string): string {
+  if (!name.startsWith('@request.auth.claims')) return headerName(map, name, name);
+  map.reject(
+    name,
+    'is a claim of a token, by which gateways of Istio route and nobody else',
+    'let outputClaimToHeaders of a RequestAuthentication write the claim into a header, and match that',
+  );
+  return name;
 }
 
 function readStringMatchChecked(fields: Fields): { kind: StringMatchKind; value: string } | undefined {

@@ -28,6 +28,12 @@ const fault = (fields: object): object => http({ fault: fields, route: ROUTE });
 const retries = (fields: object): object => http({ retries: fields, route: ROUTE });
 
 const REJECTED: readonly [string, object, string, RegExp][] = [
+  [
+    'a claim of a token',
+    match({ headers: { '@request.auth.claims[groups]': { exact: 'a' } } }),
+    'spec.http[0].match[0].headers.@request.auth.claims[groups]',
+    /a claim of a token/,
+  ],
   ['a misspelt field', { ...http({ route: ROUTE }), htpp: [] }, 'spec.htpp', /no field of this object/],
   ['streams without hosts', { tcp: [{ route: ROUTE }] }, 'spec.hosts', /is required for tls and tcp/],
   ['a wildcard in the middle', { hosts: ['a.*.b'] }, 'spec.hosts', /no whole first label/],
@@ -289,6 +295,16 @@ test('a wrong VirtualService is rejected with the field that is wrong', async t 
 });
 
 const IGNORED: readonly [string, object, string, RegExp, RegExp][] = [
+  [
+    'a value that Envoy would put in',
+    http({
+      route: ROUTE,
+      headers: { request: { set: { 'x-share': '50%', 'x-host': 'of %REQ(:authority)%' } } },
+    }),
+    'spec.http[0].headers.request.set',
+    /"x-host" is sent as it is written: %REQ\(:authority\)%/,
+    /write the value itself/,
+  ],
   [
     'a host without a service',
     { hosts: ['nobody'] },
