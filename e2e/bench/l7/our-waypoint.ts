@@ -49,6 +49,8 @@ export async function ourWaypoint(
     ENGINE: engine,
     // Envoy has no overload manager here; ours would shed load because of what else the machine does.
     OVERLOAD_LAG: '30s',
+    // As Envoy's beside it.
+    ACCESS_LOG: 'all',
     ...QUIET,
     TERMINATION_GRACE_PERIOD_SECONDS: '0',
   };

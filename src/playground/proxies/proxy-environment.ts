@@ -86,6 +86,8 @@ export function waypointEnvironment(options: WorkloadOptions, gateway: string): 
     SERVICE_ACCOUNT: serviceAccount,
     GATEWAY_NAME: gateway,
     HBONE_ADDR: `${ip}:${HBONE_PORT}`,
+    // Who plays wants to see what passes, and no container runtime pays for it.
+    ACCESS_LOG: 'all',
   };
 }
 

@@ -50,8 +50,8 @@ export function readTraffic(
     accessLog: env.oneOf(
       'ACCESS_LOG',
       ['all', 'errors', 'off'],
-      'all',
-      'requests that get a line in the access log',
+      'errors',
+      'requests that get a line in the access log; errors: what failed or was refused',
     ),
     ...readUpstream(env),
     ...readDownstream(env),

@@ -8,7 +8,7 @@ import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { RequestTrace } from '../tracing/request-trace.ts';
 import type { TappedRequest } from '../tap/tapped-request.ts';
 import { GrpcMessages } from '../telemetry/grpc-messages.ts';
-import type { RequestLine } from '../telemetry/request-log.ts';
+import { hasFailed, type RequestLine } from '../telemetry/request-log.ts';
 import type { RequestPeers } from '../telemetry/request-metrics.ts';
 import type { Downstream } from './environment.ts';
 
@@ -105,9 +105,8 @@ export class RequestRecord implements RequestLine {
     if (this.attempts > 1)
       downstream.env.retries.count(this.service, this.attempts - 1, isFailedRequest([], this.#end));
     if (this.classified !== undefined) this.#classify(downstream, this.classified);
-    const failed = this.flags !== '-' || this.status >= 500;
     const asked = downstream.service.routes?.telemetry.accessLog;
-    const logged = asked ?? (accessLogMode === 'all' || (failed && accessLogMode === 'errors'));
+    const logged = asked ?? (accessLogMode === 'all' || (accessLogMode === 'errors' && hasFailed(this)));
     if (logged && downstream.service.logFilter?.(this) !== false) requestLog.write(this);
   }
 

@@ -4,7 +4,7 @@ import { lineWriter } from '#shared/testing/line-writer.ts';
 import { requestHead } from '#shared/testing/request-head.ts';
 import { service } from '#shared/testing/topology.ts';
 import { requestLine } from '../testing/request-line.ts';
-import { RequestLog, type RequestLine } from './request-log.ts';
+import { hasFailed, RequestLog, type RequestLine } from './request-log.ts';
 
 const LINE = requestLine({ request: requestHead({ method: 'GET', path: '/pay', authority: 'payments' }) });
 
@@ -78,3 +78,19 @@ for (const { expected, field, lines, name } of ROWS) {
     t.end();
   });
 }
+
+for (const [what, end, failed] of [
+  ['what the service answered is no failure', { flags: '-', status: 404, grpcStatus: '' }, false],
+  ['a status of the server is one', { flags: '-', status: 500, grpcStatus: '' }, true],
+  [
+    'what the waypoint ended is one, whatever its status',
+    { flags: 'UAEX', status: 403, grpcStatus: '' },
+    true,
+  ],
+  ['a status of gRPC that is the server’s fault is one', { flags: '-', status: 200, grpcStatus: '14' }, true],
+  ['a status of gRPC that is the client’s is none', { flags: '-', status: 200, grpcStatus: '5' }, false],
+] as const)
+  test(`which requests have failed: ${what}`, t => {
+    t.equal(hasFailed(end), failed);
+    t.end();
+  });

@@ -2,6 +2,7 @@ import type { AccessLog, AccessValue, RenderedFields } from '#shared/observabili
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { getHeader } from '#shared/http/headers.ts';
 import { traceIdOf } from '#shared/observability/trace-context.ts';
+import { isFailedRequest } from '#shared/route/classify.ts';
 import { type Service, type Workload, workloadIdentity } from '#shared/workload/workload.ts';
 import type { RequestPeers } from './request-metrics.ts';
 
@@ -29,6 +30,15 @@ export interface RequestLine {
   readonly upstreamMs: number;
 }
 
+/** Whether the waypoint ended it, or the service failed, by its status or that of gRPC. */
+export function hasFailed({
+  flags,
+  grpcStatus,
+  status,
+}: Pick<RequestLine, 'flags' | 'grpcStatus' | 'status'>): boolean {
+  return flags !== '-' || isFailedRequest([], { broken: false, grpcStatus, status });
+}
+
 /**
  * One line for each request that has ended. What lines of one client, and of one endpoint, have in common is rendered once, as
  * is what requests of one client mostly have in common.
@@ -48,7 +58,7 @@ export class RequestLog {
     const log = this.#log;
     const client = this.#client(line);
     const endpoint = this.#endpoint(line);
-    const failed = line.flags !== '-' || line.status >= 500;
+    const failed = hasFailed(line);
     log.begin(failed ? 'error' : 'info', failed ? 'failed' : 'complete');
     log.field('src.addr', line.sourceAddress);
     log.rendered(client.fields);
