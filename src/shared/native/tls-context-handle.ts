@@ -6,6 +6,7 @@ import { openssl, opensslConverted, takeOpensslError } from './openssl.ts';
 /** include/openssl/ssl.h */
 const Ctrl = {
   mode: 33,
+  clearMode: 78,
   sessionCacheMode: 44,
   extraChainCert: 14,
   groupsList: 92,
@@ -15,6 +16,8 @@ const Ctrl = {
 const TLS1_2_VERSION = 0x0303n;
 const TLS1_3_VERSION = 0x0304n;
 const MODE_PARTIAL_WRITE = 0x1n;
+/** By default a read goes on behind a record without application data, however many of them there are. */
+const MODE_AUTO_RETRY = 0x4n;
 /** A write that could not go out is tried again with the same bytes, which may have moved to another place meanwhile. */
 const MODE_MOVING_WRITE_BUFFER = 0x2n;
 /** Idle connections keep no buffers: 34 KB each otherwise. */
@@ -85,6 +88,7 @@ export class TlsContextHandle {
     ssl.SSL_CTX_ctrl(this.pointer, Ctrl.sessionCacheMode, SESS_CACHE_OFF, 0n);
     const mode = MODE_PARTIAL_WRITE | MODE_MOVING_WRITE_BUFFER | MODE_RELEASE_BUFFERS | MODE_NO_AUTO_CHAIN;
     ssl.SSL_CTX_ctrl(this.pointer, Ctrl.mode, mode, 0n);
+    ssl.SSL_CTX_ctrl(this.pointer, Ctrl.clearMode, MODE_AUTO_RETRY, 0n);
     ssl.SSL_CTX_set_options(this.pointer, OP_NO_TICKET | OP_NO_RENEGOTIATION | OP_NO_CERTIFICATE_COMPRESSION);
     // Without tickets (and with no session cache) every connection is a full handshake that proves the identity anew.
     ssl.SSL_CTX_set_num_tickets(this.pointer, 0n);

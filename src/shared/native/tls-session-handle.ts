@@ -5,6 +5,7 @@ import { type ChainVerifier, type HandshakeAnswers, stepHandshake } from './hand
 import { cString, NativeMemory } from './native-memory.ts';
 import { openssl, SslError, takeOpensslError, textAt } from './openssl.ts';
 import type { RecordFeed } from './record-feed.ts';
+import { RecordsWithoutData } from './records-without-data.ts';
 import { type RecordStage, STAGE_BYTES } from './record-stage.ts';
 import type { TlsContextHandle } from './tls-context-handle.ts';
 
@@ -41,10 +42,19 @@ export interface TlsFailure {
   readonly text: string;
 }
 
+const NO_DATA: TlsFailure = {
+  kind: 'protocol',
+  errno: 0,
+  text: 'the peer changes keys, or sends tickets or empty records, again and again with hardly any data in between',
+};
+
 /** An `SSL`. No call may come after `free`: its owner (`TlsTransport`, `ChannelRecords`, a handshake) sees to that. ssl(7) */
 export class TlsSessionHandle {
   #ssl: bigint;
   readonly #answers: HandshakeAnswers;
+  readonly #withoutData = new RecordsWithoutData();
+  /** Why `readRecords` read no further: undefined where it has read all. */
+  readEnd: 'closed' | TlsFailure | undefined;
 
   /** Throws an Error when there is no memory for it. */
   constructor(context: TlsContextHandle, wire: TlsWire, options: TlsSessionOptions) {
@@ -92,9 +102,39 @@ export class TlsSessionHandle {
     return result === 1 ? undefined : this.outcome(result);
   }
 
-  /** Decrypts up to `length` bytes, of one record at most, to `address`. @returns bytes, or ≤ 0: see `outcome`. SSL_read(3) */
-  read(address: bigint, length: number): number {
-    return openssl().SSL_read(this.#ssl, address, length);
+  /**
+   * Decrypts what the feed holds, of a session that reads there, to memory that has room for all of it (`FED_PLAIN_BYTES`).
+   * The feed, in which there is something, is empty afterwards. What ended it is in `readEnd`. @returns bytes. SSL_read(3)
+   */
+  readRecords(feed: RecordFeed, address: bigint, length: number): number {
+    const ssl = openssl();
+    let end = 0;
+    let isAskedAgain = false;
+    do {
+      const count = ssl.SSL_read(this.#ssl, address + BigInt(end), length - end);
+      if (count > 0) {
+        end += count;
+        this.#withoutData.dataCame(count);
+        isAskedAgain = false;
+      } else {
+        const outcome = this.outcome(count);
+        // A part of a record, or a whole one: the answer to a change of keys before it had to leave first.
+        const hasRest = ssl.SSL_has_pending(this.#ssl) === 1;
+        this.readEnd = this.#endOf(outcome, hasRest, feed.isEmpty);
+        if (this.readEnd !== undefined) feed.clear();
+        isAskedAgain = this.readEnd === undefined && hasRest && !isAskedAgain;
+      }
+    } while (isAskedAgain || !feed.isEmpty);
+    return end;
+  }
+
+  #endOf(outcome: TlsOutcome, hasRest: boolean, isFeedEmpty: boolean): 'closed' | TlsFailure | undefined {
+    // Its answers are more than the stage holds, and each change of keys has one.
+    if (outcome === 'want_write') return NO_DATA;
+    if (outcome !== 'want_read') return outcome;
+    // Perhaps a part of a record.
+    if (hasRest && isFeedEmpty) return undefined;
+    return this.#withoutData.count(!hasRest) ? NO_DATA : undefined;
   }
 
   /** Encrypts and sends, one record at most. @returns bytes taken, or ≤ 0: see `outcome`. SSL_write(3) */

@@ -42,7 +42,7 @@ export class ChannelRecords {
 
   /** What came with the end of the handshake: right after it. As `open` */
   openRest(onPlain: (slice: Buffer) => void): TlsOutcome {
-    return this.#read(onPlain);
+    return this.#thread.feed.isEmpty ? 'want_read' : this.#read(onPlain);
   }
 
   /**
@@ -58,20 +58,16 @@ export class ChannelRecords {
     return outcome;
   }
 
-  /** Until the session asks for more: then nothing is left in the feed, before anybody hears of anything. */
   #read(onPlain: (slice: Buffer) => void): TlsOutcome {
     const { records, feed } = this.#thread;
     const memory = records.takePlain();
-    let end = 0;
-    let result: number;
-    while ((result = this.#session.read(memory.at(end), memory.size - end)) > 0) end += result;
-    const outcome = this.#session.outcome(result);
-    if (outcome !== 'want_read') feed.clear();
-    // An alert, as a rule.
+    const bytes = this.#session.readRecords(feed, memory.address, memory.size);
+    const end = this.#session.readEnd ?? 'want_read';
+    // An alert, or its part of a change of keys.
     this.#send();
-    if (end > 0) onPlain(memory.bytes.subarray(0, end));
+    if (bytes > 0) onPlain(memory.bytes.subarray(0, bytes));
     records.givePlain(memory);
-    return outcome;
+    return end;
   }
 
   /** Encrypts and sends, what the stage holds at most. @returns bytes taken, or why none */

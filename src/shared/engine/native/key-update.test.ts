@@ -87,29 +87,45 @@ test('what one connection answers to new keys goes to nobody else', async t => {
   await other.close();
 });
 
-test('new keys are asked for more often than there is room for answers in one piece', async t => {
+/** It makes up for new keys. */
+const DATA = 'x'.repeat(1024);
+
+test('new keys are asked for again and again within what is read at once', async t => {
   const { peer, receiver, close } = await connected();
   receiver.channel.pause();
-  for (let i = 0; i < 12_000; i++) if (!peer.asksForNewKeysNow()) throw new Error(`the socket took ${i}`);
-  await peer.write('data');
+  const times = 200;
+  for (let i = 0; i < times; i++) {
+    if (!peer.asksForNewKeysNow()) throw new Error(`the socket took ${i}`);
+    await peer.write(DATA);
+  }
   // For the kernel, to bring more of them than a feed holds.
   for (let i = 0; i < 100; i++) await turn();
   receiver.channel.resume();
-  await receiver.received(4);
-  t.equal(receiver.text, 'data');
+  await receiver.received(times * DATA.length);
+  t.equal(receiver.text, DATA.repeat(times));
   receiver.channel.write(Buffer.from('answer'));
   t.equal((await peer.read(6)).toString(), 'answer');
   await close();
+});
+
+test('a peer that asks for new keys for ever, with hardly any data in between, is given up', async t => {
+  const { peer, receiver } = await connected();
+  for (let i = 0; !receiver.closed && i < 10_000; i++)
+    if (!peer.asksForNewKeysNow() || !peer.writesNow('.')) await turn();
+  t.match(await receiver.close(), { code: 'tls_alert', message: /hardly any data in between/ });
+  peer.close();
 });
 
 test('a peer that asks for new keys for ever, and reads nothing, is given up', async t => {
   const { peer, receiver } = await connected();
   for (let i = 0; i < 256; i++) receiver.channel.write(randomBytes(64 * 1024));
   await turn();
-  for (let i = 0; !receiver.closed && i < 100_000; i++)
-    if (!peer.asksForNewKeysNow() || i % 1_000 === 0) await turn();
+  for (let i = 0; !receiver.closed && i < 100_000; i++) {
+    const isTaken = i % 2 === 0 ? peer.asksForNewKeysNow() : peer.writesNow(DATA);
+    if (!isTaken || i % 1_000 === 0) await turn();
+  }
   t.ok(receiver.closed);
-  t.match(receiver.error, { message: /new keys/ });
+  t.match(receiver.error, { message: /reads no answer/ });
   peer.close();
 });
 

@@ -8,7 +8,7 @@ import type { NativeThread } from './native-thread.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import { READ_OFFSET } from './read-memory.ts';
 import { Relay, type RelayTarget, UNABLE } from './relay.ts';
-import { FAILED, type Transport, WOULD_BLOCK } from './transport.ts';
+import { FAILED, NOTHING_YET, type Transport, WOULD_BLOCK } from './transport.ts';
 import { transportError } from './native-error.ts';
 
 /** Above it `write` returns false; `onDrain` comes at half of it. */
@@ -232,16 +232,16 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
         continue;
       }
       const count = this.#transport.receive(memory, READ_OFFSET);
+      budget -= this.#transport.received;
       // What TLS had to answer to that did not go out at once.
       if (this.#transport.heldBytes > 0) this.#writable = false;
       if (count > 0) {
-        budget -= count;
         if (this.#transport.mayHaveMore) this.#relay?.onFullRead();
         else if (!this.#endAnnounced) this.#readable = false;
         this.#deliver(handler, memory.bytes.subarray(READ_OFFSET, READ_OFFSET + count));
       } else if (count === WOULD_BLOCK) this.#readable = false;
       else if (count === 0) this.#onEnd(handler);
-      else this.#onFailure();
+      else if (count !== NOTHING_YET) this.#onFailure();
     }
   }
 

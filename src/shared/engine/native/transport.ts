@@ -13,8 +13,10 @@ import { PLAIN_READ_BYTES } from './read-memory.ts';
 export const WOULD_BLOCK = -1;
 /** The connection failed: `failure` tells why. */
 export const FAILED = -2;
+/** Bytes came that bring none yet: there may be more. */
+export const NOTHING_YET = -3;
 
-/** Moves bytes between memory and one connected, non-blocking socket. All results: bytes, `WOULD_BLOCK` or `FAILED`. */
+/** Moves bytes between memory and one connected, non-blocking socket. All results: bytes, or one of the above. */
 export interface Transport {
   /** Bytes are on the socket as they are: the kernel can move them. */
   readonly isPlain: boolean;
@@ -22,6 +24,8 @@ export interface Transport {
   readonly failure: TlsFailure | undefined;
   /** After `receive`: whether there may be more at once, so that no event will tell of it. */
   readonly mayHaveMore: boolean;
+  /** Bytes that the last `receive` took from the socket: its share of a turn, whatever they brought. */
+  readonly received: number;
   /** Into `memory` from `offset`, up to its end. 0: the peer has ended its direction. */
   receive(memory: NativeMemory, offset: number): number;
   send(address: bigint, length: number): number;
@@ -42,6 +46,7 @@ export class TcpTransport implements Transport {
   readonly isPlain = true;
   failure: TlsFailure | undefined;
   mayHaveMore = false;
+  received = 0;
   readonly #fd: number;
 
   constructor(fd: number) {
@@ -53,6 +58,7 @@ export class TcpTransport implements Transport {
     const count = receive(this.#fd, memory.at(offset), wanted);
     // Less than asked for: the kernel has no more, and will tell of what comes (epoll(7), edge-triggered).
     this.mayHaveMore = count === wanted;
+    this.received = Math.max(0, count);
     return count >= 0 ? count : this.#failed();
   }
 
@@ -98,6 +104,7 @@ export class TlsTransport implements Transport {
   readonly isPlain = false;
   failure: TlsFailure | undefined;
   mayHaveMore = false;
+  received = 0;
   readonly sendSlice = undefined;
   readonly #fd: number;
   readonly #session: TlsSessionHandle;
@@ -120,44 +127,32 @@ export class TlsTransport implements Transport {
     session.useMemory(feed, stage);
   }
 
-  /** All records that one read of the socket completes. `memory` has room for `FED_PLAIN_BYTES` behind `offset`. */
+  /**
+   * All records that one read of the socket completes. `memory` has room for `FED_PLAIN_BYTES` behind `offset`. Where none became
+   * whole the socket is to be asked again: its end, which the kernel has told of, may be all that is left.
+   */
   receive(memory: NativeMemory, offset: number): number {
-    for (;;) {
-      if (this.#released || this.failure !== undefined) return FAILED;
-      if (this.#ended) return 0;
-      const count = receive(this.#fd, this.#feed.memory.address, FEED_BYTES);
-      if (count <= 0) return this.#failed(count < 0 ? socketOutcome(errnoNow()) : CUT_SHORT);
-      this.#feed.offer(count);
-      const bytes = this.#open(memory, offset);
-      // When no record became whole the socket is asked again: its end, which the kernel has told of, may be all that is left.
-      if (bytes === 0) continue;
-      this.mayHaveMore = count === FEED_BYTES || this.#ended || this.failure !== undefined;
-      return bytes;
-    }
+    this.received = 0;
+    if (this.#released || this.failure !== undefined) return FAILED;
+    if (this.#ended) return 0;
+    const count = receive(this.#fd, this.#feed.memory.address, FEED_BYTES);
+    if (count <= 0) return this.#failed(count < 0 ? socketOutcome(errnoNow()) : CUT_SHORT);
+    this.received = count;
+    this.#feed.offer(count);
+    const bytes = this.#open(memory, offset);
+    this.mayHaveMore = count === FEED_BYTES || this.#ended || this.failure !== undefined;
+    return bytes === 0 ? NOTHING_YET : bytes;
   }
 
   /** Decrypts what was fed. What ended it comes up with the next `receive`, after the bytes before it. @returns bytes */
   #open(memory: NativeMemory, offset: number): number {
-    let end = offset;
-    do {
-      const count = this.#session.read(memory.at(end), memory.size - end);
-      if (count > 0) end += count;
-      else if (!this.#goesOn(this.#session.outcome(count))) break;
-    } while (!this.#feed.isEmpty);
+    const bytes = this.#session.readRecords(this.#feed, memory.at(offset), memory.size - offset);
+    const end = this.#session.readEnd;
+    if (end === 'closed') this.#ended = true;
+    else if (end !== undefined) this.failure ??= end;
     // What it has to say to that, also between records that it hands out: its part of a change of keys, or an alert.
     this.#sendStaged();
-    return end - offset;
-  }
-
-  /** Whether what was fed is still to be read. */
-  #goesOn(outcome: TlsOutcome): boolean {
-    if (outcome === 'want_read') return false;
-    // It has more to say than the stage holds: the peer has asked for new keys thousands of times.
-    if (outcome === 'want_write' && this.#sendStaged() === 0) return true;
-    this.#feed.clear();
-    if (outcome === 'closed') this.#ended = true;
-    else if (outcome !== 'want_write') this.failure ??= outcome;
-    return false;
+    return bytes;
   }
 
   send(address: bigint, length: number): number {

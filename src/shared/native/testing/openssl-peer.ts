@@ -70,13 +70,14 @@ export class OpensslPeer {
   }
 
   async write(text: string): Promise<void> {
+    while (!this.writesNow(text)) await turn();
+  }
+
+  /** @returns whether the socket took it: all or nothing */
+  writesNow(text: string): boolean {
     const bytes = new NativeMemory(text.length);
     bytes.bytes.write(text);
-    for (let at = 0; at < text.length; ) {
-      const count = openssl().SSL_write(this.#ssl, bytes.at(at), text.length - at);
-      if (count > 0) at += count;
-      else await turn();
-    }
+    return openssl().SSL_write(this.#ssl, bytes.address, text.length) === text.length;
   }
 
   async read(length: number): Promise<Buffer> {
