@@ -16,7 +16,7 @@ export interface MetricRule {
 
 export function readMetrics(fields: Fields, providers: ProviderLookup): readonly MetricRule[] {
   readProviders(fields, 'metrics', providers);
-  fields.refused('reportingInterval', 'remove it; metrics are read when somebody asks for them');
+  fields.unsupported('reportingInterval', 'remove it; metrics are read when somebody asks for them');
   return fields.objects('overrides', readOverride).filter(rule => rule.metrics.length > 0);
 }
 
@@ -64,27 +64,33 @@ function readLabels(fields: Fields): readonly LabelValue[] {
   return fields.keys().flatMap(name => {
     if (!REQUEST_LABELS.includes(name)) {
       fields.has(name);
-      fields.reject(
+      fields.ignore(
         name,
         'is no label of these metrics, and none can be added',
         'use one of docs/metrics.md',
       );
       return [];
     }
-    return fields.object(name, tag => ({ name, value: readLabel(tag) })) ?? [];
+    const value = fields.object(name, readLabel);
+    return value === undefined ? [] : [{ name, value }];
   });
 }
 
 const TEXT = /^(?:'([^'\\]*)'|"([^"\\]*)")$/;
 
-/** The value to be taken away, or a text that takes its place. */
-function readLabel(fields: Fields): string {
+/** The value to be taken away, or a text that takes its place. Undefined: it stays what it is. */
+function readLabel(fields: Fields): string | undefined {
   const operation = fields.oneOf('operation', ['UPSERT', 'REMOVE']) ?? 'UPSERT';
   const expression = fields.string('value');
   if (operation === 'REMOVE') return '';
   const [, single, double] = TEXT.exec(expression ?? '') ?? [];
   const text = single ?? double;
-  if (text === undefined)
-    fields.reject('value', 'is no text in quotes; expressions are not supported', 'write such as "\'prod\'"');
-  return text ?? '';
+  if (text === undefined && expression !== undefined)
+    fields.ignore(
+      'value',
+      'is no text in quotes: expressions are not supported, and the label stays as it is',
+      'write such as "\'prod\'"',
+    );
+  else if (text === undefined) fields.reject('value', 'is required', 'write such as "\'prod\'"');
+  return text;
 }

@@ -112,12 +112,6 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /no provider of metrics/,
   ],
   [
-    'metrics that are sent',
-    metrics({ reportingInterval: '5s' }),
-    'spec.metrics[0].reportingInterval',
-    /not supported/,
-  ],
-  [
     'a metric of somebody else',
     override({ match: { customMetric: 'a' } }),
     `${OVERRIDE}.match.customMetric`,
@@ -129,23 +123,12 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     `${OVERRIDE}.match.metric`,
     /not one of/,
   ],
-  [
-    'a label that is new',
-    override({ tagOverrides: { mine: { value: "'a'" } } }),
-    `${OVERRIDE}.tagOverrides.mine`,
-    /none can be added/,
-  ],
+  ['a label of no value', label({}), `${OVERRIDE}.tagOverrides.source_app.value`, /is required/],
   [
     'an unknown operation',
     label({ operation: 'ADD' }),
     `${OVERRIDE}.tagOverrides.source_app.operation`,
     /not one of/,
-  ],
-  [
-    'an expression for a label',
-    label({ value: 'request.host' }),
-    `${OVERRIDE}.tagOverrides.source_app.value`,
-    /expressions are not supported/,
   ],
 ];
 
@@ -162,6 +145,24 @@ test('a wrong Telemetry is rejected with the field that is wrong', async t => {
 });
 
 const IGNORED: readonly [string, object, string, RegExp][] = [
+  [
+    'metrics that are sent',
+    metrics({ reportingInterval: '5s' }),
+    'spec.metrics[0].reportingInterval',
+    /not supported and has no effect/,
+  ],
+  [
+    'a label that is new',
+    override({ tagOverrides: { mine: { value: "'a'" } } }),
+    `${OVERRIDE}.tagOverrides.mine`,
+    /none can be added/,
+  ],
+  [
+    'an expression for a label',
+    label({ value: 'request.host' }),
+    `${OVERRIDE}.tagOverrides.source_app.value`,
+    /expressions are not supported/,
+  ],
   [
     'what is for clients alone',
     logging({ match: { mode: 'CLIENT' } }),
@@ -188,4 +189,24 @@ test('what has no effect is said', async t => {
     t.equal(result.ok, true, name);
     t.match(result.diagnostics[0], { field, message, severity: 'ignored' }, name);
   }
+});
+
+test('a label that cannot be as it is asked for stays as it is, and the rest is used', async t => {
+  const tagOverrides = {
+    mine: { value: "'a'" },
+    source_app: { value: 'request.host' },
+    destination_app: { value: "'shop'" },
+  };
+  const spec = { ...override({ tagOverrides, disabled: true }), accessLogging: [{ disabled: true }] };
+  const result = translateTelemetry(kubeObject('Telemetry', spec), OPTIONS);
+  t.equal(result.ok, true);
+  if (!result.ok) return;
+  t.same(
+    result.diagnostics.map(({ field }) => field.split('.').slice(-2)),
+    [
+      ['tagOverrides', 'mine'],
+      ['source_app', 'value'],
+    ],
+  );
+  t.match(JSON.stringify(result.value), /"labels":\[\{"name":"destination_app","value":"shop"\}\]/);
 });
