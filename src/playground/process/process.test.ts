@@ -1,8 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
+import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { cannotMakeNetns } from '#shared/testing/netns-lab.ts';
 import { isRunning, newInstance } from '../instance.ts';
 import { parseListening } from './listening-ports.ts';
@@ -11,6 +13,8 @@ import { execProgram, spawnProgram } from './pod-exec.ts';
 import { Program } from './program.ts';
 
 const skip = cannotMakeNetns();
+/** A bound for what never comes. */
+const LONG_MS = 60_000;
 
 function options(t: Test, argv: readonly string[]) {
   const directory = mkdtempSync(join(tmpdir(), 'process-'));
@@ -39,17 +43,18 @@ test('a process, its end and its last words', async t => {
 });
 
 test('a log that has grown too long is emptied, and goes on', async t => {
-  const given = options(t, ['sh', '-c', 'echo 0123456789; sleep 0.2; echo after']);
+  const given = options(t, ['sh', '-c', 'echo 0123456789; until [ -e go ]; do sleep 0.01; done; echo after']);
   const process = new MeshProcess(given);
   await waitUntil(
     systemClock,
-    5_000,
+    LONG_MS,
     () => process.tail() === '0123456789',
     () => process.tail(),
   );
   limitLog(given.logPath, 11);
   t.equal(process.tail(), '0123456789');
   limitLog(given.logPath, 10);
+  writeFileSync(join(given.cwd, 'go'), '');
   await process.ended;
   t.equal(process.tail(), '(11 bytes of log dropped)\nafter');
 });
@@ -59,7 +64,7 @@ test('a process that ignores SIGTERM is killed, with what it started', async t =
   const process = new MeshProcess(given);
   await waitUntil(
     systemClock,
-    5_000,
+    LONG_MS,
     () => readFileSync(given.logPath, 'utf8') !== '',
     () => 'it says nothing',
   );
@@ -68,7 +73,7 @@ test('a process that ignores SIGTERM is killed, with what it started', async t =
   const child = Number(readFileSync(given.logPath, 'utf8'));
   await waitUntil(
     systemClock,
-    2_000,
+    LONG_MS,
     () => !alive(child),
     () => `process ${child} is still there`,
   );
@@ -83,7 +88,7 @@ test('a program restarts when it ends by itself, and stays down when killed', as
   program.start();
   await waitUntil(
     systemClock,
-    5_000,
+    LONG_MS,
     () => program.describe().includes('not yet'),
     () => program.describe(),
   );
@@ -91,7 +96,7 @@ test('a program restarts when it ends by itself, and stays down when killed', as
     (program.pid === undefined ? 0 : 1) && readFileSync(given.logPath, 'utf8').split('run').length - 1;
   await waitUntil(
     systemClock,
-    5_000,
+    LONG_MS,
     () => runs() >= 2,
     () => program.describe(),
   );
@@ -102,14 +107,22 @@ test('a program restarts when it ends by itself, and stays down when killed', as
 
 test('commands in pods', async t => {
   const given = options(t, []);
-  const done = await execProgram({ ...given, argv: ['sh', '-c', 'echo out; echo err >&2; exit 4'] }, 5_000);
+  const done = await execProgram({ ...given, argv: ['sh', '-c', 'echo out; echo err >&2; exit 4'] }, LONG_MS);
   t.same(done, { status: 4, stdout: 'out\n', stderr: 'err\n' });
-  await t.rejects(execProgram({ ...given, argv: ['sh', '-c', 'echo started; sleep 100'] }, 200), {
+  const clock = new FakeClock();
+  const long = { ...given, clock, argv: ['sh', '-c', 'echo started; echo > said; sleep 100'] };
+  const tooLong = t.rejects(execProgram(long, 200), {
     message: /not done within 0.2 s; it had printed: started/,
   });
+  while (!existsSync(join(given.cwd, 'said'))) await turn();
+  // What it has said is in the pipe now, and read in the next turn of the loop.
+  await turn();
+  await turn();
+  clock.advance(200);
+  await tooLong;
   const running = spawnProgram({ ...given, argv: ['sh', '-c', 'echo a; echo b; sleep 100'] });
-  t.equal(await running.line(line => line === 'b', 5_000), 'b');
-  t.equal(await running.line(line => line === 'a', 5_000), 'a', 'a line of the past');
+  t.equal(await running.line(line => line === 'b', LONG_MS), 'b');
+  t.equal(await running.line(line => line === 'a', LONG_MS), 'a', 'a line of the past');
   await t.rejects(
     running.line(() => false, 50),
     { message: /no such line within 0.05 s.*a \| b/ },
@@ -125,7 +138,7 @@ test('a hosts file of its own', { skip }, async t => {
   const given = options(t, []);
   const { stdout } = await execProgram(
     { ...given, argv: ['cat', '/etc/hosts'], hostsPath: '/etc/hostname' },
-    5_000,
+    LONG_MS,
   );
   t.equal(stdout, readFileSync('/etc/hostname', 'utf8'));
   t.not(readFileSync('/etc/hosts', 'utf8'), stdout, 'and nobody else sees it');
