@@ -14,9 +14,8 @@ const NAME = 'api.vendor.test';
 const VIP = '240.240.0.10';
 const PORT = 18_080;
 const [FIRST, SECOND, THIRD] = ['127.201.0.1', '127.201.0.2', '127.201.0.3'];
-const SETTLE_MS = 20_000;
-/** The shortest time an answer is used, its jitter, and a busy machine. */
-const RESOLVED_MS = 40_000;
+/** A bound for what never comes. What comes is waited for, however long the machine's load makes it take. */
+const SETTLE_MS = 120_000;
 const REQUESTS = 40;
 
 const OBJECTS = `
@@ -83,20 +82,20 @@ async function sent(mesh: Playground): Promise<Seen> {
 
 async function run(mesh: Playground, dns: DnsServer): Promise<Record<string, unknown>> {
   mesh.applyText(OBJECTS, 'test');
-  await mesh.settled();
+  await mesh.settled(SETTLE_MS);
   const both = await eventually(SETTLE_MS, async () => {
     const seen = await sent(mesh);
     expect(seen.failures === 0, `${seen.failures} failed`);
     return seen;
   });
   dns.answers.set(NAME, [THIRD]);
-  const moved = await eventually(RESOLVED_MS, async () => {
+  const moved = await eventually(SETTLE_MS, async () => {
     const seen = await sent(mesh);
     expect(seen.servers.join() === THIRD, `reached ${seen.servers.join()}`);
     return seen;
   });
   dns.failing = true;
-  const said = await eventually(RESOLVED_MS, () => {
+  const said = await eventually(SETTLE_MS, () => {
     const line = /name not resolved.*$/m.exec(waypointLog(mesh))?.[0];
     expect(line !== undefined, 'the waypoint does not say that the name is not resolved');
     return Promise.resolve(line);

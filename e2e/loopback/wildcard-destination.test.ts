@@ -6,7 +6,7 @@ const PROGRAM = fileURLToPath(new URL('wildcard-destination.ts', import.meta.url
 
 test('each host of a wildcard ServiceEntry is reached through a waypoint, by its address and by name', {
   skip: cannotIsolate(),
-  timeout: 180_000,
+  timeout: 600_000,
 }, async t => {
   t.match(await runIsolated(PROGRAM), {
     red: { status: 200, body: '127.201.0.1 a.vendor.test waypoint' },

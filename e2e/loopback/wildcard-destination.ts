@@ -13,9 +13,8 @@ import { load } from '../../src/playground/scenario/load.ts';
 const VIP = '240.240.0.10';
 const PORT = 18_080;
 const [FIRST, SECOND, THIRD] = ['127.201.0.1', '127.201.0.2', '127.201.0.3'];
-const SETTLE_MS = 20_000;
-/** The shortest time an answer is used, its jitter, and a busy machine. */
-const RESOLVED_MS = 40_000;
+/** A bound for what never comes. What comes is waited for, however long the machine's load makes it take. */
+const SETTLE_MS = 120_000;
 
 const OBJECTS = `
 apiVersion: v1
@@ -75,7 +74,7 @@ async function asked(mesh: Playground, url: string, host?: string): Promise<Seen
 
 async function run(mesh: Playground, dns: DnsServer): Promise<Record<string, unknown>> {
   mesh.applyText(OBJECTS, 'test');
-  await mesh.settled();
+  await mesh.settled(SETTLE_MS);
   const at = `http://${VIP}/`;
   const red = await eventually(SETTLE_MS, async () => {
     const seen = await asked(mesh, at, 'a.vendor.test');
@@ -88,7 +87,7 @@ async function run(mesh: Playground, dns: DnsServer): Promise<Record<string, unk
   const foreign = await asked(mesh, at, 'a.other.test');
   const said = /^.*c\.vendor\.test.*$/m.exec(waypointLog(mesh))?.[0];
   dns.answers.set('a.vendor.test', [THIRD]);
-  const moved = await eventually(RESOLVED_MS, async () => {
+  const moved = await eventually(SETTLE_MS, async () => {
     const seen = await asked(mesh, at, 'a.vendor.test');
     expect(seen.body.startsWith(THIRD), `answered by ${seen.body}`);
     return seen;
