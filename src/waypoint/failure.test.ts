@@ -160,7 +160,7 @@ test('a WebSocket of which one half is over and the other silent ends at the idl
     socket.resume();
     upgraded.resolve(socket);
   });
-  const { lab, port } = await deploy(t, server, 'http11', { downstreamIdleTimeoutMs: 100 });
+  const { lab, port } = await deploy(t, server, 'http11', { downstreamIdleTimeoutMs: 1_000 });
   const client = createConnection({ host: '127.0.0.1', port, allowHalfOpen: true }, () => {
     client.write('GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
   });

@@ -217,7 +217,7 @@ test('another endpoint is asked when one is not there, and a proxy that does not
   const { routed } = await deploy(t, { policy: { tunnel: CONNECT }, proxies: [broken, proxy.server] });
   for (let i = 0; i < 4; i++) t.equal(String(await say(routed, Buffer.from('hello'))), 'hello');
   const silent = createTcpServer(socket => socket.on('error', () => {}).resume());
-  const policy = { tunnel: CONNECT, connectTimeoutMs: 200 };
+  const policy = { tunnel: CONNECT, connectTimeoutMs: 1_000 };
   const { mesh, routed: waiting } = await deploy(t, { policy, proxies: [silent] });
   await t.rejects(say(waiting, Buffer.from('hello')), { code: 'ECONNRESET' });
   t.match((await mesh.access(1))[0], /through the proxy \S+: no answer within \d+ ms/);

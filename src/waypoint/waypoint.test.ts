@@ -564,7 +564,7 @@ test('timeouts: of a request, of a try, and a slow body is no reason to wait', a
     attempts: 1,
     on: ['gateway_error' as const],
     statusCodes: [],
-    perTryTimeoutMs: 60,
+    perTryTimeoutMs: 1_000,
     backoffBaseMs: 1,
     backoffMaxMs: 1,
   };
@@ -582,7 +582,12 @@ test('timeouts: of a request, of a try, and a slow body is no reason to wait', a
         routeRule({ matches: [path('/try')], backends: [backend(echo)], retry: perTry }),
         routeRule({
           backends: [backend(echo)],
-          timeouts: { requestMs: 80, backendRequestMs: undefined, responseMs: undefined, idleMs: undefined },
+          timeouts: {
+            requestMs: 1_000,
+            backendRequestMs: undefined,
+            responseMs: undefined,
+            idleMs: undefined,
+          },
         }),
       ],
     }),
@@ -839,14 +844,15 @@ test('a source address that the client only claims to have opens nothing', async
 });
 
 test('a client that never says anything is cut, whatever the port is declared to speak', async t => {
-  const lab = await WaypointLab.create({ downstreamIdleTimeoutMs: 50 });
+  const lab = await WaypointLab.create({ downstreamIdleTimeoutMs: 1_000 });
   t.teardown(() => lab.close());
   const { port } = await deploy(lab, [(_, res) => res.end('ok')], () => ({}), 'http11');
-  for (const first of ['', 'PRI * HT']) {
+  const cut = ['', 'PRI * HT'].map(first => {
     const socket = createConnection(port, '127.0.0.1', () => socket.write(first));
     socket.on('error', () => undefined);
-    await new Promise(resolve => socket.on('close', resolve));
-  }
+    return new Promise(resolve => socket.on('close', resolve));
+  });
+  await Promise.all(cut);
   t.equal((await ask(port)).status, 200);
 });
 

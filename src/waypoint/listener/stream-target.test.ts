@@ -135,7 +135,7 @@ const SOME: Partial<Match> = { serverNames: [{ kind: 'suffix', value: '.example.
 
 for (const protocol of ['tls', 'tcp', 'unknown'] as const) {
   test(`connection.sni decides about TLS that is passed through, on a port that is declared ${protocol}`, async t => {
-    const lab = await WaypointLab.create({ detectionTimeoutMs: 50 });
+    const lab = await WaypointLab.create({ detectionTimeoutMs: 10_000 });
     t.teardown(() => lab.close());
     const policies = [policy('no-secret', 'deny', [SECRET]), policy('some', 'allow', [SOME])];
     const port = await deployStreams(lab, [], { policies, protocol });
@@ -151,7 +151,7 @@ for (const protocol of ['tls', 'tcp', 'unknown'] as const) {
 }
 
 test('a name that cannot be read is denied by a policy that asks for it, and by no other', async t => {
-  const lab = await WaypointLab.create({ detectionTimeoutMs: 20 });
+  const lab = await WaypointLab.create({ detectionTimeoutMs: 1_000 });
   t.teardown(() => lab.close());
   const policies = [policy('no-secret', 'deny', [SECRET])];
   const port = await deployStreams(lab, [], { policies, protocol: 'tcp' });
@@ -163,7 +163,7 @@ test('a name that cannot be read is denied by a policy that asks for it, and by 
     'a hello too long to read',
   );
   t.equal(await answerTo(port), '', 'a client that is silent: it may begin TLS later');
-  const open = await WaypointLab.create({ detectionTimeoutMs: 20 });
+  const open = await WaypointLab.create({ detectionTimeoutMs: 1_000 });
   t.teardown(() => open.close());
   const other = [policy('elsewhere', 'deny', [{ ...SECRET, destinationPorts: [1] }])];
   const openPort = await deployStreams(open, [], { policies: other, protocol: 'tcp' });
