@@ -1,13 +1,8 @@
-import { createServer, request as httpRequest } from 'node:http';
-import { text } from 'node:stream/consumers';
-import { setTimeout as pause } from 'node:timers/promises';
-import { test, type Test } from 'tap';
+import { test } from 'tap';
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import { NO_TIMEOUTS, type RouteRule } from '#shared/route/model.ts';
-import { routeMatch, routeRule } from '#shared/testing/route.ts';
-import { ask, backend, deploy } from './testing/deploy.ts';
+import { routeMatch } from '#shared/testing/route.ts';
 import { SimulatedMesh } from './testing/simulated-mesh.ts';
-import { WaypointLab } from './testing/waypoint-lab.ts';
 
 const NO_RETRY = { ...DEFAULT_RETRY_POLICY, attempts: 0 };
 const RETRY = { ...DEFAULT_RETRY_POLICY, on: ['gateway_error'], attempts: 3 } as const;
@@ -142,47 +137,35 @@ test('a tunnel is waited for like an answer; once it is open only silence ends i
   }
 });
 
-async function served(t: Test, rule: Partial<RouteRule>): Promise<{ lab: WaypointLab; port: number }> {
-  const lab = await WaypointLab.create({ detectionTimeoutMs: 5_000 });
-  t.teardown(() => lab.close());
-  const app = createServer((req, res) => {
-    void text(req).then(async body => {
-      if (req.url !== '/drops') return res.end(body);
-      for (let i = 0; i < 12; i++) {
-        res.write(`${i} `);
-        await pause(100);
-      }
-      // And then nothing.
-      return undefined;
-    });
-  });
-  const { port } = await deploy(lab, [app], of => ({
-    rules: [routeRule({ backends: [backend(of)], ...rule })],
-  }));
-  return { lab, port };
-}
-
 test('the timeout of the response begins when the request has ended', async t => {
-  const { port } = await served(t, { timeouts: { ...NO_TIMEOUTS, responseMs: 1_000 } });
-  const body = await new Promise<string>((resolve, reject) => {
-    const req = httpRequest({ port, method: 'POST', agent: false }, res => {
-      resolve(text(res).then(all => `${res.statusCode ?? 0} ${all}`));
-    });
-    req.on('error', reject);
-    req.write('begun, ');
-    setTimeout(() => req.end('ended'), 1_300);
-  });
-  t.equal(body, '200 begun, ended');
+  const rule = { timeouts: { ...NO_TIMEOUTS, responseMs: 1_000 }, retry: NO_RETRY };
+  const mesh = await SimulatedMesh.create(1, { rule });
+  t.teardown(() => mesh.close());
+  const [answer] = await mesh.send(1, 'Content-Length: 12\r\n');
+  answer?.send('begun, ');
+  await mesh.pass(5_000);
+  t.equal(answer?.status, undefined, 'not while the client is still sending');
+  answer?.send('ended');
+  await mesh.settle();
+  t.equal(answer?.status, 200);
+  t.same(mesh.endpoints[0]?.bodies, ['begun, ended']);
 });
 
 test('whatever moves puts the timeout of silence off; a response that stands still is broken off', async t => {
-  const { lab, port } = await served(t, { timeouts: { ...NO_TIMEOUTS, idleMs: 1_000 } });
-  await t.rejects(ask(port, { path: '/drops' }));
-  const [line = ''] = await lab.access(1);
-  t.match(line, /response_code=200 response_flags="SI"/);
-  t.match(
-    line,
-    new RegExp(`bytes_sent=${'0 1 2 3 4 5 6 7 8 9 10 11 '.length} `),
-    'all that came before the silence',
-  );
+  const rule = { timeouts: { ...NO_TIMEOUTS, idleMs: 1_000 }, retry: NO_RETRY };
+  const mesh = await SimulatedMesh.create(1, { rule });
+  t.teardown(() => mesh.close());
+  for (const endpoint of mesh.endpoints) endpoint.conduct = 'hang';
+  const [answer] = await mesh.send(1);
+  const [upstream] = mesh.endpoints[0]?.open.keys() ?? [];
+  upstream?.write(Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n'));
+  for (let i = 0; i < 12; i++) {
+    upstream?.write(Buffer.from(`${i} `));
+    await mesh.pass(900);
+  }
+  t.match(answer, { status: 200, isClosed: false });
+  await mesh.pass(100 + LATE_MS);
+  t.equal(answer?.isClosed, true);
+  t.match(answer?.text, /\r\n\r\n0 1 2 3 4 5 6 7 8 9 10 11 $/, 'all that came before the silence');
+  t.match(mesh.lines.at(-1), /response_code=200 response_flags="SI" bytes_recv=0 bytes_sent=26 /);
 });

@@ -75,6 +75,8 @@ export interface SimulatedAnswer {
   text: string;
   /** 0: the connection ended without an answer. Undefined: none yet. */
   status: number | undefined;
+  /** The client's connection is over. */
+  isClosed: boolean;
   /** The client gives up. */
   readonly leave: () => void;
   readonly send: (bytes: string) => void;
@@ -203,7 +205,14 @@ export class SimulatedMesh {
     const { left: client, right: server } = memoryChannelPair({ auto: true });
     const leave = (): void => client.abort(new ChannelError('aborted', 'the client has enough'));
     const send = (more: string): void => void client.write(Buffer.from(more));
-    const answer: SimulatedAnswer = { status: undefined, text: '', leave, send, end: () => client.end() };
+    const answer: SimulatedAnswer = {
+      status: undefined,
+      text: '',
+      isClosed: false,
+      leave,
+      send,
+      end: () => client.end(),
+    };
     client.setHandler({
       onData: slice => {
         answer.text += slice.toString('latin1');
@@ -213,6 +222,7 @@ export class SimulatedMesh {
       onDrain: () => undefined,
       onClose: () => {
         answer.status ??= 0;
+        answer.isClosed = true;
       },
     });
     this.#accept?.(Object.assign(server, { fd: -1 }));
