@@ -97,6 +97,15 @@ metadata: {name: alone-0, namespace: shop, labels: {app: alone}}
 spec: {nodeName: n, containers: [{name: a}]}
 status: {phase: Running, podIP: 10.0.0.9, podIPs: [{ip: 10.0.0.9}], conditions: [{type: Ready, status: 'True'}]}`;
 
+function meshedPod(name: string): string {
+  return `
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: shop, annotations: {config.linkerd.io/default-inbound-policy: cluster-authenticated}}
+spec: {nodeName: n, containers: [{name: a}]}
+status: {phase: Running, podIP: 10.0.0.8, podIPs: [{ip: 10.0.0.8}], conditions: [{type: Ready, status: 'True'}]}`;
+}
+
 function custom(app: string): string {
   return `
 apiVersion: security.istio.io/v1
@@ -241,6 +250,21 @@ const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
     /Namespace other.*istio.io\/dataplane-mode.*pods are not captured.*"ambent".*use ambient or none/,
   ],
   ['none is a mode', namespace('none'), undefined],
+  [
+    'what Linkerd denies by default is not denied',
+    `{apiVersion: v1, kind: Namespace, metadata: {name: other, annotations: {config.linkerd.io/default-inbound-policy: deny}}}`,
+    /Namespace other.*is not held: nobody is denied by it.*"deny".*AuthorizationPolicy of security.istio.io/,
+  ],
+  [
+    'of pods one a namespace is named',
+    ['one', 'two'].map(meshedPod).join('\n---'),
+    /Pod shop\/one.*is not held.*"cluster-authenticated"/,
+  ],
+  [
+    'a waypoint is no parent of routes',
+    route('pay').replace('group: "", kind: Service, name: pay', 'name: waypoint'),
+    /HTTPRoute shop\/r.*spec.parentRefs.*is a waypoint.*"waypoint".*name the Service as the parent/,
+  ],
 ];
 
 test('what is well-formed and does nothing is said', t => {

@@ -22,6 +22,8 @@ export function withoutEffect(objects: MeshObjects): readonly Diagnostic[] {
     ...idlePolicies(objects),
     ...unknownClasses(objects),
     ...unknownModes(objects),
+    ...inboundPolicies(objects),
+    ...routesOfWaypoints(objects),
   ];
 }
 
@@ -102,6 +104,53 @@ function unknownModes(objects: MeshObjects): Diagnostic[] {
       if (mode === undefined || mode === 'ambient' || mode === 'none') return [];
       const message = 'is no mode of this mesh: pods are not captured';
       return said(object, `metadata.labels.${DATAPLANE_MODE}`, mode, message, 'use ambient or none');
+    }),
+  );
+}
+
+const INBOUND_POLICY = 'config.linkerd.io/default-inbound-policy';
+
+/** Linkerd's default for whom no policy names: of a namespace, and of its pods by one of them. */
+function inboundPolicies(objects: MeshObjects): Diagnostic[] {
+  const pods = Map.groupBy(objects.pods.all(), ({ object }) => object.metadata.namespace);
+  const first = [...pods.values()].flatMap(of => of.find(({ object }) => asksToDeny(object)) ?? []);
+  const namespaces = [...objects.namespaces.all()].filter(({ object }) => asksToDeny(object));
+  return [...namespaces, ...first].flatMap(({ object }) => {
+    const field = `metadata.annotations.${INBOUND_POLICY}`;
+    const fix =
+      'write an AuthorizationPolicy of security.istio.io, such as one without rules, which denies all';
+    return said(
+      object,
+      field,
+      object.metadata.annotations[INBOUND_POLICY],
+      'is not held: nobody is denied by it',
+      fix,
+    );
+  });
+}
+
+function asksToDeny({ metadata }: KubeObject): boolean {
+  const policy = metadata.annotations[INBOUND_POLICY];
+  return policy !== undefined && policy !== 'all-unauthenticated' && policy !== 'audit';
+}
+
+/** As the status of such a route says. */
+function routesOfWaypoints(objects: MeshObjects): Diagnostic[] {
+  return objects.gatewayRoutes().flatMap(kind =>
+    [...kind.all()].flatMap(({ object }) => {
+      const parents = objectsAt(objectAt(object.spec), 'parentRefs');
+      const waypoint = parents.find(
+        parent =>
+          (textAt(parent, 'kind') ?? 'Gateway') === 'Gateway' &&
+          objects.waypoint(
+            textAt(parent, 'namespace') ?? object.metadata.namespace,
+            textAt(parent, 'name') ?? '',
+          ),
+      );
+      if (waypoint === undefined) return [];
+      const message = 'is a waypoint, which has no listener that routes attach to';
+      const fix = 'name the Service as the parent, with group "" and kind Service';
+      return said(object, 'spec.parentRefs', textAt(waypoint, 'name'), message, fix);
     }),
   );
 }

@@ -52,10 +52,12 @@ const OF_OTHER_MESHES: readonly [string, object, RegExp][] = [
     /AuthorizationPolicy of security.istio.io/,
   ],
   ['an EgressNetwork of Linkerd', { group: 'policy.linkerd.io', kind: 'EgressNetwork' }, /ServiceEntry/],
+  ['a Service without its group', { kind: 'Service' }, /set group: "" beside it/],
+  ['a ServiceEntry without its group', { kind: 'ServiceEntry' }, /set group: networking.istio.io/],
   ['a ServiceImport', { group: 'multicluster.x-k8s.io', kind: 'ServiceImport' }, /make the Service/],
 ];
 
-test('a parent of another mesh, which nobody reads here, is said with what to write', async t => {
+test('a parent that nobody reads is said with what to write', async t => {
   for (const [name, parent, fix] of OF_OTHER_MESHES) {
     for (const parentRefs of [[{ ...parent, name: 'x' }], [SERVICE, { ...parent, name: 'x' }]]) {
       const spec = { parentRefs, rules: [{ backendRefs: [{ name: 'payments', port: 80 }] }] };

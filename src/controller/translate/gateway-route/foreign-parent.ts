@@ -29,6 +29,9 @@ export function foreignParents(
 }
 
 const INSTEAD: ReadonlyMap<string, string> = new Map([
+  // Without a group it is that of Gateway API, which has neither.
+  ['gateway.networking.k8s.io/Service', 'set group: "" beside it'],
+  ['gateway.networking.k8s.io/ServiceEntry', 'set group: networking.istio.io beside it'],
   [
     'policy.linkerd.io/Server',
     'write an AuthorizationPolicy of security.istio.io that allows these paths and methods',
