@@ -37,6 +37,8 @@ export const TCP_RESPONSE_FLAGS = {
   networkPolicy: 'NETWORK_POLICY',
   identity: 'IDENTITY_ERROR',
   certificateRevoked: 'CERT_REVOKED',
+  /** The waypoint's alone: Envoy's word. */
+  overflow: 'UO',
 } as const;
 
 export type ResponseFlag = (typeof RESPONSE_FLAGS)[keyof typeof RESPONSE_FLAGS];

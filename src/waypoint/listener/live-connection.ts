@@ -4,6 +4,7 @@ import type { BidirectionalCopy } from '#shared/engine/copy.ts';
 import type { Timer } from '#shared/lifecycle/clock.ts';
 import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
 import type { Downstream } from '../request/environment.ts';
+import type { SharedUse } from '../upstream/shared-use.ts';
 
 /** As counted by a copy: downstream to upstream is sent. */
 export interface CopiedBytes {
@@ -24,6 +25,8 @@ export interface LiveConnection {
   denied: ChannelError | undefined;
   /** When it has lasted long enough. */
   limit: Timer | undefined;
+  /** What its connection to an endpoint counts against, that being made included. */
+  use: SharedUse | undefined;
 }
 
 export function newConnection(
@@ -41,7 +44,23 @@ export function newConnection(
     countedSent: 0,
     denied: undefined,
     limit: undefined,
+    use: undefined,
   };
+}
+
+/** Counts its connection to an endpoint against what is allowed. @returns false: that is used up */
+export function occupy(live: LiveConnection, use: SharedUse): boolean {
+  if (live.use === use) return true;
+  vacate(live);
+  if (use.connectionsFull) return false;
+  use.connections++;
+  live.use = use;
+  return true;
+}
+
+export function vacate(live: LiveConnection): void {
+  if (live.use !== undefined) live.use.connections--;
+  live.use = undefined;
 }
 
 /** Puts the bytes since the last call in the metrics. `copied`: so far. */

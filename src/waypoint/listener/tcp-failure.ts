@@ -1,6 +1,7 @@
 import { ChannelError } from '#shared/engine/channel.ts';
 import { TCP_RESPONSE_FLAGS, type TcpResponseFlag } from '#shared/observability/response-flags.ts';
 import type { RequestFailure } from '../request/error-response.ts';
+import type { SharedLimits } from '../upstream/shared-use.ts';
 
 export class UnroutedError extends ChannelError {
   readonly failure: RequestFailure;
@@ -19,13 +20,26 @@ export class NoEndpointError extends ChannelError {
   }
 }
 
+/** As many connections as its policy allows are open. */
+export class OverflowError extends ChannelError {
+  constructor(service: string, { maxConnections }: Pick<SharedLimits, 'maxConnections'>) {
+    super(
+      'resource_exhausted',
+      `${service} has as many connections as maxConnections allows: ${maxConnections} in this thread`,
+    );
+    this.name = 'OverflowError';
+  }
+}
+
 export function failureOf(error: ChannelError): RequestFailure {
   if (error instanceof NoEndpointError) return 'no_endpoint';
   if (error instanceof UnroutedError) return error.failure;
+  if (error instanceof OverflowError) return 'overflow';
   return error.code === 'policy' ? 'denied' : 'connect_failure';
 }
 
-export function tcpFlagOf({ code }: ChannelError): TcpResponseFlag {
-  if (code === 'policy') return TCP_RESPONSE_FLAGS.denied;
-  return code === 'tls_handshake' ? TCP_RESPONSE_FLAGS.tlsFailure : TCP_RESPONSE_FLAGS.connect;
+export function tcpFlagOf(error: ChannelError): TcpResponseFlag {
+  if (error instanceof OverflowError) return TCP_RESPONSE_FLAGS.overflow;
+  if (error.code === 'policy') return TCP_RESPONSE_FLAGS.denied;
+  return error.code === 'tls_handshake' ? TCP_RESPONSE_FLAGS.tlsFailure : TCP_RESPONSE_FLAGS.connect;
 }

@@ -23,10 +23,17 @@ import { askedHost } from '../hosts/asked-host.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import { TunnelRefusedError } from '../upstream/tunnel-attempt.ts';
 import type { Hello } from './client-hello.ts';
-import { type CopiedBytes, countBytes, type LiveConnection, newConnection } from './live-connection.ts';
+import {
+  type CopiedBytes,
+  countBytes,
+  type LiveConnection,
+  newConnection,
+  occupy,
+  vacate,
+} from './live-connection.ts';
 import { openUpstream } from './open-upstream.ts';
 import { chooseStream, type StreamTarget } from './stream-target.ts';
-import { failureOf, NoEndpointError, tcpFlagOf, UnroutedError } from './tcp-failure.ts';
+import { failureOf, NoEndpointError, OverflowError, tcpFlagOf, UnroutedError } from './tcp-failure.ts';
 
 /** Endpoints that are tried before a connection is given up. */
 const MAX_ATTEMPTS = 3;
@@ -103,7 +110,7 @@ export class TcpProxy {
       const target = chooseStream(live.downstream, stream);
       if (!target.ok) throw new UnroutedError(target.failure, target.reason);
       const host = await this.#findHost(live.downstream, target.target, stream.serverName);
-      const { upstream, endpoint, policy } = await this.#connect(live.downstream, target, host, stream);
+      const { upstream, endpoint, policy } = await this.#connect(live, target, host, stream);
       if (live.denied !== undefined) {
         upstream.abort(live.denied);
         throw live.denied;
@@ -163,6 +170,7 @@ export class TcpProxy {
 
   #ended(live: LiveConnection): void {
     live.limit?.cancel();
+    vacate(live);
     this.#live.delete(live);
     live.downstream.close();
     this.#env.inFlight.leave();
@@ -188,23 +196,27 @@ export class TcpProxy {
   }
 
   async #connect(
-    downstream: Downstream,
+    live: LiveConnection,
     { port, subset, target: chosen }: Extract<StreamTarget, { ok: true }>,
     host: string | undefined,
     { protocol }: RoutedStream,
   ): Promise<{ upstream: ByteChannel; endpoint: BalancedEndpoint; policy: TrafficPolicy }> {
+    const { downstream } = live;
     const { env } = downstream;
     const tried: BalancedEndpoint[] = [];
     let target = chosen;
     for (;;) {
       if (target.stale) target = env.services.get(target.name) ?? target;
       const found = target.upstreamAt(port, subset, host);
-      const { hash, picker, policy } = found;
+      const { hash, limits, picker, policy } = found;
       const by = hash.some(source => source.kind === 'source_ip')
         ? hashText(downstream.authz.sourceIp)
         : NO_HASH;
       const endpoint = picker.pick(env.random(), tried, by);
       if (endpoint === undefined) throw new NoEndpointError(target.name);
+      // Through a forward proxy it is one of a pool, which counts its own.
+      if (policy.tunnel === undefined && !occupy(live, limits.shared))
+        throw new OverflowError(target.name, limits.shared.limits);
       const { health } = endpoint.load;
       health?.onStart();
       try {
