@@ -47,6 +47,32 @@ test('a connection to a service goes through both proxies and is logged once on 
   await lab.close();
 });
 
+/** What both nodes have counted of a connection's bytes: received and sent, at the client's and at the server's. */
+function countedBytes(...nodes: readonly LabNode[]): number[] {
+  return nodes.flatMap(({ thread }) =>
+    ['received', 'sent'].flatMap(way =>
+      Object.values(seriesOf(thread.metrics(), `istio_tcp_${way}_bytes_total`)),
+    ),
+  );
+}
+
+test('bytes of an open connection are counted while they flow, in bulk too, and at its end none twice', async t => {
+  const { lab, a, b, connect } = await setup();
+  const c = connect();
+  c.socket.write('12345');
+  await c.until(() => c.text === '12345');
+  t.same(countedBytes(a, b), [5, 5, 5, 5]);
+  const bulk = 4 * 1024 * 1024;
+  c.socket.write(Buffer.alloc(bulk));
+  await c.until(() => c.text.length === 5 + bulk);
+  t.same(countedBytes(a, b), [bulk + 5, bulk + 5, bulk + 5, bulk + 5]);
+  c.socket.end('67');
+  await c.until(() => c.ended);
+  await Promise.all([a.access(1), b.access(1)]);
+  t.same(countedBytes(a, b), [bulk + 7, bulk + 7, bulk + 7, bulk + 7]);
+  await lab.close();
+});
+
 test('a server that speaks first is not delayed', async t => {
   const { lab, connect } = await setup(socket => socket.write('220 ready'));
   const c = connect();
