@@ -11,8 +11,8 @@ const client = workload('client', { addresses: ['10.0.0.1'] });
 const view = mesh({ services: [orders, other, gw], workloads: [local, client, gwPod] });
 const id = (name: string): string => `spiffe://cluster.local/ns/default/sa/${name}`;
 
-const decide = (fields: Partial<InboundQuery> = {}) =>
-  buildInboundRequest(view, {
+const decide = (fields: Partial<InboundQuery> = {}, around = view) =>
+  buildInboundRequest(around, {
     local,
     localIps: ['10.0.1.1', 'fd00::1'],
     host: '10.0.1.1',
@@ -44,6 +44,51 @@ test('what a CONNECT may ask for', t => {
     decide({ host: 'orders.default.svc.cluster.local', port: 80 }),
     { target: { ip: '10.0.1.1', port: 8080 } },
     "the service's host name",
+  );
+  t.end();
+});
+
+test('of several services of one address or name it is one that the workload is an endpoint of', t => {
+  const shared = {
+    hostname: 'db.example',
+    addresses: [{ network: '', ip: '240.0.0.1', prefixLength: undefined }],
+  };
+  const foreign = service('a', { namespace: 'a', ...shared });
+  const web = service('b', { namespace: 'b', ...shared, ports: [port(80, 8080)] });
+  const admin = service('c', { namespace: 'c', ...shared, ports: [port(80, 9090), port(81, 9091)] });
+  const own = service('own', { ...shared, ports: [port(80, 7070)] });
+  const services = [foreign, web, admin, own];
+  const rows: [sentence: string, of: typeof services, query: Partial<InboundQuery>, answer: object][] = [
+    ['another one comes first', [web], {}, { service: { name: 'b' }, target: { port: 8080 } }],
+    ['another one comes first by name', [web], { host: 'db.example' }, { service: { name: 'b' } }],
+    [
+      'it is an endpoint of two: the first',
+      [admin, web],
+      {},
+      { service: { name: 'b' }, target: { port: 8080 } },
+    ],
+    [
+      'one of them has the port',
+      [admin, web],
+      { port: 81 },
+      { service: { name: 'c' }, target: { port: 9091 } },
+    ],
+    ['one is of its own namespace', [web, own], {}, { service: { name: 'own' }, target: { port: 7070 } }],
+    ['it is an endpoint of none', [orders], {}, { ok: false, status: 400 }],
+  ];
+  for (const [sentence, of, query, answer] of rows) {
+    const endpoint = { ...local, services: endpointOf(...of) };
+    const around = mesh({ services: [...services, orders], workloads: [endpoint, client] });
+    const asked = { host: '240.0.0.1', port: 80, local: endpoint, ...query };
+    t.match(decide(asked, around), answer, sentence);
+  }
+  const range = { network: '', ip: '240.1.0.0', prefixLength: 16 };
+  const wide = service('wide', { addresses: [range] });
+  const inside = { ...local, services: endpointOf(wide) };
+  t.match(
+    decide({ host: '240.1.2.3', port: 80, local: inside }, mesh({ services: [wide], workloads: [inside] })),
+    { service: { name: 'wide' }, target: { ip: '10.0.1.1', port: 8080 } },
+    'an address of its range',
   );
   t.end();
 });

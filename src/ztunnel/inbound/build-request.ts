@@ -46,9 +46,10 @@ export type InboundRequest =
 /** Whether a CONNECT is for this workload, and for which port of it. Policy comes after. Pure. */
 export function buildInboundRequest(view: MeshView, query: InboundQuery): InboundRequest {
   const { local, localIps, host, port } = query;
-  const service = localIps.includes(host) ? undefined : serviceOf(view, local, host);
-  const target = service === undefined ? { ip: host, port } : behindService(query, service);
-  if (target === undefined || (service === undefined && !localIps.includes(host))) {
+  const isOwnAddress = localIps.includes(host);
+  const behind = isOwnAddress ? undefined : behindService(view, query);
+  const target = isOwnAddress ? { ip: host, port } : behind?.target;
+  if (target === undefined) {
     const asked = formatHostPort(host, port);
     return refuse(
       400,
@@ -61,20 +62,44 @@ export function buildInboundRequest(view: MeshView, query: InboundQuery): Inboun
     ? (query.forwardedIp ?? query.remoteIp)
     : query.remoteIp;
   const source = view.workloadByAddress(local.network, sourceIp);
-  return { ok: true, target, sourceIp, source, service };
+  return { ok: true, target, sourceIp, source, service: behind?.service };
 }
 
-/** The service that `host` names, if the workload is an endpoint of it. */
-function serviceOf(view: MeshView, local: Workload, host: string): Service | undefined {
-  const service = view.serviceByAddress(local.network, host) ?? view.serviceByHostname(host, local.namespace);
-  return service !== undefined && local.services.has(serviceName(service)) ? service : undefined;
+interface BehindService {
+  readonly service: Service;
+  readonly target: SocketEndpoint;
 }
 
-function behindService(query: InboundQuery, service: Service): SocketEndpoint | undefined {
-  const { local, localIps, host } = query;
-  const port = targetPort(local.services.get(serviceName(service)) ?? [], service, query.port);
+/**
+ * Of the services that `host` names one that the workload is an endpoint of, and that has the port: several may share an
+ * address, or a name in several namespaces. Of these the one of the workload's own namespace, then the first by name.
+ */
+function behindService(view: MeshView, query: InboundQuery): BehindService | undefined {
+  const { host, local, localIps } = query;
   const ip = localIps.find(own => isIpv6(own) === isIpv6(host)) ?? localIps[0];
-  return port === undefined || ip === undefined ? undefined : { ip, port };
+  if (ip === undefined) return undefined;
+  let found: BehindService | undefined;
+  for (const [name, ports] of local.services) {
+    const service = view.service(name);
+    if (service === undefined || !isNamed(view, service, local.network, host)) continue;
+    if (found !== undefined && !isBefore(service, found.service, local.namespace)) continue;
+    const port = targetPort(ports, service, query.port);
+    if (port !== undefined) found = { service, target: { ip, port } };
+  }
+  return found;
+}
+
+function isNamed(view: MeshView, service: Service, network: string, host: string): boolean {
+  if (service.hostname === host) return true;
+  const isItsAddress = service.addresses.some(
+    one => one.ip === host && one.network === network && one.prefixLength === undefined,
+  );
+  return isItsAddress || view.serviceByAddress(network, host) === service;
+}
+
+function isBefore(a: Service, b: Service, preferred: string): boolean {
+  const [isOwn, isOther] = [a.namespace === preferred, b.namespace === preferred];
+  return isOwn === isOther ? serviceName(a) < serviceName(b) : isOwn;
 }
 
 /**
