@@ -171,13 +171,6 @@ const REJECTED: readonly [string, Kind, object, string, RegExp][] = [
     /cannot be together/,
   ],
   [
-    'a failover to another cluster',
-    'ServiceResolver',
-    { failover: { '*': { datacenters: ['dc2'] } } },
-    'spec.failover.*.datacenters',
-    /not supported/,
-  ],
-  [
     'an unknown policy',
     'ServiceResolver',
     balancer({ policy: 'magic' }),
@@ -462,4 +455,35 @@ test('balancing by a resolver', async t => {
       },
     },
   });
+});
+
+const ELSEWHERE: readonly [string, object, string, readonly object[]][] = [
+  ['of datacenters', { datacenters: ['dc2'] }, 'datacenters', []],
+  ['of a service in datacenters', { service: 'backup', datacenters: ['dc2'] }, 'datacenters', []],
+  [
+    'of a target in another datacenter, beside one that is here',
+    { targets: [{ datacenter: 'dc2' }, { service: 'backup', partition: 'default' }] },
+    'targets[0].datacenter',
+    [{ name: 'backup' }],
+  ],
+  ['of a target with a peer', { targets: [{ peer: 'west' }] }, 'targets[0].peer', []],
+];
+
+test('a failover to other clusters is left out and said, and the rest of the resolver is used', async t => {
+  for (const [name, failover, field, targets] of ELSEWHERE) {
+    const spec = { subsets: { v1: { filter: 'Service.Meta.v == a' } }, failover: { v1: failover } };
+    const result = translateServiceResolver(kubeObject('ServiceResolver', spec));
+    const message = /of other clusters.*no request goes there/;
+    t.match(
+      result,
+      {
+        ok: true,
+        value: { subsets: [{ name: 'v1' }] },
+        diagnostics: [{ severity: 'ignored', field: `spec.failover.v1.${field}`, message }],
+      },
+      name,
+    );
+    t.match(result.ok ? (result.value.failover.get('v1') ?? []) : undefined, targets, name);
+    t.equal(result.ok && result.value.failover.get('v1')?.length, targets.length || undefined, name);
+  }
 });

@@ -7,7 +7,7 @@ import { headerName } from '../http-headers.ts';
 import type { SubsetRule } from '../destination-rule/destination-rule.ts';
 import { NO_PARTS, type LeveledParts, type LocalityRule } from '../destination-rule/policy-parts.ts';
 import { parseSubsetFilter } from './subset-filter.ts';
-import { readReference, type ServiceReference } from './reference.ts';
+import { readFallback, readReference, type ServiceReference } from './reference.ts';
 
 /** Consul ServiceResolver: the endpoints of the service of its name, in subsets, and who takes over. */
 export interface ServiceResolver {
@@ -96,12 +96,11 @@ function readFailover(map: Fields, namespace: string): ReadonlyMap<string, reado
   const found = new Map<string, readonly ServiceReference[]>();
   for (const name of map.keys()) {
     const targets = map.object(name, fields => {
-      fields.refused('datacenters', 'remove it; other clusters are not known');
       fields.unsupported('policy', 'remove it; targets are tried in order');
-      const several = fields.objects('targets', target => readReference(target, namespace));
+      const several = fields.objects('targets', target => readFallback(target, namespace));
       const hasOne = fields.has('service') || fields.has('serviceSubset');
-      const one = readReference(fields, namespace);
-      return hasOne ? [one, ...several] : several;
+      const one = readFallback(fields, namespace);
+      return (hasOne ? [one, ...several] : several).filter(target => target !== undefined);
     });
     if (targets !== undefined && targets.length > 0) found.set(name, targets);
   }
