@@ -17,10 +17,25 @@ export interface Condition {
   readonly unmet: readonly HttpMatch[];
 }
 
-export function readPermission(fields: Fields): Permission {
+/**
+ * Whether a token of a JWTProvider is wanted, which nobody here verifies: nothing is allowed for it then. To reject the object
+ * would leave the service open.
+ */
+export function asksForToken(fields: Fields): boolean {
+  if (!fields.has('jwt')) return false;
+  fields.ignore(
+    'jwt',
+    'asks for tokens, which are not verified for intentions: what it would allow is denied',
+    'remove it, and use a RequestAuthentication with an AuthorizationPolicy',
+  );
+  return true;
+}
+
+/** Undefined: allows nobody. */
+export function readPermission(fields: Fields): Permission | undefined {
   const action = fields.oneOf('action', ['allow', 'deny']);
   if (action === undefined) fields.requiredString('action');
-  fields.refused('jwt', 'remove it, and use a RequestAuthentication with an AuthorizationPolicy');
+  const isUnchecked = asksForToken(fields);
   const conditions = fields.object('http', readConditions) ?? [];
   if (conditions.length === 0)
     fields.reject(
@@ -28,7 +43,7 @@ export function readPermission(fields: Fields): Permission {
       'asks for nothing',
       'set a path, methods or header; pathPrefix "/" is every request',
     );
-  return { action: action ?? 'deny', conditions };
+  return isUnchecked && action === 'allow' ? undefined : { action: action ?? 'deny', conditions };
 }
 
 function readConditions(fields: Fields): readonly Condition[] {

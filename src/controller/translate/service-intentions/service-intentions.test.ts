@@ -201,12 +201,6 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
   ['a permission that asks for nothing', permissions({ action: 'allow' }), `${AT}.http`, /asks for nothing/],
   ['a permission of an empty http', permissions(permission({})), `${AT}.http`, /asks for nothing/],
   [
-    'a permission with a token',
-    permissions({ ...permission({ pathPrefix: '/' }), jwt: { providers: [] } }),
-    `${AT}.jwt`,
-    /not supported/,
-  ],
-  [
     'two kinds of path',
     permissions(permission({ pathExact: '/a', pathPrefix: '/b' })),
     `${AT}.http.pathExact`,
@@ -261,7 +255,6 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'spec.sources[0].type',
     /not one of/,
   ],
-  ['a token', spec({ jwt: {} }), 'spec.jwt', /not supported/],
 ];
 
 test('a source in another cluster has no effect, and is no second one of its name', async t => {
@@ -276,6 +269,46 @@ test('a source in another cluster has no effect, and is no second one of its nam
     kubeObject('ServiceIntentions', sources({ ...local, peer: 'west' })),
   );
   t.match(result, { ok: true, value: { sources: [] } }, 'and may be the only one');
+});
+
+const OKTA = { jwt: { providers: [{ name: 'okta' }] } };
+const ANY = { pathPrefix: '/' };
+const TOKENS: readonly [string, object, string, unknown][] = [
+  ['of everybody', spec(OKTA), 'spec.jwt', [{ name: '*', verdict: 'deny' }]],
+  [
+    'by a permission, which then allows nobody',
+    permissions({ ...permission({ pathExact: '/a' }), ...OKTA }, permission({ pathExact: '/b' })),
+    `${AT}.jwt`,
+    [{ name: 'b', verdict: [{ action: 'allow' }] }],
+  ],
+  [
+    'by the only permission: nothing is allowed',
+    permissions({ ...permission(ANY), ...OKTA }),
+    `${AT}.jwt`,
+    [{ name: 'b', verdict: 'deny' }],
+  ],
+  [
+    'by one that denies, which denies without it as well',
+    permissions({ action: 'deny', http: ANY, ...OKTA }),
+    `${AT}.jwt`,
+    [{ name: 'b', verdict: [{ action: 'deny' }] }],
+  ],
+];
+
+test('tokens that are asked for are not verified: what they would allow is denied, and that is said', async t => {
+  for (const [name, body, field, expected] of TOKENS) {
+    const result = translateServiceIntentions(kubeObject('ServiceIntentions', body));
+    t.match(
+      result,
+      { ok: true, diagnostics: [{ severity: 'ignored', field, message: /would allow is denied/ }] },
+      name,
+    );
+    if (!result.ok) continue;
+    t.match(result.value.sources, expected, name);
+    const [first] = result.value.sources;
+    const verdict = first?.verdict ?? [];
+    t.equal(typeof verdict === 'string' ? 0 : verdict.length, typeof verdict === 'string' ? 0 : 1, name);
+  }
 });
 
 const IN_VAIN: readonly [string, readonly string[], readonly string[]][] = [

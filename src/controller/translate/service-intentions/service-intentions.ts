@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { type Permission, readPermission } from './permission.ts';
+import { asksForToken, type Permission, readPermission } from './permission.ts';
 
 /** Consul ServiceIntentions for one destination, as written; policies come of all of them (`compileIntentions`). */
 export interface ServiceIntentions {
@@ -34,14 +34,16 @@ export function translateServiceIntentions(object: KubeObject): Translated<Servi
   });
 }
 
+const NOBODY: readonly IntentionSource[] = [{ name: '*', verdict: 'deny' }];
+
 function readIntentions(spec: Fields): Pick<ServiceIntentions, 'destination' | 'sources'> {
   const destination = spec.object('destination', readName) ?? '';
   if (destination === '' && !spec.has('destination')) {
     spec.reject('destination', 'is required', 'set destination.name to a service, or "*"');
   }
-  spec.refused('jwt', 'remove it; tokens are not checked yet');
   const written = spec.objects('sources', readSource);
-  const sources = written.filter(source => source !== undefined);
+  const known = written.filter(source => source !== undefined);
+  const sources = asksForToken(spec) ? NOBODY : known;
   if (written.length === 0) spec.reject('sources', 'is empty', 'name at least one source, or "*"');
   if (destination === '*' && sources.some(({ verdict }) => typeof verdict !== 'string'))
     spec.reject('sources', 'holds permissions for every service', 'name one service in destination.name');
@@ -79,7 +81,8 @@ function readVerdict(fields: Fields): Verdict {
     fields.reject('permissions', 'is empty', 'name at least one, or use action in their place');
   if (permissions.length > MAX_PERMISSIONS)
     fields.reject('permissions', `holds more than ${MAX_PERMISSIONS}`, 'put paths of one prefix together');
-  return permissions;
+  const checked = permissions.filter(permission => permission !== undefined);
+  return checked.length === 0 ? 'deny' : checked;
 }
 
 /** Consul's namespaces and partitions do not exist here; `default` is what is written where there are none. */
