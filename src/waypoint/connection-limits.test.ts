@@ -83,8 +83,8 @@ test('beyond maxConnections a connection is refused at once, and one that has en
   await closed(third);
   first.end();
   t.match((await mesh.access(2))[1], /response_flags="-"/);
-  const [answer] = await once(hello(t, port), 'data');
-  t.equal(String(answer), 'hello');
+  const answer: readonly unknown[] = await once(hello(t, port), 'data');
+  t.equal(String(answer[0]), 'hello');
 });
 
 test('a connection that cannot be made counts for maxConnections no longer than it is tried', async t => {
