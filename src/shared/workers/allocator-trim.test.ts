@@ -15,24 +15,24 @@ function setUp(freeMb: number) {
       state.residentMb -= freeMb;
     },
   }).start();
-  return { state, look: () => clock.advance(15_000) };
+  return { state, look: () => clock.advance(1_000) };
 }
 
-test('memory that has grown by 8 MB is trimmed, and again when it has grown by as much', t => {
+test('memory that has grown by 4 MB is trimmed, and again when it has grown by as much', t => {
   const { look, state } = setUp(5);
   look();
   t.equal(state.trims, 0, 'what the start took is known');
-  state.residentMb = 67;
+  state.residentMb = 63;
   look();
   t.equal(state.trims, 0);
   state.residentMb = 70;
   look();
   t.equal(state.trims, 1);
   t.equal(state.residentMb, 65);
-  state.residentMb = 72;
+  state.residentMb = 68;
   look();
   t.equal(state.trims, 1);
-  state.residentMb = 73;
+  state.residentMb = 69;
   look();
   t.equal(state.trims, 2);
   t.end();
@@ -52,7 +52,7 @@ test('what a collection gives back counts: growth is from the least that was see
   look();
   state.residentMb = 50;
   look();
-  state.residentMb = 58;
+  state.residentMb = 54;
   look();
   t.equal(state.trims, 1);
   t.end();
