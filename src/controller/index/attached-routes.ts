@@ -2,7 +2,8 @@ import type { RouteRule, SourceMatch } from '#shared/route/model.ts';
 import type { BackendTrafficPolicy } from '../translate/backend-traffic-policy/backend-traffic-policy.ts';
 import { type KubeObject, keyOf } from '../source/kube-object.ts';
 import type { DestinationRuleTranslation } from '../translate/destination-rule/destination-rule.ts';
-import { type Diagnostic, objectName } from '../translate/diagnostic.ts';
+import { wantedTls } from '../translate/destination-rule/wanted-tls.ts';
+import { type Diagnostic, objectName, whyRejected } from '../translate/diagnostic.ts';
 import type { RouteAttachment } from '../translate/gateway-route/route-translation.ts';
 import {
   type LinkerdAnnotations,
@@ -21,7 +22,7 @@ import { backendPolicies } from './backend-policies.ts';
 import { backendTls, type ServiceTls } from './backend-tls.ts';
 import { consulRoutes } from './consul-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
-import type { Parsed } from './parsed-kind.ts';
+import type { Entry, Parsed } from './parsed-kind.ts';
 import { type HeldRateLimit, rateLimits } from './rate-limits.ts';
 import type { BoundRoute } from './route-binding.ts';
 import { specsIn } from './workload-specs.ts';
@@ -155,9 +156,20 @@ function istioRoutes(
 
 function destinationRules(objects: MeshObjects): AttachedRoutes['destinationRules'] {
   const byService = new Map<string, Parsed<DestinationRuleTranslation>[]>();
-  for (const rule of objects.destinationRules.all())
-    for (const service of rule.value.services) push(byService, service, rule);
+  for (const entry of objects.destinationRules.entries()) {
+    const rule = entry.good ?? wantedTlsOf(objects, entry);
+    for (const service of rule?.value.services ?? []) if (rule !== undefined) push(byService, service, rule);
+  }
   return byService;
+}
+
+/** Of a rule that was never good: who asks for TLS does not get plaintext. */
+function wantedTlsOf(
+  objects: MeshObjects,
+  { diagnostics, latest: object }: Entry<DestinationRuleTranslation>,
+): Parsed<DestinationRuleTranslation> | undefined {
+  const value = wantedTls(object, hostContext(objects, object), whyRejected(object, diagnostics));
+  return value && { object, value };
 }
 
 /** A route that is attached to several services is said once what is wrong with it. */

@@ -2,7 +2,7 @@ import type { TlsOrigination, TrustedRoots } from '#shared/route/traffic-policy.
 import { keyOf } from '../source/kube-object.ts';
 import type { BackendTlsPolicy } from '../translate/backend-tls-policy/backend-tls-policy.ts';
 import { type BackendTlsTarget, looseTargets } from '../translate/backend-tls-policy/targets.ts';
-import { formatDiagnostic, objectName } from '../translate/diagnostic.ts';
+import { whyRejected } from '../translate/diagnostic.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { resolveAuthorities } from './ca-authorities.ts';
 import type { MeshObjects } from './mesh-objects.ts';
@@ -72,9 +72,7 @@ function rankOf({ good, latest }: Entry<BackendTlsPolicy>): string {
 }
 
 function nobody({ diagnostics, latest }: Entry<BackendTlsPolicy>): TrustedRoots {
-  const [first] = diagnostics;
-  const why = first === undefined ? `${objectName(latest)} is not valid` : formatDiagnostic(first);
-  return { kind: 'unresolved', reason: why };
+  return { kind: 'unresolved', reason: whyRejected(latest, diagnostics) };
 }
 
 function tlsOf(policy: BackendTlsPolicy | undefined, trustedRoots: TrustedRoots): TlsOrigination {

@@ -4,6 +4,7 @@ import {
   type EffectiveRule,
   type LabelledWorkload,
 } from '../translate/destination-rule/effective-rule.ts';
+import { refusesConnections } from '../translate/destination-rule/wanted-tls.ts';
 import type { LeveledParts } from '../translate/destination-rule/policy-parts.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { objectName } from '../translate/diagnostic.ts';
@@ -60,12 +61,16 @@ export function destinationPolicy(
   const subsets = new Map<string, DestinationRuleTranslation['subsets'][number]>();
   for (const { value } of used)
     for (const s of value.subsets) if (!subsets.has(s.name)) subsets.set(s.name, s);
-  const parts = used.find(({ value }) => value.trafficPolicy !== undefined)?.value.trafficPolicy;
+  const holder = used.find(({ value }) => value.trafficPolicy !== undefined);
+  const parts = holder?.value.trafficPolicy;
   return {
     ...effectiveRule(parts, [...subsets.values()], endpoints),
     diagnostics: [
       ...rules.filter(rule => !exported.includes(rule)).map(rule => outOfReach(rule, reach, waypoint)),
       ...unselected.map(rule => selectsOthers(rule, reach)),
+      ...(holder !== undefined && parts !== undefined && refusesConnections(parts)
+        ? [refuses(holder, reach)]
+        : []),
     ],
     tlsRules: used
       .filter(
@@ -95,6 +100,17 @@ function selectsOthers({ object }: Parsed<DestinationRuleTranslation>, reach: Po
     message: `does not select the waypoint of ${reach.service}, which is the client here: it has no effect there`,
     fix: 'use labels of the waypoint, such as gateway.networking.k8s.io/gateway-name, or remove it',
     severity: 'ignored',
+  };
+}
+
+function refuses({ object }: Parsed<DestinationRuleTranslation>, { service }: PolicyReach): Diagnostic {
+  return {
+    object: objectName(object),
+    field: 'spec.trafficPolicy',
+    value: JSON.stringify(service),
+    message: `asks for TLS and was never valid: connections to ${service} it asks it for are refused (503), not made in plaintext`,
+    fix: 'correct what is rejected, or remove tls',
+    severity: 'rejected',
   };
 }
 

@@ -237,6 +237,50 @@ test('a DestinationRule holds from the namespace of the waypoint, of the service
   t.end();
 });
 
+test('a DestinationRule that was never good and asks for TLS lets nothing pass in plaintext; one that goes bad stays as it was', t => {
+  const secured = (more: string): string => `{host: payments, ${more}trafficPolicy: {tls: {mode: SIMPLE}}}`;
+  const lab = new IndexLab(SHOP, service('payments'), destinationRule('it', secured('mispelt: 1, ')));
+  const roots = (): unknown => lab.routes('payments')?.trafficPolicy.tls?.trustedRoots;
+  const refused = {
+    kind: 'unresolved',
+    reason: /^DestinationRule shop\/it rejected: spec\.mispelt: is no field/,
+  };
+  t.match(roots(), refused);
+  const key = 'DestinationRule/shop/it';
+  t.match(said(lab, key), [
+    /is no field/,
+    /never valid: connections to shop\/payments.* are refused \(503\)/,
+  ]);
+  lab.apply(destinationRule('it', secured('')));
+  t.same([roots(), said(lab, key)], [{ kind: 'system' }, []]);
+  lab.apply(destinationRule('it', secured('mispelt: 1, ')));
+  t.same(roots(), { kind: 'system' });
+  lab.remove(destinationRule('it', '{}'));
+  t.equal(roots(), undefined);
+  lab.apply(
+    destinationRule('plain', '{host: payments, mispelt: 1, trafficPolicy: {loadBalancer: {simple: RANDOM}}}'),
+  );
+  t.same(lab.routes('payments')?.trafficPolicy.tls, undefined);
+  t.match(
+    said(lab, 'DestinationRule/shop/plain'),
+    [/is no field/],
+    'without TLS it is as if it were not there',
+  );
+  t.end();
+});
+
+test('a DestinationRule that was never good and asks for TLS gives way as if it were good', t => {
+  const bad = '{host: payments, mispelt: 1, trafficPolicy: {tls: {mode: SIMPLE}}}';
+  const lab = new IndexLab(SHOP, service('payments'), destinationRule('b-bad', bad));
+  lab.apply(destinationRule('c-good', '{host: payments, trafficPolicy: {tls: {mode: DISABLE}}}'));
+  const kind = (): unknown => lab.routes('payments')?.trafficPolicy.tls?.trustedRoots.kind;
+  t.equal(kind(), 'unresolved', 'one that is younger');
+  lab.apply(destinationRule('a-good', '{host: payments, trafficPolicy: {loadBalancer: {simple: RANDOM}}}'));
+  t.equal(kind(), undefined, 'to one that is older');
+  t.match(said(lab, 'DestinationRule/shop/b-bad'), [/is no field/]);
+  t.end();
+});
+
 test('a DestinationRule may be for waypoints of its namespace by their labels, and goes before the others', t => {
   const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
   const selecting = (labels: string, max: number): string =>

@@ -72,6 +72,12 @@ export function formatDiagnostic(d: Diagnostic): string {
   return `${d.object} ${verb}: ${d.field}: ${d.message} (value ${d.value}); ${d.fix}`;
 }
 
+/** In one line, to those who are refused because an object was never good. */
+export function whyRejected(object: KubeObject, diagnostics: readonly Diagnostic[]): string {
+  const first = diagnostics.find(({ severity }) => severity === 'rejected');
+  return first === undefined ? `${objectName(object)} is not valid` : formatDiagnostic(first);
+}
+
 function shownValue(value: unknown): string {
   // `undefined` has no JSON form: a field that should be there and is not.
   const text = value === undefined ? 'not set' : JSON.stringify(value);

@@ -37,9 +37,17 @@ export function translateDestinationRule(
   options: DestinationRuleOptions,
 ): Translated<DestinationRuleTranslation> {
   const diagnostics = new Diagnostics(object);
+  return diagnostics.conclude(readLoosely(object, options, diagnostics));
+}
+
+/** What can be read of it, whether it is good or not. */
+export function readLoosely(
+  object: KubeObject,
+  options: DestinationRuleOptions,
+  diagnostics = new Diagnostics(object),
+): DestinationRuleTranslation {
   const context: HostContext = { namespace: object.metadata.namespace, ...options };
-  const translation = readSpec(object, diagnostics, spec => readDestinationRule(spec, context));
-  return diagnostics.conclude(translation ?? NOTHING);
+  return readSpec(object, diagnostics, spec => readDestinationRule(spec, context)) ?? NOTHING;
 }
 
 const NOTHING: DestinationRuleTranslation = {

@@ -1,0 +1,55 @@
+import type { TlsOrigination } from '#shared/route/traffic-policy.ts';
+import type { KubeObject } from '../../source/kube-object.ts';
+import {
+  type DestinationRuleOptions,
+  type DestinationRuleTranslation,
+  readLoosely,
+} from './destination-rule.ts';
+import { type LeveledParts, NO_PARTS, type PolicyParts } from './policy-parts.ts';
+
+/**
+ * What holds of a rule that was never good, where it asks for TLS: that there is no plaintext. Nobody is trusted, since what it
+ * says of that may be what is wrong; TLS of the mesh knows whom to trust. Its subsets are not there: nothing goes to those.
+ * @param why told to whoever is refused
+ * @returns undefined: it does not ask for TLS, as far as it can be read
+ */
+export function wantedTls(
+  object: KubeObject,
+  options: DestinationRuleOptions,
+  why: string,
+): DestinationRuleTranslation | undefined {
+  const read = readLoosely(object, options);
+  const { trafficPolicy } = read;
+  if (trafficPolicy === undefined) return undefined;
+  const whole = tlsAlone(trafficPolicy, why);
+  const ports = trafficPolicy.ports.map(({ parts, port }) => ({ port, parts: tlsAlone(parts, why) }));
+  if (![whole, ...ports.map(({ parts }) => parts)].some(({ tls }) => asksForTls(tls))) return undefined;
+  return { ...read, trafficPolicy: { ...whole, ports }, subsets: [] };
+}
+
+/** Whether what holds of a rule is that connections are refused. */
+export function refusesConnections({ ports, tls }: LeveledParts): boolean {
+  return [tls, ...ports.map(({ parts }) => parts.tls)].some(one => one?.trustedRoots.kind === 'unresolved');
+}
+
+function tlsAlone({ tls }: PolicyParts, why: string): PolicyParts {
+  return { ...NO_PARTS, tls: tls && withNobodyTrusted(tls, why) };
+}
+
+function asksForTls(tls: TlsOrigination | undefined): boolean {
+  return tls !== undefined && tls.mode !== 'disable';
+}
+
+function withNobodyTrusted(tls: TlsOrigination, reason: string): TlsOrigination {
+  const isOfMesh = tls.mode === 'disable' || tls.mode === 'mesh';
+  return {
+    ...tls,
+    mode: isOfMesh ? tls.mode : 'simple',
+    trustedRoots: isOfMesh ? { kind: 'system' } : { kind: 'unresolved', reason },
+    subjectAltNames: [],
+    clientCertificate: undefined,
+    credential: undefined,
+    revocationListFile: undefined,
+    skipVerification: false,
+  };
+}
