@@ -8,7 +8,7 @@ const SHOP = `
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: pay-0, namespace: shop, labels: {app: pay, version: v1}}
+metadata: {name: pay-0, namespace: shop, labels: {app: pay, version: v1}, annotations: {ambient.istio.io/redirection: enabled}}
 spec: {nodeName: n, containers: [{name: a}]}
 status: {phase: Running, podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}], conditions: [{type: Ready, status: 'True'}]}
 ---
@@ -93,7 +93,7 @@ spec: {clusterIP: 10.96.0.2, selector: {app: pay}, ports: [{port: 80}]}`;
 const ALONE = `---
 apiVersion: v1
 kind: Pod
-metadata: {name: alone-0, namespace: shop, labels: {app: alone}}
+metadata: {name: alone-0, namespace: shop, labels: {app: alone}, annotations: {ambient.istio.io/redirection: enabled}}
 spec: {nodeName: n, containers: [{name: a}]}
 status: {phase: Running, podIP: 10.0.0.9, podIPs: [{ip: 10.0.0.9}], conditions: [{type: Ready, status: 'True'}]}`;
 
@@ -112,6 +112,17 @@ apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: {name: p, namespace: shop}
 spec: {selector: {matchLabels: {app: ${app}}}, action: CUSTOM, provider: {name: opa}, rules: [{}]}
+${ALONE}`;
+}
+
+/** @param app of the workloads; empty: of all of them */
+function ofHttp(app: string, action: string): string {
+  const selector = app === '' ? '' : `selector: {matchLabels: {app: ${app}}}, `;
+  return `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: p, namespace: shop}
+spec: {${selector}action: ${action}, rules: [{from: [{source: {namespaces: [a]}}]}, {to: [{operation: {methods: [GET]}}]}]}
 ${ALONE}`;
 }
 
@@ -210,12 +221,28 @@ const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
   [
     'elsewhere it is not',
     custom('alone'),
-    /AuthorizationPolicy shop\/p.*selects shop\/alone-0, which no Service with a waypoint leads to.*label its Service/,
+    /AuthorizationPolicy shop\/p.*is for shop\/alone-0, which no Service with a waypoint leads to: there nobody is asked.*label its Service/,
+  ],
+  ['attributes of HTTP are compared where there is a waypoint', ofHttp('pay', 'ALLOW'), undefined],
+  [
+    'elsewhere they are not: a rule of ALLOW allows nothing',
+    ofHttp('alone', 'ALLOW'),
+    /AuthorizationPolicy shop\/p.*is for shop\/alone-0.*rules\[1\], which a ztunnel cannot compare.*allow nothing/,
+  ],
+  [
+    'and one of DENY denies more, or nothing',
+    ofHttp('alone', 'DENY'),
+    /AuthorizationPolicy shop\/p.*rules\[1\], which a ztunnel cannot compare.*deny without that/,
+  ],
+  [
+    'of a policy for a whole namespace, a client that serves nobody is not meant',
+    ofHttp('', 'ALLOW'),
+    undefined,
   ],
   [
     'no more are tokens verified',
     `${policy('RequestAuthentication', 'alone')}\n${ALONE}`,
-    /RequestAuthentication shop\/p.*selects shop\/alone-0/,
+    /RequestAuthentication shop\/p.*is for shop\/alone-0.*no token is verified/,
   ],
   ['a policy that selects a pod holds', policy('AuthorizationPolicy', 'pay'), undefined],
   [

@@ -1,11 +1,14 @@
+import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
 import type { KubeObject } from '../source/kube-object.ts';
+import { l4Rules } from '../translate/authorization-policy/l4-part.ts';
 import type { DestinationRuleTranslation } from '../translate/destination-rule/destination-rule.ts';
 import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
 import { hasLinkerdAnnotations } from '../translate/linkerd-annotations/annotations.ts';
 import { objectAt } from '../translate/loose-fields.ts';
+import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
-import { selects } from './policy-reach.ts';
+import { type PolicyReach, selects } from './policy-reach.ts';
 import { waypointOfService, waypointOfServiceEntry } from './waypoint-of-service.ts';
 import { servicesOf, specsIn } from './workload-specs.ts';
 
@@ -84,37 +87,53 @@ function annotatedServices(objects: MeshObjects): readonly Diagnostic[] {
   );
 }
 
-/** Tokens are verified, and authorizers asked, by waypoints alone: without one nobody is refused for want of either. */
+/** Tokens are verified, authorizers asked, and attributes of HTTP compared by waypoints alone. */
 function policies(objects: MeshObjects): readonly Diagnostic[] {
-  const custom = [...objects.authorizationPolicies.all()]
-    .filter(({ value }) => value.full.action === 'custom' || value.full.action === 'audit')
-    .map(({ object, value }) => ({ object, value: { ...value, namespace: object.metadata.namespace } }));
-  return [...custom, ...objects.requestAuthentications.all()].flatMap(({ object, value }) => {
-    if (value.targets.length > 0 || value.selects === undefined) return [];
-    const spec = unservedWorkload(objects, value);
+  const authorizations = [...objects.authorizationPolicies.all()].map(({ object, value }) => ({
+    object,
+    reach: { ...value, namespace: object.metadata.namespace, scope: value.full.scope },
+    effect: effectWithout(value.full),
+  }));
+  const tokens = [...objects.requestAuthentications.all()].map(({ object, value }) => ({
+    object,
+    reach: value,
+    effect: 'no token is verified',
+  }));
+  return [...authorizations, ...tokens].flatMap(({ effect, object, reach }) => {
+    if (effect === undefined || reach.targets.length > 0) return [];
+    const spec = unservedWorkload(objects, reach);
     if (spec === undefined) return [];
-    const message = `selects ${spec.namespace}/${spec.name}, which no Service with a waypoint leads to: requests to it are not held against this`;
+    const message = `is for ${spec.namespace}/${spec.name}, which no Service with a waypoint leads to: there ${effect}`;
     const diagnostics = new Diagnostics(object);
-    diagnostics.ignore(
-      'spec.selector',
-      objectAt(object.spec)['selector'],
-      message,
-      `label its Service istio.io/use-waypoint`,
-    );
+    diagnostics.ignore('spec', objectAt(object.spec), message, 'label its Service istio.io/use-waypoint');
     return [...diagnostics.found];
   });
 }
 
-function unservedWorkload(
-  objects: MeshObjects,
-  reach: Parameters<typeof selects>[0],
-): WorkloadSpec | undefined {
-  const { selectsEveryNamespace, namespace } = reach;
-  const namespaces = selectsEveryNamespace ? objects.pods.namespaces() : [namespace];
+/** What of a policy holds where ztunnels alone hold it; undefined: all of it. */
+function effectWithout({ action, rules }: AuthorizationPolicy): string | undefined {
+  if (action === 'custom') return 'nobody is asked';
+  if (action === 'audit') return 'nothing is told to the log';
+  const { changed } = l4Rules(action, rules);
+  if (changed.length === 0) return undefined;
+  const list = changed.map(index => `rules[${index}]`).join(', ');
+  const what = `${list}, which a ztunnel cannot compare (HTTP, server names, some trust domains),`;
+  return action === 'allow'
+    ? `${what} allow nothing`
+    : `${what} deny without that, or nothing where nothing else is left`;
+}
+
+function unservedWorkload(objects: MeshObjects, reach: PolicyReach): WorkloadSpec | undefined {
+  const isEverywhere = reach.scope === 'global' || reach.selectsEveryNamespace;
+  const namespaces = isEverywhere ? objects.pods.namespaces() : [reach.namespace];
   for (const one of namespaces) {
     for (const spec of specsIn(objects, one)) {
-      if (!selects(reach, spec)) continue;
+      // Who is not in the mesh has no ztunnel, and a gateway is no workload of a policy.
+      if (spec.tunnelProtocol === 'none' || spec.labels[GATEWAY_NAME] !== undefined) continue;
+      if (reach.scope === 'workload_selector' && !selects(reach, spec)) continue;
       const services = servicesOf(objects, spec);
+      // Of what is for all of a namespace, clients that serve nobody are not meant.
+      if (services.length === 0 && reach.scope !== 'workload_selector') continue;
       const isServed = services.some(
         service => unservedName(objects, `${service.namespace}/${service.hostname}`) === undefined,
       );

@@ -57,7 +57,7 @@ function readPolicy(
   const full: AuthorizationPolicy = { ...identityOf(object), scope, action, rules, provider };
   return {
     full,
-    l4: targets.length > 0 || !reachesZtunnel(action) ? undefined : l4Policy(spec, full),
+    l4: targets.length > 0 || !reachesZtunnel(action) ? undefined : l4Policy(full),
     selects: hasSelector ? selects : undefined,
     selectsEveryNamespace: hasSelector && isRoot,
     targets,
@@ -85,18 +85,9 @@ function reachesZtunnel(action: PolicyAction): boolean {
   return action === 'allow' || action === 'deny';
 }
 
-/** What a ztunnel can hold against a connection, and what is said about the rest. */
-function l4Policy(spec: Fields, full: AuthorizationPolicy): AuthorizationPolicy | undefined {
-  const { rules, changed } = l4Rules(full.action, full.rules);
-  if (changed.length > 0) {
-    const list = changed.map(index => `rules[${index}]`).join(', ');
-    const what = 'HTTP attributes, a server name, or trust domains in ways that principals cannot say';
-    const effect =
-      full.action === 'allow'
-        ? `${list} ask for ${what} and allow nothing at the ztunnel`
-        : `${list} ask for ${what}; the ztunnel enforces them without those, or not at all where nothing is left`;
-    spec.ignore('rules', effect, 'attach the policy to a waypoint with targetRefs');
-  }
+/** What a ztunnel can hold against a connection. */
+function l4Policy(full: AuthorizationPolicy): AuthorizationPolicy | undefined {
+  const { rules } = l4Rules(full.action, full.rules);
   // A DENY of which nothing is left would not deny; an ALLOW without rules is a default deny, and stays.
   const lostAll = full.action === 'deny' && rules.length === 0 && full.rules.length > 0;
   return lostAll ? undefined : { ...full, rules };
