@@ -107,7 +107,8 @@ function knownService({ clusterIps, hostname, namespace, ports }: ServiceSpec): 
     key: `${namespace}/${hostname}`,
     namespace,
     hostname,
-    ports: ports.map(port => port.port),
+    ports: ports.map(({ port }) => port),
+    portNames: new Map(ports.flatMap(({ name, port }) => (name === '' ? [] : [[name, port] as const]))),
     headless: clusterIps.length === 0,
   };
 }

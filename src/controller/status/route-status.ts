@@ -53,7 +53,7 @@ function acceptedBy(
     conflict =>
       conflict.route === key &&
       outcome.services.some(({ key: service }) => conflict.service === service) &&
-      (ref.port === undefined || conflict.ports.includes(ref.port)),
+      (outcome.port === undefined || conflict.ports.includes(outcome.port)),
   );
   return acceptedOrConflicted(entry, outcome, own, namespace, objects);
 }

@@ -81,7 +81,7 @@ export function kubeObject(
   return { apiVersion: 'v1', kind, metadata, spec };
 }
 
-/** Services `<namespace>/<name>` with their ports, of cluster domain `cluster.local`, and hosts of ServiceEntries, with port 443. */
+/** Services `<namespace>/<name>` with their ports, named as `port-80`, of cluster domain `cluster.local`, and hosts of ServiceEntries, with port 443. */
 export function servicesOf(
   ports: Readonly<Record<string, readonly number[]>>,
   grants: readonly ReferenceGrant[] = [],
@@ -91,12 +91,13 @@ export function servicesOf(
   for (const [key, list] of Object.entries(ports)) {
     const [namespace = '', name = ''] = key.split('/');
     const hostname = `${name}.${namespace}.svc.cluster.local`;
-    known.set(key, { key: `${namespace}/${hostname}`, namespace, hostname, ports: list, headless: false });
+    const service = { namespace, hostname, ports: list, portNames: namesOf(list), headless: false };
+    known.set(key, { key: `${namespace}/${hostname}`, ...service });
   }
   const hosts = new Map(
     Object.entries(entries).map(([key, names]) => {
       const [namespace = ''] = key.split('/');
-      const service = { namespace, ports: [443], headless: true };
+      const service = { namespace, ports: [443], portNames: namesOf([443]), headless: true };
       return [key, names.map(hostname => ({ ...service, key: `${namespace}/${hostname}`, hostname }))];
     }),
   );
@@ -108,6 +109,10 @@ export function servicesOf(
     serviceByHostname: hostname => all.find(service => service.hostname === hostname),
     servicesMatching: pattern => all.filter(({ hostname }) => hostname.endsWith(pattern.slice(1))),
   };
+}
+
+function namesOf(ports: readonly number[]): ReadonlyMap<string, number> {
+  return new Map(ports.map(port => [`port-${port}`, port]));
 }
 
 function at(value: unknown, key: string): unknown {

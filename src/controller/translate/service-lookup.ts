@@ -5,6 +5,8 @@ export interface KnownService {
   readonly namespace: string;
   readonly hostname: string;
   readonly ports: readonly number[];
+  /** Those that have a name. */
+  readonly portNames: ReadonlyMap<string, number>;
   /** No address of its own: clients connect to its pods, past everything that is attached to it. */
   readonly headless: boolean;
 }

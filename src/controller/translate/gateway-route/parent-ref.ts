@@ -8,13 +8,20 @@ export interface ParentRef {
   /** Undefined where the route does not say, and so means its own. */
   readonly namespace: string | undefined;
   readonly name: string;
+  /** Of a Service the name of a port. */
   readonly sectionName: string | undefined;
   readonly port: number | undefined;
 }
 
 /** Whether a route is attached to a Service or a ServiceEntry, in the words of the condition Accepted. */
 export type ParentOutcome =
-  | { readonly ref: ParentRef; readonly reason: 'Accepted'; readonly services: readonly KnownService[] }
+  | {
+      readonly ref: ParentRef;
+      readonly reason: 'Accepted';
+      readonly services: readonly KnownService[];
+      /** Of the services, by number or by name; undefined: every one. */
+      readonly port: number | undefined;
+    }
   | { readonly ref: ParentRef; readonly reason: 'NoMatchingParent'; readonly message: string };
 
 /** The parents that are Services or ServiceEntries. One that does not exist is reported and left out; it may come later. */
@@ -43,8 +50,6 @@ function readParentRef(
   };
   const kind = meshKindOf(ref);
   if (kind === undefined) return undefined;
-  if (ref.sectionName !== undefined)
-    fields.reject('sectionName', `has no meaning for a ${kind}`, 'name the port by its number in port');
   const namespace = ref.namespace ?? routeNamespace;
   const shown = `${kind} ${namespace}/${ref.name}`;
   const fail = (key: string, message: string, fix: string): ParentOutcome => {
@@ -56,7 +61,18 @@ function readParentRef(
   if (first === undefined) return fail('name', `there is no ${shown}`, 'create it or correct the name');
   if (ref.port !== undefined && !first.ports.includes(ref.port))
     return fail('port', `${shown} has no such port`, `use one of ${first.ports.join(', ')}`);
-  return { ref, reason: 'Accepted', services: found };
+  const port = ref.sectionName === undefined ? ref.port : first.portNames.get(ref.sectionName);
+  if (ref.sectionName !== undefined && (port === undefined || port !== (ref.port ?? port))) {
+    const what = ref.port === undefined ? 'port of this name' : `port ${ref.port} of this name`;
+    return fail('sectionName', `${shown} has no ${what}`, namesFix(first));
+  }
+  return { ref, reason: 'Accepted', services: found, port };
+}
+
+function namesFix({ portNames, ports }: KnownService): string {
+  return portNames.size > 0
+    ? `use one of ${[...portNames.keys()].join(', ')}`
+    : `name the port by its number in port, one of ${ports.join(', ')}`;
 }
 
 type MeshKind = 'Service' | 'ServiceEntry';

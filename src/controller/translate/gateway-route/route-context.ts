@@ -62,20 +62,20 @@ export class RouteContext {
    */
   attach(rules: readonly RankedRule[], streams: readonly RankedStream[] = []): readonly RouteAttachment[] {
     const attached = this.parents.flatMap(parent =>
-      parent.reason === 'Accepted' ? parent.services.map(service => ({ ref: parent.ref, service })) : [],
+      parent.reason === 'Accepted' ? parent.services.map(service => ({ ...parent, service })) : [],
     );
     for (const { report, service } of this.#ungranted) {
       if (attached.length === 0 || attached.some(parent => parent.service.key !== service)) report();
     }
     const own = this.route.metadata.namespace;
-    return attached.flatMap(({ ref, service }) => {
+    return attached.flatMap(({ port, ref, service }) => {
       const granted = rules.map(ranked => ({
         ...ranked,
         rule: this.#withoutUngranted(ranked.rule, service.key),
       }));
       const parts = isForLinkerd(this.route, ref)
-        ? withParentAsBackend(granted, service, ref.port)
-        : [{ port: ref.port, rules: granted }];
+        ? withParentAsBackend(granted, service, port)
+        : [{ port, rules: granted }];
       return parts.map(part => ({
         service: service.key,
         port: part.port,

@@ -51,18 +51,6 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     /is required/,
   ],
   [
-    'a section of a Service',
-    { parentRefs: [{ ...PARENT, sectionName: 'http' }] },
-    'spec.parentRefs[0].sectionName',
-    /no meaning for a Service/,
-  ],
-  [
-    'a section of a ServiceEntry',
-    { parentRefs: [{ ...ENTRY, sectionName: 'http' }] },
-    'spec.parentRefs[0].sectionName',
-    /no meaning for a ServiceEntry/,
-  ],
-  [
     'a host name in a namespace',
     rule({ backendRefs: [{ ...HOST, namespace: 'bank' }] }),
     'spec.rules[0].backendRefs[0].namespace',
@@ -387,6 +375,24 @@ const IGNORED: readonly [string, object, string, RegExp][] = [
     /may not be referred to from namespace shop/,
   ],
   [
+    'a section that is no port of a Service',
+    { parentRefs: [{ ...PARENT, sectionName: 'http' }] },
+    'spec.parentRefs[0].sectionName',
+    /Service shop\/payments has no port of this name/,
+  ],
+  [
+    'a section that is another port than the one that is named',
+    { parentRefs: [{ ...PARENT, port: 8080, sectionName: 'port-80' }] },
+    'spec.parentRefs[0].sectionName',
+    /Service shop\/payments has no port 8080 of this name/,
+  ],
+  [
+    'a section that is no port of a ServiceEntry',
+    { parentRefs: [{ ...ENTRY, sectionName: 'http' }] },
+    'spec.parentRefs[0].sectionName',
+    /ServiceEntry shop\/vendor has no port of this name/,
+  ],
+  [
     'host names',
     { parentRefs: [PARENT], hostnames: ['a'] },
     'spec.hostnames',
@@ -497,6 +503,18 @@ test('parents: each Service with its port, and whose callers the route is for', 
     ],
     'a parent of another kind is left to whoever it belongs to',
   );
+});
+
+test('a section of a Service, and of a ServiceEntry, is a port by its name', async t => {
+  const ports = (...parentRefs: object[]): unknown => {
+    const spec = { parentRefs, rules: [{ backendRefs: [{ name: 'payments', port: 80 }] }] };
+    const result = translateHttpRoute(kubeObject('HTTPRoute', spec), SERVICES);
+    t.same(result.diagnostics, []);
+    return result.ok && result.value.attachments.map(({ port }) => port);
+  };
+  t.same(ports({ ...PARENT, sectionName: 'port-8080' }, PARENT), [8080, undefined]);
+  t.same(ports({ ...PARENT, sectionName: 'port-80', port: 80 }), [80], 'which may be named by both');
+  t.same(ports({ ...ENTRY, sectionName: 'port-443' }), [443, 443]);
 });
 
 test('a ServiceEntry as the parent stands for each of its hosts; others are whose callers the route is for', async t => {
