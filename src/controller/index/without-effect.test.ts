@@ -115,6 +115,15 @@ spec: {selector: {matchLabels: {app: ${app}}}, action: CUSTOM, provider: {name: 
 ${ALONE}`;
 }
 
+function attached(kind: string, name: string): string {
+  const group = kind === 'Service' ? '""' : 'networking.istio.io';
+  return `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: p, namespace: shop}
+spec: {targetRefs: [{kind: ${kind}, group: ${group}, name: ${name}}], rules: [{}]}`;
+}
+
 /** @param app of the workloads; empty: of all of them */
 function ofHttp(app: string, action: string): string {
   const selector = app === '' ? '' : `selector: {matchLabels: {app: ${app}}}, `;
@@ -222,6 +231,22 @@ const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
     'elsewhere it is not',
     custom('alone'),
     /AuthorizationPolicy shop\/p.*is for shop\/alone-0, which no Service with a waypoint leads to: there nobody is asked.*label its Service/,
+  ],
+  ['a policy that is attached to a Service with a waypoint holds', attached('Service', 'pay'), undefined],
+  [
+    'one of a Service without waypoint does not',
+    attached('Service', 'plain'),
+    /AuthorizationPolicy shop\/p.*spec.targetRefs.*Service shop\/plain uses no waypoint that is there: nobody holds/,
+  ],
+  [
+    'nor one of a ServiceEntry without waypoint',
+    attached('ServiceEntry', 'vendor'),
+    /ServiceEntry shop\/vendor uses no waypoint/,
+  ],
+  [
+    'nor one of what is not there',
+    attached('Service', 'nope'),
+    /AuthorizationPolicy shop\/p.*there is no Service shop\/nope: nobody holds.*"nope"/,
   ],
   ['attributes of HTTP are compared where there is a waypoint', ofHttp('pay', 'ALLOW'), undefined],
   [
