@@ -17,6 +17,8 @@ import { NodeCapture } from './node-capture.ts';
 const skip = cannotMakeNetns();
 
 const SERVER = `require('node:http').createServer((q, r) => r.end(process.env.GREETING)).listen(8080)`;
+/** A bound for what never comes. */
+const LONG_MS = 60_000;
 const FETCH = `fetch(process.argv[1]).then(r => r.text()).then(t => console.log(t), e => console.log(e.cause.code))`;
 
 function manifest(greeting: string): string {
@@ -102,7 +104,7 @@ function setUp(t: Test, prefix: string) {
   const settle = (): Promise<void> =>
     waitUntil(
       clock,
-      10_000,
+      LONG_MS,
       () => cluster.unsettled().length === 0,
       () => cluster.unsettled().join('; '),
     );
@@ -116,7 +118,7 @@ function setUp(t: Test, prefix: string) {
       hostsPath: layout.hostsOf('shop/client-0'),
       clock,
     };
-    return execProgram(options, 5_000).then(({ stdout, stderr }) => stdout.trim() + stderr);
+    return execProgram(options, LONG_MS).then(({ stdout, stderr }) => stdout.trim() + stderr);
   };
   return { layout, store, cluster, apply, settle, get, problems, clock };
 }
@@ -137,7 +139,7 @@ test('objects become pods, services and endpoints', { skip }, async t => {
   apply(manifest('hello'));
   await waitUntil(
     clock,
-    5_000,
+    LONG_MS,
     () => cluster.pods().size === 2 + 1,
     () => 'pods',
   );
@@ -152,7 +154,7 @@ test('objects become pods, services and endpoints', { skip }, async t => {
   store.remove({ kind: 'Gateway', namespace: 'shop', name: 'waypoint' });
   await waitUntil(
     clock,
-    5_000,
+    LONG_MS,
     () => cluster.pods().size === 2,
     () => 'the waypoint goes with its Gateway',
   );
@@ -185,7 +187,7 @@ test('objects become pods, services and endpoints', { skip }, async t => {
   apply(manifest('goodbye').replace(/---\napiVersion: gateway[^]*/, ''));
   await waitUntil(
     clock,
-    5_000,
+    LONG_MS,
     () => cluster.pods().get('shop/web-0')?.uid !== before && cluster.pods().has('shop/web-0'),
     () => 'a new pod',
   );
@@ -195,7 +197,7 @@ test('objects become pods, services and endpoints', { skip }, async t => {
   store.remove({ kind: 'Pod', namespace: 'shop', name: 'web-0' });
   await waitUntil(
     clock,
-    5_000,
+    LONG_MS,
     () => store.get(slice) === undefined,
     () => 'the slice goes with the last pod',
   );
@@ -207,7 +209,7 @@ test('objects become pods, services and endpoints', { skip }, async t => {
   );
   await waitUntil(
     clock,
-    5_000,
+    LONG_MS,
     () => problems.length > 0,
     () => 'a problem',
   );
