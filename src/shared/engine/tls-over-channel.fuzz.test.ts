@@ -2,7 +2,7 @@ import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls'
 import fc from 'fast-check';
 import { test } from 'tap';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { fuzzRun } from '../testing/fuzz-run.ts';
+import { fuzzAsync } from '../testing/fuzz-run.ts';
 import { type MemoryChannel, type MemoryChannelPair, memoryChannelPair } from '../testing/memory-channel.ts';
 import { createTestCa } from '../testing/test-ca.ts';
 import { type ByteChannel, ChannelError, type ChannelHandler } from './channel.ts';
@@ -305,11 +305,11 @@ for (const [name, create] of [
     // The first connection of a process takes its time, which is not to be that of the runs.
     await play(lab.clock, [await connect(lab, PLAIN)], []);
     const shapes = fc.array(shape, { minLength: PAIRS, maxLength: PAIRS });
-    await fc.assert(
+    await fuzzAsync(
       fc.asyncProperty(shapes, fc.array(step, { maxLength: 40 }), async (of, steps) =>
         play(lab.clock, await Promise.all(of.map(one => connect(lab, one))), steps),
       ),
-      fuzzRun(2),
+      2,
     );
     t.pass();
   });
@@ -328,7 +328,7 @@ for (const [name, create] of [
         }),
       fc.nat(flight.length).map(end => flight.subarray(0, end)),
     );
-    await fc.assert(
+    await fuzzAsync(
       fc.asyncProperty(shape, answer, fc.boolean(), async (of, bytes, ends) => {
         const { left, right } = channelOf(of);
         right.setHandler({ onData() {}, onEnd() {}, onDrain() {}, onClose() {} });
@@ -342,7 +342,7 @@ for (const [name, create] of [
         lab.clock.advance(LINGER_MS);
         await until(() => lab.clock.pendingTimers === 0, 'a timer is left');
       }),
-      fuzzRun(2),
+      2,
     );
     t.pass();
   });

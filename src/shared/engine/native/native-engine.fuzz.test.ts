@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { test } from 'tap';
 import { systemClock } from '../../lifecycle/clock.ts';
-import { fuzzRun } from '../../testing/fuzz-run.ts';
+import { fuzzAsync } from '../../testing/fuzz-run.ts';
 import { tcpPair, tlsPair } from '../../testing/loopback.ts';
 import { createTestCa } from '../../testing/test-ca.ts';
 import { type ByteChannel, ChannelError, type ChannelHandler } from '../channel.ts';
@@ -135,7 +135,7 @@ for (const [name, connect] of [
   ['TLS', () => tlsPair(engine, { client: context, server: context })],
 ] as const) {
   test(`${name}: what is heard is what was said, whatever both sides do`, async t => {
-    await fc.assert(
+    await fuzzAsync(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async steps => {
         const pairs: [Side, Side][] = [];
         for (let i = 0; i < PAIRS; i++) {
@@ -144,7 +144,7 @@ for (const [name, connect] of [
         }
         await play(pairs, steps);
       }),
-      fuzzRun(2),
+      2,
     );
     t.pass();
   });
