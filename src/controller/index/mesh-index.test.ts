@@ -142,6 +142,36 @@ test('a policy that keeps everybody but the waypoint from a workload is held by 
   t.end();
 });
 
+test('an ALLOW that was never good lets in nobody, until it is good; an earlier good one stays in force', t => {
+  const allow = (port: string): string =>
+    policy(
+      'allow',
+      `{selector: {matchLabels: {app: payments}}, rules: [{to: [{operation: {ports: ["${port}"]}}]}]}`,
+    );
+  const use = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
+  const lab = new IndexLab(SHOP, pod('orders'), pod('payments', { ip: '10.0.0.2' }), use, allow('http'));
+  t.same(lab.workload('payments')?.authorizationPolicies, ['shop/allow']);
+  t.same(lab.workload('orders')?.authorizationPolicies, [], 'others are as open as before');
+  t.same(lab.policy('shop/allow')?.rules, []);
+  t.same(
+    lab.routes('payments')?.authorizationPolicies.map(({ rules }) => rules),
+    [[]],
+  );
+  const said = lab.index.statuses().find(s => s.key === 'AuthorizationPolicy/shop/allow');
+  t.match(said, { state: 'rejected' });
+  t.match(said?.diagnostics.at(-1), { message: /lets in nobody until it is/, severity: 'rejected' });
+
+  lab.apply(allow('8080'));
+  t.equal(lab.policy('shop/allow')?.rules.length, 1);
+  lab.apply(allow('https'));
+  t.equal(lab.policy('shop/allow')?.rules.length, 1, 'the last good one');
+  const stale = lab.index.statuses().find(s => s.key === 'AuthorizationPolicy/shop/allow');
+  t.notMatch(stale?.diagnostics.at(-1), { message: /nobody/ });
+  lab.remove(allow('https'));
+  t.same(lab.workload('payments')?.authorizationPolicies, []);
+  t.end();
+});
+
 test('a policy attached to a service is for its waypoint alone', t => {
   const deny = policy(
     'deny',

@@ -31,8 +31,16 @@ export function translateAuthorizationPolicy(
   options: AuthorizationOptions,
 ): Translated<AuthorizationTranslation> {
   const diagnostics = new Diagnostics(object);
-  const translation = readSpec(object, diagnostics, spec => readPolicy(object, spec, options));
-  return diagnostics.conclude(translation ?? nothing(object));
+  return diagnostics.conclude(readLoosely(object, options, diagnostics));
+}
+
+/** What can be read of it, whether it is good or not. */
+export function readLoosely(
+  object: KubeObject,
+  options: AuthorizationOptions,
+  diagnostics: Diagnostics,
+): AuthorizationTranslation {
+  return readSpec(object, diagnostics, spec => readPolicy(object, spec, options)) ?? nothing(object);
 }
 
 function readPolicy(
