@@ -172,6 +172,19 @@ test('an ALLOW that was never good lets in nobody, until it is good; an earlier 
   t.end();
 });
 
+test('a PeerAuthentication that was never good, and is STRICT, holds for every port', t => {
+  const strict =
+    'apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: shop}\n' +
+    'spec: {mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: PERMISSIVE}}}';
+  const lab = new IndexLab(SHOP, pod('payments'), strict);
+  const [name = ''] = lab.workload('payments')?.authorizationPolicies ?? [];
+  t.match(lab.policy(name), { action: 'deny' });
+  const said = lab.index.statuses().find(s => s.key === 'PeerAuthentication/shop/default');
+  t.match(said, { state: 'rejected' });
+  t.match(said?.diagnostics.at(-1), { message: /STRICT holds for every port/ });
+  t.end();
+});
+
 test('a policy attached to a service is for its waypoint alone', t => {
   const deny = policy(
     'deny',

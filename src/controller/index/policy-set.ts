@@ -1,13 +1,9 @@
 import { type AuthorizationPolicy, policyName, type ServiceAccountMatch } from '#shared/authz/policy.ts';
 import type { AuthorizationTranslation } from '../translate/authorization-policy/authorization-policy.ts';
-import { closedWhereNeverGood } from '../translate/authorization-policy/never-good.ts';
 import { l4Rules } from '../translate/authorization-policy/l4-part.ts';
 import { isOfLastHop } from '../translate/authorization-policy/last-hop.ts';
 import { exemptWaypoint } from '../translate/authorization-policy/exempt-waypoint.ts';
-import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
-import type { KubeObject } from '../source/kube-object.ts';
-import type { Parsed } from './parsed-kind.ts';
-import { objectAt } from '../translate/loose-fields.ts';
+import type { Diagnostic } from '../translate/diagnostic.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 import { effectiveMtls, mtlsPolicy } from '../translate/peer-authentication/effective-mtls.ts';
 import type { PeerAuthentication } from '../translate/peer-authentication/peer-authentication.ts';
@@ -17,6 +13,7 @@ import {
   compileIntentions,
 } from '../translate/service-intentions/compile-intentions.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import { policiesThatClose } from './never-good-policies.ts';
 import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { appliesTo, type PolicySubject, selects } from './policy-reach.ts';
@@ -31,8 +28,8 @@ import { principalsOf, waypointPrincipals } from './waypoint-principals.ts';
 export class PolicySet {
   readonly #objects: MeshObjects;
   readonly #authorizations: readonly AuthorizationTranslation[];
-  /** Those of them that let in nobody, as they were never good. */
-  readonly #closed: readonly KubeObject[];
+  /** What is said of policies that close, as they were never good. */
+  readonly #closed: readonly Diagnostic[];
   readonly #requestAuthentications: readonly RequestAuthenticationTranslation[];
   readonly #peerAuthentications: readonly PeerAuthentication[];
   readonly #intentions: CompiledIntentions;
@@ -41,11 +38,17 @@ export class PolicySet {
 
   constructor(objects: MeshObjects) {
     this.#objects = objects;
-    const closed = neverGood(objects);
-    this.#closed = closed.map(({ object }) => object);
-    this.#authorizations = [...objects.authorizationPolicies.all(), ...closed].map(({ value }) => value);
+    const neverGood = policiesThatClose(objects);
+    this.#closed = neverGood.diagnostics;
+    this.#authorizations = [
+      ...[...objects.authorizationPolicies.all()].map(({ value }) => value),
+      ...neverGood.authorizations,
+    ];
     this.#requestAuthentications = [...objects.requestAuthentications.all()].map(({ value }) => value);
-    this.#peerAuthentications = [...objects.peerAuthentications.all()].map(({ value }) => value);
+    this.#peerAuthentications = [
+      ...[...objects.peerAuthentications.all()].map(({ value }) => value),
+      ...neverGood.peerAuthentications,
+    ];
     let accounts: Accounts | undefined;
     this.#intentions = compileIntentions(
       [...objects.intentions.all()].map(({ value }) => value),
@@ -57,9 +60,9 @@ export class PolicySet {
     );
   }
 
-  /** What the translation of intentions found, all of them together, and which policies let in nobody. */
+  /** What the translation of intentions found, all of them together, and which policies close as they were never good. */
   get diagnostics(): readonly Diagnostic[] {
-    return [...this.#intentions.diagnostics, ...this.#closed.flatMap(letsInNobody)];
+    return [...this.#intentions.diagnostics, ...this.#closed];
   }
 
   get hasMtls(): boolean {
@@ -150,26 +153,6 @@ export class PolicySet {
     const chosen = own.length > 0 ? own : this.#intentions.policies.filter(p => p.selects === 'others');
     return chosen.map(({ policy }) => policy);
   }
-}
-
-/** ALLOW policies that were never good, as what holds of them. */
-function neverGood(objects: MeshObjects): readonly Parsed<AuthorizationTranslation>[] {
-  return [...objects.authorizationPolicies.entries()].flatMap(({ good, latest: object }) => {
-    const value = good === undefined ? closedWhereNeverGood(object, objects.options) : undefined;
-    return value === undefined ? [] : [{ object, value }];
-  });
-}
-
-function letsInNobody(object: KubeObject): Diagnostic[] {
-  const diagnostics = new Diagnostics(object);
-  const message = 'was never valid: an ALLOW that lets in nobody until it is';
-  diagnostics.reject(
-    'spec.rules',
-    objectAt(object.spec)['rules'],
-    message,
-    'correct what is rejected, or remove the policy',
-  );
-  return [...diagnostics.found];
 }
 
 function isAccountOf(account: ServiceAccountMatch, spec: WorkloadSpec): boolean {

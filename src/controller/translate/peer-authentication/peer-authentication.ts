@@ -19,13 +19,15 @@ export type MtlsMode = 'unset' | 'permissive' | 'strict';
 
 export function translatePeerAuthentication(object: KubeObject): Translated<PeerAuthentication> {
   const diagnostics = new Diagnostics(object);
+  return diagnostics.conclude(readLoosely(object, diagnostics));
+}
+
+/** What can be read of it, whether it is good or not. */
+export function readLoosely(object: KubeObject, diagnostics: Diagnostics): PeerAuthentication {
   const { name, namespace, creationTimestamp } = object.metadata;
   const base = { name, namespace, creationTimestamp };
   const read = readSpec(object, diagnostics, readPeerAuthentication);
-  return diagnostics.conclude({
-    ...base,
-    ...(read ?? { selects: undefined, mode: 'unset', portModes: new Map() }),
-  });
+  return { ...base, ...(read ?? { selects: undefined, mode: 'unset', portModes: new Map() }) };
 }
 
 function readPeerAuthentication(spec: Fields): Pick<PeerAuthentication, 'selects' | 'mode' | 'portModes'> {

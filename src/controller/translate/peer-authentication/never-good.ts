@@ -1,0 +1,21 @@
+import type { KubeObject } from '../../source/kube-object.ts';
+import { Diagnostics } from '../diagnostic.ts';
+import { type PeerAuthentication, readLoosely } from './peer-authentication.ts';
+
+/**
+ * What holds of a PeerAuthentication that was never good, where it is STRICT and its ports alone are wrong: that no port is
+ * open to plaintext, those included for which it would make an exception. @returns undefined: nothing holds
+ */
+export function strictWhereNeverGood(object: KubeObject): PeerAuthentication | undefined {
+  const diagnostics = new Diagnostics(object);
+  const read = readLoosely(object, diagnostics);
+  const isClear = diagnostics.found.every(
+    ({ field, severity }) => severity !== 'rejected' || isOfPorts(field),
+  );
+  return isClear && read.mode === 'strict' ? { ...read, portModes: new Map() } : undefined;
+}
+
+/** Anything else may be the mode or the selector, misspelt. */
+function isOfPorts(field: string): boolean {
+  return /^spec\.portLevelMtls([.[]|$)/.test(field);
+}
