@@ -22,10 +22,9 @@ export class LoopClock implements Clock {
   }
 
   setTimer(delayMs: number, fn: () => void): Timer {
-    const wheel = this.#wheel;
-    const timer = wheel.add(performance.now() + Math.max(0, delayMs), fn);
+    const timer = this.#wheel.add(performance.now() + Math.max(0, delayMs), fn);
     if (!this.#driven) this.#park();
-    return { cancel: () => wheel.cancel(timer) };
+    return timer;
   }
 
   /** Infinity when no timer is set. */

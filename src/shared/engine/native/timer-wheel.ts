@@ -1,11 +1,24 @@
+import type { Timer } from '../../lifecycle/clock.ts';
+
 /** A timer in the wheel; a member of the list of its slot. */
-export interface WheelTimer {
+export class WheelTimer implements Timer {
   /** In the wheel's time, ms; whole. */
   readonly at: number;
   readonly fn: () => void;
   slot: WheelSlot | undefined;
   previous: WheelTimer | undefined;
   next: WheelTimer | undefined;
+  readonly #wheel: TimerWheel;
+
+  constructor(wheel: TimerWheel, at: number, fn: () => void) {
+    this.#wheel = wheel;
+    this.at = at;
+    this.fn = fn;
+  }
+
+  cancel(): void {
+    this.#wheel.cancel(this);
+  }
 }
 
 interface WheelSlot {
@@ -49,7 +62,7 @@ export class TimerWheel {
   /** `atMs` in the past fires with the next `advance`. */
   add(atMs: number, fn: () => void): WheelTimer {
     const at = Math.max(Math.ceil(atMs), this.#now + 1);
-    const timer: WheelTimer = { at, fn, slot: undefined, previous: undefined, next: undefined };
+    const timer = new WheelTimer(this, at, fn);
     this.#insert(timer);
     this.#count++;
     this.#nextDueAt = Math.min(this.#nextDueAt, this.#slotStart(at));
