@@ -31,7 +31,7 @@ export interface ByteChannel {
    * What arrives here in bulk may go to `to` without passing the handler, which is told of it by `onRelayed`, and still
    * gets everything else. For a handler that does nothing but write to `to`. Where it is missing there is no such way.
    */
-  relayTo?(to: ByteChannel, onRelayed: (bytes: number) => void): void;
+  relayTo?(to: ByteChannel, handler: RelayHandler): void;
 
   /** Bytes accepted by `write` and not yet taken by the kernel. */
   readonly bufferedBytes: number;
@@ -44,6 +44,11 @@ export interface ByteChannel {
    * the channel for later work does that work on another. Missing where nothing carries it.
    */
   readonly isRetiring?: boolean;
+}
+
+export interface RelayHandler {
+  /** Bytes have gone past the channel's handler. */
+  onRelayed(bytes: number): void;
 }
 
 export interface ChannelHandler {

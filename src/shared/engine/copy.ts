@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../lifecycle/clock.ts';
-import { type ByteChannel, ChannelError, type ChannelHandler } from './channel.ts';
+import { type ByteChannel, ChannelError, type ChannelHandler, type RelayHandler } from './channel.ts';
 
 const DEFAULT_HALF_CLOSED_TIMEOUT_MS = 3_600_000;
 /**
@@ -133,7 +133,7 @@ class Copy implements BidirectionalCopy {
 }
 
 /** Reads one side and writes the other. */
-class CopyEnd implements ChannelHandler {
+class CopyEnd implements ChannelHandler, RelayHandler {
   readonly from: ByteChannel;
   bytes = 0;
   ended = false;
@@ -153,7 +153,11 @@ class CopyEnd implements ChannelHandler {
 
   start(): void {
     this.from.setHandler(this);
-    this.from.relayTo?.(this.#to, bytes => (this.bytes += bytes));
+    this.from.relayTo?.(this.#to, this);
+  }
+
+  onRelayed(bytes: number): void {
+    this.bytes += bytes;
   }
 
   onData(slice: Buffer): void {

@@ -1,7 +1,13 @@
 import { errorMessage } from '../../observability/error-message.ts';
 import { resetOnClose, localEndpoint } from '../../native/stream-socket.ts';
 import { EpollFlag } from '../../native/platform.ts';
-import { type ByteChannel, ChannelError, type ChannelHandler, type SocketEndpoint } from '../channel.ts';
+import {
+  type ByteChannel,
+  ChannelError,
+  type ChannelHandler,
+  type RelayHandler,
+  type SocketEndpoint,
+} from '../channel.ts';
 import type { TcpChannel } from '../engine.ts';
 import type { Flushable, Pollable, Watch } from './event-loop.ts';
 import type { NativeThread } from './native-thread.ts';
@@ -138,13 +144,19 @@ export class NativeChannel implements ByteChannel, TcpChannel, Pollable, Flushab
     if (this.#handler !== undefined && this.#readable) this.#readLater();
   }
 
-  relayTo(to: ByteChannel, onRelayed: (bytes: number) => void): void {
+  relayTo(to: ByteChannel, handler: RelayHandler): void {
     if (!(to instanceof NativeChannel) || to.#thread !== this.#thread) return;
     if (!this.#transport.isPlain || !to.#transport.isPlain) return;
-    const onRest = (slice: Buffer): void => {
-      if (this.#handler !== undefined) this.#deliver(this.#handler, slice);
-    };
-    this.#relay = new Relay(this.#thread, to, { onRelayed, onRest });
+    this.#relay = this.#newRelay(to, handler);
+  }
+
+  #newRelay(to: NativeChannel, handler: RelayHandler): Relay {
+    return new Relay(this.#thread, to, {
+      onRelayed: bytes => handler.onRelayed(bytes),
+      onRest: slice => {
+        if (this.#handler !== undefined) this.#deliver(this.#handler, slice);
+      },
+    });
   }
 
   // === for a relay to here ===

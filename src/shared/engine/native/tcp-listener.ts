@@ -139,10 +139,12 @@ class TcpListener implements Listener, Pollable {
 
 const EXHAUSTED: ReadonlySet<number> = new Set([Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS]);
 
+/** Has the place in the loop for as long as the channel that needs it is made. */
+const NOBODY: Pollable = { onReady() {}, onAgain() {} };
+
 /** A connected socket becomes a channel. The descriptor is the thread's already. */
 function openChannel(thread: NativeThread, fd: number, remote: SocketEndpoint): NativeChannel {
-  const placeholder: Pollable = { onReady: () => {}, onAgain: () => {} };
-  const watch = thread.loop.watchStream(fd, placeholder);
+  const watch = thread.loop.watchStream(fd, NOBODY);
   const channel = new NativeChannel(thread, fd, watch, remote, new TcpTransport(fd));
   thread.loop.handOver(watch, channel);
   return channel;
