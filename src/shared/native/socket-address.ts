@@ -1,12 +1,12 @@
 import type { SocketEndpoint } from '../engine/channel.ts';
-import { ipFromBytes, parseIp } from '../workload/ip.ts';
+import { ipFromBytes, ipv4At, isIpv4, parseIp, writeIpv4 } from '../workload/ip.ts';
 import { AddressFamily, linuxAbi } from './platform.ts';
 
 export type IpFamily = 4 | 6;
 
 /** Family of an address as text; IPv4-mapped IPv6 counts as IPv4. Throws when `ip` is not an address. */
 export function familyOf(ip: string): IpFamily {
-  return addressBytes(ip).length === 4 ? 4 : 6;
+  return isIpv4(ip) || addressBytes(ip).length === 4 ? 4 : 6;
 }
 
 /**
@@ -15,14 +15,16 @@ export function familyOf(ip: string): IpFamily {
  */
 export function writeSocketAddress(target: Buffer, { ip, port }: SocketEndpoint): number {
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`not a port: ${port}`);
-  const address = addressBytes(ip);
+  // Nothing is made of an IPv4 address on its way: a connection writes several.
+  const address = isIpv4(ip) ? undefined : addressBytes(ip);
+  const v4 = address === undefined || address.length === 4;
   const abi = linuxAbi();
-  const v4 = address.length === 4;
   const length = v4 ? abi.sockaddrInBytes : abi.sockaddrIn6Bytes;
   target.fill(0, 0, length);
   target.writeUInt16LE(v4 ? AddressFamily.inet : AddressFamily.inet6, 0);
   target.writeUInt16BE(port, 2);
-  target.set(address, v4 ? 4 : 8);
+  if (address === undefined) writeIpv4(ip, target, 4);
+  else target.set(address, v4 ? 4 : 8);
   return length;
 }
 
@@ -31,16 +33,12 @@ export function decodeSocketAddress(bytes: Buffer): SocketEndpoint {
   const family = bytes.length >= 2 ? bytes.readUInt16LE(0) : -1;
   const abi = linuxAbi();
   if (family === AddressFamily.inet && bytes.length >= abi.sockaddrInBytes) {
-    return endpoint(bytes.subarray(4, 8), bytes);
+    return { ip: ipv4At(bytes, 4), port: bytes.readUInt16BE(2) };
   }
   if (family === AddressFamily.inet6 && bytes.length >= abi.sockaddrIn6Bytes) {
-    return endpoint(bytes.subarray(8, 24), bytes);
+    return { ip: ipFromBytes(bytes.subarray(8, 24)) ?? '', port: bytes.readUInt16BE(2) };
   }
   throw new Error(`not an IP socket address: family ${family}, ${bytes.length} bytes`);
-}
-
-function endpoint(address: Buffer, bytes: Buffer): SocketEndpoint {
-  return { ip: ipFromBytes(address) ?? '', port: bytes.readUInt16BE(2) };
 }
 
 function addressBytes(ip: string): Uint8Array {

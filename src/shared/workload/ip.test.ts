@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { cidrContains, formatCidr, makeCidr, parseCidr } from './cidr.ts';
-import { canonicalIp, formatHostPort, ipFromBytes, parseHostPort, parseIp } from './ip.ts';
+import { canonicalIp, formatHostPort, ipFromBytes, ipv4At, parseHostPort, parseIp } from './ip.ts';
 
 test('an address has one canonical text', t => {
   const rows: [sentence: string, text: string, canonical: string | undefined][] = [
@@ -45,6 +45,21 @@ test('bytes become text', t => {
   const mapped = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1);
   t.equal(ipFromBytes(mapped), '10.0.0.1', '16 mapped bytes are IPv4');
   t.equal(ipFromBytes(new Uint8Array(5)), undefined, 'any other length is no address');
+  t.end();
+});
+
+test('more IPv4 addresses than are remembered keep their own text', t => {
+  const octets = Array.from({ length: 3_000 }, (_, i) => [i & 0xff, i >> 8, 255 - (i & 0xff), i % 7]);
+  const texts = octets.map(address => ipFromBytes(Uint8Array.from(address)));
+  t.strictSame(
+    texts,
+    octets.map(address => address.join('.')),
+  );
+  t.equal(
+    ipv4At(Uint8Array.of(9, 255, 254, 253, 252, 9), 1),
+    '255.254.253.252',
+    'also in the middle of others',
+  );
   t.end();
 });
 

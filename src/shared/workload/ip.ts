@@ -7,11 +7,16 @@
 /** Longer than any textual IP address (`ffff:…:255.255.255.255` is 45). */
 const MAX_TEXT_LENGTH = 45;
 
+/** For addresses that are only looked at. */
+const SCRATCH = new Uint8Array(4);
+
 /** 4 bytes, or 16 that are not IPv4-mapped. */
 export type IpBytes = Uint8Array;
 
 /** The canonical form, or undefined when `text` is no IP address. */
 export function canonicalIp(text: string): string | undefined {
+  // Dotted decimal has one form alone.
+  if (isIpv4(text)) return text;
   const bytes = parseIp(text);
   return bytes === undefined ? undefined : ipFromBytes(bytes);
 }
@@ -27,12 +32,22 @@ export function parseIp(text: string): IpBytes | undefined {
   return parseIpv4Into(text, 0, bytes, 0) ? bytes : undefined;
 }
 
+/** Whether it is dotted decimal without leading zeros. */
+export function isIpv4(text: string): boolean {
+  return parseIpv4Into(text, 0, SCRATCH, 0);
+}
+
+/** Writes dotted decimal as four bytes at `at`. @returns false, and may have written some, where it is none */
+export function writeIpv4(text: string, target: Uint8Array, at: number): boolean {
+  return parseIpv4Into(text, 0, target, at);
+}
+
 /** Canonical text of 4 or 16 bytes (network order); undefined for any other length. */
 export function ipFromBytes(bytes: Uint8Array): string | undefined {
-  if (bytes.length === 4) return formatIpv4(bytes);
+  if (bytes.length === 4) return ipv4At(bytes, 0);
   if (bytes.length !== 16) return undefined;
   const plain = unmapped(bytes);
-  return plain.length === 4 ? formatIpv4(plain) : formatIpv6(bytes);
+  return plain.length === 4 ? ipv4At(plain, 0) : formatIpv6(bytes);
 }
 
 /** For canonical text only. */
@@ -158,8 +173,24 @@ function unmapped(bytes: Uint8Array): Uint8Array {
   return bytes[10] === 0xff && bytes[11] === 0xff ? bytes.subarray(12) : bytes;
 }
 
-function formatIpv4(bytes: Uint8Array): string {
-  return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
+/** IPv4 addresses whose text is kept: each connection brings several, and nearly all have been seen before. */
+const MAX_KNOWN = 1024;
+const known = new Map<number, string>();
+
+/** Of four bytes from `at`. */
+export function ipv4At(bytes: Uint8Array, at: number): string {
+  const a = bytes[at] ?? 0;
+  const b = bytes[at + 1] ?? 0;
+  const c = bytes[at + 2] ?? 0;
+  const d = bytes[at + 3] ?? 0;
+  const address = (a << 24) | (b << 16) | (c << 8) | d;
+  let text = known.get(address);
+  if (text === undefined) {
+    // All at once: what is in use comes back with the next connections.
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(address, (text = `${a}.${b}.${c}.${d}`));
+  }
+  return text;
 }
 
 /** RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as `::`. */
