@@ -2,6 +2,7 @@ import { ChannelError } from '../engine/channel.ts';
 import type { BackoffOptions } from '../lifecycle/backoff.ts';
 import type { HboneTarget, HboneTunnel } from './hbone-target.ts';
 import type { HbonePoolOptions, HboneSessionInfo } from './pool-options.ts';
+import { GroupTable } from './group-table.ts';
 import { SessionGroup } from './session-group.ts';
 import type { SessionLimits } from './session.ts';
 import { TunnelRequest } from './tunnel-request.ts';
@@ -14,12 +15,12 @@ const DEFAULT_MAX_WAITERS = 10_000;
 
 /**
  * HBONE client sessions of one local workload (its sockets are made in its own network namespace, so pods do not share
- * a pool). Key: source identity, destination identities, destination address, destination workload uid.
+ * a pool). Grouped by source identity, destination identities, destination address, destination workload uid.
  */
 export class HbonePool {
   readonly #options: HbonePoolOptions;
   readonly #limits: SessionLimits;
-  readonly #groups = new Map<string, SessionGroup>();
+  readonly #groups = new GroupTable<SessionGroup>();
   #waiting = 0;
   #refusal: ChannelError | undefined;
   #onDrained: (() => void)[] = [];
@@ -51,19 +52,19 @@ export class HbonePool {
   /** The workload is gone (pod deleted, IP recycled): no session to it is used again; open tunnels end in their time. */
   evictWorkload(workloadUid: string): void {
     const reason = new ChannelError('unreachable', `workload ${workloadUid} is gone from the mesh`);
-    for (const group of this.#groups.values())
+    for (const group of this.#groups.all())
       if (group.target.workloadUid === workloadUid) group.retire(reason, true);
   }
 
   /** A source identity's certificate changed: new tunnels get a new handshake, old sessions drain. */
   evictIdentity(sourceIdentity: string): void {
     const reason = new ChannelError('drain', `the certificate of ${sourceIdentity} was renewed`);
-    for (const group of this.#groups.values())
+    for (const group of this.#groups.all())
       if (group.target.sourceIdentity === sourceIdentity) group.retire(reason, false);
   }
 
   sessions(): readonly HboneSessionInfo[] {
-    return [...this.#groups.values()].flatMap(group => group.infos());
+    return this.#groups.all().flatMap(group => group.infos());
   }
 
   /** Requests that wait for a session now. */
@@ -74,15 +75,15 @@ export class HbonePool {
   /** Refuses new tunnels and lets open ones end; resolves when the last session is closed. `close` ends the wait. */
   drain(): Promise<void> {
     this.#refusal ??= new ChannelError('drain', 'the proxy is shutting down');
-    for (const group of this.#groups.values()) group.retire(this.#refusal, true);
-    if (this.#groups.size === 0) return Promise.resolve();
+    for (const group of this.#groups.all()) group.retire(this.#refusal, true);
+    if (this.#groups.isEmpty) return Promise.resolve();
     return new Promise(resolve => this.#onDrained.push(resolve));
   }
 
   /** Aborts every session and waiter at once. Idempotent. */
   close(reason: ChannelError): void {
     this.#refusal ??= reason;
-    for (const group of this.#groups.values()) group.close(reason);
+    for (const group of this.#groups.all()) group.close(reason);
   }
 
   #refusalOf(target: HboneTarget, signal: AbortSignal | undefined): ChannelError | undefined {
@@ -96,9 +97,10 @@ export class HbonePool {
   }
 
   #group(target: HboneTarget): SessionGroup {
-    const key = keyOf(target);
-    const known = this.#groups.get(key);
-    if (known !== undefined) return known;
+    return this.#groups.find(target) ?? this.#newGroup(target);
+  }
+
+  #newGroup(target: HboneTarget): SessionGroup {
     const group = new SessionGroup(
       target,
       this.#options,
@@ -106,24 +108,18 @@ export class HbonePool {
       this.#options.backoff ?? DEFAULT_BACKOFF,
       {
         onWaiting: by => void (this.#waiting += by),
-        onEmpty: () => this.#forget(key),
+        onEmpty: gone => this.#forget(gone),
       },
     );
-    this.#groups.set(key, group);
+    this.#groups.add(group);
     return group;
   }
 
-  #forget(key: string): void {
-    this.#groups.delete(key);
-    if (this.#groups.size > 0) return;
+  #forget(group: SessionGroup): void {
+    this.#groups.delete(group);
+    if (!this.#groups.isEmpty) return;
     const resolvers = this.#onDrained;
     this.#onDrained = [];
     for (const resolve of resolvers) resolve();
   }
-}
-
-/** No part can hold a space. */
-function keyOf(target: HboneTarget): string {
-  const { sourceIdentity, destinationIdentities, remote, workloadUid } = target;
-  return `${sourceIdentity} ${destinationIdentities.join(' ')} ${remote.ip} ${remote.port} ${workloadUid}`;
 }
