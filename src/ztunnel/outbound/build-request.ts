@@ -4,14 +4,9 @@ import { chooseEndpoint } from '#shared/workload/endpoint-choice.ts';
 import { isIpv6 } from '#shared/workload/ip.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { chooseWaypoint, gatewayTarget, isGateway, weighWaypoints } from '#shared/workload/waypoint.ts';
-import {
-  serviceName,
-  workloadIdentity,
-  type GatewayAddress,
-  type Service,
-  type Workload,
-} from '#shared/workload/workload.ts';
+import { serviceName, type GatewayAddress, type Service, type Workload } from '#shared/workload/workload.ts';
 import { PROXY_PORTS, HBONE_PORT } from '../ports.ts';
+import { expectedIdentities } from './expected-identities.ts';
 
 /** What a connection of a local workload asks for. */
 export interface OutboundQuery {
@@ -189,12 +184,11 @@ function toEndpoint(
   if (workload.tunnelProtocol !== 'hbone') {
     return request('plaintext', query, { ...fields, nextHop: address, workload });
   }
-  const identity = workloadIdentity(workload);
   return request('hbone', query, {
     ...fields,
     workload,
     nextHop: { ip: address.ip, port: HBONE_PORT },
-    expectedIdentities: service === undefined ? [identity] : [identity, ...service.subjectAltNames],
+    expectedIdentities: expectedIdentities(workload, service),
     peerUid: workload.uid,
     authority: { host: address.ip, port: address.port },
   });
