@@ -37,14 +37,13 @@ export interface AuthzConnectionInput {
 const SPIFFE_SCHEME = 'spiffe://';
 
 export function authzConnection(input: AuthzConnectionInput): AuthzConnection {
-  const principal = input.sourceIdentity === undefined ? undefined : withoutScheme(input.sourceIdentity);
-  const account = principal === undefined ? undefined : parseAccount(principal);
+  const source = input.sourceIdentity === undefined ? NOBODY : identityParts(input.sourceIdentity);
   return {
     sourceIdentity: input.sourceIdentity,
-    principal,
-    trustDomain: principal?.split('/', 1)[0],
-    namespace: account?.namespace,
-    serviceAccount: account?.serviceAccount,
+    principal: source.principal,
+    trustDomain: source.trustDomain,
+    namespace: source.namespace,
+    serviceAccount: source.serviceAccount,
     sourceIp: input.sourceIp,
     sourceIpBytes: parseIp(input.sourceIp),
     destinationIpBytes: parseIp(input.destinationIp),
@@ -61,6 +60,40 @@ export function withServerName(connection: AuthzConnection, name: string | undef
 /** Policies name a principal without its scheme, as Istio's do. */
 export function withoutScheme(identity: string): string {
   return identity.startsWith(SPIFFE_SCHEME) ? identity.slice(SPIFFE_SCHEME.length) : identity;
+}
+
+type IdentityParts = Pick<AuthzConnection, 'principal' | 'trustDomain' | 'namespace' | 'serviceAccount'>;
+
+const NOBODY: IdentityParts = {
+  principal: undefined,
+  trustDomain: undefined,
+  namespace: undefined,
+  serviceAccount: undefined,
+};
+
+/** Identities kept, which are verified and so of bounded length: a peer has the same with each of its connections. */
+const MAX_KNOWN = 512;
+const known = new Map<string, IdentityParts>();
+
+function identityParts(identity: string): IdentityParts {
+  let parts = known.get(identity);
+  if (parts === undefined) {
+    // All at once: what is in use comes back with the next connections.
+    if (known.size >= MAX_KNOWN) known.clear();
+    known.set(identity, (parts = parseIdentity(identity)));
+  }
+  return parts;
+}
+
+function parseIdentity(identity: string): IdentityParts {
+  const principal = withoutScheme(identity);
+  const account = parseAccount(principal);
+  return {
+    principal,
+    trustDomain: principal.split('/', 1)[0],
+    namespace: account?.namespace,
+    serviceAccount: account?.serviceAccount,
+  };
 }
 
 function parseAccount(principal: string): { namespace: string; serviceAccount: string } | undefined {
