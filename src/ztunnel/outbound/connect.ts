@@ -1,4 +1,5 @@
 import { ChannelError, type ByteChannel, type SocketEndpoint } from '#shared/engine/channel.ts';
+import type { TcpChannel } from '#shared/engine/engine.ts';
 import { ConnectRefusedError, type HboneTunnel } from '#shared/hbone/session-pool.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Workload } from '#shared/workload/workload.ts';
@@ -50,8 +51,9 @@ export async function connectOutbound(
     if (request.reason !== '') logger.warn('waypoint bypassed', { src: source.uid, reason: request.reason });
     const tried = triedUid(request);
     try {
-      const upstream = await open(pod, target, request, source, connection);
+      const upstream = await open(pod, target, request, source);
       failures.reached(tried);
+      if ('peerIdentity' in upstream) describePeer(connection, upstream.peerIdentity);
       return upstream;
     } catch (error) {
       const givesUp =
@@ -78,17 +80,17 @@ function triedUid(request: OutboundRequest): string {
   return request.peerUid === '' ? (request.workload?.uid ?? '') : request.peerUid;
 }
 
-async function open(
+/** Not `async`: it would be one more frame that waits for the same answer. Throws where nothing can be begun. */
+function open(
   pod: PodContext,
   target: OutboundTarget,
   request: OutboundRequest,
   source: Workload,
-  connection: TrackedConnection,
-): Promise<ByteChannel> {
+): Promise<TcpChannel | HboneTunnel> {
   if (request.kind === 'plaintext') return pod.dialer.dial(request.nextHop);
   // Nobody waits for a handshake that cannot be: the reason is ours, and known.
   pod.traffic.certificates.get(pod.identity);
-  const tunnel: HboneTunnel = await pod.pool.connect({
+  return pod.pool.connect({
     sourceIdentity: pod.identity,
     destinationIdentities: request.expectedIdentities,
     remote: request.nextHop,
@@ -100,10 +102,12 @@ async function open(
       forwarded: { source: target.source, host: request.service?.hostname ?? '' },
     },
   });
-  if (tunnel.peerIdentity !== connection.peers.destinationIdentity) {
-    connection.peers = { ...connection.peers, destinationIdentity: tunnel.peerIdentity };
-  }
-  return tunnel;
+}
+
+/** Of several that were expected it is known now who answered. */
+function describePeer(connection: TrackedConnection, peerIdentity: string): void {
+  if (peerIdentity === connection.peers.destinationIdentity) return;
+  connection.peers = { ...connection.peers, destinationIdentity: peerIdentity };
 }
 
 function describe(
