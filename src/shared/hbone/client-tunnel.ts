@@ -5,7 +5,7 @@ import type { Http2Stream, StreamReset } from '../http2/stream.ts';
 import { formatHostPort } from '../workload/ip.ts';
 import { ConnectRefusedError, type HboneTunnel } from './hbone-target.ts';
 import { TunnelChannel, type TunnelEnds } from './tunnel-channel.ts';
-import type { TunnelRequest } from './tunnel-request.ts';
+import type { RequestHolder, TunnelRequest } from './tunnel-request.ts';
 
 /** What a tunnel asks of the session that carries it. */
 export interface TunnelSession {
@@ -14,7 +14,7 @@ export interface TunnelSession {
 }
 
 /** A CONNECT stream of ours; until the peer answers it belongs to its request, then to whoever asked. */
-export class ClientTunnel extends TunnelChannel implements HboneTunnel {
+export class ClientTunnel extends TunnelChannel implements HboneTunnel, RequestHolder {
   readonly peerIdentity: string;
   readonly #session: TunnelSession;
   readonly #onUnsent: (request: TunnelRequest, error: ChannelError) => void;
@@ -43,12 +43,12 @@ export class ClientTunnel extends TunnelChannel implements HboneTunnel {
   override attach(stream: Http2Stream): void {
     super.attach(stream);
     this.#stream = stream;
-    const request = this.#request;
-    if (request !== undefined)
-      request.onCancel = () => {
-        this.#request = undefined;
-        stream.reset(ErrorCode.CANCEL);
-      };
+    if (this.#request !== undefined) this.#request.holder = this;
+  }
+
+  onCancel(): void {
+    this.#request = undefined;
+    this.#stream?.reset(ErrorCode.CANCEL);
   }
 
   override onHeaders(fields: HeaderList, endStream: boolean): void {
@@ -56,7 +56,7 @@ export class ClientTunnel extends TunnelChannel implements HboneTunnel {
     const status = Number(getHeader(fields, ':status'));
     if (request === undefined || status < 200) return;
     this.#request = undefined;
-    request.onCancel = undefined;
+    request.holder = undefined;
     if (status < 300) {
       request.resolve(this);
       return;
@@ -72,7 +72,7 @@ export class ClientTunnel extends TunnelChannel implements HboneTunnel {
       return;
     }
     this.#request = undefined;
-    request.onCancel = undefined;
+    request.holder = undefined;
     const error = new ChannelError('reset', `${where(request)} ended before its answer: ${reset.message}`);
     // No byte of the application has been sent: at worst the far side dialled its application for nothing.
     if (reset.unprocessed || reset.origin === 'connection') this.#onUnsent(request, error);

@@ -4,7 +4,7 @@ import type { Timer } from '../lifecycle/clock.ts';
 import { HboneSession, type SessionEvents, type SessionLimits } from './session.ts';
 import type { HboneTarget } from './hbone-target.ts';
 import type { HbonePoolOptions, HboneSessionInfo } from './pool-options.ts';
-import type { TunnelRequest } from './tunnel-request.ts';
+import type { RequestHolder, TunnelRequest } from './tunnel-request.ts';
 
 export interface GroupEvents {
   /** Number of waiting requests changed by `by`. */
@@ -17,7 +17,7 @@ export interface GroupEvents {
 const MAX_BACKOFF_WAIT_MS = 200;
 
 /** The sessions of one pool key, and who waits for one. */
-export class SessionGroup implements SessionEvents {
+export class SessionGroup implements SessionEvents, RequestHolder {
   readonly target: HboneTarget;
   readonly #options: HbonePoolOptions;
   readonly #limits: SessionLimits;
@@ -64,11 +64,14 @@ export class SessionGroup implements SessionEvents {
     }
     this.#waiting.add(request);
     this.#events.onWaiting(1);
-    request.onCancel = () => {
-      this.#stopWaiting(request);
-      this.#forgetIfEmpty();
-    };
+    request.holder = this;
     this.#connectIfNeeded();
+  }
+
+  /** A request that waits was given up. */
+  onCancel(request: TunnelRequest): void {
+    this.#stopWaiting(request);
+    this.#forgetIfEmpty();
   }
 
   /** Ready sessions take no new streams; connecting ones are given up. Waiters are served anew, or end with `error`. */
@@ -191,7 +194,7 @@ export class SessionGroup implements SessionEvents {
 
   #stopWaiting(request: TunnelRequest): void {
     if (!this.#waiting.delete(request)) return;
-    request.onCancel = undefined;
+    request.holder = undefined;
     this.#events.onWaiting(-1);
   }
 

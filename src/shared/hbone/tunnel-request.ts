@@ -3,16 +3,23 @@ import type { Clock, Timer } from '../lifecycle/clock.ts';
 import { formatHostPort } from '../workload/ip.ts';
 import type { HboneTarget, HboneTunnel } from './hbone-target.ts';
 
+/** Where a request waits or runs. */
+export interface RequestHolder {
+  /** It was given up before its answer. Once, and last. */
+  onCancel(request: TunnelRequest): void;
+}
+
 /** One call of `HbonePool.connect`, from the call to its answer. */
 export class TunnelRequest {
   readonly target: HboneTarget;
   readonly promise: Promise<HboneTunnel>;
   /** A stream that never reached the application may be sent once more, on another session. */
   wasRetried = false;
-  /** Where it waits or runs; called once when it is given up before the answer. */
-  onCancel: (() => void) | undefined;
+  /** Told when it is given up. */
+  holder: RequestHolder | undefined;
   readonly #timer: Timer;
   readonly #signal: AbortSignal | undefined;
+  readonly #onAbort: (() => void) | undefined;
   readonly #resolve: (tunnel: HboneTunnel) => void;
   readonly #reject: (error: ChannelError) => void;
   #isSettled = false;
@@ -25,7 +32,9 @@ export class TunnelRequest {
     this.#reject = reject;
     this.#signal = signal;
     this.#timer = clock.setTimer(timeoutMs, () => this.#cancel(timedOut(target, timeoutMs)));
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal === undefined) return;
+    this.#onAbort = () => this.#cancel(givenUp(target));
+    signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   get isSettled(): boolean {
@@ -42,28 +51,25 @@ export class TunnelRequest {
     this.#reject(error);
   }
 
-  readonly #onAbort = (): void => {
-    this.#cancel(new ChannelError('aborted', `tunnel to ${this.#where}: given up by the caller`));
-  };
-
-  get #where(): string {
-    return formatHostPort(this.target.remote.ip, this.target.remote.port);
-  }
-
   #cancel(error: ChannelError): void {
-    const { onCancel } = this;
-    this.onCancel = undefined;
+    const { holder } = this;
+    this.holder = undefined;
     this.reject(error);
-    onCancel?.();
+    holder?.onCancel(this);
   }
 
   #settle(): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;
     this.#timer.cancel();
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort);
     return true;
   }
+}
+
+function givenUp({ remote }: HboneTarget): ChannelError {
+  const where = formatHostPort(remote.ip, remote.port);
+  return new ChannelError('aborted', `tunnel to ${where}: given up by the caller`);
 }
 
 function timedOut(target: HboneTarget, timeoutMs: number): ChannelError {
