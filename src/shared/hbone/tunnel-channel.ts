@@ -28,7 +28,8 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
   readonly readsAreOwned: boolean;
   #stream: Http2Stream | undefined;
   #handler: ChannelHandler | undefined;
-  readonly #held = new ByteQueue();
+  /** What came while nobody wanted it; few tunnels ever have any. */
+  #held: ByteQueue | undefined;
   #paused = false;
   #remoteEnded = false;
   #endDelivered = false;
@@ -57,7 +58,9 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
   setHandler(handler: ChannelHandler): void {
     const isFirst = this.#handler === undefined;
     this.#handler = handler;
-    if (isFirst) queueMicrotask(this.#closing ? this.#reportClose : this.#deliverHeld);
+    if (!isFirst) return;
+    if (this.#closing) this.#reportClose();
+    else this.#deliverHeldLater();
   }
 
   write(slice: Uint8Array): boolean {
@@ -90,7 +93,7 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    if (this.#held.bytes > 0 || this.#remoteEnded) queueMicrotask(this.#deliverHeld);
+    this.#deliverHeldLater();
   }
 
   // === as the handler of its stream ===
@@ -99,9 +102,10 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
 
   onData(slice: Buffer): void {
     if (this.#closing) return;
-    if (this.#handler === undefined || this.#paused || this.#held.bytes > 0) {
-      if (this.readsAreOwned) this.#held.appendOwned(slice);
-      else this.#held.append(slice);
+    if (this.#handler === undefined || this.#paused || this.#heldBytes > 0) {
+      const held = (this.#held ??= new ByteQueue());
+      if (this.readsAreOwned) held.appendOwned(slice);
+      else held.append(slice);
       return;
     }
     this.#stream?.consume(slice.length);
@@ -110,7 +114,7 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
 
   onEnd(_trailers: HeaderList): void {
     this.#remoteEnded = true;
-    if (this.#handler !== undefined && !this.#paused && this.#held.bytes === 0) this.#deliverEnd();
+    if (this.#handler !== undefined && !this.#paused && this.#heldBytes === 0) this.#deliverEnd();
   }
 
   onDrain(): void {
@@ -126,20 +130,28 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
 
   // === delivery ===
 
-  readonly #deliverHeld = (): void => {
+  get #heldBytes(): number {
+    return this.#held?.bytes ?? 0;
+  }
+
+  #deliverHeldLater(): void {
+    if (this.#heldBytes > 0 || this.#remoteEnded) queueMicrotask(() => this.#deliverHeld());
+  }
+
+  #deliverHeld(): void {
     const handler = this.#handler;
     if (handler === undefined || this.#delivering) return;
     this.#delivering = true;
     while (!this.#paused && !this.#closing) {
-      const slice = this.#held.take();
+      const slice = this.#held?.take();
       if (slice === undefined) break;
       this.#stream?.consume(slice.length);
       handler.onData(slice);
-      this.#held.release();
+      this.#held?.release();
     }
     this.#delivering = false;
-    if (this.#remoteEnded && !this.#paused && this.#held.bytes === 0) this.#deliverEnd();
-  };
+    if (this.#remoteEnded && !this.#paused && this.#heldBytes === 0) this.#deliverEnd();
+  }
 
   #deliverEnd(): void {
     if (this.#endDelivered || this.#closing) return;
@@ -156,13 +168,14 @@ export class TunnelChannel implements ByteChannel, Http2StreamHandler {
   #close(error: ChannelError | undefined): void {
     this.#closing = true;
     this.#error = error;
-    this.#held.clear();
-    if (this.#handler !== undefined) queueMicrotask(this.#reportClose);
+    this.#held?.clear();
+    if (this.#handler !== undefined) this.#reportClose();
   }
 
-  readonly #reportClose = (): void => {
-    this.#handler?.onClose(this.#error);
-  };
+  /** After the call that led here, which may be one of the handler's own. */
+  #reportClose(): void {
+    queueMicrotask(() => this.#handler?.onClose(this.#error));
+  }
 }
 
 /** RFC 9113 §8.5: an error of the proxied TCP connection is CONNECT_ERROR; what we decided ourselves is CANCEL. */
