@@ -1,3 +1,4 @@
+import { Remembered } from '../lifecycle/remembered.ts';
 import { parseIp, type IpBytes } from '../workload/ip.ts';
 
 /**
@@ -37,7 +38,7 @@ export interface AuthzConnectionInput {
 const SPIFFE_SCHEME = 'spiffe://';
 
 export function authzConnection(input: AuthzConnectionInput): AuthzConnection {
-  const source = input.sourceIdentity === undefined ? NOBODY : identityParts(input.sourceIdentity);
+  const source = input.sourceIdentity === undefined ? NOBODY : identities.of(input.sourceIdentity);
   return {
     sourceIdentity: input.sourceIdentity,
     principal: source.principal,
@@ -45,8 +46,8 @@ export function authzConnection(input: AuthzConnectionInput): AuthzConnection {
     namespace: source.namespace,
     serviceAccount: source.serviceAccount,
     sourceIp: input.sourceIp,
-    sourceIpBytes: parseIp(input.sourceIp),
-    destinationIpBytes: parseIp(input.destinationIp),
+    sourceIpBytes: addresses.of(input.sourceIp),
+    destinationIpBytes: addresses.of(input.destinationIp),
     destinationPort: input.destinationPort,
     serverName: input.serverName,
   };
@@ -71,19 +72,10 @@ const NOBODY: IdentityParts = {
   serviceAccount: undefined,
 };
 
-/** Identities kept, which are verified and so of bounded length: a peer has the same with each of its connections. */
+/** Identities kept, and addresses: a peer has the same with each of its connections. */
 const MAX_KNOWN = 512;
-const known = new Map<string, IdentityParts>();
-
-function identityParts(identity: string): IdentityParts {
-  let parts = known.get(identity);
-  if (parts === undefined) {
-    // All at once: what is in use comes back with the next connections.
-    if (known.size >= MAX_KNOWN) known.clear();
-    known.set(identity, (parts = parseIdentity(identity)));
-  }
-  return parts;
-}
+const identities = new Remembered(MAX_KNOWN, parseIdentity);
+const addresses = new Remembered(MAX_KNOWN, parseIp);
 
 function parseIdentity(identity: string): IdentityParts {
   const principal = withoutScheme(identity);

@@ -1,3 +1,5 @@
+import { Remembered } from '../lifecycle/remembered.ts';
+
 /** What the client says of the source workload. Missing members are empty strings. */
 export interface Baggage {
   readonly clusterId: string;
@@ -39,24 +41,17 @@ const EMPTY: Baggage = Object.freeze({
 
 /** Answers kept: a peer says the same with each connection of a workload. */
 const MAX_KNOWN = 512;
-const parsed = new Map<string, Baggage | undefined>();
+const parsed = new Remembered(MAX_KNOWN, parseMembers);
 
 /**
  * W3C Baggage. Unknown members are passed over, the first of equal keys counts. Undefined when it does not parse. The same
  * object for the same text, for as long as it is remembered.
  */
 export function parseBaggage(text: string): Baggage | undefined {
-  const known = parsed.get(text);
-  if (known !== undefined || parsed.has(text)) return known;
-  // All at once: what is in use comes back with the next connections.
-  if (parsed.size >= MAX_KNOWN) parsed.clear();
-  const baggage = parseMembers(text);
-  if (text.length <= MAX_BYTES) parsed.set(text, baggage);
-  return baggage;
+  return text.length <= MAX_BYTES ? parsed.of(text) : undefined;
 }
 
 function parseMembers(text: string): Baggage | undefined {
-  if (text.length > MAX_BYTES) return undefined;
   const members = text.split(',', MAX_MEMBERS + 1);
   if (members.length > MAX_MEMBERS) return undefined;
   const baggage: { -readonly [K in keyof Baggage]: string } = { ...EMPTY };

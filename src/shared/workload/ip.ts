@@ -1,3 +1,5 @@
+import { Remembered } from '../lifecycle/remembered.ts';
+
 /**
  * IP addresses as canonical text: dotted decimal without leading zeros, or RFC 5952. An IPv4-mapped IPv6 address
  * (`::ffff:0:0/96`) is the IPv4 address it stands for, so that one peer has one name whatever socket family saw it.
@@ -175,22 +177,15 @@ function unmapped(bytes: Uint8Array): Uint8Array {
 
 /** IPv4 addresses whose text is kept: each connection brings several, and nearly all have been seen before. */
 const MAX_KNOWN = 1024;
-const known = new Map<number, string>();
+const texts = new Remembered(MAX_KNOWN, ipv4Text);
 
 /** Of four bytes from `at`. */
 export function ipv4At(bytes: Uint8Array, at: number): string {
-  const a = bytes[at] ?? 0;
-  const b = bytes[at + 1] ?? 0;
-  const c = bytes[at + 2] ?? 0;
-  const d = bytes[at + 3] ?? 0;
-  const address = (a << 24) | (b << 16) | (c << 8) | d;
-  let text = known.get(address);
-  if (text === undefined) {
-    // All at once: what is in use comes back with the next connections.
-    if (known.size >= MAX_KNOWN) known.clear();
-    known.set(address, (text = `${a}.${b}.${c}.${d}`));
-  }
-  return text;
+  return texts.of((groupAtByte(bytes, at) << 16) | groupAtByte(bytes, at + 2));
+}
+
+function ipv4Text(address: number): string {
+  return `${address >>> 24}.${(address >>> 16) & 0xff}.${(address >>> 8) & 0xff}.${address & 0xff}`;
 }
 
 /** RFC 5952: lower case, no leading zeros, the first longest run of two or more zero groups as `::`. */
@@ -220,5 +215,9 @@ function formatIpv6(bytes: Uint8Array): string {
 }
 
 function groupAt(bytes: Uint8Array, group: number): number {
-  return ((bytes[group * 2] ?? 0) << 8) | (bytes[group * 2 + 1] ?? 0);
+  return groupAtByte(bytes, group * 2);
+}
+
+function groupAtByte(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
 }
