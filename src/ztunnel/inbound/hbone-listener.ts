@@ -62,7 +62,7 @@ export class HboneListener {
     session = serveHbone(secure, {
       clock,
       http2: settings.http2,
-      onConnect: connect => void serveConnect(this.#pod, connect),
+      onConnect: connect => serveConnect(this.#pod, connect),
       onBadRequest: (status, reason) =>
         this.#warn('bad HBONE request', remoteAddress, `${status}: ${reason}`),
       onClose: () => {

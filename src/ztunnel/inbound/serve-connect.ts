@@ -1,5 +1,5 @@
 import { authzConnection } from '#shared/authz/connection.ts';
-import { ChannelError } from '#shared/engine/channel.ts';
+import { ChannelError, type SocketEndpoint } from '#shared/engine/channel.ts';
 import type { InboundConnect, RefusalStatus } from '#shared/hbone/inbound-connect.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { carry, connectionError } from '../connections/carry.ts';
@@ -10,23 +10,14 @@ import { buildInboundRequest, type InboundRequest } from './build-request.ts';
 
 /**
  * One CONNECT to a local workload, in phases: is it for us (400), may it come in (401), does the application answer
- * (503), and then bytes. Never rejects.
+ * (503), and then bytes.
  */
-export async function serveConnect(pod: PodContext, connect: InboundConnect): Promise<void> {
-  const connection = startInbound(pod, connect);
-  const refuse = (status: RefusalStatus, error: ChannelError): void => {
-    pod.traffic.connections.end(connection, error);
-    connect.refuse(status, error.message);
-  };
+export function serveConnect(pod: PodContext, connect: InboundConnect): void {
+  const inbound: Inbound = { pod, connect, connection: startInbound(pod, connect) };
   const { workload, known } = pod.current();
   if (!known) {
-    refuse(
-      503,
-      new ChannelError(
-        'unreachable',
-        `the controller has not told about ${workload.uid} yet: its policies are not known`,
-      ),
-    );
+    const problem = `the controller has not told about ${workload.uid} yet: its policies are not known`;
+    refuse(inbound, 503, new ChannelError('unreachable', problem));
     return;
   }
   const request = buildInboundRequest(pod.traffic.view, {
@@ -39,26 +30,41 @@ export async function serveConnect(pod: PodContext, connect: InboundConnect): Pr
     forwardedIp: connect.request.forwarded?.source?.ip,
   });
   if (!request.ok) {
-    refuse(request.status, new ChannelError('protocol', request.reason));
+    refuse(inbound, request.status, new ChannelError('protocol', request.reason));
     return;
   }
-  describe(connection, request, connect.peerIdentity);
-  const denied = authorize(pod, connection);
-  if (denied !== undefined) {
-    refuse(401, denied);
-    return;
-  }
+  describe(inbound.connection, request, connect.peerIdentity);
+  const denied = authorize(pod, inbound.connection);
+  if (denied === undefined) void reachApplication(inbound, request.target, request.sourceIp);
+  else refuse(inbound, 401, denied);
+}
+
+/** A request on its way. */
+interface Inbound {
+  readonly pod: PodContext;
+  readonly connect: InboundConnect;
+  readonly connection: TrackedConnection;
+}
+
+/** Never rejects. Apart from what decides: all that an asynchronous function names is kept while it waits. */
+async function reachApplication(inbound: Inbound, target: SocketEndpoint, sourceIp: string): Promise<void> {
+  const { pod, connect, connection } = inbound;
   try {
-    const app = await pod.dialer.dialApplication(request.target, request.sourceIp, connect.signal);
+    const app = await pod.dialer.dialApplication(target, sourceIp, connect.signal);
     if (connection.aborted !== undefined) {
       app.abort(connection.aborted);
-      refuse(connection.aborted.code === 'policy' ? 401 : 503, connection.aborted);
+      refuse(inbound, connection.aborted.code === 'policy' ? 401 : 503, connection.aborted);
       return;
     }
     carry(pod.traffic, connection, connect.accept(), app);
   } catch (error) {
-    refuse(503, connectionError(error));
+    refuse(inbound, 503, connectionError(error));
   }
+}
+
+function refuse({ pod, connect, connection }: Inbound, status: RefusalStatus, error: ChannelError): void {
+  pod.traffic.connections.end(connection, error);
+  connect.refuse(status, error.message);
 }
 
 function startInbound(pod: PodContext, connect: InboundConnect): TrackedConnection {
