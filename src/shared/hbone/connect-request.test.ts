@@ -1,11 +1,13 @@
 import { test } from 'tap';
 import { parseAuthority } from './authority.ts';
 import { formatBaggage, parseBaggage } from './baggage.ts';
-import { connectRequestFields, parseConnectRequest } from './connect-request.ts';
+import { connectRequestFields, type ConnectRequestInit, parseConnectRequest } from './connect-request.ts';
 import { formatForwarded, parseForwarded } from './forwarded.ts';
 import { isTraceparent } from './traceparent.ts';
 
 const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+const HIDDEN = { source: undefined, host: '' };
 
 test('the authority of a CONNECT', async t => {
   const rows: [string, string, readonly [string, string, number] | undefined][] = [
@@ -86,6 +88,31 @@ test('traceparent', async t => {
     '',
   ])
     t.notOk(isTraceparent(bad), bad);
+});
+
+test('only what is known is sent', async t => {
+  const base = [':method', 'CONNECT', ':authority', '10.0.0.1:80'];
+  const empty = { clusterId: '', namespace: '', workloadType: '', workloadName: '', serviceName: '' };
+  const nothing = { ...empty, serviceVersion: '', region: '', zone: '' };
+  const baggage = { ...nothing, namespace: 'shop' };
+  const forwarded = { source: { ip: '10.0.0.9', port: 1 }, host: '' };
+  const BAGGAGE = ['baggage', 'k8s.namespace.name=shop'];
+  const FORWARDED = ['forwarded', 'for=10.0.0.9:1'];
+  const rows: [sentence: string, init: Partial<ConnectRequestInit>, fields: string[]][] = [
+    ['nothing', {}, []],
+    ['a workload without any name, an address that is hidden', { baggage: nothing, forwarded: HIDDEN }, []],
+    ['the workload', { baggage }, BAGGAGE],
+    ['the source', { forwarded }, FORWARDED],
+    ['both', { baggage, forwarded }, [...BAGGAGE, ...FORWARDED]],
+    ['a trace', { traceparent: TRACE }, ['traceparent', TRACE]],
+    ['all', { baggage, forwarded, traceparent: TRACE }, [...BAGGAGE, ...FORWARDED, 'traceparent', TRACE]],
+  ];
+  for (const [sentence, init, fields] of rows)
+    t.strictSame(
+      connectRequestFields({ host: '10.0.0.1', port: 80, ...init }),
+      [...base, ...fields],
+      sentence,
+    );
 });
 
 test('a whole request', async t => {

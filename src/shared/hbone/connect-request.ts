@@ -67,13 +67,17 @@ export function parseConnectRequest(fields: HeaderList): ParsedConnect {
 
 /** Header fields of the request, pseudo-header fields first (RFC 9113 §8.5: no `:scheme`, no `:path`). */
 export function connectRequestFields(init: ConnectRequestInit): HeaderList {
-  const fields = [':method', 'CONNECT', ':authority', formatHostPort(init.host, init.port)];
+  const authority = formatHostPort(init.host, init.port);
   const baggage = init.baggage === undefined ? '' : formatBaggage(init.baggage);
-  if (baggage !== '') fields.push('baggage', baggage);
   const forwarded = init.forwarded === undefined ? '' : formatForwarded(init.forwarded);
-  if (forwarded !== '') fields.push('forwarded', forwarded);
+  // In one piece: a list that grows takes room for many more.
+  const fields = [':method', 'CONNECT', ':authority', authority, 'baggage', baggage, 'forwarded', forwarded];
   if (init.traceparent !== undefined) fields.push('traceparent', init.traceparent);
-  return fields;
+  return baggage === '' || forwarded === '' ? withoutEmpty(fields) : fields;
+}
+
+function withoutEmpty(fields: HeaderList): HeaderList {
+  return fields.filter((_, i) => fields[i | 1] !== '');
 }
 
 function optional<T>(text: string | undefined, parse: (text: string) => T | undefined): T | undefined {

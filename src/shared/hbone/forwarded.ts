@@ -34,14 +34,18 @@ export function parseForwarded(text: string): Forwarded | undefined {
 
 /** `for=10.0.0.1:40000`; IPv6 and names with a port are quoted, as the RFC asks. */
 export function formatForwarded(forwarded: Forwarded): string {
-  const pairs: string[] = [];
-  if (forwarded.source !== undefined) {
-    const node = formatHostPort(forwarded.source.ip, forwarded.source.port);
-    pairs.push(isIpv6(forwarded.source.ip) ? `for="${node}"` : `for=${node}`);
-  }
-  if (HOST.test(forwarded.host))
-    pairs.push(forwarded.host.includes(':') ? `host="${forwarded.host}"` : `host=${forwarded.host}`);
-  return pairs.join(';');
+  const node = forwarded.source === undefined ? '' : formatNode(forwarded.source);
+  const host = HOST.test(forwarded.host) ? formatHost(forwarded.host) : '';
+  return node !== '' && host !== '' ? `${node};${host}` : node + host;
+}
+
+function formatNode({ ip, port }: SocketEndpoint): string {
+  const node = formatHostPort(ip, port);
+  return isIpv6(ip) ? `for="${node}"` : `for=${node}`;
+}
+
+function formatHost(host: string): string {
+  return host.includes(':') ? `host="${host}"` : `host=${host}`;
 }
 
 function parseNode(text: string): SocketEndpoint | undefined {
