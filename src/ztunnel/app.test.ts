@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { endpointOf, port, service, workload } from '#shared/testing/topology.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
-import { stateDirectory, ZtunnelProcess } from './testing/ztunnel-process.ts';
+import { stateDirectory } from './testing/state-directory.ts';
+import { ZtunnelProcess } from './testing/ztunnel-process.ts';
 
 const subnet = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`;
 const clientIp = `${subnet}.1`;

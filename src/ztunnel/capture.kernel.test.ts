@@ -5,7 +5,8 @@ import { test } from 'tap';
 import { cannotMakeNetns, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { endpointOf, policy, port, service, workload } from '#shared/testing/topology.ts';
 import { nodeEnvironment, podFile } from './testing/captured-node.ts';
-import { stateDirectory, ZtunnelProcess } from './testing/ztunnel-process.ts';
+import { stateDirectory } from './testing/state-directory.ts';
+import { ZtunnelProcess } from './testing/ztunnel-process.ts';
 
 const skip = cannotMakeNetns();
 const orders = service('orders', {

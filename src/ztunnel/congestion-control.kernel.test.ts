@@ -8,7 +8,8 @@ import { cannotMakeNetns, cannotSlowLinks, type LabNetns, NetnsLab } from '#shar
 import { testEngineName } from '#shared/testing/engine.ts';
 import { workload } from '#shared/testing/topology.ts';
 import { nodeEnvironment, podFile } from './testing/captured-node.ts';
-import { stateDirectory, ZtunnelProcess } from './testing/ztunnel-process.ts';
+import { stateDirectory } from './testing/state-directory.ts';
+import { ZtunnelProcess } from './testing/ztunnel-process.ts';
 
 const skip = cannotMakeNetns();
 const client = workload('client', { addresses: ['10.77.0.1'] });

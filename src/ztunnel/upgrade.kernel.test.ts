@@ -5,7 +5,8 @@ import { test } from 'tap';
 import { cannotMakeNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { workload } from '#shared/testing/topology.ts';
 import { nodeEnvironment, podFile } from './testing/captured-node.ts';
-import { stateDirectory, ZtunnelProcess } from './testing/ztunnel-process.ts';
+import { stateDirectory } from './testing/state-directory.ts';
+import { ZtunnelProcess } from './testing/ztunnel-process.ts';
 
 const skip = cannotMakeNetns();
 /** Clients that connect again and again, each after the last answer. */

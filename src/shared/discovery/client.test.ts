@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'tap';
@@ -248,6 +248,23 @@ test('credentials go to the listener alone: nothing waits for them, and none is 
   const written = readFileSync(path, 'latin1');
   t.match(written, /Pod/);
   t.notMatch(written, /KEY|shop/);
+});
+
+test('what is being written is waited for at the end, what came since is written, and nothing is afterwards', async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'discovery-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, 'snapshot');
+  const clock = new FakeClock();
+  const snapshot = new SnapshotFile({ path, clock, logger: quietLogger });
+  const { client, transport } = setUp({ types: [ADDRESS_TYPE], clock, snapshot });
+  client.start();
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('first', '1')] });
+  clock.advance(1_000);
+  transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('second', '1')] });
+  await client.stop();
+  t.match(readFileSync(path, 'latin1'), /Pod\/default\/first[^]*Pod\/default\/second/);
+  t.same(readdirSync(directory), ['snapshot'], 'and nothing half written beside it');
+  t.equal(clock.pendingTimers, 0, 'nothing that would begin another one');
 });
 
 test('what arrives is counted', async t => {

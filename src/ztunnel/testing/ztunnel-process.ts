@@ -1,41 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseJson } from '#shared/config/json.ts';
 import { testEngineName } from '#shared/testing/engine.ts';
-import {
-  type MeshResource,
-  resourceAliases,
-  resourceName,
-  resourceType,
-} from '#shared/discovery/mesh-resource.ts';
-import { formatSnapshot } from '#shared/discovery/snapshot-file.ts';
-import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 
-/** A state directory in memory, as an earlier process would have left it. */
-export function stateDirectory(mesh: Partial<MeshDelta>): { path: string; remove: () => void } {
-  const path = mkdtempSync('/dev/shm/ztunnel-test-');
-  const resources: MeshResource[] = [
-    ...(mesh.workloads ?? []).map(workload => ({ kind: 'workload' as const, workload })),
-    ...(mesh.services ?? []).map(service => ({ kind: 'service' as const, service })),
-    ...(mesh.policies ?? []).map(policy => ({ kind: 'policy' as const, policy })),
-  ];
-  const held = resources.map(resource => ({
-    type: resourceType(resource),
-    name: resourceName(resource),
-    version: '1',
-    aliases: resourceAliases(resource),
-    resource,
-  }));
-  writeFileSync(join(path, 'mesh.snapshot'), formatSnapshot(held));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
-}
-
-/** The real program in a process of its own. */
+/** The real program in a process of its own. It ends with the test's process, however that ends. */
 export class ZtunnelProcess {
   readonly child: ChildProcess;
   readonly exited: Promise<number | null>;
@@ -45,7 +16,9 @@ export class ZtunnelProcess {
 
   constructor(env: Record<string, string>) {
     this.#socket = env['ADMIN_UNIX_SOCKET'] ?? '';
-    this.child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], {
+    const program = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN];
+    // A test that is killed runs no clean-up: the kernel ends the program with its parent.
+    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...program], {
       env: { PATH: process.env['PATH'] ?? '', ENGINE: testEngineName(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
