@@ -21,6 +21,10 @@ const ciphers = 'TLS_AES_128_GCM_SHA256';
 /** What OpenSSL sends behind the handshake of a server. */
 const TICKETS_OF_A_SERVER = 2;
 const LIMIT = 32;
+/** RFC 8446 §5.1 */
+const HEADER_BYTES = 5;
+/** More than the steps that a session may owe. */
+const RECORDS_APART = 600;
 const GREETING = 'hello ';
 const OVER = new ChannelError('aborted', 'the test is over');
 
@@ -174,6 +178,21 @@ for (const [who, connected] of Object.entries(peers)) {
       t.match((await receiver.close())?.message, error);
       await close();
     });
+
+    test(`${who}: one of ${name} too many, each with the header of the next`, { skip }, async t => {
+      const { receiver, writer, send, close } = await connected();
+      const bytes = Buffer.concat(several(LIMIT + 2, kind, writer));
+      const recordBytes = bytes.length / (LIMIT + 2);
+      send([bytes.subarray(0, HEADER_BYTES)]);
+      for (let i = 0; i <= LIMIT; i++) {
+        t.notOk(receiver.closed);
+        const from = HEADER_BYTES + i * recordBytes;
+        send([bytes.subarray(from, from + recordBytes)]);
+        await turns();
+      }
+      t.match((await receiver.close())?.message, error);
+      await close();
+    });
   }
 
   test(`${who}: a record that comes in many pieces is none without data`, async t => {
@@ -185,6 +204,20 @@ for (const [who, connected] of Object.entries(peers)) {
     }
     await receiver.received(GREETING.length + 100);
     t.notOk(receiver.closed);
+    await close();
+  });
+
+  test(`${who}: a header that comes before the rest of its record is none without data, however often`, async t => {
+    const { receiver, writer, send, close } = await connected();
+    for (let i = 0; i < RECORDS_APART && !receiver.closed; i++) {
+      const record = writer.data('x');
+      for (const part of [record.subarray(0, HEADER_BYTES), record.subarray(HEADER_BYTES)]) {
+        send([part]);
+        await turns();
+      }
+    }
+    t.notOk(receiver.closed);
+    await receiver.received(GREETING.length + RECORDS_APART);
     await close();
   });
 }

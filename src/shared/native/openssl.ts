@@ -57,6 +57,7 @@ const DEFINITIONS = {
   SSL_ctrl: { arguments: ['pointer', 'i32', 'i64', 'pointer'], return: 'i64' },
   SSL_set_alpn_protos: { arguments: ['pointer', 'pointer', 'u32'], return: 'i32' },
   SSL_has_pending: { arguments: ['pointer'], return: 'i32' },
+  SSL_rstate_string: { arguments: ['pointer'], return: 'pointer' },
   SSL_read: { arguments: ['pointer', 'pointer', 'i32'], return: 'i32' },
   SSL_write: { arguments: ['pointer', 'pointer', 'i32'], return: 'i32' },
   SSL_shutdown: { arguments: ['pointer'], return: 'i32' },

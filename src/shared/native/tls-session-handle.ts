@@ -48,6 +48,9 @@ const NO_DATA: TlsFailure = {
   text: 'the peer changes keys, or sends tickets or empty records, again and again with hardly any data in between',
 };
 
+/** include/openssl/ssl.h, SSL_ST_READ_BODY: the header of a record has come, and not all of the rest. */
+const READS_BODY = 'RB';
+
 /** An `SSL`. No call may come after `free`: its owner (`TlsTransport`, `ChannelRecords`, a handshake) sees to that. ssl(7) */
 export class TlsSessionHandle {
   #ssl: bigint;
@@ -118,14 +121,20 @@ export class TlsSessionHandle {
         isAskedAgain = false;
       } else {
         const outcome = this.outcome(count);
-        // A part of a record, or a whole one: the answer to a change of keys before it had to leave first.
-        const hasRest = ssl.SSL_has_pending(this.#ssl) === 1;
+        const hasRest = this.#hasRest();
         this.readEnd = this.#endOf(outcome, hasRest, feed.isEmpty);
         if (this.readEnd !== undefined) feed.clear();
         isAskedAgain = this.readEnd === undefined && hasRest && !isAskedAgain;
       }
     } while (isAskedAgain || !feed.isEmpty);
     return end;
+  }
+
+  /** A part of a record, or a whole one: the answer to a change of keys before it had to leave first. SSL_rstate_string(3) */
+  #hasRest(): boolean {
+    const ssl = openssl();
+    // Of a record whose header alone has come nothing is pending.
+    return ssl.SSL_has_pending(this.#ssl) === 1 || textAt(ssl.SSL_rstate_string(this.#ssl)) === READS_BODY;
   }
 
   #endOf(outcome: TlsOutcome, hasRest: boolean, isFeedEmpty: boolean): 'closed' | TlsFailure | undefined {
