@@ -136,7 +136,7 @@ function readOverload(env: EnvReader): Pick<TrafficSettings, 'overloadLagMs' | '
       'OVERLOAD_LAG',
       '500ms',
       TIMEOUT,
-      'a thread whose event loop is later than this answers 503 to a part of new requests, to all from twice of it',
+      'a thread whose event loop stays later than this (at two looks, 100 ms apart) answers 503 to a part of new requests, to all from twice of it',
     ),
     maxRequests: env.integer(
       'MAX_REQUESTS',

@@ -20,6 +20,37 @@ test('nothing is shed up to the permitted lag, everything from twice of it', t =
   t.end();
 });
 
+/** What share is refused after looks that are late by so much, one after the other. */
+const LOOKS: readonly (readonly [string, readonly number[], number])[] = [
+  ['a pause, however long, is no overload: what waited is served', [0, 60_000], 0],
+  ['nor is one after another, while the loop is in time between them', [900, 0, 900], 0],
+  ['late at two looks is', [900, 900], 0.8],
+  ['by the less late of the two: the first', [600, 60_000], 0.2],
+  ['or the second', [60_000, 600], 0.2],
+  ['and it is over with the first look that is in time', [900, 900, 0], 0],
+];
+
+for (const [sentence, lates, share] of LOOKS) {
+  test(sentence, t => {
+    const clock = new LateClock();
+    let random = 0;
+    const monitor = new OverloadMonitor({ clock, random: () => random, maxLagMs: 500, maxRequests: 10 });
+    clock.lateMs = lates[0] ?? 0;
+    monitor.start();
+    for (const [i, lateMs] of lates.entries()) {
+      clock.lateMs = lates[i + 1] ?? 0;
+      clock.advance(100 + lateMs);
+    }
+    const refused = (at: number): boolean => {
+      random = at;
+      return monitor.refusal(1) !== undefined;
+    };
+    t.same([refused(share - 0.01), refused(share + 0.01)], [share > 0, false]);
+    monitor.stop();
+    t.end();
+  });
+}
+
 test('while the event loop is late a share of new requests is refused, and none once it is not', t => {
   const clock = new LateClock();
   let random = 0.49;

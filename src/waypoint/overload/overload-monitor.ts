@@ -13,12 +13,14 @@ export interface OverloadOptions {
 const LOOK_EVERY_MS = 100;
 
 /**
- * Whether this thread has more to do than it can: its event loop is late, or as many requests are in progress as may be. Then a
+ * Whether this thread has more to do than it can: its event loop stays late, or as many requests are in progress as may be. Then a
  * share of the new requests is answered with 503 at once, so that the others are served in time.
  */
 export class OverloadMonitor {
   readonly #options: OverloadOptions;
   #timer: Timer | undefined;
+  /** At the last look. */
+  #lagMs = 0;
   #share = 0;
 
   constructor(options: OverloadOptions) {
@@ -30,7 +32,11 @@ export class OverloadMonitor {
     if (maxLagMs === Number.POSITIVE_INFINITY) return;
     const dueMs = clock.monotonic() + LOOK_EVERY_MS;
     this.#timer = clock.setTimer(LOOK_EVERY_MS, () => {
-      this.#share = shedShare(clock.monotonic() - dueMs, maxLagMs);
+      const lagMs = clock.monotonic() - dueMs;
+      // Late once is a pause, such as that of a thread without a processor: what waited is served now, and to refuse it would
+      // help nobody. Where there is more to do than can be done, the next look is late as well.
+      this.#share = shedShare(Math.min(lagMs, this.#lagMs), maxLagMs);
+      this.#lagMs = lagMs;
       this.start();
     });
   }
