@@ -97,3 +97,13 @@ test('a connection that cannot be made counts for maxConnections no longer than 
     t.match((await mesh.access(i))[i - 1], /response_flags="UF"/);
   }
 });
+
+test('a connection that is tried at one endpoint after the other counts for maxConnections once', async t => {
+  const refuse = [echo(false), echo(false)];
+  const { mesh, port } = await served(t, { maxConnections: 1 }, refuse);
+  await Promise.all(refuse.map(server => once(server.close(), 'close')));
+  for (let i = 1; i <= 2; i++) {
+    hello(t, port);
+    t.match((await mesh.access(i))[i - 1], /response_flags="UF"/);
+  }
+});

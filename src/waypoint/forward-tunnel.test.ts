@@ -281,3 +281,20 @@ test('a connection to the proxy itself goes through it as well; requests to it a
   t.equal((await ask(direct, { path: '/status', headers: { host: 'a' } })).status, 200);
   t.same(http.asked, ['GET /status host a']);
 });
+
+test('a tunnel counts for maxConnections once: as the connection to the proxy that it is', async t => {
+  const proxy = http1Proxy();
+  const policy = { tunnel: CONNECT, maxConnections: 2 };
+  const { mesh, routed } = await deploy(t, { policy, proxies: [proxy.server] });
+  const clients = [1, 2].map(() => createConnection(routed, '127.0.0.1').setEncoding('utf8'));
+  for (const client of clients) {
+    client.on('error', () => {}).write('hello');
+    t.teardown(() => client.destroy());
+  }
+  const heard = await Promise.all(
+    clients.map(client => new Promise(resolve => void client.once('data', resolve).once('close', resolve))),
+  );
+  t.same(heard, ['hello', 'hello']);
+  for (const client of clients) client.end();
+  for (const line of await mesh.access(2)) t.match(line, /response_flags="-"/);
+});

@@ -113,7 +113,7 @@ type Kind = (writer: RecordWriter) => Buffer;
 const empty: Kind = writer => writer.data('');
 const newKeys: Kind = writer => writer.keyUpdate();
 const asksForKeys: Kind = writer => writer.keyUpdate(true);
-const ticket: Kind = writer => writer.ticket();
+const ticket: Kind = writer => writer.tickets(1);
 
 function several(count: number, kind: Kind, writer: RecordWriter): Buffer[] {
   return Array.from({ length: count }, () => kind(writer));
@@ -231,5 +231,17 @@ test('a server, over a tunnel: one ticket too many', { skip: !isBounded }, async
   t.notOk(receiver.closed);
   send([ticket(writer)]);
   t.match((await receiver.close())?.message, /hardly any data/);
+  await close();
+});
+
+test('a server, over a tunnel: many tickets in one record', { skip: !isBounded }, async t => {
+  const { receiver, writer, send, close } = await serverOverChannel();
+  send([writer.tickets(LIMIT)]);
+  await turns();
+  send([writer.data('data')]);
+  await receiver.received(GREETING.length + 4);
+  send([writer.tickets(3 * LIMIT), writer.data('behind')]);
+  t.match((await receiver.close())?.message, /hardly any data/);
+  t.equal(receiver.text, `${GREETING}data`);
   await close();
 });
