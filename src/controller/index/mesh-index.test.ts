@@ -402,3 +402,23 @@ test('2,000 pods: a change of one sends that one alone', t => {
   }
   t.end();
 });
+
+test('with many policies the pods of a waypoint are gone through no more often than with few', t => {
+  const walksWith = (policies: number): number => {
+    const labels = '{istio.io/use-waypoint: waypoint}';
+    const lab = new IndexLab(SHOP, WAYPOINT, pod('waypoint'), service('orders', { labels }), pod('orders'));
+    for (let i = 0; i < policies; i++) lab.apply(policy(`p${i}`, '{}'));
+    const { pods } = lab.index.objects;
+    const inNamespace = pods.inNamespace.bind(pods);
+    let walks = 0;
+    pods.inNamespace = one => {
+      walks++;
+      return inNamespace(one);
+    };
+    lab.apply(policy('p0', '{rules: [{}]}'));
+    t.equal(lab.routes('orders')?.authorizationPolicies.length, policies);
+    return walks;
+  };
+  t.equal(walksWith(40), walksWith(2));
+  t.end();
+});

@@ -19,7 +19,7 @@ import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { appliesTo, type PolicySubject, selects } from './policy-reach.ts';
 import { servicesOf, specsIn } from './workload-specs.ts';
 import { waypointOfService } from './waypoint-of-service.ts';
-import { principalsOf, waypointPrincipals } from './waypoint-principals.ts';
+import { WaypointPrincipals } from './waypoint-principals.ts';
 
 /**
  * Every policy of every dialect at one moment, and which workloads each is for. Made anew when policies, or what they
@@ -33,11 +33,13 @@ export class PolicySet {
   readonly #requestAuthentications: readonly RequestAuthenticationTranslation[];
   readonly #peerAuthentications: readonly PeerAuthentication[];
   readonly #intentions: CompiledIntentions;
+  readonly #waypoints: WaypointPrincipals;
   /** Found while workloads were asked about: one policy serves all workloads of the same mode. */
   readonly #mtls = new Map<string, AuthorizationPolicy>();
 
   constructor(objects: MeshObjects) {
     this.#objects = objects;
+    this.#waypoints = new WaypointPrincipals(objects);
     const neverGood = policiesThatClose(objects);
     this.#closed = neverGood.diagnostics;
     this.#authorizations = [
@@ -100,7 +102,7 @@ export class PolicySet {
     const authorizations = this.#authorizations.flatMap(({ full, l4, selectsEveryNamespace }) => {
       if (l4 === undefined) return [];
       const isMeshWide = selectsEveryNamespace || full.namespace === rootNamespace;
-      const waypoints = waypointPrincipals(this.#objects, isMeshWide ? undefined : full.namespace);
+      const waypoints = this.#waypoints.behind(isMeshWide ? undefined : full.namespace);
       return [
         exemptWaypoint(
           l4,
@@ -108,7 +110,7 @@ export class PolicySet {
         ),
       ];
     });
-    const everywhere = waypointPrincipals(this.#objects, undefined);
+    const everywhere = this.#waypoints.behind(undefined);
     const intentions = this.#intentions.policies.map(({ policy }) => {
       const { rules } = l4Rules(policy.action, policy.rules);
       return exemptWaypoint({ ...policy, rules }, everywhere);
@@ -122,14 +124,15 @@ export class PolicySet {
    */
   forService(subject: PolicySubject): readonly AuthorizationPolicy[] {
     const found = new Map<string, AuthorizationPolicy>();
-    const waypoint = subject.waypoint === undefined ? [] : principalsOf(this.#objects, subject.waypoint);
+    const waypoint = subject.waypoint === undefined ? [] : this.#waypoints.of(subject.waypoint);
     for (const authorization of this.#authorizations) {
       const { full } = authorization;
       const { namespace, scope } = full;
+      // Most are for other services: that is seen at less cost than whom a policy names.
+      if (!appliesTo({ ...authorization, namespace, scope }, subject, this.#objects)) continue;
       const namesAll = waypoint.length > 0 && waypoint.every(principal => isOfLastHop(full, principal));
       if (namesAll && authorization.targets.length === 0) continue;
-      if (appliesTo({ ...authorization, namespace, scope }, subject, this.#objects))
-        found.set(policyName(full), full);
+      found.set(policyName(full), full);
     }
     for (const endpoint of subject.endpoints) {
       for (const policy of this.#intentionsFor(endpoint)) found.set(policyName(policy), policy);

@@ -3,37 +3,62 @@ import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.t
 import type { WaypointLabels } from './destination-policy.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 
+interface WaypointName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
 /**
- * Identities, without `spiffe://`, of the waypoints that services of a namespace (undefined: of any) are behind, sorted.
+ * Identities, without `spiffe://`, of waypoints at one moment. Policies and services by the thousand ask for the same few, so
+ * each is found once: make a new one when services, waypoints or their pods change.
  */
-export function waypointPrincipals(objects: MeshObjects, namespace: string | undefined): readonly string[] {
+export class WaypointPrincipals {
+  readonly #objects: MeshObjects;
+  readonly #ofWaypoints = new Map<string, readonly string[]>();
+  readonly #behind = new Map<string | undefined, readonly string[]>();
+
+  constructor(objects: MeshObjects) {
+    this.#objects = objects;
+  }
+
+  of(waypoint: WaypointName): readonly string[] {
+    return foundOnce(this.#ofWaypoints, `${waypoint.namespace}/${waypoint.name}`, () => {
+      const { trustDomain } = this.#objects.options.cluster;
+      const accounts = [...waypointAccounts(this.#objects, waypoint)];
+      return accounts.map(account => `${trustDomain}/ns/${waypoint.namespace}/sa/${account}`);
+    });
+  }
+
+  /** Of all that services of a namespace (undefined: of any) are behind, sorted. */
+  behind(namespace: string | undefined): readonly string[] {
+    return foundOnce(this.#behind, namespace, () => {
+      const waypoints = waypointsOf(this.#objects, namespace);
+      return [...new Set(waypoints.flatMap(waypoint => this.of(waypoint)))].sort();
+    });
+  }
+}
+
+function foundOnce<K, V>(known: Map<K, V>, key: K, find: () => V): V {
+  const found = known.get(key) ?? find();
+  known.set(key, found);
+  return found;
+}
+
+function waypointsOf(objects: MeshObjects, namespace: string | undefined): readonly WaypointName[] {
   const services = namespace === undefined ? objects.services.all() : objects.services.inNamespace(namespace);
-  const principals = new Set<string>();
+  const found = new Map<string, WaypointName>();
   for (const { object } of services) {
     const { labels, namespace: own } = object.metadata;
     const namespaceLabels = objects.namespaceMeta(own).labels;
     const wanted = requestedWaypoint({ labels, namespace: own, namespaceLabels });
     if (wanted === undefined || objects.waypoint(wanted.namespace, wanted.name) === undefined) continue;
-    for (const principal of principalsOf(objects, wanted)) principals.add(principal);
+    found.set(`${wanted.namespace}/${wanted.name}`, wanted);
   }
-  return [...principals].sort();
-}
-
-/** Of one waypoint, likewise. */
-export function principalsOf(
-  objects: MeshObjects,
-  waypoint: { readonly namespace: string; readonly name: string },
-): readonly string[] {
-  const { trustDomain } = objects.options.cluster;
-  const accounts = [...waypointAccounts(objects, waypoint)];
-  return accounts.map(account => `${trustDomain}/ns/${waypoint.namespace}/sa/${account}`);
+  return [...found.values()];
 }
 
 /** Service accounts of its pods; before there are any, the one it will have. */
-export function waypointAccounts(
-  objects: MeshObjects,
-  waypoint: { readonly namespace: string; readonly name: string },
-): ReadonlySet<string> {
+export function waypointAccounts(objects: MeshObjects, waypoint: WaypointName): ReadonlySet<string> {
   const accounts = new Set<string>();
   for (const { value } of objects.pods.inNamespace(waypoint.namespace)) {
     if (value?.labels[GATEWAY_NAME] === waypoint.name) accounts.add(value.serviceAccount);
@@ -42,10 +67,7 @@ export function waypointAccounts(
 }
 
 /** Of its pods, which are alike; before there are any, the one that each will have. */
-export function waypointLabels(
-  objects: MeshObjects,
-  { name, namespace }: { readonly namespace: string; readonly name: string },
-): WaypointLabels {
+export function waypointLabels(objects: MeshObjects, { name, namespace }: WaypointName): WaypointLabels {
   for (const { value } of objects.pods.inNamespace(namespace))
     if (value?.labels[GATEWAY_NAME] === name) return { namespace, labels: value.labels };
   return { namespace, labels: { [GATEWAY_NAME]: name } };
