@@ -26,6 +26,8 @@ export interface WaypointLabels {
 }
 
 export interface DestinationPolicy extends EffectiveRule {
+  /** Some rule is applied. Those of other namespaces, which anybody may write, are not. */
+  readonly isApplied: boolean;
   /** Said about rules that are not applied. */
   readonly diagnostics: readonly Diagnostic[];
   /** Those that say something of TLS, `DestinationRule shop/api`. */
@@ -65,6 +67,7 @@ export function destinationPolicy(
   const parts = holder?.value.trafficPolicy;
   return {
     ...effectiveRule(parts, [...subsets.values()], endpoints),
+    isApplied: used.length > 0,
     diagnostics: [
       ...rules.filter(rule => !exported.includes(rule)).map(rule => outOfReach(rule, reach, waypoint)),
       ...unselected.map(rule => selectsOthers(rule, reach)),

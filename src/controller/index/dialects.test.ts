@@ -727,6 +727,15 @@ spec: ${spec}`;
     ),
   );
   t.same(names(lab), ['ServiceRouter/shop/payments/0', 'ServiceRouter/shop/payments/1']);
+  const ofResolver = { subsets: [{ name: 'v1' }], trafficPolicy: { connectTimeoutMs: 2000 } };
+  for (const more of ['', ', trafficPolicy: {tls: {mode: SIMPLE}, misspelt: 1}']) {
+    const spec = `{host: payments.shop.svc.cluster.local${more}}`;
+    const foreign = destinationRule('dr', spec, 'stranger');
+    lab.apply(foreign);
+    t.match(lab.routes('payments'), ofResolver, `whoever has another namespace takes nothing away${more}`);
+    t.same(said(lab, 'ServiceResolver/shop/payments'), []);
+    lab.remove(foreign);
+  }
   lab.apply(destinationRule('dr', '{host: payments}'));
   t.match(lab.routes('payments'), { subsets: [], trafficPolicy: { connectTimeoutMs: undefined } });
   t.match(said(lab, 'ServiceResolver/shop/payments'), [/a DestinationRule is for the same service/]);

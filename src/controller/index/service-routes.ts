@@ -123,7 +123,7 @@ function trafficOf(
   const reach = { service: key, namespace, waypoint, rootNamespace };
   const policy = destinationPolicy(destinationRules, reach, endpoints);
   const resolver = kindOf(service) === 'Service' ? objects.serviceResolvers.get(namespace, name) : undefined;
-  const usesResolver = resolver !== undefined && destinationRules.length === 0;
+  const usesResolver = resolver !== undefined && !policy.isApplied;
   const effective = usesResolver ? resolverPolicy(resolver, endpoints, objects) : policy;
   const backendPolicy = attached.backendPolicies.get(key)?.value;
   const { diagnostics, policies } = withLoadBalancer(

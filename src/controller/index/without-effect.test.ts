@@ -331,3 +331,23 @@ test('what is well-formed and does nothing is said', t => {
   }
   t.end();
 });
+
+test('a subset of a ServiceResolver is defined, whatever DestinationRules other namespaces have for the service', t => {
+  const own = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: pay, namespace: shop}
+spec: {host: pay.shop.svc.cluster.local}`;
+  const foreign = own.replace('namespace: shop', 'namespace: stranger');
+  const resolver = consul(
+    'ServiceResolver',
+    'pay',
+    `{subsets: {v9: {filter: 'Service.Meta.version == v9'}}}`,
+  );
+  const router = consul('ServiceRouter', 'pay', '{routes: [{destination: {serviceSubset: v9}}]}');
+  const lab = new IndexLab(SHOP, resolver, router);
+  lab.remove(own);
+  lab.apply(foreign);
+  t.same(withoutEffect(lab.index.objects).map(formatDiagnostic), []);
+  t.end();
+});

@@ -31,9 +31,9 @@ export function withoutEffect(objects: MeshObjects): readonly Diagnostic[] {
 function missingSubsets(objects: MeshObjects): Diagnostic[] {
   const { destinationRules, objectRoutes } = attachedRoutes(objects);
   const isDefined = ({ service = '', subset }: RouteBackend): boolean => {
-    const rules = destinationRules.get(service);
-    const subsets = rules?.flatMap(rule => rule.value.subsets) ?? resolverOf(objects, service)?.subsets ?? [];
-    return subsets.some(({ name }) => name === subset);
+    const rules = destinationRules.get(service) ?? [];
+    const ofRules = rules.flatMap(rule => rule.value.subsets);
+    return [...ofRules, ...(resolverOf(objects, service)?.subsets ?? [])].some(({ name }) => name === subset);
   };
   const found = [...objectRoutes.values()].flat().flatMap(({ object, rules, streamRules }) => {
     const backends = [...rules, ...streamRules].flatMap(rule => rule.backends);
