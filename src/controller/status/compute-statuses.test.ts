@@ -231,6 +231,20 @@ const ROUTES: readonly [string, string, RegExp, RegExp][] = [
     /Accepted True Accepted: on port 7070 a GRPCRoute is applied instead/,
     /True/,
   ],
+  [
+    "a route for Linkerd that leads to its parent, on all ports where a GRPCRoute has one: the others are the route's",
+    route('{group: "", kind: Service, name: orders, port: 7070}', TO_ORDERS, { kind: 'GRPCRoute' }) +
+      route('{group: core, kind: Service, name: orders}', '[{}]'),
+    /Accepted True Accepted: on port 7070 a GRPCRoute is applied instead/,
+    /True/,
+  ],
+  [
+    'such a route, where a GRPCRoute has every port',
+    route(ORDERS, TO_ORDERS, { kind: 'GRPCRoute' }) +
+      route('{group: core, kind: Service, name: orders}', '[{}]'),
+    /Accepted False Conflicted: on port 80 a GRPCRoute is applied instead; on port 7070 a GRPCRoute/,
+    /True/,
+  ],
 ];
 
 test('what the status of a route says', async t => {

@@ -59,22 +59,36 @@ function acceptedBy(
 }
 
 function acceptedOrConflicted(
-  { diagnostics }: Entry<RouteTranslation>,
+  { diagnostics, good }: Entry<RouteTranslation>,
   outcome: ParentOutcome & { readonly reason: 'Accepted' },
   conflicts: readonly RouteConflict[],
   namespace: string,
   objects: MeshObjects,
 ): Condition {
-  const notes: string[] = [];
-  for (const { ports, whole, winner } of conflicts) {
-    const where = `on ${ports.length > 1 ? 'ports' : 'port'} ${ports.join(', ')} a ${winner} is applied instead`;
-    if (whole) return isFalse('Accepted', 'Conflicted', `${where}; attach one kind of route to a port`);
-    notes.push(where);
-  }
+  const notes = conflicts.map(
+    ({ ports, winner }) =>
+      `on ${ports.length > 1 ? 'ports' : 'port'} ${ports.join(', ')} a ${winner} is applied instead`,
+  );
+  if (outcome.services.some(({ key }) => nothingLeft(good, outcome, key, conflicts)))
+    return isFalse('Accepted', 'Conflicted', `${notes.join('; ')}; attach one kind of route to a port`);
   notes.push(...pastTheRoute(outcome, namespace, objects));
   const ignored = diagnostics.filter(({ field }) => !/(backendRefs|parentRefs)\[/.test(field));
   if (ignored.length > 0) notes.push(messageOf(ignored));
   return isTrue('Accepted', 'Accepted', notes.join('; '));
+}
+
+/** A parent may have an attachment for each of its ports: that one of them is taken leaves the others. */
+function nothingLeft(
+  good: Entry<RouteTranslation>['good'],
+  { port }: ParentOutcome & { readonly reason: 'Accepted' },
+  service: string,
+  conflicts: readonly RouteConflict[],
+): boolean {
+  const attachments = good?.value.attachments.filter(
+    one => one.service === service && (port === undefined || one.port === port),
+  );
+  const taken = conflicts.filter(conflict => conflict.service === service && conflict.whole);
+  return taken.length > 0 && taken.length >= (attachments?.length ?? 0);
 }
 
 /** Why no request comes by. @param namespace of the parent */
