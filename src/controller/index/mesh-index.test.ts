@@ -422,3 +422,33 @@ test('with many policies the pods of a waypoint are gone through no more often t
   t.equal(walksWith(40), walksWith(2));
   t.end();
 });
+
+test('however much is said of rules that are for every service, the objects are gone through once for all of it', t => {
+  const readsWith = (rules: number): number => {
+    const lab = new IndexLab(SHOP, ...Array.from({ length: 20 }, (_, i) => service(`s${i}`)));
+    for (let i = 0; i < rules; i++)
+      lab.apply(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: all, namespace: stranger${i}}
+spec: {host: "*.svc.cluster.local", trafficPolicy: {tls: {mode: SIMPLE}}}`);
+    const { services } = lab.index.objects;
+    const statuses = services.statuses.bind(services);
+    let reads = 0;
+    services.statuses = function* () {
+      for (const status of statuses())
+        yield {
+          ...status,
+          get key() {
+            reads++;
+            return status.key;
+          },
+        };
+    };
+    const rule = lab.index.statuses().find(({ key }) => key === 'DestinationRule/stranger0/all');
+    t.equal(rule?.diagnostics.length, 20, 'said for each service');
+    return reads;
+  };
+  t.ok(readsWith(20) < 3 * readsWith(1));
+  t.end();
+});

@@ -23,6 +23,7 @@ import { backendTlsDiagnostics } from './backend-tls-diagnostics.ts';
 import type { TlsOverride } from './with-backend-tls.ts';
 import { telemetryConflicts } from './telemetry.ts';
 import { WaypointFailures } from './waypoint-failures.ts';
+import { withDiagnostics } from './with-diagnostics.ts';
 import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
 
 export interface MeshIndexOptions extends MeshObjectsOptions {
@@ -142,12 +143,13 @@ export class MeshIndex {
         );
       }
     }
-    for (const diagnostic of this.#policies.diagnostics) attach(statuses, diagnostic);
-    for (const diagnostic of telemetryConflicts(this.objects)) attach(statuses, diagnostic);
-    for (const diagnostic of backendTlsDiagnostics(this.objects, this.tlsOverrides()))
-      attach(statuses, diagnostic);
-    for (const diagnostic of [...this.#routeDiagnostics.values()].flat()) attach(statuses, diagnostic);
-    return statuses.sort((a, b) => (a.key < b.key ? -1 : 1));
+    const found = [
+      ...this.#policies.diagnostics,
+      ...telemetryConflicts(this.objects),
+      ...backendTlsDiagnostics(this.objects, this.tlsOverrides()),
+      ...[...this.#routeDiagnostics.values()].flat(),
+    ];
+    return withDiagnostics(statuses, found).toSorted((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   /** Objects that are not in force as they are, by kind. */
@@ -338,12 +340,4 @@ export class MeshIndex {
 function setUnlessEmpty<T>(to: Map<string, readonly T[]>, key: string, list: readonly T[]): void {
   if (list.length > 0) to.set(key, list);
   else to.delete(key);
-}
-
-/** Found in one object by looking at all of its kind. */
-function attach(statuses: ObjectStatus[], diagnostic: Diagnostic): void {
-  const [kind = '', name = ''] = diagnostic.object.split(' ');
-  const at = statuses.findIndex(status => status.key === `${kind}/${name}`);
-  const status = statuses[at];
-  if (status !== undefined) statuses[at] = { ...status, diagnostics: [...status.diagnostics, diagnostic] };
 }
