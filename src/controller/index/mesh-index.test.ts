@@ -142,6 +142,29 @@ test('a policy that keeps everybody but the waypoint from a workload is held by 
   t.end();
 });
 
+test('whom a DENY names besides the waypoint is denied by way of the waypoint too', t => {
+  const use = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
+  const from = (fields: string): string => `{from: [{source: {${fields}}}]}`;
+  const direct = from('notPrincipals: [td/ns/shop/sa/waypoint, td/ns/mon/sa/prometheus]');
+  const named = from('principals: [td/ns/dev/sa/stranger]');
+  const lab = new IndexLab(SHOP, WAYPOINT, pod('payments'), use);
+  lab.apply(policy('p', `{action: DENY, rules: [${direct}, ${named}]}`));
+  const stranger = { principals: [{ kind: 'exact', value: 'td/ns/dev/sa/stranger' }] };
+  const [held, ...more] = lab.routes('payments')?.authorizationPolicies ?? [];
+  t.match(held, { name: 'p', action: 'deny' });
+  t.match(held?.rules, [{ clauses: [{ matches: [stranger] }] }]);
+  t.equal(held?.rules.length, 1, 'not who comes past it: against the real source that would be everybody');
+  t.same(more, []);
+  t.equal(lab.policy('shop/p')?.rules.length, 2, 'its ztunnels hold all of it');
+  lab.apply(policy('p', `{rules: [${from('principals: [td/ns/shop/sa/waypoint]')}, ${named}]}`));
+  t.same(
+    lab.routes('payments')?.authorizationPolicies,
+    [],
+    'of an ALLOW the others may come past the waypoint',
+  );
+  t.end();
+});
+
 test('an ALLOW that was never good lets in nobody, until it is good; an earlier good one stays in force', t => {
   const allow = (port: string): string =>
     policy(

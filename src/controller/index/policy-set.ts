@@ -1,7 +1,7 @@
 import { type AuthorizationPolicy, policyName, type ServiceAccountMatch } from '#shared/authz/policy.ts';
 import type { AuthorizationTranslation } from '../translate/authorization-policy/authorization-policy.ts';
 import { l4Rules } from '../translate/authorization-policy/l4-part.ts';
-import { isOfLastHop } from '../translate/authorization-policy/last-hop.ts';
+import { heldByWaypoint, isOfLastHop } from '../translate/authorization-policy/last-hop.ts';
 import { exemptWaypoint } from '../translate/authorization-policy/exempt-waypoint.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
@@ -120,7 +120,7 @@ export class PolicySet {
 
   /**
    * The policies a waypoint holds against requests for a service: those attached to it or to the waypoint, and all that
-   * hold for its endpoints, whose ztunnels let the waypoint pass in turn. Those that name the waypoint itself are left to them.
+   * hold for its endpoints, whose ztunnels let the waypoint pass in turn. What names the waypoint itself is left to them.
    */
   forService(subject: PolicySubject): readonly AuthorizationPolicy[] {
     const found = new Map<string, AuthorizationPolicy>();
@@ -130,9 +130,8 @@ export class PolicySet {
       const { namespace, scope } = full;
       // Most are for other services: that is seen at less cost than whom a policy names.
       if (!appliesTo({ ...authorization, namespace, scope }, subject, this.#objects)) continue;
-      const namesAll = waypoint.length > 0 && waypoint.every(principal => isOfLastHop(full, principal));
-      if (namesAll && authorization.targets.length === 0) continue;
-      found.set(policyName(full), full);
+      const held = authorization.targets.length > 0 ? full : heldByWaypoint(full, waypoint);
+      if (held !== undefined) found.set(policyName(full), held);
     }
     for (const endpoint of subject.endpoints) {
       for (const policy of this.#intentionsFor(endpoint)) found.set(policyName(policy), policy);

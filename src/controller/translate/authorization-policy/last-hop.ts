@@ -1,4 +1,4 @@
-import type { AuthorizationPolicy, Match, StringMatch } from '#shared/authz/policy.ts';
+import type { AuthorizationPolicy, Match, Rule, StringMatch } from '#shared/authz/policy.ts';
 import { l4Rules } from './l4-part.ts';
 
 /**
@@ -14,9 +14,27 @@ import { l4Rules } from './l4-part.ts';
 export function isOfLastHop({ action, rules }: AuthorizationPolicy, principal: string): boolean {
   if (action !== 'allow' && action !== 'deny') return false;
   if (l4Rules(action, rules).changed.length > 0) return false;
-  return rules.some(rule =>
-    rule.clauses.some(clause => clause.matches.some(match => names(match, principal))),
-  );
+  return rules.some(rule => isRuleNaming(rule, principal));
+}
+
+/**
+ * What the waypoint itself holds of a policy. Of an ALLOW about the last hop nothing: its other rules are for who comes
+ * past the waypoint. What a DENY denies besides is denied to whoever comes by way of the waypoint too.
+ *
+ * @param principals identities of the waypoint, all of which the policy must name to be about it.
+ * @returns undefined: nothing
+ */
+export function heldByWaypoint(
+  policy: AuthorizationPolicy,
+  principals: readonly string[],
+): AuthorizationPolicy | undefined {
+  if (principals.length === 0 || !principals.every(one => isOfLastHop(policy, one))) return policy;
+  const others = policy.rules.filter(rule => !principals.some(one => isRuleNaming(rule, one)));
+  return policy.action === 'deny' && others.length > 0 ? { ...policy, rules: others } : undefined;
+}
+
+function isRuleNaming({ clauses }: Rule, principal: string): boolean {
+  return clauses.some(({ matches }) => matches.some(match => names(match, principal)));
 }
 
 function names(match: Match, principal: string): boolean {
