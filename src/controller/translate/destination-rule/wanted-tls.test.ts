@@ -52,6 +52,20 @@ const rows: { name: string; spec: object; whole?: object | undefined; ports?: ob
     ],
     refuses: true,
   },
+  {
+    name: 'a port that is there twice, with and without TLS, gets no plaintext',
+    spec: {
+      trafficPolicy: {
+        portLevelSettings: [{ port: { number: 443 } }, { port: { number: 443 }, ...tls('SIMPLE') }],
+      },
+    },
+    whole: undefined,
+    ports: [
+      { port: 443, parts: { tls: unresolved } },
+      { port: 443, parts: { tls: undefined } },
+    ],
+    refuses: true,
+  },
 ];
 
 for (const { name, ports = [], refuses, spec, whole } of rows) {

@@ -22,7 +22,10 @@ export function wantedTls(
   const { trafficPolicy } = read;
   if (trafficPolicy === undefined) return undefined;
   const whole = tlsAlone(trafficPolicy, why);
-  const ports = trafficPolicy.ports.map(({ parts, port }) => ({ port, parts: tlsAlone(parts, why) }));
+  const ports = trafficPolicy.ports
+    .map(({ parts, port }) => ({ port, parts: tlsAlone(parts, why) }))
+    // Of a port that is there twice the first counts.
+    .sort((a, b) => Number(asksForTls(b.parts.tls)) - Number(asksForTls(a.parts.tls)));
   if (![whole, ...ports.map(({ parts }) => parts)].some(({ tls }) => asksForTls(tls))) return undefined;
   return { ...read, trafficPolicy: { ...whole, ports }, subsets: [] };
 }
