@@ -26,9 +26,10 @@ function policies(objects: MeshObjects): readonly Diagnostic[] {
     reach: value,
     effect: 'no token is verified',
   }));
+  const standings = new Map<string, Standing>();
   return [...authorizations, ...tokens].flatMap(({ effect, object, reach }) => {
     if (effect === undefined || reach.targets.length > 0) return [];
-    const spec = unservedWorkload(objects, reach);
+    const spec = unservedWorkload(objects, reach, standings);
     if (spec === undefined) return [];
     const message = `is for ${spec.namespace}/${spec.name}, which no Service with a waypoint leads to: there ${effect}`;
     const diagnostics = new Diagnostics(object);
@@ -90,7 +91,15 @@ function effectWithout({ action, rules }: AuthorizationPolicy): string | undefin
     : `${what} deny without that, or nothing where nothing else is left`;
 }
 
-function unservedWorkload(objects: MeshObjects, reach: PolicyReach): WorkloadSpec | undefined {
+/** Of a workload: whether it is behind Services, and whether a waypoint serves one of them. */
+type Standing = 'client' | 'served' | 'unserved';
+
+/** @param standings found so far, by workload: most policies are for many, and most workloads have several */
+function unservedWorkload(
+  objects: MeshObjects,
+  reach: PolicyReach,
+  standings: Map<string, Standing>,
+): WorkloadSpec | undefined {
   const isEverywhere = reach.scope === 'global' || reach.selectsEveryNamespace;
   const namespaces = isEverywhere ? objects.pods.namespaces() : [reach.namespace];
   for (const one of namespaces) {
@@ -98,14 +107,21 @@ function unservedWorkload(objects: MeshObjects, reach: PolicyReach): WorkloadSpe
       // Who is not in the mesh has no ztunnel, and a gateway is no workload of a policy.
       if (spec.tunnelProtocol === 'none' || spec.labels[GATEWAY_NAME] !== undefined) continue;
       if (reach.scope === 'workload_selector' && !selects(reach, spec)) continue;
-      const services = servicesOf(objects, spec);
+      const standing = standings.get(spec.uid) ?? standingOf(objects, spec);
+      standings.set(spec.uid, standing);
       // Of what is for all of a namespace, clients that serve nobody are not meant.
-      if (services.length === 0 && reach.scope !== 'workload_selector') continue;
-      const isServed = services.some(
-        service => unservedName(objects, `${service.namespace}/${service.hostname}`) === undefined,
-      );
-      if (!isServed) return spec;
+      if (standing === 'unserved' || (standing === 'client' && reach.scope === 'workload_selector'))
+        return spec;
     }
   }
   return undefined;
+}
+
+function standingOf(objects: MeshObjects, spec: WorkloadSpec): Standing {
+  const services = servicesOf(objects, spec);
+  if (services.length === 0) return 'client';
+  const isServed = services.some(
+    service => unservedName(objects, `${service.namespace}/${service.hostname}`) === undefined,
+  );
+  return isServed ? 'served' : 'unserved';
 }

@@ -351,3 +351,24 @@ spec: {host: pay.shop.svc.cluster.local}`;
   t.same(withoutEffect(lab.index.objects).map(formatDiagnostic), []);
   t.end();
 });
+
+test('with many policies it is found out once which services a workload is behind', t => {
+  const asksWith = (policies: number): number => {
+    const lab = new IndexLab(SHOP);
+    for (let i = 0; i < policies; i++)
+      lab.apply(policy('RequestAuthentication', 'pay').replace('{name: p,', `{name: p${i},`));
+    const { objects } = lab.index;
+    const selecting = objects.servicesSelecting.bind(objects);
+    let asks = 0;
+    objects.servicesSelecting = (namespace, labels) => {
+      asks++;
+      return selecting(namespace, labels);
+    };
+    t.same(withoutEffect(objects).map(formatDiagnostic), [], 'a waypoint serves it');
+    return asks;
+  };
+  const few = asksWith(1);
+  t.ok(few > 0);
+  t.equal(asksWith(20), few);
+  t.end();
+});
