@@ -26,6 +26,8 @@ export interface ChangedObject {
   readonly namespace: string;
   readonly name: string;
   readonly object: KubeObject | undefined;
+  /** What was known of one that changed. */
+  readonly before?: KubeObject | undefined;
 }
 
 /** What decides how far a change reaches. */
@@ -57,9 +59,9 @@ const WORKLOAD: Reach = {
   workloads: 'itself',
   // Subsets, policies by selector.
   routes: 'all',
-  everyIf({ object }, { hasIntentions, hasLabelledSources }) {
+  everyIf({ before, object }, { hasIntentions, hasLabelledSources }) {
     // A waypoint's identity is in policies; an intention names services, which stand for their pods' accounts.
-    const isWaypoint = object?.metadata.labels[GATEWAY_NAME] !== undefined;
+    const isWaypoint = [before, object].some(one => one?.metadata.labels[GATEWAY_NAME] !== undefined);
     const isInPolicies = hasIntentions || isWaypoint;
     return [
       // DestinationRules select waypoints by their labels.

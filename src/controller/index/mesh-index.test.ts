@@ -142,6 +142,23 @@ test('a policy that keeps everybody but the waypoint from a workload is held by 
   t.end();
 });
 
+test('a pod that is no more of a waypoint takes its identity out of the policies', t => {
+  const of = (labels: string): string => pod('one', { labels, account: 'custom' });
+  const use = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
+  const named = policy('p', '{rules: [{from: [{source: {principals: [td/ns/shop/sa/custom]}}]}]}');
+  const lab = new IndexLab(SHOP, WAYPOINT, use, named);
+  const held = (): readonly unknown[] => [
+    lab.policy('shop/p')?.rules.length,
+    lab.routes('payments')?.authorizationPolicies.length,
+  ];
+  t.same(held(), [2, 1]);
+  lab.apply(of('{gateway.networking.k8s.io/gateway-name: waypoint}'));
+  t.same(held(), [1, 0], 'the policy names the waypoint');
+  lab.apply(of('{app: other}'));
+  t.same(held(), [2, 1]);
+  t.end();
+});
+
 test('whom a DENY names besides the waypoint is denied by way of the waypoint too', t => {
   const use = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
   const from = (fields: string): string => `{from: [{source: {${fields}}}]}`;

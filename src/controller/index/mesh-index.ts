@@ -74,9 +74,10 @@ export class MeshIndex {
       ...change.upserts.map(object => {
         const { name, namespace } = object.metadata;
         const { kind } = object;
+        const before = this.objects.ofKind(kind)?.get(namespace, name)?.object;
         this.objects.upsert(object);
         if (kind === 'Pod') this.#nodeIdentities.upsert(keyOf(object), object);
-        return { kind, name, namespace, object };
+        return { kind, name, namespace, object, before };
       }),
     ];
     const { rootNamespace } = this.objects.options;
