@@ -17,6 +17,7 @@ async function start(t: Test, upstream: Server, env: Readonly<Record<string, str
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
+      ACCESS_LOG: 'all',
       LISTEN_PLAINTEXT: `127.0.0.1:${port}`,
       PLAINTEXT_UPSTREAM: `127.0.0.1:${portOf(upstream)}`,
       WORKER_THREADS: '2',
