@@ -182,7 +182,7 @@ test('whom a DENY names besides the waypoint is denied by way of the waypoint to
   t.end();
 });
 
-test('an ALLOW that was never good lets in nobody, until it is good; an earlier good one stays in force', t => {
+test('a wrong rule of an ALLOW that was never good lets in nobody, until it is good; an earlier good one stays in force', t => {
   const allow = (port: string): string =>
     policy(
       'allow',
@@ -199,7 +199,10 @@ test('an ALLOW that was never good lets in nobody, until it is good; an earlier 
   );
   const said = lab.index.statuses().find(s => s.key === 'AuthorizationPolicy/shop/allow');
   t.match(said, { state: 'rejected' });
-  t.match(said?.diagnostics.at(-1), { message: /lets in nobody until it is/, severity: 'rejected' });
+  t.match(said?.diagnostics.at(-1), {
+    message: /the wrong rules let in nobody until it is/,
+    severity: 'rejected',
+  });
 
   lab.apply(allow('8080'));
   t.equal(lab.policy('shop/allow')?.rules.length, 1);

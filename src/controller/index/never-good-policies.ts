@@ -24,7 +24,7 @@ export function policiesThatClose(objects: MeshObjects): PoliciesThatClose {
     const closed = closedWhereNeverGood(object, objects.options);
     if (closed === undefined) continue;
     authorizations.push(closed);
-    diagnostics.push(...said(object, 'rules', 'an ALLOW that lets in nobody until it is'));
+    diagnostics.push(...said(object, 'rules', 'an ALLOW of which the wrong rules let in nobody until it is'));
   }
   for (const object of neverGood(objects.peerAuthentications.entries())) {
     const strict = strictWhereNeverGood(object);

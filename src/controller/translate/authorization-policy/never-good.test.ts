@@ -4,7 +4,9 @@ import { translateAuthorizationPolicy } from './authorization-policy.ts';
 import { closedWhereNeverGood } from './never-good.ts';
 
 const OPTIONS = { rootNamespace: 'istio-system' };
-const BAD_RULES = { rules: [{ from: [{ source: { ipBlocks: ['10.0.0.0/33'] } }] }, {}] };
+const BAD_RULE = { from: [{ source: { ipBlocks: ['10.0.0.0/33'] } }] };
+const BAD_RULES = { rules: [BAD_RULE] };
+const GOOD_RULE = { from: [{ source: { namespaces: ['shop'] } }] };
 const SELECTOR = { selector: { matchLabels: { app: 'payments' } } };
 const TARGET = { targetRefs: [{ kind: 'Service', group: '', name: 'payments' }] };
 
@@ -17,7 +19,7 @@ interface Row {
 const nobody = { action: 'allow', rules: [] };
 const rows: readonly Row[] = [
   {
-    name: 'an ALLOW lets in nobody, whatever other rules it has',
+    name: 'a wrong rule of an ALLOW lets in nobody',
     spec: { ...SELECTOR, ...BAD_RULES },
     closed: {
       full: { ...nobody, scope: 'workload_selector' },
@@ -34,6 +36,14 @@ const rows: readonly Row[] = [
     name: 'an ALLOW that is attached is a waypoint’s alone',
     spec: { ...TARGET, ...BAD_RULES },
     closed: { full: nobody, l4: undefined, targets: [{ kind: 'Service', name: 'payments' }] },
+  },
+  {
+    name: 'rules beside a wrong one let in whom they name',
+    spec: { ...SELECTOR, rules: [BAD_RULE, GOOD_RULE, 'no rule'] },
+    closed: {
+      full: { action: 'allow', rules: { length: 1 }, scope: 'workload_selector' },
+      l4: { rules: [{ clauses: [{ matches: [{ namespaces: [{ kind: 'exact', value: 'shop' }] }] }] }] },
+    },
   },
   { name: 'rules that are no list', spec: { ...SELECTOR, rules: 'all' }, closed: { full: nobody } },
   {

@@ -1,15 +1,17 @@
 import type { KubeObject } from '../../source/kube-object.ts';
 import { Diagnostics } from '../diagnostic.ts';
+import { objectAt } from '../loose-fields.ts';
 import {
   type AuthorizationOptions,
   type AuthorizationTranslation,
   readLoosely,
+  translateAuthorizationPolicy,
 } from './authorization-policy.ts';
 
 /**
  * What holds of a policy that was never good, where it is an ALLOW: that all others are denied, which an ALLOW means by
- * being there. Whom it lets in may be what is wrong with it, so it lets in nobody. Without it its workloads would be open
- * to everybody, and again after each start of a controller that knew an earlier version.
+ * being there. A rule that is wrong lets in nobody, those beside it mean what they say. Without the policy its workloads would be
+ * open to everybody, and again after each start of a controller that knew an earlier version.
  *
  * @returns undefined: it is no ALLOW, or more than its rules is wrong, so that it may be for others than it seems
  */
@@ -18,13 +20,21 @@ export function closedWhereNeverGood(
   options: AuthorizationOptions,
 ): AuthorizationTranslation | undefined {
   const diagnostics = new Diagnostics(object);
-  const read = readLoosely(object, options, diagnostics);
+  const { full } = readLoosely(object, options, diagnostics);
   const isClear = diagnostics.found.every(
     ({ field, severity }) => severity !== 'rejected' || isOfRules(field),
   );
-  if (!isClear || read.full.action !== 'allow') return undefined;
-  const full = { ...read.full, rules: [] };
-  return { ...read, full, l4: read.l4 && full };
+  if (!isClear || full.action !== 'allow') return undefined;
+  const { rules } = objectAt(object.spec);
+  const translate = (some: readonly unknown[]) =>
+    translateAuthorizationPolicy(withRules(object, some), options);
+  const good = Array.isArray(rules) ? rules.filter(rule => translate([rule]).ok) : [];
+  const closed = translate(good);
+  return closed.ok ? closed.value : undefined;
+}
+
+function withRules(object: KubeObject, rules: readonly unknown[]): KubeObject {
+  return { ...object, spec: { ...objectAt(object.spec), rules } };
 }
 
 /** Anything else may be the action or the selector, misspelt. */
