@@ -150,3 +150,14 @@ async function rsaCsr(modulusLength: number, hash: string): Promise<string> {
   );
   return encodePem('CERTIFICATE REQUEST', new Uint8Array(request.rawData));
 }
+
+test('a key whose curve cannot be decoded is a bad CSR, like anything else that cannot', async t => {
+  const csr = await createCsr(await generateKey(softwareProvider, false), ID);
+  const { der } = decodeSinglePem(csr, ['CERTIFICATE REQUEST'], CSR_LIMITS);
+  const prime256v1 = der.indexOf(Buffer.from('06082a8648ce3d030107', 'hex'));
+  // Neither a name of a curve nor one in full, by its tag.
+  der[prime256v1] = 0x80;
+  await t.rejects(verifyCsr(softwareProvider, encodePem('CERTIFICATE REQUEST', der), ID), {
+    code: 'bad_csr',
+  });
+});

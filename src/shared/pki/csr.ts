@@ -62,6 +62,7 @@ function parseRequest(der: Buffer): Pkcs10CertificateRequest {
     if (request.extensions.length > 16 || request.attributes.length > 16) {
       throw new RangeError('more than 16 extensions or attributes');
     }
+    if (request.publicKey.rawData.byteLength === 0) throw new RangeError('no public key');
     return request;
   } catch (cause) {
     throw new PkiError('bad_csr', 'the bytes are not a PKCS#10 certificate request', { cause });
