@@ -48,6 +48,17 @@ export class Diagnostics {
     return this.#found;
   }
 
+  /** Whether all that is rejected is in one field, `spec.rules`, or below it: what the rest says is certain then. */
+  isRejectedOnlyIn(field: string): boolean {
+    return this.#found.every(
+      one =>
+        one.severity !== 'rejected' ||
+        one.field === field ||
+        one.field.startsWith(`${field}.`) ||
+        one.field.startsWith(`${field}[`),
+    );
+  }
+
   /** The outcome of a translation: its value, unless something was rejected. */
   conclude<T>(value: T): Translated<T> {
     return this.#rejected

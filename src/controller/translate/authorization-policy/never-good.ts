@@ -21,10 +21,8 @@ export function closedWhereNeverGood(
 ): AuthorizationTranslation | undefined {
   const diagnostics = new Diagnostics(object);
   const { full } = readLoosely(object, options, diagnostics);
-  const isClear = diagnostics.found.every(
-    ({ field, severity }) => severity !== 'rejected' || isOfRules(field),
-  );
-  if (!isClear || full.action !== 'allow') return undefined;
+  // Anything else may be the action or the selector, misspelt.
+  if (!diagnostics.isRejectedOnlyIn('spec.rules') || full.action !== 'allow') return undefined;
   const { rules } = objectAt(object.spec);
   const translate = (some: readonly unknown[]) =>
     translateAuthorizationPolicy(withRules(object, some), options);
@@ -35,9 +33,4 @@ export function closedWhereNeverGood(
 
 function withRules(object: KubeObject, rules: readonly unknown[]): KubeObject {
   return { ...object, spec: { ...objectAt(object.spec), rules } };
-}
-
-/** Anything else may be the action or the selector, misspelt. */
-function isOfRules(field: string): boolean {
-  return /^spec\.rules([.[]|$)/.test(field);
 }

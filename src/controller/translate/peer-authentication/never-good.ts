@@ -9,13 +9,7 @@ import { type PeerAuthentication, readLoosely } from './peer-authentication.ts';
 export function strictWhereNeverGood(object: KubeObject): PeerAuthentication | undefined {
   const diagnostics = new Diagnostics(object);
   const read = readLoosely(object, diagnostics);
-  const isClear = diagnostics.found.every(
-    ({ field, severity }) => severity !== 'rejected' || isOfPorts(field),
-  );
-  return isClear && read.mode === 'strict' ? { ...read, portModes: new Map() } : undefined;
-}
-
-/** Anything else may be the mode or the selector, misspelt. */
-function isOfPorts(field: string): boolean {
-  return /^spec\.portLevelMtls([.[]|$)/.test(field);
+  // Anything else may be the mode or the selector, misspelt.
+  if (!diagnostics.isRejectedOnlyIn('spec.portLevelMtls') || read.mode !== 'strict') return undefined;
+  return { ...read, portModes: new Map() };
 }
