@@ -158,7 +158,8 @@ function destinationRules(objects: MeshObjects): AttachedRoutes['destinationRule
   const byService = new Map<string, Parsed<DestinationRuleTranslation>[]>();
   for (const entry of objects.destinationRules.entries()) {
     const rule = entry.good ?? wantedTlsOf(objects, entry);
-    for (const service of rule?.value.services ?? []) if (rule !== undefined) push(byService, service, rule);
+    if (rule === undefined) continue;
+    for (const service of rule.value.services) push(byService, service, rule);
   }
   return byService;
 }

@@ -132,19 +132,9 @@ export class MeshIndex {
 
   /** Every object with what is wrong with it, by key. */
   statuses(): readonly ObjectStatus[] {
-    const statuses: ObjectStatus[] = [];
-    for (const [kind, parsed] of this.objects.kinds()) {
-      for (const status of parsed.statuses()) {
-        const more =
-          kind === 'Service' || kind === 'ServiceEntry'
-            ? (this.#serviceDiagnostics.get(status.key) ?? [])
-            : [];
-        statuses.push(
-          more.length === 0 ? status : { ...status, diagnostics: [...status.diagnostics, ...more] },
-        );
-      }
-    }
+    const statuses = [...this.objects.kinds()].flatMap(([, parsed]) => [...parsed.statuses()]);
     const found = [
+      ...[...this.#serviceDiagnostics.values()].flat(),
       ...this.#policies.diagnostics,
       ...telemetryConflicts(this.objects),
       ...backendTlsDiagnostics(this.objects, this.tlsOverrides()),

@@ -1,6 +1,6 @@
 import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
 import { l4Rules } from '../translate/authorization-policy/l4-part.ts';
-import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
+import { type Diagnostic, ignored } from '../translate/diagnostic.ts';
 import { objectAt } from '../translate/loose-fields.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
@@ -32,9 +32,7 @@ function policies(objects: MeshObjects): readonly Diagnostic[] {
     const spec = unservedWorkload(objects, reach, standings);
     if (spec === undefined) return [];
     const message = `is for ${spec.namespace}/${spec.name}, which no Service with a waypoint leads to: there ${effect}`;
-    const diagnostics = new Diagnostics(object);
-    diagnostics.ignore('spec', objectAt(object.spec), message, 'label its Service istio.io/use-waypoint');
-    return [...diagnostics.found];
+    return ignored(object, 'spec', objectAt(object.spec), message, 'label its Service istio.io/use-waypoint');
   });
 }
 
@@ -47,10 +45,8 @@ function attachedPolicies(objects: MeshObjects): readonly Diagnostic[] {
       const hosts =
         kind === 'Service' || kind === 'ServiceEntry' ? targetHosts(objects, kind, namespace, name) : [];
       if (hosts === undefined) {
-        const diagnostics = new Diagnostics(object);
         const message = `there is no ${kind} ${namespace}/${name}: nobody holds the policy for it`;
-        diagnostics.ignore('spec.targetRefs', name, message, 'create it or correct the name');
-        return [...diagnostics.found];
+        return ignored(object, 'spec.targetRefs', name, message, 'create it or correct the name');
       }
       const [host] = hosts;
       return host === undefined

@@ -1,5 +1,5 @@
 import type { KubeObject } from '../source/kube-object.ts';
-import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
+import { type Diagnostic, ignored } from '../translate/diagnostic.ts';
 import { objectAt } from '../translate/loose-fields.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { waypointOfService, waypointOfServiceEntry } from './waypoint-of-service.ts';
@@ -18,10 +18,8 @@ export function sayIfUnserved(
   if (unserved === undefined) return [];
   const isOfSpec = !field.startsWith('metadata.');
   const value = isOfSpec ? objectAt(object.spec)[field] : object.metadata.name;
-  const diagnostics = new Diagnostics(object);
   const message = `${unserved} uses no waypoint that is there: ${consequence}`;
-  diagnostics.ignore(isOfSpec ? `spec.${field}` : field, value, message, FIX);
-  return [...diagnostics.found];
+  return ignored(object, isOfSpec ? `spec.${field}` : field, value, message, FIX);
 }
 
 /** The Service or ServiceEntry of a host, where no waypoint serves it. @param service `<namespace>/<hostname>` */

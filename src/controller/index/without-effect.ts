@@ -1,6 +1,6 @@
 import type { RouteBackend } from '#shared/route/model.ts';
 import type { KubeObject } from '../source/kube-object.ts';
-import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
+import { type Diagnostic, ignored } from '../translate/diagnostic.ts';
 import type { ServiceResolver } from '../translate/consul/service-resolver.ts';
 import { objectAt, objectsAt, textAt } from '../translate/loose-fields.ts';
 import { DATAPLANE_MODE } from '../translate/mesh-labels.ts';
@@ -78,7 +78,13 @@ function idlePolicies(objects: MeshObjects): Diagnostic[] {
       if (namespaces.some(n => [...specsIn(objects, n)].some(spec => selects(reach, spec)))) return [];
       const where = selectsEveryNamespace ? 'the mesh' : `namespace ${namespace}`;
       const message = `selects no workload: ${where} has none with these labels`;
-      return said(object, 'spec.selector', objectAt(object.spec)['selector'], message, 'correct the labels');
+      return ignored(
+        object,
+        'spec.selector',
+        objectAt(object.spec)['selector'],
+        message,
+        'correct the labels',
+      );
     }),
   );
 }
@@ -93,7 +99,7 @@ function unknownClasses(objects: MeshObjects): Diagnostic[] {
       WAYPOINT_CLASSES.has(className) || objects.gatewayClasses.get('', className) !== undefined;
     if (!isHbone || isKnown) return [];
     const message = 'is a class that nobody has: no waypoint is made of this Gateway';
-    return said(object, 'spec.gatewayClassName', className, message, `use ${OWN_WAYPOINT_CLASS}`);
+    return ignored(object, 'spec.gatewayClassName', className, message, `use ${OWN_WAYPOINT_CLASS}`);
   });
 }
 
@@ -103,7 +109,7 @@ function unknownModes(objects: MeshObjects): Diagnostic[] {
       const mode = object.metadata.labels[DATAPLANE_MODE];
       if (mode === undefined || mode === 'ambient' || mode === 'none') return [];
       const message = 'is no mode of this mesh: pods are not captured';
-      return said(object, `metadata.labels.${DATAPLANE_MODE}`, mode, message, 'use ambient or none');
+      return ignored(object, `metadata.labels.${DATAPLANE_MODE}`, mode, message, 'use ambient or none');
     }),
   );
 }
@@ -119,7 +125,7 @@ function inboundPolicies(objects: MeshObjects): Diagnostic[] {
     const field = `metadata.annotations.${INBOUND_POLICY}`;
     const fix =
       'write an AuthorizationPolicy of security.istio.io, such as one without rules, which denies all';
-    return said(
+    return ignored(
       object,
       field,
       object.metadata.annotations[INBOUND_POLICY],
@@ -150,13 +156,7 @@ function routesOfWaypoints(objects: MeshObjects): Diagnostic[] {
       if (waypoint === undefined) return [];
       const message = 'is a waypoint, which has no listener that routes attach to';
       const fix = 'name the Service as the parent, with group "" and kind Service';
-      return said(object, 'spec.parentRefs', textAt(waypoint, 'name'), message, fix);
+      return ignored(object, 'spec.parentRefs', textAt(waypoint, 'name'), message, fix);
     }),
   );
-}
-
-function said(object: KubeObject, field: string, value: unknown, message: string, fix: string): Diagnostic[] {
-  const diagnostics = new Diagnostics(object);
-  diagnostics.ignore(field, value, message, fix);
-  return [...diagnostics.found];
 }

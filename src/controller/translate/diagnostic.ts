@@ -71,6 +71,19 @@ export class Diagnostics {
   }
 }
 
+/** One thing that has no effect, found in an object by looking at others. */
+export function ignored(
+  object: KubeObject,
+  field: string,
+  value: unknown,
+  message: string,
+  fix: string,
+): readonly Diagnostic[] {
+  const diagnostics = new Diagnostics(object);
+  diagnostics.ignore(field, value, message, fix);
+  return diagnostics.found;
+}
+
 /** `HTTPRoute shop/payments`; without the namespace for cluster-scoped kinds. */
 export function objectName(object: KubeObject): string {
   const { name, namespace } = object.metadata;

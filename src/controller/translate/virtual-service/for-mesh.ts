@@ -3,9 +3,12 @@ import type { Fields } from '../decode.ts';
 import { objectAt, objectsAt, textsAt } from '../loose-fields.ts';
 
 /** Without `gateways` something is for the mesh; with them only when `mesh` is one. */
-function isForMesh(fields: unknown): boolean {
-  const gateways = textsAt(objectAt(fields), 'gateways');
+function includeMesh(gateways: readonly string[]): boolean {
   return gateways.length === 0 || gateways.includes('mesh');
+}
+
+function isForMesh(fields: unknown): boolean {
+  return includeMesh(textsAt(objectAt(fields), 'gateways'));
 }
 
 /** Whether all of a VirtualService is for gateways: an ingress, mostly, whose business the rest of it is. */
@@ -15,8 +18,7 @@ export function isForGatewaysAlone({ spec }: KubeObject): boolean {
 
 /** Whether a match is for gateways alone: then it is left to them, whatever is in it. */
 export function isLeftToGateways(match: Fields): boolean {
-  const gateways = match.strings('gateways');
-  if (gateways.length === 0 || gateways.includes('mesh')) return false;
+  if (includeMesh(match.strings('gateways'))) return false;
   match.leave();
   return true;
 }
