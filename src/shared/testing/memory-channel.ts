@@ -138,8 +138,10 @@ export class MemoryChannel implements ByteChannel {
   /** Hands this end's handler the next event that `peer` caused. For the pair only. */
   deliver(peer: MemoryChannel): boolean {
     const handler = this.#handler;
-    if (handler === undefined || this.#closed) return false;
+    if (this.#closed) return false;
+    // Also of a channel that nobody has taken on: whoever refuses a connection has no handler to hear of it.
     if (this.#closing !== undefined) return this.#deliverClose(handler, peer, this.#closing.error);
+    if (handler === undefined) return false;
     if (this.#blocked && this.#bufferedBytes <= this.#highWaterBytes / 2) {
       this.#blocked = false;
       handler.onDrain();
@@ -159,14 +161,18 @@ export class MemoryChannel implements ByteChannel {
     return this.#ended && peer.#endDelivered ? this.#deliverClose(handler, peer, undefined) : false;
   }
 
-  #deliverClose(handler: ChannelHandler, peer: MemoryChannel, error: ChannelError | undefined): boolean {
+  #deliverClose(
+    handler: ChannelHandler | undefined,
+    peer: MemoryChannel,
+    error: ChannelError | undefined,
+  ): boolean {
     this.#closed = true;
     if (error !== undefined) {
       peer.#closing ??= { error: new ChannelError('reset', 'the other end aborted') };
       peer.#outgoing = [];
       peer.#bufferedBytes = 0;
     }
-    handler.onClose(error);
+    handler?.onClose(error);
     return true;
   }
 

@@ -121,7 +121,7 @@ export class SimulatedMesh {
       },
       logger: createLogger({
         scope: 'waypoint',
-        levels: new LogLevels('error'),
+        levels: new LogLevels('warn'),
         format: 'text',
         writer,
         now: () => clock.now(),

@@ -1,7 +1,7 @@
 import { authzConnection } from '#shared/authz/connection.ts';
 import { ChannelError, type ByteChannel } from '#shared/engine/channel.ts';
 import type { Engine, Listener, TlsMaterial } from '#shared/engine/engine.ts';
-import type { InboundConnect } from '#shared/hbone/inbound-connect.ts';
+import type { InboundConnect, RefusalStatus } from '#shared/hbone/inbound-connect.ts';
 import { HbonePool } from '#shared/hbone/session-pool.ts';
 import { DEFAULT_LIMITS } from '#shared/http1/limits.ts';
 import { serverOptions } from '#shared/http1/server-options.ts';
@@ -223,17 +223,11 @@ export class TrafficThread {
 
   #onConnect(connect: InboundConnect): void {
     const { request, peerIdentity, remote } = connect;
-    const { settings, logger } = this.#options;
+    const { settings } = this.#options;
     const { namespace } = serviceAccountOf(peerIdentity);
     const found = findDestination(this.store, request, settings, namespace);
     if (!found.ok) {
-      logger.warn('CONNECT refused', {
-        'src.addr': formatHostPort(remote.ip, remote.port),
-        'src.identity': peerIdentity,
-        authority: request.authority,
-        error: found.reason,
-      });
-      connect.refuse(400, found.reason);
+      this.#refuse(connect, 400, found.reason);
       return;
     }
     const claimed = { peerIdentity, remote, forwarded: request.forwarded?.source };
@@ -244,8 +238,20 @@ export class TrafficThread {
       dialled: host,
       accepted: undefined,
     });
-    if (downstream === undefined) connect.refuse(503, 'the service is gone');
+    if (downstream === undefined) this.#refuse(connect, 503, `${serviceName(found.service)} is gone`);
     else this.#server.serve(connect.accept(), downstream);
+  }
+
+  /** Nobody's service is known to have been asked for, so that the access log has no line for it. */
+  #refuse(connect: InboundConnect, status: RefusalStatus, reason: string): void {
+    const { peerIdentity, remote, request } = connect;
+    this.#options.logger.warn('CONNECT refused', {
+      'src.addr': formatHostPort(remote.ip, remote.port),
+      'src.identity': peerIdentity,
+      authority: request.authority,
+      error: reason,
+    });
+    connect.refuse(status, reason);
   }
 
   async #listenPlaintext(plaintext: PlaintextListen): Promise<Listener['address']> {
@@ -267,9 +273,11 @@ export class TrafficThread {
     });
     const port = downstream?.service.port(servicePort);
     if (downstream === undefined || port === undefined) {
-      channel.abort(
-        new ChannelError('unreachable', `service ${service} has no port ${servicePort}, or is not known`),
-      );
+      const { ip, port: sourcePort } = channel.remoteAddress;
+      const reason = `service ${service} has no port ${servicePort}, or is not known`;
+      const source = formatHostPort(ip, sourcePort);
+      this.#options.logger.warn('connection refused', { 'src.addr': source, error: reason });
+      channel.abort(new ChannelError('unreachable', reason));
     } else this.#server.serve(channel, downstream);
   }
 
