@@ -121,7 +121,9 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     this.#known = new KnownServices(this.services, this.serviceEntries);
     this.pods = new ParsedKind(object => readPod(object, cluster));
     this.workloadEntries = new ParsedKind(object => readWorkloadEntry(object, cluster));
-    this.authorizationPolicies = new ParsedKind(o => translateAuthorizationPolicy(o, { rootNamespace }));
+    this.authorizationPolicies = new ParsedKind(o =>
+      translateAuthorizationPolicy(o, { rootNamespace, trustDomain }),
+    );
     const delegates: DelegateLookup = (namespace, name) => this.virtualServices.get(namespace, name)?.object;
     this.requestAuthentications = new ParsedKind(o => translateRequestAuthentication(o, { rootNamespace }));
     this.meshConfigs = new ParsedKind(o =>

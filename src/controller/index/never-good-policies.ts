@@ -20,8 +20,10 @@ export function policiesThatClose(objects: MeshObjects): PoliciesThatClose {
   const authorizations: AuthorizationTranslation[] = [];
   const peerAuthentications: PeerAuthentication[] = [];
   const diagnostics: Diagnostic[] = [];
+  const { cluster, rootNamespace } = objects.options;
+  const { trustDomain } = cluster;
   for (const object of neverGood(objects.authorizationPolicies.entries())) {
-    const closed = closedWhereNeverGood(object, objects.options);
+    const closed = closedWhereNeverGood(object, { rootNamespace, trustDomain });
     if (closed === undefined) continue;
     authorizations.push(closed);
     diagnostics.push(...said(object, 'rules', 'an ALLOW of which the wrong rules let in nobody until it is'));

@@ -133,7 +133,7 @@ test('whatever the object, it is translated or rejected with a reason, and what 
         for (const { rules } of attachments) compileRoutes({ rules });
       });
       check(translateDestinationRule(kubeObject('DestinationRule', body), ISTIO), () => undefined);
-      const root = { rootNamespace: 'istio-system' };
+      const root = { rootNamespace: 'istio-system', trustDomain: 'cluster.local' };
       check(translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', body), root), ({ full, l4 }) => {
         compile(l4 === undefined ? [full] : [full, l4]);
       });

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import type { StringMatch } from '#shared/authz/policy.ts';
 import { compile } from '#shared/authz/compile.ts';
 import { authzConnection } from '#shared/authz/connection.ts';
 import { evaluate } from '#shared/authz/evaluate.ts';
@@ -7,7 +8,7 @@ import { translateAuthorizationPolicy } from './authorization-policy.ts';
 import { exemptWaypoint } from './exempt-waypoint.ts';
 import { isOfLastHop } from './last-hop.ts';
 
-const OPTIONS = { rootNamespace: 'istio-system' };
+const OPTIONS = { rootNamespace: 'istio-system', trustDomain: 'cluster.local' };
 
 test('translations by example', async t => {
   const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
@@ -183,6 +184,39 @@ test('trust domains: a ztunnel is told by principals, where they can say it', as
   const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', condition), OPTIONS);
   const match = { trustDomains: [{ value: 'td' }], notTrustDomains: [{ value: 'x' }] };
   t.match(result, { value: { full: { rules: [{ clauses: [{ matches: [match] }] }] } } }, 'as a condition');
+});
+
+const LOCAL_PRINCIPALS: readonly [string, string, StringMatch][] = [
+  ['an identity', 'cluster.local/ns/a/sa/b', { kind: 'exact', value: 'corp.test/ns/a/sa/b' }],
+  [
+    'with its scheme',
+    'spiffe://cluster.local/ns/a/sa/b',
+    { kind: 'exact', value: 'spiffe://corp.test/ns/a/sa/b' },
+  ],
+  ['a namespace', 'cluster.local/ns/a/*', { kind: 'prefix', value: 'corp.test/ns/a/' }],
+  ['everybody of it', 'cluster.local/*', { kind: 'prefix', value: 'corp.test/' }],
+  [
+    'another trust domain is another',
+    'cluster.localhost/ns/a/sa/b',
+    { kind: 'exact', value: 'cluster.localhost/ns/a/sa/b' },
+  ],
+  ['whatever the trust domain is', '*/ns/a/sa/b', { kind: 'suffix', value: '/ns/a/sa/b' }],
+];
+
+test('cluster.local in principals is the trust domain of the mesh', async t => {
+  const options = { ...OPTIONS, trustDomain: 'corp.test' };
+  for (const [name, principal, expected] of LOCAL_PRINCIPALS) {
+    const [yes, no] = [{ principals: [expected] }, { notPrincipals: [expected] }];
+    for (const [spec, match] of [
+      [source({ principals: [principal] }), yes],
+      [source({ notPrincipals: [principal] }), no],
+      [when({ key: 'source.principal', values: [principal] }), yes],
+      [when({ key: 'source.principal', notValues: [principal] }), no],
+    ] as const) {
+      const result = translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', spec), options);
+      t.match(result, { ok: true, value: { full: { rules: [{ clauses: [{ matches: [match] }] }] } } }, name);
+    }
+  }
 });
 
 test('AUDIT and CUSTOM are for waypoints alone', async t => {

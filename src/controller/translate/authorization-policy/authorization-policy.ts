@@ -23,6 +23,8 @@ export interface AuthorizationTranslation {
 export interface AuthorizationOptions {
   /** Policies in this namespace hold for the whole mesh; `istio-system` by default. */
   readonly rootNamespace: string;
+  /** Of the mesh. */
+  readonly trustDomain: string;
 }
 
 /** Istio AuthorizationPolicy. */
@@ -57,7 +59,7 @@ function readPolicy(
     spec.reject('selector', 'cannot be together with targetRefs', 'keep the one you mean');
   }
   const rules = spec
-    .objects('rules', fields => readRule(fields, action, namespace))
+    .objects('rules', fields => readRule(fields, action, namespace, options.trustDomain))
     .filter(rule => rule !== undefined);
   const isRoot = namespace === options.rootNamespace;
   const hasSelector = selects !== undefined && selects.size > 0;

@@ -8,6 +8,7 @@ import {
 } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
+import { principals } from './principals.ts';
 import { unchecked, type RuleReading } from './unchecked.ts';
 import { cidrs, ports, serviceAccounts, stringMatches } from './values.ts';
 
@@ -16,16 +17,15 @@ export function readCondition(fields: Fields, context: RuleReading): Match | und
   const key = fields.requiredString('key');
   if (!fields.has('values') && !fields.has('notValues'))
     fields.reject('values', 'is required, or notValues', 'set one of them');
-  const { namespace } = context;
   return (
-    readSource(fields, key, namespace) ??
+    readSource(fields, key, context) ??
     readDestination(fields, key) ??
     readRequest(fields, key) ??
     readUnchecked(fields, key, context)
   );
 }
 
-function readSource(fields: Fields, key: string, namespace: string): Match | undefined {
+function readSource(fields: Fields, key: string, context: RuleReading): Match | undefined {
   switch (key) {
     case 'source.ip':
       return { ...EMPTY_MATCH, sourceIps: cidrs(fields, 'values'), notSourceIps: cidrs(fields, 'notValues') };
@@ -38,8 +38,8 @@ function readSource(fields: Fields, key: string, namespace: string): Match | und
     case 'source.principal':
       return {
         ...EMPTY_MATCH,
-        principals: stringMatches(fields, 'values'),
-        notPrincipals: stringMatches(fields, 'notValues'),
+        principals: principals(fields, 'values', context.trustDomain),
+        notPrincipals: principals(fields, 'notValues', context.trustDomain),
       };
     case 'source.trustDomain':
       return {
@@ -50,8 +50,8 @@ function readSource(fields: Fields, key: string, namespace: string): Match | und
     case 'source.serviceAccount':
       return {
         ...EMPTY_MATCH,
-        serviceAccounts: serviceAccounts(fields, 'values', namespace),
-        notServiceAccounts: serviceAccounts(fields, 'notValues', namespace),
+        serviceAccounts: serviceAccounts(fields, 'values', context.namespace),
+        notServiceAccounts: serviceAccounts(fields, 'notValues', context.namespace),
       };
     default:
       return undefined;

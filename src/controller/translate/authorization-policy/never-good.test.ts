@@ -3,7 +3,7 @@ import { kubeObject } from '../../testing/golden-pairs.ts';
 import { translateAuthorizationPolicy } from './authorization-policy.ts';
 import { closedWhereNeverGood } from './never-good.ts';
 
-const OPTIONS = { rootNamespace: 'istio-system' };
+const OPTIONS = { rootNamespace: 'istio-system', trustDomain: 'cluster.local' };
 const BAD_RULE = { from: [{ source: { ipBlocks: ['10.0.0.0/33'] } }] };
 const BAD_RULES = { rules: [BAD_RULE] };
 const GOOD_RULE = { from: [{ source: { namespaces: ['shop'] } }] };

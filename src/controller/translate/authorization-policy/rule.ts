@@ -10,8 +10,13 @@ import type { RuleReading } from './unchecked.ts';
  * A rule, or undefined where it holds something this mesh cannot check and leaving that out would let more in: such a
  * rule of an ALLOW policy allows nothing. In a DENY policy it denies without that part. Both are reported.
  */
-export function readRule(fields: Fields, action: PolicyAction, namespace: string): Rule | undefined {
-  const context: RuleReading = { action, namespace, unchecked: [] };
+export function readRule(
+  fields: Fields,
+  action: PolicyAction,
+  namespace: string,
+  trustDomain: string,
+): Rule | undefined {
+  const context: RuleReading = { action, namespace, trustDomain, unchecked: [] };
   const from = fields.objects('from', item =>
     readWrapped(item, 'source', source => readSource(source, context)),
   );

@@ -2,6 +2,7 @@ import type { HttpMatch, Match } from '#shared/authz/policy.ts';
 import { ANY_HTTP_REQUEST, EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { Fields } from '../decode.ts';
 import type { RuleReading } from './unchecked.ts';
+import { principals } from './principals.ts';
 import { cidrs, serviceAccounts, stringMatches } from './values.ts';
 
 const HTTP_FIELDS = ['requestPrincipals', 'notRequestPrincipals', 'remoteIps', 'notRemoteIps'] as const;
@@ -10,8 +11,8 @@ const HTTP_FIELDS = ['requestPrincipals', 'notRequestPrincipals', 'remoteIps', '
 export function readSource(fields: Fields, context: RuleReading): Match {
   const match: Match = {
     ...EMPTY_MATCH,
-    principals: stringMatches(fields, 'principals'),
-    notPrincipals: stringMatches(fields, 'notPrincipals'),
+    principals: principals(fields, 'principals', context.trustDomain),
+    notPrincipals: principals(fields, 'notPrincipals', context.trustDomain),
     namespaces: stringMatches(fields, 'namespaces'),
     notNamespaces: stringMatches(fields, 'notNamespaces'),
     serviceAccounts: serviceAccounts(fields, 'serviceAccounts', context.namespace),

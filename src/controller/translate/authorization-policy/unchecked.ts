@@ -6,6 +6,8 @@ export interface RuleReading {
   readonly action: PolicyAction;
   /** Of the policy. */
   readonly namespace: string;
+  /** Of the mesh. */
+  readonly trustDomain: string;
   /** Fields that could not be checked. */
   readonly unchecked: string[];
 }
