@@ -46,6 +46,14 @@ table inet ambient_mesh {
     tcp dport 15008 accept comment "HBONE"
     tcp flags & (fin | syn | rst | ack) == syn redirect to :15006
   }
+  chain guard_input {
+    type filter hook input priority 0; policy accept;
+    iifname "lo" accept comment "within the pod, and the proxy dialling the application"
+    ip saddr 169.254.7.127 accept comment "health probes of the node"
+    ip6 saddr fd16:9254:7127:1337:ffff:ffff:ffff:ffff accept comment "health probes of the node"
+    tcp dport { 15006, 15008 } accept comment "the proxy"
+    tcp flags & (syn | rst | ack) == syn drop comment "a connection that was not redirected"
+  }
 }
 `;
 
@@ -68,11 +76,11 @@ test('rulesets', async t => {
   );
   t.notMatch(
     captureRuleset({ ...DEFAULTS, bypassInbound: true }),
-    /15006/,
+    /15006|guard/,
     'plaintext to a pod that asks for it is not captured',
   );
   t.notMatch(captureRuleset(DEFAULTS, false), /zone/, 'a kernel without zones gets none');
-  t.notMatch(drainRuleset(), /redirect to/, 'a draining pod redirects nothing');
+  t.notMatch(drainRuleset(), /redirect to|drop/, 'a draining pod redirects nothing');
   t.match(drainRuleset(), /type nat hook output/, 'a draining pod keeps address translation registered');
   t.equal(removeRuleset(), 'add table inet ambient_mesh\ndelete table inet ambient_mesh\n');
   t.throws(
@@ -83,7 +91,7 @@ test('rulesets', async t => {
 });
 
 test('listings', async t => {
-  t.same(shapeOfRuleset(GOLDEN), { chains: 6, rules: 15 });
+  t.same(shapeOfRuleset(GOLDEN), { chains: 7, rules: 20 });
   const listing = (handle: number): string =>
     JSON.stringify({
       nftables: [

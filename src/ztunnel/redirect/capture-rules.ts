@@ -53,7 +53,8 @@ interface Chain {
  * Throws when a probe source is not an address.
  */
 export function captureRuleset(options: CaptureOptions, zones = true): string {
-  return ruleset([...proxyChains(zones), outputRedirect(options), inputRedirect(options)]);
+  const chains = [...proxyChains(zones), outputRedirect(options), inputRedirect(options)];
+  return ruleset(options.bypassInbound === true ? chains : [...chains, inputGuard(options)]);
 }
 
 /**
@@ -145,23 +146,48 @@ function outputRedirect({ ports, captureDns }: CaptureOptions): Chain {
 }
 
 function inputRedirect(options: CaptureOptions): Chain {
-  const { ports, probeSources, probePorts, bypassInbound } = options;
+  const { bypassInbound, ports } = options;
   if (bypassInbound === true) return { ...PREROUTING_NAT, rules: [] };
-  const probed =
-    probePorts === undefined ? '' : ` tcp dport { ${[...probePorts].sort((a, b) => a - b).join(', ')} }`;
-  const probes = probePorts?.length === 0 ? [] : probeSources;
   return {
     ...PREROUTING_NAT,
     rules: [
-      `iifname "lo" accept comment "within the pod, and the proxy dialling the application"`,
-      ...probes.map(
-        ip =>
-          `${familyOf(ip) === 4 ? 'ip' : 'ip6'} saddr ${ip}${probed} accept comment "health probes of the node"`,
-      ),
+      ...notCaptured(options),
       `tcp dport ${ports.inboundHbone} accept comment "HBONE"`,
       `${NEW_CONNECTION} redirect to :${ports.inboundPlaintext}`,
     ],
   };
+}
+
+/**
+ * Address translation is decided by the first packet that connection tracking sees, and it takes one from the middle of a
+ * connection for a first one. Who can send such a packet could have the SYN behind it reach the application, past the
+ * proxy and its policies: what begins a connection comes in by the proxy's ports or not at all.
+ */
+function inputGuard(options: CaptureOptions): Chain {
+  const { inboundHbone, inboundPlaintext } = options.ports;
+  return {
+    name: 'guard_input',
+    hook: 'type filter hook input priority 0',
+    rules: [
+      ...notCaptured(options),
+      `tcp dport { ${inboundPlaintext}, ${inboundHbone} } accept comment "the proxy"`,
+      'tcp flags & (syn | rst | ack) == syn drop comment "a connection that was not redirected"',
+    ],
+  };
+}
+
+/** What reaches the application without the proxy. */
+function notCaptured({ probeSources, probePorts }: CaptureOptions): readonly string[] {
+  const probed =
+    probePorts === undefined ? '' : ` tcp dport { ${[...probePorts].sort((a, b) => a - b).join(', ')} }`;
+  const probes = probePorts?.length === 0 ? [] : probeSources;
+  return [
+    'iifname "lo" accept comment "within the pod, and the proxy dialling the application"',
+    ...probes.map(
+      ip =>
+        `${familyOf(ip) === 4 ? 'ip' : 'ip6'} saddr ${ip}${probed} accept comment "health probes of the node"`,
+    ),
+  ];
 }
 
 /** nft 1.0.6 accepts a rule only on a line of its own. */

@@ -1,6 +1,7 @@
 import { createSocket, type SocketOptions } from 'node:dgram';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { runInNetns } from '#shared/native/netns.ts';
@@ -235,6 +236,49 @@ test('the proxy may dial the application from the very port that the client dial
       "the proxy's connection with the same addresses and ports",
     );
     t.equal(await echo(redirected, 'three'), 'three', 'and the first one lives on');
+  }
+});
+
+/** Counts first packets of connections to port 7000, ahead of the pod's guard and behind it; and hides resets from connection tracking. */
+const OBSERVER = `table inet observer {
+  counter arrived { }
+  counter passed { }
+  chain ahead { type filter hook input priority -10; tcp dport 7000 tcp flags & (syn | ack) == syn counter name arrived; }
+  chain behind { type filter hook input priority 10; tcp dport 7000 tcp flags & (syn | ack) == syn counter name passed; }
+  chain resets { type filter hook output priority -350; tcp flags & rst == rst notrack; }
+}
+`;
+/** The first packet of what the client dials leaves as one from the middle of a connection. */
+const DISGUISE = `table inet disguise {
+  chain first { type filter hook output priority 0; tcp flags & (syn | ack) == syn @th,104,8 set 0x10; }
+}
+`;
+
+test('a connection that begins with a packet from the middle of one does not get past the proxy', {
+  skip,
+}, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const { client, pod } = lab;
+  for (const fd of listenInNetns(pod.netns.fd, 15006)) await pod.adopt(fd, s => s.end('inbound'));
+  const counted = (name: string): number =>
+    Number(/packets (\d+)/.exec(pod.exec('nft', ['list', 'counter', 'inet', 'observer', name]))?.[1]);
+  await new Redirection(pod.netns.fd, OPTIONS, nft).apply();
+  pod.exec('nft', ['-f', '-'], OBSERVER);
+  let reached = 0;
+  for (const [i, ip] of [pod.ipv4, pod.ipv6].entries()) {
+    await pod.listen({ ip, port: 7000 }, s => {
+      reached++;
+      s.end('app');
+    });
+    client.exec('nft', ['-f', '-'], DISGUISE);
+    const dialled = client.connect({ ip, port: 7000 });
+    dialled.catch(() => undefined);
+    await setImmediate();
+    // The disguised packet has been sent by now: what the kernel sends again, a second later, is the SYN that it was.
+    client.exec('nft', ['delete', 'table', 'inet', 'disguise']);
+    while (counted('arrived') <= i && reached === 0) await setImmediate();
+    t.same({ passed: counted('passed'), reached }, { passed: 0, reached: 0 }, ip);
   }
 });
 
