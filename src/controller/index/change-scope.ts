@@ -1,5 +1,6 @@
 import { isJsonObject } from '#shared/config/json.ts';
 import type { KubeObject } from '../source/kube-object.ts';
+import { MESH_CONFIG_NAME } from '../translate/mesh-config/mesh-config.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 
 /** Which resources a change of objects may have changed. Too wide costs time, too narrow would leave proxies stale. */
@@ -15,6 +16,8 @@ export interface ChangeScope {
   readonly gateways: boolean;
   /** Providers that Telemetry objects name. */
   readonly telemetry: boolean;
+  /** Who knows of objects that do not say it. */
+  readonly exports: boolean;
   readonly policies: boolean;
   readonly routes: ReadonlySet<string>;
   readonly everyRoute: boolean;
@@ -39,7 +42,15 @@ export interface MeshTraits {
   readonly hasLabelledSources: boolean;
 }
 
-type MeshWide = 'workloads' | 'services' | 'routes' | 'lookups' | 'policies' | 'gateways' | 'telemetry';
+type MeshWide =
+  | 'workloads'
+  | 'services'
+  | 'routes'
+  | 'lookups'
+  | 'policies'
+  | 'gateways'
+  | 'telemetry'
+  | 'exports';
 
 /** How far a change of one object of a kind reaches. */
 interface Reach {
@@ -91,7 +102,14 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['Gateway', { every: ['workloads', 'services', 'routes', 'policies'] }],
   ['GatewayClass', { every: ['gateways', 'workloads', 'services', 'routes', 'policies'] }],
   // The configuration of the mesh, or authorities that policies refer to.
-  ['ConfigMap', { every: ['telemetry', 'routes'] }],
+  [
+    'ConfigMap',
+    {
+      every: ['telemetry', 'routes'],
+      everyIf: ({ name, namespace }, { rootNamespace }) =>
+        name === MESH_CONFIG_NAME && namespace === rootNamespace ? ['exports', 'lookups', 'services'] : [],
+    },
+  ],
   ['AuthorizationPolicy', SELECTING_POLICY],
   ['PeerAuthentication', SELECTING_POLICY],
   ['RequestAuthentication', { every: ['policies', 'routes'] }],
@@ -141,6 +159,7 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
     lookups: every.has('lookups'),
     gateways: every.has('gateways'),
     telemetry: every.has('telemetry'),
+    exports: every.has('exports'),
     policies: every.has('policies'),
     routes,
     everyRoute: every.has('routes'),

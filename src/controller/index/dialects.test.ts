@@ -926,6 +926,50 @@ spec: {hosts: [api.test], http: [{timeout: 1s, route: [{destination: {host: api.
   t.end();
 });
 
+test('objects without exportTo are exported as the configuration of the mesh says', t => {
+  const mesh = (word: string): string => `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: root}
+data: {mesh: '{defaultServiceExportTo: ["${word}"], defaultVirtualServiceExportTo: ["${word}"], defaultDestinationRuleExportTo: ["${word}"]}'}`;
+  const entry = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: shop}
+spec: {hosts: [api.test], resolution: DNS, ports: [{number: 80, name: http}]}`;
+  const foreign = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: foreign, namespace: bank}
+spec: {hosts: [payments.shop.svc.cluster.local], http: [{route: [{destination: {host: payments.shop.svc.cluster.local}}]}]}`;
+  const hidden =
+    '{host: payments.shop.svc.cluster.local, trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}}';
+  const meant = (lab: IndexLab): readonly unknown[] => [
+    lab.resource('shop/api.test'),
+    lab.routes('payments')?.rules[0]?.callers,
+    lab.routes('payments')?.trafficPolicy.maxConnections,
+  ];
+  const objects = [service('payments'), entry, foreign, destinationRule('it', hidden, 'root')];
+  const [all, own, none] = [
+    [{ service: { visibility: 'public' } }, [], 7],
+    [{ service: { visibility: 'namespace' } }, ['bank'], undefined],
+    [{ service: { visibility: ['~'] } }, ['~'], undefined],
+  ];
+  const lab = new IndexLab(SHOP, ...objects);
+  t.match(meant(lab), all, 'to all where it says nothing');
+  lab.apply(mesh('.'));
+  t.match(meant(lab), own, 'a change of it reaches objects that are there');
+  lab.apply(mesh('~'));
+  t.match(meant(lab), none);
+  t.match(meant(new IndexLab(SHOP, mesh('.'), ...objects)), own, 'and those that come later');
+  lab.apply(mesh('bank'));
+  t.match(meant(lab), own, 'what it cannot say is no less than the strictest of use');
+  t.match(said(lab, 'ConfigMap/root/istio'), [/not one of/, /not one of/, /not one of/]);
+  lab.remove(mesh('.'));
+  t.match(meant(lab), all);
+  t.end();
+});
+
 test('a Service is known everywhere, and an annotation that says otherwise is told so', t => {
   const annotated = (value: string): string =>
     service('payments').replace(

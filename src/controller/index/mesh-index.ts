@@ -178,6 +178,7 @@ export class MeshIndex {
 
   #recompute(scope: ChangeScope): void {
     if (scope.gateways) this.objects.refreshGateways();
+    if (scope.exports) this.objects.refreshExports();
     if (scope.lookups) this.objects.refreshRoutes();
     if (scope.telemetry) this.objects.refreshTelemetry();
     let { everyRoute, everyWorkload } = scope;

@@ -25,7 +25,8 @@ import {
   type Referrer,
   translateReferenceGrant,
 } from '../translate/reference-grant/reference-grant.ts';
-import { translateMeshConfig } from '../translate/mesh-config/mesh-config.ts';
+import { type ExportDefaults, NO_EXPORT_DEFAULTS } from '../translate/mesh-config/export-defaults.ts';
+import { MESH_CONFIG_NAME, translateMeshConfig } from '../translate/mesh-config/mesh-config.ts';
 import { translateRequestAuthentication } from '../translate/request-authentication/request-authentication.ts';
 import { translateServiceEntry } from '../translate/service-entry/service-entry.ts';
 import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
@@ -117,7 +118,9 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     const { clusterDomain, trustDomain } = cluster;
     const context = { services: this, clusterDomain };
     this.services = new ParsedKind(object => readService(object, cluster));
-    this.serviceEntries = new ParsedKind(object => translateServiceEntry(object, cluster));
+    this.serviceEntries = new ParsedKind(object =>
+      translateServiceEntry(object, cluster, () => this.#exportDefaults.serviceEntries),
+    );
     this.#known = new KnownServices(this.services, this.serviceEntries);
     this.pods = new ParsedKind(object => readPod(object, cluster));
     this.workloadEntries = new ParsedKind(object => readWorkloadEntry(object, cluster));
@@ -131,8 +134,14 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     );
     const providers: ProviderLookup = name => this.telemetryProvider(name);
     this.telemetries = new ParsedKind(o => translateTelemetry(o, { rootNamespace, providers }));
-    this.virtualServices = new ParsedKind(o => translateVirtualService(o, { ...context, delegates }));
-    this.destinationRules = new ParsedKind(object => translateDestinationRule(object, context));
+    const ofRoutes = () => this.#exportDefaults.virtualServices;
+    this.virtualServices = new ParsedKind(o =>
+      translateVirtualService(o, { ...context, delegates, exportDefault: ofRoutes }),
+    );
+    const ofRules = () => this.#exportDefaults.destinationRules;
+    this.destinationRules = new ParsedKind(object =>
+      translateDestinationRule(object, { ...context, exportDefault: ofRules }),
+    );
     this.rateLimitPolicies = new ParsedKind(object => translateRateLimitPolicy(object, cluster));
     this.#kinds = new Map<string, ParsedKind<unknown>>([
       ['Namespace', this.namespaces],
@@ -193,6 +202,11 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     return [this.grpcRoutes, this.httpRoutes, this.tlsRoutes, this.tcpRoutes];
   }
 
+  /** After the configuration of the mesh changed: who knows of objects that do not say it. */
+  refreshExports(): void {
+    this.serviceEntries.translateAgain();
+  }
+
   /** After Services or grants changed: routes are translated against those there are. */
   refreshRoutes(): void {
     this.#known.refresh();
@@ -204,6 +218,11 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   /** After the configuration of the mesh changed: Telemetry objects name its providers. */
   refreshTelemetry(): void {
     this.telemetries.translateAgain();
+  }
+
+  get #exportDefaults(): ExportDefaults {
+    const config = this.meshConfigs.get(this.options.rootNamespace, MESH_CONFIG_NAME);
+    return config?.value.exportDefaults ?? NO_EXPORT_DEFAULTS;
   }
 
   telemetryProvider(name: string): ProviderKind | undefined {

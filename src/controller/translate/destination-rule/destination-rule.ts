@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { readExportTo } from '../export-to.ts';
+import { type ExportDefault, readExportTo } from '../export-to.ts';
 import { lookUpHost, lookUpPattern, type HostContext } from '../istio-host.ts';
 import type { ServiceLookup } from '../service-lookup.ts';
 import { readTrafficPolicy, type LeveledParts } from './policy-parts.ts';
@@ -30,6 +30,7 @@ export interface SubsetRule {
 export interface DestinationRuleOptions {
   readonly services: ServiceLookup;
   readonly clusterDomain: string;
+  readonly exportDefault?: ExportDefault | undefined;
 }
 
 export function translateDestinationRule(
@@ -46,8 +47,10 @@ export function readLoosely(
   options: DestinationRuleOptions,
   diagnostics = new Diagnostics(object),
 ): DestinationRuleTranslation {
-  const context: HostContext = { namespace: object.metadata.namespace, ...options };
-  return readSpec(object, diagnostics, spec => readDestinationRule(spec, context)) ?? NOTHING;
+  const { exportDefault, ...hosts } = options;
+  const context: HostContext = { namespace: object.metadata.namespace, ...hosts };
+  const read = (spec: Fields) => readDestinationRule(spec, context, exportDefault);
+  return readSpec(object, diagnostics, read) ?? NOTHING;
 }
 
 const NOTHING: DestinationRuleTranslation = {
@@ -59,7 +62,11 @@ const NOTHING: DestinationRuleTranslation = {
   subsets: [],
 };
 
-function readDestinationRule(spec: Fields, context: HostContext): DestinationRuleTranslation {
+function readDestinationRule(
+  spec: Fields,
+  context: HostContext,
+  exportDefault: ExportDefault | undefined,
+): DestinationRuleTranslation {
   const host = spec.requiredString('host');
   const wildcard = host.includes('*');
   const { namespace } = context;
@@ -71,7 +78,7 @@ function readDestinationRule(spec: Fields, context: HostContext): DestinationRul
   return {
     services: servicesOf(spec, host, wildcard, context),
     wildcard,
-    exportTo: readExportTo(spec, namespace),
+    exportTo: readExportTo(spec, namespace, exportDefault),
     waypoints: spec.object('workloadSelector', selector => selector.stringMap('matchLabels')),
     trafficPolicy: spec.object('trafficPolicy', policy => readTrafficPolicy(policy, namespace)),
     subsets,

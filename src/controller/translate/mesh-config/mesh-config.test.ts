@@ -104,9 +104,9 @@ const UNHEEDED: readonly [string, string, string, RegExp][] = [
   ],
   [
     'who knows of objects',
-    'defaultVirtualServiceExportTo: ["."]',
+    'defaultVirtualServiceExportTo: [".", "shop"]',
     'defaultVirtualServiceExportTo',
-    /exportTo/,
+    /for their own namespace/,
   ],
   ['where logs go', 'defaultProviders: {accessLogging: [a]}', 'defaultProviders', /without a Telemetry/],
 ];

@@ -10,6 +10,7 @@ import { lookUpHost, type HostContext } from '../istio-host.ts';
 import { objectAt, textAt } from '../loose-fields.ts';
 import type { ServiceLookup } from '../service-lookup.ts';
 import type { ProviderKind } from '../telemetry/provider.ts';
+import { type ExportDefaults, NO_EXPORT_DEFAULTS, readExportDefaults } from './export-defaults.ts';
 import { sayOfUnheeded } from './unheeded.ts';
 
 /** What the mesh is told as a whole: the ConfigMap `istio` of the root namespace, as far as waypoints act on it. */
@@ -18,6 +19,7 @@ export interface MeshConfig {
   readonly authorizers: readonly ExternalAuthorizer[];
   /** Where logs, spans and metrics may go, by name. */
   readonly telemetry: ReadonlyMap<string, ProviderKind>;
+  readonly exportDefaults: ExportDefaults;
 }
 
 export interface MeshConfigOptions {
@@ -29,7 +31,11 @@ export interface MeshConfigOptions {
 
 export const MESH_CONFIG_NAME = 'istio';
 export const MESH_CONFIG_KEY = 'mesh';
-const NOTHING: MeshConfig = Object.freeze({ authorizers: [], telemetry: new Map() });
+const NOTHING: MeshConfig = Object.freeze({
+  authorizers: [],
+  telemetry: new Map(),
+  exportDefaults: NO_EXPORT_DEFAULTS,
+});
 
 /** Other ConfigMaps say nothing to the mesh. Of the configuration the providers are read, and what is missed of the rest is said. */
 export function translateMeshConfig(object: KubeObject, options: MeshConfigOptions): Translated<MeshConfig> {
@@ -51,8 +57,9 @@ export function translateMeshConfig(object: KubeObject, options: MeshConfigOptio
   const authorizers = fields
     .objects('extensionProviders', provider => readProvider(provider, context, telemetry))
     .filter(authorizer => authorizer !== undefined);
+  const exportDefaults = readExportDefaults(fields);
   sayOfUnheeded(fields, options.trustDomain);
-  return diagnostics.conclude({ authorizers, telemetry });
+  return diagnostics.conclude({ authorizers, telemetry, exportDefaults });
 }
 
 /** Providers of tracing, metrics and logs are configured at the waypoint. */

@@ -39,13 +39,6 @@ const UNHEEDED: readonly Unheeded[] = [
     message: 'are not read: objects of every namespace count',
     fix: 'remove them; a namespace without istio.io/dataplane-mode is not captured',
   },
-  ...['defaultServiceExportTo', 'defaultVirtualServiceExportTo', 'defaultDestinationRuleExportTo'].map(
-    field => ({
-      field,
-      message: 'is not read: objects without exportTo are for every namespace',
-      fix: 'write exportTo into the objects',
-    }),
-  ),
 ];
 
 /** What the configuration asks for and nobody here does. */

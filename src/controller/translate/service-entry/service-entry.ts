@@ -7,7 +7,7 @@ import { appProtocol } from '../app-protocol.ts';
 import type { Cluster } from '../cluster.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { readExportTo } from '../export-to.ts';
+import { type ExportDefault, readExportTo } from '../export-to.ts';
 import type { WorkloadSpec } from '../pod-to-workload/workload-spec.ts';
 import type { ServiceSpec, ServiceSpecPort } from '../service/service-spec.ts';
 import { type EndpointContext, readEndpoint } from './endpoint.ts';
@@ -49,13 +49,19 @@ const NOTHING: ServiceEntryTranslation = {
 export function translateServiceEntry(
   object: KubeObject,
   cluster: Cluster,
+  exportDefault?: ExportDefault,
 ): Translated<ServiceEntryTranslation> {
   const diagnostics = new Diagnostics(object);
-  const read = readSpec(object, diagnostics, spec => readServiceEntry(object, spec, cluster));
+  const read = readSpec(object, diagnostics, spec => readServiceEntry(object, spec, cluster, exportDefault));
   return diagnostics.conclude(read ?? NOTHING);
 }
 
-function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): ServiceEntryTranslation {
+function readServiceEntry(
+  object: KubeObject,
+  spec: Fields,
+  cluster: Cluster,
+  exportDefault: ExportDefault | undefined,
+): ServiceEntryTranslation {
   const { labels, name, namespace } = object.metadata;
   const hosts = readHosts(spec);
   const resolution = spec.oneOf('resolution', RESOLUTIONS) ?? 'NONE';
@@ -87,12 +93,16 @@ function readServiceEntry(object: KubeObject, spec: Fields, cluster: Cluster): S
     endpointsByHost: resolution === 'DYNAMIC_DNS',
     allocates: !isReached && resolution !== 'NONE' && labels[AUTO_ALLOCATE] !== 'false',
     subjectAltNames: spec.strings('subjectAltNames'),
-    visibility: readVisibility(spec, namespace),
+    visibility: readVisibility(spec, namespace, exportDefault),
   };
 }
 
-function readVisibility(spec: Fields, namespace: string): Visibility {
-  const namespaces = readExportTo(spec, namespace);
+function readVisibility(
+  spec: Fields,
+  namespace: string,
+  exportDefault: ExportDefault | undefined,
+): Visibility {
+  const namespaces = readExportTo(spec, namespace, exportDefault);
   if (namespaces.length === 0) return 'public';
   // What every proxy of an ambient mesh understands.
   return namespaces.every(one => one === namespace) ? 'namespace' : namespaces;

@@ -1,4 +1,5 @@
 import type { KubeObject } from '../../source/kube-object.ts';
+import type { ExportDefault } from '../export-to.ts';
 import type { HostContext } from '../istio-host.ts';
 import type { LabelledSource } from './source.ts';
 
@@ -7,6 +8,7 @@ export interface VirtualServiceContext extends HostContext {
   /** Gets the sources asked for by labels. */
   readonly labelled: LabelledSource[];
   readonly delegates: DelegateLookup;
+  readonly exportDefault?: ExportDefault | undefined;
 }
 
 /** The VirtualService of a name, for one that delegates to it. */

@@ -30,7 +30,7 @@ export function delegatedEntries(
   const diagnostics = new Diagnostics(object);
   const read = readSpec(object, diagnostics, spec => ({
     isRoot: spec.strings('hosts').length > 0,
-    callers: readExportTo(spec, object.metadata.namespace),
+    callers: readExportTo(spec, object.metadata.namespace, context.exportDefault),
     entries: readEntries(spec, `VirtualService/${at}`, {
       ...context,
       namespace: object.metadata.namespace,

@@ -3,7 +3,7 @@ import type { StreamRule } from '#shared/route/stream-rule.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { readExportTo } from '../export-to.ts';
+import { type ExportDefault, readExportTo } from '../export-to.ts';
 import { lookUpHost, lookUpPattern } from '../istio-host.ts';
 import { objectAt } from '../loose-fields.ts';
 import type { KnownService, ServiceLookup } from '../service-lookup.ts';
@@ -36,6 +36,7 @@ export interface VirtualServiceOptions {
   readonly services: ServiceLookup;
   readonly clusterDomain: string;
   readonly delegates: DelegateLookup;
+  readonly exportDefault?: ExportDefault;
 }
 
 /** Istio VirtualService, for traffic inside the mesh. One without hosts is for others to delegate to. */
@@ -64,7 +65,7 @@ function readVirtualService(
   const hosts = spec.strings('hosts');
   const found = hosts.flatMap(host => servicesFor(spec, host, context));
   spec.strings('gateways');
-  const callers = readExportTo(spec, context.namespace);
+  const callers = readExportTo(spec, context.namespace, context.exportDefault);
   const name = `VirtualService/${object.metadata.namespace}/${object.metadata.name}`;
   const entries = entriesForMesh(spec, 'http', (fields, index) =>
     readWithDelegates(fields, `${name}/${index}`, context),
