@@ -35,6 +35,7 @@ test('defaults of a node proxy', t => {
       trustDomain: 'cluster.local',
       originalSource: true,
       waypointUnavailable: 'refuse',
+      outboundTrafficPolicy: 'allow_any',
       maxStreamsPerConnection: 100,
       poolIdleTimeoutMs: 300_000,
       http2: { streamWindowBytes: 4_194_304, connectionWindowBytes: 16_777_216, maxFrameBytes: 1_048_576 },

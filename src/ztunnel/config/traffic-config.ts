@@ -29,6 +29,7 @@ export function readTraffic(
       'refuse',
       'connections to a service whose waypoint is not ready; bypass skips its L7 policy',
     ),
+    outboundTrafficPolicy: readOutboundTrafficPolicy(env),
     ...readTimeouts(env),
     maxStreamsPerConnection: env.integer(
       'POOL_MAX_STREAMS_PER_CONNECTION',
@@ -39,6 +40,17 @@ export function readTraffic(
     originalSource: readOriginalSource(env, shared, listenIp),
     http2: readHttp2(env),
   };
+}
+
+/** By Istio's words. */
+function readOutboundTrafficPolicy(env: EnvReader): TrafficSettings['outboundTrafficPolicy'] {
+  const word = env.oneOf(
+    'OUTBOUND_TRAFFIC_POLICY',
+    ['ALLOW_ANY', 'REGISTRY_ONLY'],
+    'ALLOW_ANY',
+    'connections of captured pods to whom no Service, ServiceEntry or pod is; REGISTRY_ONLY refuses them',
+  );
+  return word === 'REGISTRY_ONLY' ? 'registry_only' : 'allow_any';
 }
 
 function readOriginalSource(env: EnvReader, shared: boolean, listenIp: string): boolean {

@@ -12,7 +12,11 @@ import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import type { LoadBalancing, Service, Workload } from '#shared/workload/workload.ts';
 import { buildRequest, type OutboundQuery, type OutboundSettings } from './build-request.ts';
 
-const SETTINGS: OutboundSettings = { waypointUnavailable: 'refuse', clusterDomain: 'cluster.local' };
+const SETTINGS: OutboundSettings = {
+  waypointUnavailable: 'refuse',
+  outboundTrafficPolicy: 'allow_any',
+  clusterDomain: 'cluster.local',
+};
 const BYPASS: OutboundSettings = { ...SETTINGS, waypointUnavailable: 'bypass' };
 const client = workload('client', { addresses: ['10.0.0.1', 'fd00::1'] });
 const id = (name: string): string => `spiffe://cluster.local/ns/default/sa/${name}`;
@@ -260,16 +264,62 @@ test('a pod that calls itself', t => {
   t.end();
 });
 
+const PASSTHROUGH: LoadBalancing = {
+  mode: 'passthrough',
+  routingPreference: [],
+  healthPolicy: 'only_healthy',
+};
+
 test('passthrough services keep the address that was dialled', t => {
-  const loadBalancing: LoadBalancing = {
-    mode: 'passthrough',
-    routingPreference: [],
-    healthPolicy: 'only_healthy',
-  };
-  t.match(decide({ services: [{ ...orders, loadBalancing }] }, '10.96.0.1:80'), {
+  t.match(decide({ services: [{ ...orders, loadBalancing: PASSTHROUGH }] }, '10.96.0.1:80'), {
     kind: 'plaintext',
     nextHop: { ip: '10.96.0.1', port: 80 },
   });
+  t.end();
+});
+
+test("with REGISTRY_ONLY nobody is reached whom the client's namespace does not know", t => {
+  const settings: OutboundSettings = { ...SETTINGS, outboundTrafficPolicy: 'registry_only' };
+  const address = (ip: string, prefixLength?: number) => [{ network: '', ip, prefixLength }];
+  const entry = (name: string, fields: Partial<Service>): Service =>
+    service(name, {
+      hostname: `${name}.test`,
+      namespace: 'shop',
+      ports: [port(443, 443)],
+      loadBalancing: PASSTHROUGH,
+      ...fields,
+    });
+  const objects = {
+    services: [
+      orders,
+      entry('vendor', { addresses: address('192.0.2.1') }),
+      entry('range', { addresses: address('198.51.100.0', 24) }),
+      entry('hidden', { addresses: address('203.0.113.1'), visibility: 'namespace' }),
+    ],
+    workloads: [
+      pod('orders-1', '10.0.1.1'),
+      workload('outside', { addresses: ['10.0.1.3'], tunnelProtocol: 'none' }),
+    ],
+  };
+  const rows: [sentence: string, address: string, kind: string][] = [
+    ['an address of nobody', '203.0.113.9:443', 'refuse'],
+    ['an IPv6 address of nobody', '[2001:db8::9]:443', 'refuse'],
+    ['the instance metadata of a cloud', '169.254.169.254:80', 'refuse'],
+    ['a ServiceEntry that is not exported to the client', '203.0.113.1:443', 'refuse'],
+    ['a name of nobody (SOCKS5)', 'nobody.test:443', 'refuse'],
+    ['a Service', '10.96.0.1:80', 'hbone'],
+    ['a pod', '10.0.1.1:8080', 'hbone'],
+    ['a pod outside the mesh', '10.0.1.3:8080', 'plaintext'],
+    ['a ServiceEntry', '192.0.2.1:443', 'plaintext'],
+    ['a range of one', '198.51.100.7:443', 'plaintext'],
+    ['the client itself', '10.0.0.1:8080', 'plaintext'],
+  ];
+  for (const [sentence, to, kind] of rows) t.equal(decide(objects, to, { settings }).kind, kind, sentence);
+  t.match(
+    decide(objects, '203.0.113.9:443', { settings }).reason,
+    /^203\.0\.113\.9 is no Service, ServiceEntry or pod that namespace default knows.*write a ServiceEntry/,
+  );
+  t.equal(decide(objects, '203.0.113.9:443').kind, 'plaintext', 'else they are reached');
   t.end();
 });
 

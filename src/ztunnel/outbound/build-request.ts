@@ -22,6 +22,8 @@ export interface OutboundQuery {
 export interface OutboundSettings {
   /** `refuse`: a service that asks for a waypoint is not reachable without one. `bypass`: it is, and its L7 policy is not enforced. */
   readonly waypointUnavailable: 'refuse' | 'bypass';
+  /** `registry_only`: who is not known to the client's namespace is not reached. */
+  readonly outboundTrafficPolicy: 'allow_any' | 'registry_only';
   /** For names without their search domain. */
   readonly clusterDomain: string;
 }
@@ -55,7 +57,7 @@ const NO_IDENTITIES: readonly string[] = Object.freeze([]);
  * `random` is drawn from at most three times, each in [0, 1).
  */
 export function buildRequest(view: MeshView, query: OutboundQuery, random: () => number): OutboundRequest {
-  const { source, host, port } = query;
+  const { source, host } = query;
   if (source.addresses.includes(host)) return toItself(query);
   const destination = lookUp(view, query);
   switch (destination.kind) {
@@ -64,9 +66,7 @@ export function buildRequest(view: MeshView, query: OutboundQuery, random: () =>
     case 'workload':
       return toWorkload(view, query, destination.workload, random);
     case 'unknown':
-      return isIpText(host)
-        ? request('plaintext', query, { nextHop: { ip: host, port } })
-        : refuse(query, `${host} is no service of the mesh, and names outside it are not resolved here`);
+      return toUnknown(query);
   }
 }
 
@@ -75,6 +75,19 @@ function lookUp(view: MeshView, query: OutboundQuery): Destination {
   return isIpText(host)
     ? resolveAddress(view, source, host)
     : resolveHostname(view, source, host, settings.clusterDomain);
+}
+
+/** Nobody that the client's namespace knows. */
+function toUnknown(query: OutboundQuery): OutboundRequest {
+  const { host, port, settings, source } = query;
+  if (settings.outboundTrafficPolicy === 'registry_only')
+    return refuse(
+      query,
+      `${host} is no Service, ServiceEntry or pod that namespace ${source.namespace} knows, and OUTBOUND_TRAFFIC_POLICY is REGISTRY_ONLY: write a ServiceEntry for it`,
+    );
+  return isIpText(host)
+    ? request('plaintext', query, { nextHop: { ip: host, port } })
+    : refuse(query, `${host} is no service of the mesh, and names outside it are not resolved here`);
 }
 
 /** A pod that calls itself never leaves its network namespace, so nothing stands between it and itself. */

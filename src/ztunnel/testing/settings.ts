@@ -7,6 +7,7 @@ export const testSettings: TrafficSettings = {
   network: '',
   nodeName: 'node-a',
   waypointUnavailable: 'refuse',
+  outboundTrafficPolicy: 'allow_any',
   clusterDomain: 'cluster.local',
   connectTimeoutMs: 10_000,
   handshakeTimeoutMs: 10_000,

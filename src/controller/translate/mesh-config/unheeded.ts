@@ -48,8 +48,8 @@ export function sayOfUnheeded(mesh: Fields, trustDomain: string): void {
   if (outbound === 'REGISTRY_ONLY')
     mesh.ignore(
       'outboundTrafficPolicy',
-      'is not held: hosts that nobody has declared can be reached',
-      'keep them from being reached with NetworkPolicies',
+      'is not read: hosts that nobody has declared can be reached, unless ztunnels are told',
+      'set OUTBOUND_TRAFFIC_POLICY=REGISTRY_ONLY on ztunnels (chart: ztunnel.env)',
     );
   const domain = mesh.raw('trustDomain');
   if (typeof domain === 'string' && domain !== '' && domain !== trustDomain)
