@@ -433,6 +433,26 @@ test('which identities run on a node', t => {
   t.end();
 });
 
+test('what credentials of a kubelet can make in any namespace gives its node no identity there', t => {
+  const mirror = pod('static', {
+    account: '',
+    annotations: '{ambient.istio.io/redirection: enabled, kubernetes.io/config.mirror: abc}',
+  });
+  const onHost = pod('agent').replace('nodeName: node-a', 'nodeName: node-a\n  hostNetwork: true');
+  const lab = new IndexLab(SHOP, mirror, onHost);
+  t.notOk(lab.index.isIdentityOnNode('spiffe://td/ns/shop/sa/default', 'node-a'), 'a mirror pod');
+  t.notOk(
+    lab.index.isIdentityOnNode('spiffe://td/ns/shop/sa/agent', 'node-a'),
+    'a pod on the network of the host',
+  );
+  lab.apply(pod('plain', { account: 'default' }));
+  t.ok(
+    lab.index.isIdentityOnNode('spiffe://td/ns/shop/sa/default', 'node-a'),
+    'an ordinary pod of the account',
+  );
+  t.end();
+});
+
 test('2,000 pods: a change of one sends that one alone', t => {
   const pods = Array.from({ length: 2000 }, (_, i) =>
     pod(`p${i}`, { labels: `{app: app${i % 50}}`, ip: `10.1.${i >> 8}.${i & 255}` }),

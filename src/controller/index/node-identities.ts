@@ -1,9 +1,14 @@
 import type { KubeObject } from '../source/kube-object.ts';
-import { objectAt, textAt } from '../translate/loose-fields.ts';
+import { flagAt, objectAt, textAt } from '../translate/loose-fields.ts';
+import { MIRROR_POD } from '../translate/mesh-labels.ts';
 
 /**
  * Which identities run on which node: what a node proxy may have certificates for. From the pods as they are, with or
  * without an address, because a certificate is asked for before the pod has one.
+ *
+ * Not that of a mirror pod: it has no service account, and the credentials of a kubelet can make one in every namespace.
+ * Taken for the account `default`, they would be that of any namespace. Nor that of a pod on the host's network: no ztunnel
+ * speaks for it.
  */
 export class NodeIdentities {
   readonly #trustDomain: string;
@@ -20,6 +25,7 @@ export class NodeIdentities {
     const node = textAt(spec, 'nodeName');
     const phase = textAt(objectAt(pod.status), 'phase');
     if (node === undefined || phase === 'Succeeded' || phase === 'Failed') return;
+    if (pod.metadata.annotations[MIRROR_POD] !== undefined || flagAt(spec, 'hostNetwork')) return;
     const account = textAt(spec, 'serviceAccountName') ?? 'default';
     const identity = `spiffe://${this.#trustDomain}/ns/${pod.metadata.namespace}/sa/${account}`;
     this.#pods.set(key, { node, identity });

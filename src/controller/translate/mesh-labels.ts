@@ -22,6 +22,8 @@ export const WORKLOAD_NAME = 'service.istio.io/workload-name';
 export const AUTO_WAYPOINT = 'ambient.mesh/auto-waypoint';
 /** On a Secret, `true`: DestinationRules of its namespace may name it as a credential, and the controller reads it. */
 export const TLS_CREDENTIAL = 'ambient.mesh/tls-credential';
+/** Annotation of a mirror pod: the API server takes a pod from a kubelet only with it, and nobody can take it off again. */
+export const MIRROR_POD = 'kubernetes.io/config.mirror';
 /** On a namespace or pod: `ambient` or `none`. */
 export const DATAPLANE_MODE = 'istio.io/dataplane-mode';
 /** Annotation of a route or Service: its requests are hedged. */

@@ -1,8 +1,9 @@
-import type { Workload } from './workload.ts';
+import { isPod, type Workload } from './workload.ts';
 
 /**
  * Network and IP → workload. While an address is being recycled two workloads may have it for a moment: the one that
- * came last is found, and the other again when that one goes first.
+ * came last is found, and the other again when that one goes first. A pod goes before all others: anybody may write the
+ * address of another one's pod into a WorkloadEntry, an endpoint of a ServiceEntry or an EndpointSlice.
  */
 export class AddressIndex {
   readonly #byNetwork = new Map<string, Map<string, Workload | Workload[]>>();
@@ -37,6 +38,6 @@ export class AddressIndex {
 
   find(network: string, ip: string): Workload | undefined {
     const held = this.#byNetwork.get(network)?.get(ip);
-    return Array.isArray(held) ? held.at(-1) : held;
+    return Array.isArray(held) ? (held.findLast(isPod) ?? held.at(-1)) : held;
   }
 }

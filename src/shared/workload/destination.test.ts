@@ -122,6 +122,42 @@ test('an address whose service is hidden is that of a workload, or of nobody', t
   t.end();
 });
 
+test('what is an address or name of the cluster, no entry of another namespace takes', t => {
+  const vip = service('payments', { namespace: 'shop', vip: '10.96.0.1' });
+  const pod = workload('payments-1', { namespace: 'shop', addresses: ['10.0.0.1'] });
+  const written = (fields: Partial<Service>): Service =>
+    service('evil', { namespace: 'evil', canonical: false, hostname: 'evil.example', ...fields });
+  const rows: readonly (readonly [string, string, Service])[] = [
+    ['the VIP of a Service', '10.96.0.1', written({ addresses: [address('10.96.0.1')] })],
+    ['a range over VIPs', '10.96.0.1', written({ addresses: [address('10.96.0.0', 12)] })],
+    ['the address of a pod', '10.0.0.1', written({ addresses: [address('10.0.0.1')] })],
+    ['a range over pods', '10.0.0.1', written({ addresses: [address('10.0.0.0', 8)] })],
+    ['the host name of a Service', vip.hostname, written({ hostname: vip.hostname })],
+    ['its short name', 'payments.shop', written({ hostname: 'payments.shop' })],
+    ['a wildcard over it', vip.hostname, written({ hostname: '*.shop.svc.cluster.local' })],
+  ];
+  for (const [sentence, host, entry] of rows) {
+    const view = mesh({ services: [entry, vip], workloads: [pod] });
+    const find = (namespace: string): string | undefined => {
+      const client = workload('client', { namespace });
+      const found = /^\d/.test(host)
+        ? resolveAddress(view, client, host)
+        : resolveHostname(view, client, host, 'cluster.local');
+      return found.kind === 'workload' ? found.workload.namespace : namespaceOf(found);
+    };
+    t.equal(find('web'), 'shop', sentence);
+    t.equal(find('shop'), 'shop', `${sentence}, asked for in its own namespace`);
+  }
+  const egress = mesh({ services: [written({ addresses: [address('10.0.0.0', 8)] })], workloads: [pod] });
+  const client = workload('client', { namespace: 'web' });
+  t.equal(
+    namespaceOf(resolveAddress(egress, client, '10.9.9.9')),
+    'evil',
+    'what nobody of the cluster has is its',
+  );
+  t.end();
+});
+
 function namespaceOf(destination: Destination): string | undefined {
   return destination.kind === 'service' ? destination.service.namespace : undefined;
 }

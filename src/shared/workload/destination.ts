@@ -1,5 +1,5 @@
 import type { MeshView } from './mesh-view.ts';
-import type { Service, Workload } from './workload.ts';
+import { isPod, type Service, type Workload } from './workload.ts';
 
 /** What an address or name means to a workload of the mesh. */
 export type Destination =
@@ -9,11 +9,17 @@ export type Destination =
 
 const UNKNOWN: Destination = Object.freeze({ kind: 'unknown' });
 
-/** By address: a service's VIP, then a pod's address, else outside the mesh. `ip` is canonical text. */
+/**
+ * By address: a service's VIP, then a pod's address, else outside the mesh. `ip` is canonical text. An entry of another
+ * namespace does not get what is dialled to a pod: its addresses and ranges are what somebody wrote.
+ */
 export function resolveAddress(view: MeshView, source: Workload, ip: string): Destination {
   const service = view.serviceByAddress(source.network, ip, source.namespace);
-  if (service !== undefined) return { kind: 'service', service };
+  if (service?.canonical === true || service?.namespace === source.namespace)
+    return { kind: 'service', service };
   const workload = view.workloadByAddress(source.network, ip);
+  if (service !== undefined && (workload === undefined || !isPod(workload)))
+    return { kind: 'service', service };
   return workload === undefined ? UNKNOWN : { kind: 'workload', workload };
 }
 
@@ -34,10 +40,15 @@ export function resolveHostname(
     `.svc.${clusterDomain}`,
     `.${clusterDomain}`,
   ];
+  let foreign: Service | undefined;
   for (const suffix of searches) {
     const service = view.serviceByHostname(name + suffix, source.namespace, source.namespace);
-    if (service !== undefined) return { kind: 'service', service };
+    if (service?.canonical === true || service?.namespace === source.namespace)
+      return { kind: 'service', service };
+    foreign ??= service;
   }
+  // An entry of another namespace may be named as Services are for short.
+  if (foreign !== undefined) return { kind: 'service', service: foreign };
   // A wildcard is of whole names, and gives way to whoever is named.
   const service = view.serviceByWildcard(name, source.namespace, source.namespace);
   return service === undefined ? UNKNOWN : { kind: 'service', service };

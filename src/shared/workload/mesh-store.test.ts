@@ -36,6 +36,25 @@ test('a recycled address belongs to the workload that came last, in whichever or
   t.end();
 });
 
+test("a pod's address is the pod's, whoever else has it written down, in whichever order they come", t => {
+  const pod = workload('pod', { addresses: ['10.0.0.1'] });
+  const others = [
+    'c/networking.istio.io/WorkloadEntry/evil/Pod',
+    'c/networking.istio.io/ServiceEntry/evil/e/0',
+    'c/discovery.k8s.io/EndpointSlice/evil/s/10.0.0.1',
+  ].map(uid => workload('entry', { uid, namespace: 'evil', addresses: ['10.0.0.1'] }));
+  for (const other of others) {
+    for (const workloads of [
+      [pod, other],
+      [other, pod],
+    ]) {
+      t.equal(mesh({ workloads }).workloadByAddress('', '10.0.0.1')?.name, 'pod', other.uid);
+    }
+    t.equal(mesh({ workloads: [other] }).workloadByAddress('', '10.0.0.1')?.name, 'entry');
+  }
+  t.end();
+});
+
 test('an update moves every index', t => {
   const a = service('a', { vip: '10.96.0.1' });
   const b = service('b', { vip: '10.96.0.2' });

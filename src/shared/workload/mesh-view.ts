@@ -19,7 +19,8 @@ export interface MeshView {
   service(name: string): Service | undefined;
   /**
    * Exact VIP first, then the longest matching prefix.
-   * @param knownIn of several only those that workloads of this namespace know, its own first; left out: whichever
+   * @param knownIn of several only those that workloads of this namespace know, its own first, then the canonical one;
+   *   left out: the canonical one, else the first by name
    */
   serviceByAddress(network: string, ip: string, knownIn?: string): Service | undefined;
   /** By host name alone: the service of `preferredNamespace` first, then the canonical one, then by name order. */

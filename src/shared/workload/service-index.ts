@@ -42,7 +42,7 @@ export class ServiceIndex {
     return true;
   }
 
-  /** @param knownIn only what workloads of this namespace know, and of that first what is its own */
+  /** @param knownIn only what workloads of this namespace know, and of that first what is its own, then the canonical one */
   findByAddress(network: string, ip: string, knownIn?: string): Service | undefined {
     const services = this.#byVip.get(vipKey(network, ip));
     const prefixes = this.#byPrefix.get(network);
@@ -77,8 +77,9 @@ export class ServiceIndex {
   }
 }
 
+/** A Service of the cluster has its addresses from the cluster; those of an entry are what somebody wrote. */
 function first(services: readonly Service[]): Service | undefined {
-  return services[0];
+  return services.find(s => s.canonical) ?? services[0];
 }
 
 function chooseKnown(services: readonly Service[], namespace: string): Service | undefined {
@@ -86,7 +87,7 @@ function chooseKnown(services: readonly Service[], namespace: string): Service |
   for (const service of services) {
     if (!isKnownIn(namespace, service)) continue;
     if (service.namespace === namespace) return service;
-    known ??= service;
+    if (known === undefined || (service.canonical && !known.canonical)) known = service;
   }
   return known;
 }

@@ -125,6 +125,13 @@ export function serviceName(service: Pick<Service, 'namespace' | 'hostname'>): s
   return `${service.namespace}/${service.hostname}`;
 }
 
+/** `<cluster>/<group>/<kind>/<namespace>/<name>` of a pod: its addresses are what the cluster gave it, not what somebody wrote. */
+const POD_UID = /^[^/]*\/[^/]*\/Pod\//;
+
+export function isPod({ uid }: Pick<Workload, 'uid'>): boolean {
+  return POD_UID.test(uid);
+}
+
 /** The SPIFFE id a workload proves itself with. */
 export function workloadIdentity(w: Pick<Workload, 'trustDomain' | 'namespace' | 'serviceAccount'>): string {
   return `spiffe://${w.trustDomain}/ns/${w.namespace}/sa/${w.serviceAccount}`;

@@ -1,6 +1,6 @@
 import type { SocketEndpoint } from '#shared/engine/channel.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
-import { workloadIdentity } from '#shared/workload/workload.ts';
+import { isPod, workloadIdentity } from '#shared/workload/workload.ts';
 
 /** Who opened a tunnel, and whom it says it speaks for. */
 export interface TunnelSource {
@@ -13,12 +13,12 @@ export interface TunnelSource {
 
 /**
  * The address that policies compare and logs name. `forwarded` is a header that any workload of the mesh can write, so
- * it is believed for the peer's own address, or for one of a workload with the identity the peer proved: anybody else
- * could borrow the address that a policy lets in. Pure.
+ * it is believed for the peer's own address, or for one of a pod with the identity the peer proved: anybody else
+ * could borrow the address that a policy lets in, as could who writes it into a WorkloadEntry. Pure.
  */
 export function originalSource(view: MeshView, network: string, source: TunnelSource): SocketEndpoint {
   const { forwarded, peerIdentity, remote } = source;
   if (forwarded === undefined || forwarded.ip === remote.ip) return forwarded ?? remote;
   const owner = view.workloadByAddress(network, forwarded.ip);
-  return owner !== undefined && workloadIdentity(owner) === peerIdentity ? forwarded : remote;
+  return owner !== undefined && isPod(owner) && workloadIdentity(owner) === peerIdentity ? forwarded : remote;
 }

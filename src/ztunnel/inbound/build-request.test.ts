@@ -143,6 +143,18 @@ test('where the connection comes from', t => {
     { sourceIp: '10.0.3.3' },
     'nor one that nobody has',
   );
+  const entry = workload('evil', {
+    uid: 'c/networking.istio.io/WorkloadEntry/default/evil',
+    addresses: ['203.0.113.1'],
+  });
+  t.match(
+    decide(
+      { peerIdentity: id('evil'), remoteIp: '10.0.3.3', forwardedIp: '203.0.113.1' },
+      mesh({ services: [orders], workloads: [local, entry] }),
+    ),
+    { sourceIp: '10.0.3.3' },
+    'nor one that it has written into a WorkloadEntry',
+  );
   const own = { ...local, services: new Map<string, never>(), waypoint: waypointOf(gw) };
   t.match(
     decide({ ...viaWaypoint, local: own }),

@@ -5,6 +5,7 @@ import { formatHostPort, isIpv6 } from '#shared/workload/ip.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { gatewayTarget } from '#shared/workload/waypoint.ts';
 import {
+  isPod,
   serviceName,
   workloadIdentity,
   type GatewayAddress,
@@ -104,13 +105,14 @@ function isBefore(a: Service, b: Service, preferred: string): boolean {
 
 /**
  * Whether the peer may say where the connection originally came from: a waypoint of this workload or of its services,
- * or the very workload that has the address it names. Anybody else could borrow a stranger's address.
+ * or the very pod that has the address it names. Anybody else could borrow a stranger's address, as could who writes it
+ * into a WorkloadEntry.
  */
 function speaksForOthers(view: MeshView, local: Workload, query: InboundQuery): boolean {
   const { forwardedIp, peerIdentity } = query;
   if (forwardedIp === undefined || forwardedIp === query.remoteIp) return false;
   const owner = view.workloadByAddress(local.network, forwardedIp);
-  if (owner !== undefined && workloadIdentity(owner) === peerIdentity) return true;
+  if (owner !== undefined && isPod(owner) && workloadIdentity(owner) === peerIdentity) return true;
   if (isIdentityOf(view, local.waypoint, peerIdentity)) return true;
   for (const name of local.services.keys()) {
     const service = view.service(name);

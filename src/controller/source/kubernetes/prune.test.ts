@@ -27,6 +27,7 @@ function pod(changes: { readonly ready?: string; readonly heartbeat?: string } =
         'linkerd.io/inject': 'disabled',
         'kubectl.kubernetes.io/last-applied-configuration': '{"very": "long"}',
         'prometheus.io/scrape': 'true',
+        'kubernetes.io/config.mirror': 'abc',
       },
       ownerReferences: [{ kind: 'ReplicaSet', name: 'web-6d4cf56db6', controller: true }],
       managedFields: [{ manager: 'kubelet', fieldsV1: { 'f:status': {} } }],
@@ -57,6 +58,7 @@ test('of a pod what the translation reads is kept, and no more', t => {
   t.same(readPod(prune(pod()), cluster), readPod(pod(), cluster));
   t.same(Object.keys(prune(pod()).metadata.annotations).sort(), [
     'ambient.istio.io/redirection',
+    'kubernetes.io/config.mirror',
     'linkerd.io/inject',
   ]);
   t.notMatch(JSON.stringify(prune(pod())), /managedFields|containerStatuses|tolerations|image|scrape|long/);

@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { CA_BUNDLE_KEY } from '../../translate/ca-bundle/ca-bundle.ts';
 import { MESH_CONFIG_KEY } from '../../translate/mesh-config/mesh-config.ts';
 import { CREDENTIAL_KEYS } from '../../translate/tls-credential/tls-credential.ts';
+import { MIRROR_POD } from '../../translate/mesh-labels.ts';
 import { objectAt, objectsAt } from '../../translate/loose-fields.ts';
 import type { KubeObject } from '../kube-object.ts';
 
@@ -50,6 +51,7 @@ function annotationsOf({ kind, metadata }: KubeObject): Readonly<Record<string, 
   if (kind === 'Node') return {};
   const isKept = ([key]: readonly [string, string]): boolean => {
     if (kind !== 'Pod') return key !== LAST_APPLIED;
+    if (key === MIRROR_POD) return true;
     const [domain = ''] = key.split('/');
     return MESH_DOMAINS.some(mesh => domain === mesh || domain.endsWith(`.${mesh}`));
   };
