@@ -9,6 +9,7 @@ import { errorMessage } from '#shared/observability/error-message.ts';
 import { CliError } from '../cli-error.ts';
 import { child, children, text } from '#shared/config/json-fields.ts';
 import { eachLine } from '../lines.ts';
+import { connectionFailure } from './connection-failure.ts';
 import { POD } from './kinds.ts';
 import type { KubeApi, ListOptions, LogOptions } from './kube-api.ts';
 import { decodeKubeObject, type KubeObject, type ObjectKind } from './kube-object.ts';
@@ -154,11 +155,8 @@ export class OperatorApi implements KubeApi {
   /** One line that says what was wanted, what the API server said, and what to do where that is known. */
   #explain(what: string, error: unknown): CliError {
     if (error instanceof CliError) return error;
+    if (!(error instanceof KubeError)) return new CliError(connectionFailure(this.server, error));
     const said = oneLine(errorMessage(error));
-    if (!(error instanceof KubeError))
-      return new CliError(
-        `cannot reach the API server ${this.server}: ${said}; is the cluster up, and is this the right context?`,
-      );
     if (error.status === 401)
       return new CliError(`the API server ${this.server} does not accept the credentials of this context`);
     const forbidden = error.status === 403;
