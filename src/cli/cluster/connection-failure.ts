@@ -22,7 +22,11 @@ export function connectionFailure(server: string, thrown: unknown): string {
   return `cannot reach the API server ${server}: ${said}; is the cluster up, and is this the right context?`;
 }
 
-function fieldsOf(error: unknown): { readonly code: string; readonly path: string; readonly syscall: string } {
+function fieldsOf(error: unknown): {
+  readonly code: string;
+  readonly path: string;
+  readonly syscall: string;
+} {
   const field = (name: 'code' | 'path' | 'syscall'): string => {
     if (typeof error !== 'object' || error === null || !(name in error)) return '';
     const value: unknown = Reflect.get(error, name);
