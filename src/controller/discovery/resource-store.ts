@@ -68,10 +68,10 @@ export class ResourceStore {
     removed: Iterable<readonly [ResourceType, string]> = [],
   ): readonly ResourceChange[] {
     const changes: ResourceChange[] = [];
+    const gone: ResourceChange[] = [];
     for (const [type, name] of removed) {
       const before = this.#of(type).remove(name);
-      if (before !== undefined)
-        changes.push({ type, name, aliases: before.aliases, audience: before.audience });
+      if (before !== undefined) gone.push({ type, name, aliases: before.aliases, audience: before.audience });
     }
     for (const resource of resources) {
       const type = resourceType(resource);
@@ -83,6 +83,8 @@ export class ResourceStore {
       const audience = stored.audience && [...(before?.audience ?? []), ...stored.audience];
       changes.push({ type, name: stored.name, aliases, audience });
     }
+    // Behind what takes their place: where one push does not hold all, what restricts is there before it goes.
+    changes.push(...gone);
     if (changes.length > 0) {
       this.#revision++;
       for (const listener of this.#listeners) listener(changes);

@@ -1,5 +1,10 @@
 import { test } from 'tap';
-import { ADDRESS_TYPE } from '#shared/discovery/mesh-resource.ts';
+import { compile } from '#shared/authz/compile.ts';
+import { authzConnection } from '#shared/authz/connection.ts';
+import { evaluate } from '#shared/authz/evaluate.ts';
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from '#shared/discovery/mesh-resource.ts';
+import { mesh } from '#shared/testing/topology.ts';
+import type { MeshStore } from '#shared/workload/mesh-store.ts';
 import { IndexLab, namespace, pod, policy, service, SHOP, WAYPOINT } from '../testing/index-lab.ts';
 
 test('a pod becomes a workload, endpoint of the services that select it', t => {
@@ -420,6 +425,68 @@ endpoints: [{addresses: [192.0.2.5]}, {addresses: [192.0.2.6], conditions: {read
   t.equal(lab.store.all(ADDRESS_TYPE).size, 1);
   t.end();
 });
+
+test('a waypoint gets past policies of the mesh where services are behind it, and nowhere else', t => {
+  const gateway = (ns: string): string => WAYPOINT.replace('namespace: shop', `namespace: ${ns}`);
+  const behind = (name: string, ns: string): string =>
+    service(name, { namespace: ns, labels: '{istio.io/use-waypoint: waypoint}' });
+  const intention = `
+apiVersion: consul.hashicorp.com/v1alpha1
+kind: ServiceIntentions
+metadata: {name: all, namespace: shop}
+spec: {destination: {name: "*"}, sources: [{name: "*", action: deny}]}`;
+  const allow = '{rules: [{from: [{source: {namespaces: [ops]}}]}]}';
+  const selecting = '{action: DENY, selector: {matchLabels: {tier: db}}, rules: [{}]}';
+  const labels = '{tier: db}';
+  const lab = new IndexLab(
+    pod('db', { labels }),
+    pod('desk', { namespace: 'evil', ip: '10.0.0.2', labels }),
+    pod('lone', { namespace: 'lone', ip: '10.0.0.3', labels }),
+    policy('everywhere', allow, 'root'),
+    policy('databases', selecting, 'root'),
+    intention,
+  );
+  const passes = (waypoint: string, name: string, namespace: string): readonly boolean[] => {
+    const view = storedMesh(lab);
+    const workload = view.workload(`c//Pod/${namespace}/${name}`);
+    const authz = authzConnection({
+      sourceIdentity: `spiffe://td/ns/${waypoint}/sa/waypoint`,
+      sourceIp: '10.0.0.9',
+      destinationIp: '10.0.0.1',
+      destinationPort: 8080,
+    });
+    const policies = workload === undefined ? [] : view.policiesFor(workload);
+    return policies.map(one => evaluate(compile([one]), authz).allowed);
+  };
+  const [none, all] = [
+    [false, false, false],
+    [true, true, true],
+  ];
+  t.same(passes('shop', 'db', 'shop'), none, 'nobody uses it');
+  lab.apply(gateway('shop'), gateway('evil'), behind('db', 'shop'), behind('desk', 'evil'));
+  t.same(passes('shop', 'db', 'shop'), all, 'at home');
+  t.same(passes('evil', 'desk', 'evil'), all, 'at home too');
+  t.same(passes('evil', 'db', 'shop'), none, 'in the namespace of another');
+  t.same(passes('evil', 'lone', 'lone'), none, 'in one without waypoint');
+  lab.apply(pod('new', { namespace: 'new', ip: '10.0.0.4', labels }));
+  t.same(passes('evil', 'new', 'new'), none, 'in one that has just come');
+  t.same(passes('ops', 'db', 'shop'), [false, true, false], 'whom the policy names');
+  lab.remove(gateway('shop'), gateway('evil'));
+  t.same(passes('evil', 'desk', 'evil'), none, 'when it is gone');
+  t.end();
+});
+
+/** The mesh as a proxy knows it. */
+function storedMesh(lab: IndexLab): MeshStore {
+  const all = ([ADDRESS_TYPE, AUTHORIZATION_TYPE] as const).flatMap(type => [
+    ...lab.store.all(type).values(),
+  ]);
+  return mesh({
+    workloads: all.flatMap(({ resource: r }) => (r.kind === 'workload' ? [r.workload] : [])),
+    services: all.flatMap(({ resource: r }) => (r.kind === 'service' ? [r.service] : [])),
+    policies: all.flatMap(({ resource: r }) => (r.kind === 'policy' ? [r.policy] : [])),
+  });
+}
 
 test('which identities run on a node', t => {
   const lab = new IndexLab(SHOP, pod('orders'), pod('twin', { account: 'orders', ip: '10.0.0.2' }));

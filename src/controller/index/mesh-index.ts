@@ -59,6 +59,8 @@ export class MeshIndex {
   readonly #waypointFailures = new WaypointFailures();
   readonly #listeners = new Set<(changed: readonly ChangedObject[]) => void>();
   #policies: PolicySet;
+  /** To which policies for the whole mesh have been given. */
+  #policyNamespaces: readonly string[] = [];
 
   constructor(options: MeshIndexOptions) {
     this.objects = new MeshObjects(options);
@@ -190,11 +192,16 @@ export class MeshIndex {
       everyRoute ||= meansOther;
       // mTLS policies are found by asking for every workload.
       everyWorkload ||= meansOther || this.#policies.hasMtls;
+      // Policies for several namespaces have other names then.
+      everyWorkload ||= before.hasWaypoints !== this.#policies.hasWaypoints;
     }
+    const namespaces = this.#policies.hasWaypoints ? this.#policies.namespaces : [];
+    const hasNamespaces = isDeepStrictEqual(namespaces, this.#policyNamespaces);
+    this.#policyNamespaces = namespaces;
     const mtlsBefore = this.#policies.mtlsCount;
     this.#recomputeWorkloads(scope, everyWorkload);
     this.#recomputeServices(scope.everyService ? this.#namespacesOf('services') : scope.services);
-    if (scope.policies || this.#policies.mtlsCount !== mtlsBefore) {
+    if (scope.policies || !hasNamespaces || this.#policies.mtlsCount !== mtlsBefore) {
       const policies = this.#policies.l4().map(policy => ({ kind: 'policy', policy }) as const);
       this.#published.replaceGroup(POLICIES, policies);
     }

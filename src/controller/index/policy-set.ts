@@ -2,7 +2,6 @@ import { type AuthorizationPolicy, policyName, type ServiceAccountMatch } from '
 import type { AuthorizationTranslation } from '../translate/authorization-policy/authorization-policy.ts';
 import { l4Rules } from '../translate/authorization-policy/l4-part.ts';
 import { heldByWaypoint, isOfLastHop } from '../translate/authorization-policy/last-hop.ts';
-import { exemptWaypoint } from '../translate/authorization-policy/exempt-waypoint.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 import { effectiveMtls, mtlsPolicy } from '../translate/peer-authentication/effective-mtls.ts';
@@ -11,7 +10,9 @@ import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts
 import {
   type CompiledIntentions,
   compileIntentions,
+  type IntentionPolicy,
 } from '../translate/service-intentions/compile-intentions.ts';
+import { exemptedPolicies, type MeshPolicy, nameIn } from './exempted-policies.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { policiesThatClose } from './never-good-policies.ts';
 import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
@@ -34,12 +35,15 @@ export class PolicySet {
   readonly #peerAuthentications: readonly PeerAuthentication[];
   readonly #intentions: CompiledIntentions;
   readonly #waypoints: WaypointPrincipals;
+  /** Whether services are behind waypoints anywhere. */
+  readonly hasWaypoints: boolean;
   /** Found while workloads were asked about: one policy serves all workloads of the same mode. */
   readonly #mtls = new Map<string, AuthorizationPolicy>();
 
   constructor(objects: MeshObjects) {
     this.#objects = objects;
     this.#waypoints = new WaypointPrincipals(objects);
+    this.hasWaypoints = this.#waypoints.behind(undefined).length > 0;
     const neverGood = policiesThatClose(objects);
     this.#closed = neverGood.diagnostics;
     this.#authorizations = [
@@ -85,37 +89,51 @@ export class PolicySet {
     if (spec.labels[GATEWAY_NAME] !== undefined) return [];
     const names = this.#authorizations
       .filter(policy => policy.l4 !== undefined && selects({ ...policy, ...policy.full }, spec))
-      .map(policy => policyName(policy.full));
+      .map(policy => nameIn(this.#reachOf(policy, policy.full), spec.namespace, this.hasWaypoints));
     const { rootNamespace } = this.#objects.options;
     const mtls = mtlsPolicy(effectiveMtls(spec, this.#peerAuthentications, rootNamespace), rootNamespace);
     if (mtls !== undefined) {
       this.#mtls.set(policyName(mtls), mtls);
       names.push(policyName(mtls));
     }
-    names.push(...this.#intentionsFor(spec).map(policyName));
+    names.push(
+      ...this.#intentionsFor(spec).map(one => nameIn(meshPolicyOf(one), spec.namespace, this.hasWaypoints)),
+    );
     return names.sort();
   }
 
   /** The policies that ztunnels get. Ask for every workload's names first: they decide which mTLS policies there are. */
   l4(): readonly AuthorizationPolicy[] {
-    const { rootNamespace } = this.#objects.options;
-    const authorizations = this.#authorizations.flatMap(({ full, l4, selectsEveryNamespace }) => {
+    const namespaces = this.hasWaypoints ? this.namespaces : undefined;
+    const authorizations = this.#authorizations.flatMap(authorization => {
+      const { full, l4 } = authorization;
       if (l4 === undefined) return [];
-      const isMeshWide = selectsEveryNamespace || full.namespace === rootNamespace;
-      const waypoints = this.#waypoints.behind(isMeshWide ? undefined : full.namespace);
-      return [
-        exemptWaypoint(
-          l4,
-          waypoints.filter(principal => !isOfLastHop(full, principal)),
-        ),
-      ];
+      return exemptedPolicies(this.#reachOf(authorization, l4), namespaces, namespace =>
+        this.#waypoints.behind(namespace).filter(principal => !isOfLastHop(full, principal)),
+      );
     });
-    const everywhere = this.#waypoints.behind(undefined);
-    const intentions = this.#intentions.policies.map(({ policy }) => {
+    const intentions = this.#intentions.policies.flatMap(intention => {
+      const { namespaces: of, policy } = meshPolicyOf(intention);
       const { rules } = l4Rules(policy.action, policy.rules);
-      return exemptWaypoint({ ...policy, rules }, everywhere);
+      const reach = { namespaces: of, policy: { ...policy, rules } };
+      return exemptedPolicies(reach, namespaces, namespace => this.#waypoints.behind(namespace));
     });
     return [...authorizations, ...intentions, ...this.#mtls.values()];
+  }
+
+  /** Where policies for the whole mesh are given out, by namespace. */
+  get namespaces(): readonly string[] {
+    const { pods, serviceEntries, slices, workloadEntries } = this.#objects;
+    const kinds = [pods, serviceEntries, slices, workloadEntries];
+    return [...new Set(kinds.flatMap(kind => [...kind.namespaces()]))].sort();
+  }
+
+  #reachOf(
+    { full, selectsEveryNamespace }: AuthorizationTranslation,
+    policy: AuthorizationPolicy,
+  ): MeshPolicy {
+    const isMeshWide = selectsEveryNamespace || full.namespace === this.#objects.options.rootNamespace;
+    return { policy, namespaces: isMeshWide ? undefined : [full.namespace] };
   }
 
   /**
@@ -134,7 +152,7 @@ export class PolicySet {
       if (held !== undefined) found.set(policyName(full), held);
     }
     for (const endpoint of subject.endpoints) {
-      for (const policy of this.#intentionsFor(endpoint)) found.set(policyName(policy), policy);
+      for (const { policy } of this.#intentionsFor(endpoint)) found.set(policyName(policy), policy);
     }
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, policy]) => policy);
   }
@@ -147,14 +165,18 @@ export class PolicySet {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  #intentionsFor(spec: WorkloadSpec): readonly AuthorizationPolicy[] {
+  #intentionsFor(spec: WorkloadSpec): readonly IntentionPolicy[] {
     const own = this.#intentions.policies.filter(
       ({ selects: accounts }) =>
         accounts !== 'others' && accounts.some(account => isAccountOf(account, spec)),
     );
-    const chosen = own.length > 0 ? own : this.#intentions.policies.filter(p => p.selects === 'others');
-    return chosen.map(({ policy }) => policy);
+    return own.length > 0 ? own : this.#intentions.policies.filter(p => p.selects === 'others');
   }
+}
+
+function meshPolicyOf({ policy, selects: accounts }: IntentionPolicy): MeshPolicy {
+  if (accounts === 'others') return { policy, namespaces: undefined };
+  return { policy, namespaces: [...new Set(accounts.map(({ namespace }) => namespace))].sort() };
 }
 
 function isAccountOf(account: ServiceAccountMatch, spec: WorkloadSpec): boolean {
