@@ -71,6 +71,38 @@ spec:
   t.end();
 });
 
+test('a private key goes where its namespace lets it, not to whoever writes a route that leads there', async t => {
+  const { certChainPem, privateKeyPem } = await (await createTestCa()).issue(OWN);
+  const encoded = (text: string): string => Buffer.from(text).toString('base64');
+  const keyed = secret('cred').replace(
+    /ca\.crt: .*\}/,
+    `tls.crt: ${encoded(certChainPem)}, tls.key: ${encoded(privateKeyPem)}}`,
+  );
+  const route = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: desk, namespace: orders}
+spec:
+  hosts: [desk]
+  http: [{route: [{destination: {host: api.shop.svc.cluster.local, port: {number: 80}}}]}]`;
+  const grant = (from: string, to: string): string => `
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: grant, namespace: shop}
+spec:
+  from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: ${from}}]
+  to: [{group: "", kind: Secret, name: ${to}}]`;
+  const lab = new IndexLab(...MESH, keyed, rule('cred'), route);
+  t.same(audiences(lab), { 'shop/cred': [OWN] }, 'a route of another namespace');
+  lab.apply(grant('orders', 'cred'));
+  t.same(audiences(lab), { 'shop/cred': [OTHER, OWN] }, 'with a grant');
+  lab.apply(grant('orders', 'more'));
+  t.same(audiences(lab), { 'shop/cred': [OWN] }, 'a grant for another Secret');
+  lab.apply(grant('bank', 'cred'));
+  t.same(audiences(lab), { 'shop/cred': [OWN] }, 'a grant for another namespace');
+  t.end();
+});
+
 test('it goes to the service account that the pods of the waypoint run as', t => {
   const lab = new IndexLab(...MESH, secret('cred'), rule('cred'));
   lab.apply(`

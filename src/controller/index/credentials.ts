@@ -1,7 +1,8 @@
 import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
-import { rootsBeside } from '#shared/route/tls-credential.ts';
+import { rootsBeside, type TlsCredential } from '#shared/route/tls-credential.ts';
 import type { ServiceRoutes } from '#shared/route/model.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import { grantsSecret } from '../translate/reference-grant/reference-grant.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import { allPolicies } from '../translate/service-policies.ts';
 import type { MeshObjects } from './mesh-objects.ts';
@@ -10,30 +11,53 @@ import { waypointAccounts } from './waypoint-principals.ts';
 
 /**
  * Secrets that TLS is originated with, each for the waypoints alone that originate it: those of the services whose policy
- * names it, and of the services that lead there.
+ * names it, and of the services that lead there. A private key goes to those that its namespace has chosen: waypoints of
+ * its own, those its services use, and of namespaces that a ReferenceGrant names. Anybody may write a route that leads
+ * to another's service, and is who their waypoint is.
  */
 export function credentialResources(
   objects: MeshObjects,
   routes: readonly ServiceRoutes[],
 ): readonly MeshResource[] {
   const named = new Map(routes.map(one => [serviceKey(one), credentialsOf(one)]));
-  const audiences = new Map<string, Set<string>>();
+  const users = new Map<string, CredentialUser[]>();
   for (const one of routes) {
     const wanted = reachedServices(one).flatMap(service => [...(named.get(service) ?? [])]);
-    if (wanted.length === 0) continue;
-    for (const identity of waypointIdentities(objects, one)) {
-      for (const name of wanted) {
-        const audience = audiences.get(name);
-        if (audience === undefined) audiences.set(name, new Set([identity]));
-        else audience.add(identity);
-      }
+    const user = wanted.length === 0 ? undefined : userOf(objects, one);
+    if (user === undefined) continue;
+    for (const name of wanted) {
+      const known = users.get(name);
+      if (known === undefined) users.set(name, [user]);
+      else known.push(user);
     }
   }
   return [...objects.secrets.all()].flatMap(({ value: credential }) => {
-    const audience = credential && audiences.get(credential.name);
-    if (credential === undefined || audience === undefined) return [];
-    return [{ kind: 'credential' as const, credential, audience: [...audience].sort() }];
+    const wanting = (credential && users.get(credential.name)) ?? [];
+    const allowed = wanting.filter(user => credential !== undefined && mayHold(objects, user, credential));
+    if (credential === undefined || allowed.length === 0) return [];
+    const audience = [...new Set(allowed.flatMap(({ identities }) => identities))].sort();
+    return [{ kind: 'credential' as const, credential, audience }];
   });
+}
+
+/** The waypoint of a service that needs a credential, for itself or for what it leads to. */
+interface CredentialUser {
+  readonly serviceNamespace: string;
+  readonly waypointNamespace: string;
+  readonly identities: readonly string[];
+}
+
+function mayHold(
+  objects: MeshObjects,
+  user: CredentialUser,
+  { name, privateKeyPem }: TlsCredential,
+): boolean {
+  const [namespace = '', secret = ''] = name.split('/');
+  if (privateKeyPem === '' || [user.serviceNamespace, user.waypointNamespace].includes(namespace))
+    return true;
+  for (const { value } of objects.referenceGrants.inNamespace(namespace))
+    if (grantsSecret(value, user.waypointNamespace, secret)) return true;
+  return false;
 }
 
 function credentialsOf(routes: ServiceRoutes): ReadonlySet<string> {
@@ -47,15 +71,18 @@ function secretsOf({ tls }: TrafficPolicy): readonly string[] {
   return credential === undefined ? roots : [...roots, credential, rootsBeside(credential)];
 }
 
-function waypointIdentities(objects: MeshObjects, { hostname, namespace }: ServiceRoutes): readonly string[] {
+function userOf(objects: MeshObjects, { hostname, namespace }: ServiceRoutes): CredentialUser | undefined {
   const { trustDomain } = objects.options.cluster;
   for (const { object, value } of objects.routedServices(namespace)) {
     if (value.hostname !== hostname) continue;
     const namespaceLabels = objects.namespaceMeta(namespace).labels;
     const wanted = requestedWaypoint({ labels: object.metadata.labels, namespace, namespaceLabels });
-    if (wanted === undefined) return [];
+    if (wanted === undefined) return undefined;
     const accounts = [...waypointAccounts(objects, wanted)];
-    return accounts.map(account => `spiffe://${trustDomain}/ns/${wanted.namespace}/sa/${account}`);
+    const identities = accounts.map(
+      account => `spiffe://${trustDomain}/ns/${wanted.namespace}/sa/${account}`,
+    );
+    return { serviceNamespace: namespace, waypointNamespace: wanted.namespace, identities };
   }
-  return [];
+  return undefined;
 }

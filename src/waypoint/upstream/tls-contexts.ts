@@ -94,7 +94,8 @@ export class TlsContexts {
   #credential(name: string): TlsCredential {
     const credential = this.#credentials.get(name);
     if (credential !== undefined) return credential;
-    const why = 'is there such a Secret, and may the controller read Secrets?';
+    const why =
+      'is there such a Secret, may the controller read Secrets, and, of another namespace, does a ReferenceGrant there name Gateways of ours?';
     throw new ChannelError('tls_handshake', `Secret ${name} has not come from the controller: ${why}`);
   }
 }

@@ -69,3 +69,18 @@ export function grantsService(grant: ReferenceGrant, from: Referrer, serviceName
     )
   );
 }
+
+/** Whether a grant of the Secret's namespace lets Gateways of the other one, and so its waypoints, refer to the Secret. */
+export function grantsSecret(grant: ReferenceGrant, gatewayNamespace: string, secretName: string): boolean {
+  return (
+    grant.from.some(
+      f => f.group === GATEWAY_GROUP && f.kind === 'Gateway' && f.namespace === gatewayNamespace,
+    ) &&
+    grant.to.some(
+      t =>
+        t.group === '' &&
+        t.kind === 'Secret' &&
+        (t.name === undefined || t.name === '' || t.name === secretName),
+    )
+  );
+}
