@@ -110,6 +110,35 @@ test('L7 policy at the waypoint: by path and method, for the caller that is name
   t.equal((await ns.request('reader', 'http://server/public/x', '-X', 'POST')).status, 403);
 });
 
+test('a waypoint for workloads: pods that are dialled by their addresses are behind it as well', {
+  skip,
+}, async t => {
+  const ns = await testNamespace(t, 'workloads-wp', { labels: { 'istio.io/use-waypoint': 'waypoint' } });
+  await ns.apply(waypoint('waypoint', { 'istio.io/waypoint-for': 'all' }), service('server'));
+  await ns.apply(
+    serviceAccount('reader'),
+    echoPod('server'),
+    pod('reader', { serviceAccount: 'reader' }),
+    pod('other'),
+  );
+  await programmed(ns, 'waypoint');
+  await ns.ready();
+  const url = `http://${await ns.podIp('server')}:8080`;
+  for (const client of ['reader', 'other']) await ns.reachable(client, `${url}/`);
+  const from = [{ source: { principals: [`cluster.local/ns/${ns.name}/sa/reader`] } }];
+  const to = [{ operation: { methods: ['GET'], paths: ['/public/*'] } }];
+  await ns.apply(authorizationPolicy('read-public', { action: 'ALLOW', rules: [{ from, to }] }, 'server'));
+  await until('the policy holds', async () => {
+    const { status } = await ns.request('other', `${url}/public/x`);
+    return status === 403 ? true : `status ${status}`;
+  });
+  for (const host of [url, 'http://server']) {
+    t.equal((await ns.request('reader', `${host}/public/x`)).status, 200, host);
+    t.equal((await ns.request('reader', `${host}/private`)).status, 403, host);
+    t.equal((await ns.request('reader', `${host}/public/x`, '-X', 'POST')).status, 403, host);
+  }
+});
+
 test('a waypoint that does not exist: refused, and it is said where one looks', { skip }, async t => {
   const ns = await testNamespace(t, 'bogus');
   await ns.apply(service('server'), echoPod('server'), pod('client'));

@@ -1,7 +1,7 @@
 import { isJsonObject } from '#shared/config/json.ts';
 import type { KubeObject } from '../source/kube-object.ts';
 import { MESH_CONFIG_NAME } from '../translate/mesh-config/mesh-config.ts';
-import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
+import { GATEWAY_NAME, USE_WAYPOINT } from '../translate/mesh-labels.ts';
 
 /** Which resources a change of objects may have changed. Too wide costs time, too narrow would leave proxies stale. */
 export interface ChangeScope {
@@ -72,8 +72,11 @@ const WORKLOAD: Reach = {
   routes: 'all',
   everyIf({ before, object }, { hasIntentions, hasLabelledSources }) {
     // A waypoint's identity is in policies; an intention names services, which stand for their pods' accounts.
-    const isWaypoint = [before, object].some(one => one?.metadata.labels[GATEWAY_NAME] !== undefined);
-    const isInPolicies = hasIntentions || isWaypoint;
+    const has = (label: string): boolean =>
+      [before, object].some(one => one?.metadata.labels[label] !== undefined);
+    const isWaypoint = has(GATEWAY_NAME);
+    // Policies let the waypoint pass that a workload is behind.
+    const isInPolicies = hasIntentions || isWaypoint || has(USE_WAYPOINT);
     return [
       // DestinationRules select waypoints by their labels.
       ...(hasLabelledSources || isWaypoint ? (['routes'] as const) : []),
@@ -93,8 +96,17 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['EndpointSlice', { workloads: 'all', routes: 'all' }],
   // What routes refer to, and identities of waypoints in policies.
   ['Service', { workloads: 'all', services: 'all', every: ['lookups', 'policies', 'routes'] }],
-  // Addresses given to one may move those of others.
-  ['ServiceEntry', { workloads: 'all', services: 'all', every: ['lookups', 'services', 'routes'] }],
+  [
+    'ServiceEntry',
+    {
+      workloads: 'all',
+      services: 'all',
+      // Addresses given to one may move those of others.
+      every: ['lookups', 'services', 'routes'],
+      everyIf: ({ before, object }) =>
+        [before, object].some(one => one?.metadata.labels[USE_WAYPOINT] !== undefined) ? ['policies'] : [],
+    },
+  ],
   ['Namespace', { workloads: 'all', services: 'all', routes: 'all', every: ['policies'] }],
   // Its locality.
   ['Node', { every: ['workloads'] }],

@@ -113,6 +113,62 @@ test('a policy with a selector is named by the workloads it selects, and reaches
   t.end();
 });
 
+test("a workload's own traffic goes through a waypoint that is for workloads, which holds its policies", t => {
+  const waypoint = (traffic: string): string =>
+    WAYPOINT.replace('namespace: shop', `namespace: shop, labels: {istio.io/waypoint-for: ${traffic}}`);
+  const asks = '{app: payments, istio.io/use-waypoint: waypoint}';
+  const selected =
+    '{selector: {matchLabels: {app: payments}}, rules: [{to: [{operation: {methods: [GET]}}]}]}';
+  const twin = pod('payments-2', { labels: asks, ip: '10.0.0.3' });
+  const lab = new IndexLab(SHOP, waypoint('workload'), pod('orders'), policy('get', selected));
+  lab.apply(pod('payments', { labels: asks, ip: '10.0.0.2' }), twin);
+  const held = (name: string): unknown =>
+    lab.routesOf(`shop/c//Pod/shop/${name}`)?.authorizationPolicies.map(p => p.name);
+  t.match(lab.workload('payments')?.waypoint, { hostname: 'waypoint.shop.svc.cluster.local' });
+  t.same(['payments', 'payments-2', 'orders'].map(held), [['get'], ['get'], undefined]);
+  t.match(lab.policy('shop/get')?.rules.at(-1), {
+    clauses: [{ matches: [{ principals: [{ value: 'td/ns/shop/sa/waypoint' }] }] }],
+  });
+  lab.apply(policy('all', '{action: DENY, rules: [{}]}'));
+  t.same(held('payments'), ['all', 'get'], 'a policy that comes later as well');
+  lab.apply(pod('payments', { labels: '{app: other, istio.io/use-waypoint: waypoint}', ip: '10.0.0.2' }));
+  t.same(['payments', 'payments-2'].map(held), [['all'], ['all', 'get']], 'each by its own labels');
+  lab.apply(waypoint('service'));
+  t.same(['payments', 'payments-2'].map(held), [undefined, undefined], 'none by one for services alone');
+  lab.apply(waypoint('all'));
+  t.same(held('payments'), ['all']);
+  lab.remove(twin);
+  t.same(held('payments-2'), undefined);
+  t.end();
+});
+
+test('policies of a namespace let its waypoint pass, whatever in it is behind it', t => {
+  const allow = policy('allow', '{rules: [{from: [{source: {principals: [td/ns/shop/sa/orders]}}]}]}');
+  const passes = (lab: IndexLab): boolean => lab.policy('shop/allow')?.rules.length === 2;
+  const entry = (more: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+spec: {hosts: [api.test], resolution: STATIC, ports: [{number: 80, name: http}], ${more}}`;
+  const rows: readonly [sentence: string, object: string, passes: boolean][] = [
+    ['nothing', pod('orders'), false],
+    ['a Service', service('payments', { labels: '{istio.io/use-waypoint: waypoint}' }), true],
+    ['a pod', pod('payments', { labels: '{istio.io/use-waypoint: waypoint}' }), true],
+    ['a ServiceEntry of pods', entry('workloadSelector: {labels: {app: payments}}'), true],
+    ['a ServiceEntry of servers elsewhere', entry('endpoints: [{address: 192.0.2.1}]'), false],
+    ['all of the namespace', namespace('shop', '{istio.io/use-waypoint: waypoint}'), true],
+  ];
+  for (const [sentence, object, expected] of rows) {
+    t.equal(passes(new IndexLab(WAYPOINT, allow, object)), expected, sentence);
+    const later = new IndexLab(WAYPOINT, allow);
+    later.apply(object);
+    t.equal(passes(later), expected, `${sentence}, which came later`);
+    later.remove(object);
+    t.equal(passes(later), false, `${sentence}, which has gone`);
+  }
+  t.end();
+});
+
 test('a policy that keeps everybody but the waypoint from a workload is held by its ztunnel alone', t => {
   const use = service('payments', { labels: '{istio.io/use-waypoint: waypoint}' });
   const source = (fields: string): string => `[{from: [{source: {${fields}}}]}]`;

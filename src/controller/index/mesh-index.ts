@@ -24,6 +24,7 @@ import type { TlsOverride } from './with-backend-tls.ts';
 import { telemetryConflicts } from './telemetry.ts';
 import { WaypointFailures } from './waypoint-failures.ts';
 import { withDiagnostics } from './with-diagnostics.ts';
+import { workloadRoutes } from './workload-routes.ts';
 import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
 
 export interface MeshIndexOptions extends MeshObjectsOptions {
@@ -286,7 +287,8 @@ export class MeshIndex {
         setUnlessEmpty(this.#routeDiagnostics, `${namespace}/${hostname}`, made.diagnostics);
         return made.routes === undefined ? [] : [{ kind: 'routes', routes: made.routes } as const];
       });
-      this.#published.replaceGroup(`routes/${namespace}`, routes);
+      const ofWorkloads = workloadRoutes(this.objects, this.#policies, namespace);
+      this.#published.replaceGroup(`routes/${namespace}`, [...routes, ...ofWorkloads]);
     }
   }
 
@@ -312,11 +314,15 @@ export class MeshIndex {
   /** Those that have objects, and those that have resources of this group from before. */
   #namespacesOf(group: 'workloads' | 'services' | 'routes'): ReadonlySet<string> {
     const { pods, serviceEntries, services, slices, workloadEntries } = this.objects;
-    const kinds =
-      group === 'workloads' ? [pods, workloadEntries, slices, serviceEntries] : [services, serviceEntries];
+    const running = [pods, workloadEntries, slices, serviceEntries];
+    const kinds = {
+      workloads: running,
+      services: [services, serviceEntries],
+      routes: [services, ...running],
+    };
     const prefix = `${group}/`;
     return new Set([
-      ...kinds.flatMap(kind => [...kind.namespaces()]),
+      ...kinds[group].flatMap(kind => [...kind.namespaces()]),
       ...this.#published.groups(prefix).map(name => name.slice(prefix.length)),
     ]);
   }

@@ -321,6 +321,10 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     return this.gateways.get(namespace, name)?.value;
   }
 
+  namespaceNames(): readonly string[] {
+    return [...this.namespaces.all()].map(({ object }) => object.metadata.name);
+  }
+
   namespaceMeta(namespace: string): NamespaceMeta {
     return this.namespaces.get('', namespace)?.object.metadata ?? NO_META;
   }

@@ -14,9 +14,9 @@ export interface PolicyReach {
   readonly targets: readonly PolicyTarget[];
 }
 
-/** A service as policies for waypoints see it. */
+/** A service, or a workload by its own addresses, as policies for waypoints see it. */
 export interface PolicySubject {
-  readonly kind: 'Service' | 'ServiceEntry';
+  readonly kind: 'Service' | 'ServiceEntry' | 'workload';
   readonly namespace: string;
   readonly name: string;
   readonly waypoint: { readonly namespace: string; readonly name: string } | undefined;

@@ -1,4 +1,3 @@
-import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
 import { NO_ROUTES, type RouteRule, type ServiceRoutes } from '#shared/route/model.ts';
 import type { StreamRule } from '#shared/route/stream-rule.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
@@ -9,6 +8,7 @@ import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { waypointLabels } from './waypoint-principals.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import { type AttachedRoutes, hostContext } from './attached-routes.ts';
+import { authorizersOf } from './authorizers.ts';
 import { withBackendPolicy } from './backend-policies.ts';
 import { resolverPolicy, resolverRefused } from './consul-routes.ts';
 import { destinationPolicy, type WaypointLabels } from './destination-policy.ts';
@@ -140,17 +140,6 @@ function trafficOf(
       secured === undefined ? [] : tlsOverrides(policies, secured, { key, ports }, policy.tlsRules),
     diagnostics: [...policy.diagnostics, ...refused, ...diagnostics],
   };
-}
-
-/** The providers its policies name. One that is not there refuses what is given to it. */
-function authorizersOf(
-  objects: MeshObjects,
-  policies: readonly AuthorizationPolicy[],
-): ServiceRoutes['authorizers'] {
-  const wanted = new Set(policies.map(({ provider }) => provider));
-  return [...objects.meshConfigs.all()].flatMap(({ value }) =>
-    value.authorizers.filter(({ name }) => wanted.has(name)),
-  );
 }
 
 type MadeRules = Pick<ServiceRoutes, 'rules' | 'streamRules' | 'routed'> &

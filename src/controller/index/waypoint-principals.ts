@@ -1,7 +1,9 @@
-import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
+import { GATEWAY_NAME, USE_WAYPOINT } from '../translate/mesh-labels.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import type { WaypointLabels } from './destination-policy.ts';
+import type { ObjectMeta } from '../source/kube-object.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import type { Parsed, ParsedKind } from './parsed-kind.ts';
 
 interface WaypointName {
   readonly namespace: string;
@@ -29,7 +31,7 @@ export class WaypointPrincipals {
     });
   }
 
-  /** Of all that services of a namespace (undefined: of any) are behind, sorted. */
+  /** Of all that services and workloads of a namespace (undefined: of any) are behind, sorted. */
   behind(namespace: string | undefined): readonly string[] {
     return foundOnce(this.#behind, namespace, () => {
       const waypoints = waypointsOf(this.#objects, namespace);
@@ -45,16 +47,30 @@ function foundOnce<K, V>(known: Map<K, V>, key: K, find: () => V): V {
 }
 
 function waypointsOf(objects: MeshObjects, namespace: string | undefined): readonly WaypointName[] {
-  const services = namespace === undefined ? objects.services.all() : objects.services.inNamespace(namespace);
   const found = new Map<string, WaypointName>();
-  for (const { object } of services) {
-    const { labels, namespace: own } = object.metadata;
+  for (const { labels, namespace: own } of askingFor(objects, namespace)) {
     const namespaceLabels = objects.namespaceMeta(own).labels;
     const wanted = requestedWaypoint({ labels, namespace: own, namespaceLabels });
     if (wanted === undefined || objects.waypoint(wanted.namespace, wanted.name) === undefined) continue;
     found.set(`${wanted.namespace}/${wanted.name}`, wanted);
   }
   return [...found.values()];
+}
+
+/** What may be behind a waypoint that leads to workloads. The hosts of most ServiceEntries are elsewhere. */
+function* askingFor(
+  objects: MeshObjects,
+  namespace: string | undefined,
+): Generator<Pick<ObjectMeta, 'labels' | 'namespace'>> {
+  const of = <T>(kind: ParsedKind<T>): Iterable<Parsed<T>> =>
+    namespace === undefined ? kind.all() : kind.inNamespace(namespace);
+  for (const { object } of of(objects.services)) yield object.metadata;
+  for (const { object, value } of of(objects.serviceEntries))
+    if (value.services.some(({ selector }) => selector.size > 0)) yield object.metadata;
+  for (const { value } of [...of(objects.pods), ...of(objects.workloadEntries)])
+    if (value?.labels[USE_WAYPOINT] !== undefined) yield value;
+  const namespaces = namespace === undefined ? objects.namespaceNames() : [namespace];
+  for (const own of namespaces) yield { labels: {}, namespace: own };
 }
 
 /** Service accounts of its pods; before there are any, the one it will have. */

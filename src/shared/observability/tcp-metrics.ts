@@ -124,7 +124,7 @@ function labelValues(peers: ConnectionPeers, flag: TcpResponseFlag): string[] {
     peers.reporter,
     ...sideValues(peers.source, peers.sourceIdentity),
     ...sideValues(peers.destination, peers.destinationIdentity),
-    ...serviceValues(peers.service),
+    ...serviceLabels(peers.service),
     'tcp',
     flag,
     peers.security,
@@ -147,7 +147,8 @@ function sideValues(workload: Workload | undefined, identity: string | undefined
   ];
 }
 
-function serviceValues(service: Service | undefined): string[] {
+/** `destination_service`, `_name`, `_namespace`. */
+export function serviceLabels(service: Service | undefined): string[] {
   return [orUnknown(service?.hostname), orUnknown(service?.name), orUnknown(service?.namespace)];
 }
 

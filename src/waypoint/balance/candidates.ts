@@ -1,4 +1,5 @@
 import type { Endpoint } from '#shared/workload/mesh-view.ts';
+import { findPort } from '#shared/workload/workload-service.ts';
 import type { LoadBalancing, ServicePort, Workload } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint, EndpointLoads } from './endpoint.ts';
 
@@ -30,7 +31,7 @@ export function candidates(
   for (const { workload, ports } of endpoints) {
     if (subset?.has(workload.uid) === false || workload.capacity <= 0) continue;
     if (workload.status !== 'healthy' && !takesAll) continue;
-    const port = ports.find(candidate => candidate.servicePort === options.servicePort);
+    const port = findPort(ports, options.servicePort);
     if (port !== undefined) able.push({ workload, port });
   }
   const states = loads.retain(able.map(({ workload }) => workload.uid));

@@ -3,6 +3,7 @@ import { asksForTunnel, isConnect } from '#shared/http/tunnel.ts';
 import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
 import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
 import { applyHeaderChange } from '#shared/route/filters.ts';
+import { canonicalIp } from '#shared/workload/ip.ts';
 import { Callout } from '../callout/callout.ts';
 import { unaryCall } from '../callout/unary-call.ts';
 import { type AuthorizerVerdict, verdictRefusal } from './authorizer-verdict.ts';
@@ -79,11 +80,11 @@ function startCheck(
   );
 }
 
-function peersOf({ authz, peers, port, service, sourceAddress }: FilterContext['downstream']) {
+function peersOf({ authz, dialled, peers, port, service, sourceAddress }: FilterContext['downstream']) {
   const sourcePort = Number(sourceAddress.slice(sourceAddress.lastIndexOf(':') + 1));
   return {
     source: { ip: authz.sourceIp, port: sourcePort, principal: peers.sourceIdentity ?? '' },
-    destination: { ip: service.service.addresses[0]?.ip ?? '', port, principal: '' },
+    destination: { ip: service.service.addresses[0]?.ip ?? canonicalIp(dialled) ?? '', port, principal: '' },
   };
 }
 

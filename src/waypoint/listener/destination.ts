@@ -1,5 +1,6 @@
 import type { ConnectRequest } from '#shared/hbone/connect-request.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
+import { findPort, workloadServiceName } from '#shared/workload/workload-service.ts';
 import type { GatewayAddress, Service, ServicePort } from '#shared/workload/workload.ts';
 
 /** Who this waypoint is, as far as services refer to it. */
@@ -17,8 +18,8 @@ export type Destination =
   | { readonly ok: false; readonly reason: string };
 
 /**
- * The service a CONNECT is for. Refused: what is no service, a port it does not have, and a service that does not use
- * this waypoint; with the last, a client could borrow the waypoint's identity to reach what only others may.
+ * The service, or the workload, that a CONNECT is for. Refused: what is neither, a port it does not have, and what does not
+ * use this waypoint; with the last, a client could borrow the waypoint's identity to reach what only others may.
  *
  * @param clientNamespace where several services have the host or address, the client means the one that is known there
  */
@@ -28,20 +29,20 @@ export function findDestination(
   waypoint: WaypointIdentity,
   clientNamespace: string,
 ): Destination {
-  const { host, port } = request;
+  const { port } = request;
   const meant = serviceAt(view, request, waypoint.network, clientNamespace, clientNamespace);
   const service =
     meant !== undefined && usesWaypoint(view, meant, waypoint)
       ? meant
       : serviceAt(view, request, waypoint.network, waypoint.namespace, undefined);
-  if (service === undefined) return { ok: false, reason: `${host} is no service known to this waypoint` };
+  if (service === undefined) return { ok: false, reason: unknown(view, request, waypoint) };
   if (!usesWaypoint(view, service, waypoint)) {
     return {
       ok: false,
       reason: `service ${service.namespace}/${service.hostname} does not use this waypoint`,
     };
   }
-  const servicePort = service.ports.find(candidate => candidate.servicePort === port);
+  const servicePort = findPort(service.ports, port);
   if (servicePort === undefined) {
     return { ok: false, reason: `service ${service.namespace}/${service.hostname} has no port ${port}` };
   }
@@ -55,11 +56,29 @@ function serviceAt(
   preferredNamespace: string,
   knownIn: string | undefined,
 ): Service | undefined {
-  if (hostKind === 'ip') return view.serviceByAddress(network, host, knownIn);
+  if (hostKind === 'ip')
+    return view.serviceByAddress(network, host, knownIn) ?? workloadAt(view, network, host);
   return (
     view.serviceByHostname(host, preferredNamespace, knownIn) ??
     view.serviceByWildcard(host, preferredNamespace, knownIn)
   );
+}
+
+function unknown(
+  view: MeshView,
+  { host, hostKind }: Pick<ConnectRequest, 'host' | 'hostKind'>,
+  { network }: WaypointIdentity,
+): string {
+  const workload = hostKind === 'ip' ? view.workloadByAddress(network, host) : undefined;
+  return workload === undefined
+    ? `${host} is no service known to this waypoint`
+    : `workload ${workload.namespace}/${workload.name} does not use this waypoint for its own addresses`;
+}
+
+/** A workload whose own traffic this waypoint takes (`WorkloadServices`). */
+function workloadAt(view: MeshView, network: string, ip: string): Service | undefined {
+  const workload = view.workloadByAddress(network, ip);
+  return workload && view.service(workloadServiceName(workload));
 }
 
 function usesWaypoint(view: MeshView, service: Service, waypoint: WaypointIdentity): boolean {
@@ -67,7 +86,7 @@ function usesWaypoint(view: MeshView, service: Service, waypoint: WaypointIdenti
   return service.weightedWaypoints.some(weighted => isOurs(view, weighted.destination, waypoint));
 }
 
-function isOurs(view: MeshView, address: GatewayAddress, waypoint: WaypointIdentity): boolean {
+export function isOurs(view: MeshView, address: GatewayAddress, waypoint: WaypointIdentity): boolean {
   if (address.kind === 'hostname') {
     return address.namespace === waypoint.namespace && address.hostname === waypoint.hostname;
   }

@@ -13,6 +13,7 @@ import type { RoutedStream } from '#shared/route/match-stream.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { workloadIdentity } from '#shared/workload/workload.ts';
+import { namedService } from '#shared/workload/workload-service.ts';
 import { NO_HASH } from '../balance/choice.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { hashText } from '../balance/text-hash.ts';
@@ -289,7 +290,7 @@ function peersOf(downstream: Downstream, endpoint: BalancedEndpoint | undefined)
       destination === undefined || destination.tunnelProtocol === 'none'
         ? undefined
         : workloadIdentity(destination),
-    service: service.service,
+    service: namedService(service.service),
     security: peers.sourceIdentity === undefined ? 'unknown' : 'mutual_tls',
   };
 }

@@ -120,7 +120,7 @@ export function decideForward(
   session: ClientSession | undefined,
 ): ForwardDecision {
   const { env, port, service } = downstream;
-  if (request.authority === '') request.authority = service.service.hostname;
+  if (request.authority === '') request.authority = service.authority;
   const { response, responseChanges } = applyChanges(changes, request, port, match);
   if (response !== undefined) return { kind: 'answer', response, responseChanges };
   const backend = keptBackend(downstream, rule, session) ?? env.split.pick(rule);

@@ -1,9 +1,10 @@
 import { test } from 'tap';
 import type { RetryBudgetConfig } from '#shared/route/model.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
-import { delta, mesh, noRoutes, service } from '#shared/testing/topology.ts';
+import { delta, mesh, noRoutes, service, waypointOf, workload } from '#shared/testing/topology.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { ServiceDirectory } from './service-directory.ts';
+import { WorkloadServices } from './workload-services.ts';
 
 const orders = service('orders', { vip: '10.0.0.1' });
 const NAME = 'default/orders.default.svc.cluster.local';
@@ -64,5 +65,19 @@ test('a service that is gone is forgotten, whether anybody asked for it since it
   directory.onChange(view.apply(delta({ removedServices: [NAME] })));
   directory.onChange(view.apply(delta({ services: [orders] })));
   t.equal(retriesGranted(directory), 10, 'its budget is a new one');
+  t.end();
+});
+
+test('of a workload, which has every port, thousands of ports leave behind no more than a bounded number', t => {
+  const pod = workload('orders', { addresses: ['10.0.0.2'], waypoint: waypointOf(orders) });
+  const view = mesh(new WorkloadServices(() => true).addTo(delta({ workloads: [pod] })));
+  const state = directoryOf(view, 1).get(`${pod.namespace}/${pod.uid}`);
+  for (let port = 1; port <= 5_000; port++) {
+    state?.upstream(port, undefined);
+    state?.defaultRule(port);
+  }
+  t.match(state?.upstream(4_999, undefined).picker.endpoints, [{ uid: pod.uid, targetPort: 4_999 }]);
+  t.equal(state?.defaultRule(4_999).backends[0]?.port, 4_999);
+  t.ok((state?.dump().length ?? 0) <= 1_024);
   t.end();
 });

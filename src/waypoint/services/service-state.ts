@@ -11,6 +11,7 @@ import {
 } from '#shared/route/model.ts';
 import { type HashSource, NO_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/route/traffic-policy.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
+import { displayName, findPort, isOfWorkload } from '#shared/workload/workload-service.ts';
 import { type Service, type ServicePort, serviceName } from '#shared/workload/workload.ts';
 import type { BalancerMemory } from '../balance/balancer-memory.ts';
 import { candidates } from '../balance/candidates.ts';
@@ -38,6 +39,9 @@ export interface Upstream extends UpstreamPolicy {
   /** Undefined: the service has no such port. */
   readonly port: ServicePort | undefined;
 }
+
+/** Of a service more are made anew when they are asked for. A workload has 65,535. */
+const MAX_PORTS = 1_024;
 
 /**
  * Everything this thread has compiled for one service, from one version of the mesh. Immutable but for pickers made when
@@ -99,7 +103,12 @@ export class ServiceState {
   }
 
   port(servicePort: number): ServicePort | undefined {
-    return this.service.ports.find(port => port.servicePort === servicePort);
+    return findPort(this.service.ports, servicePort);
+  }
+
+  /** What a request without a host is for. */
+  get authority(): string {
+    return displayName(this.service);
   }
 
   /** Its host is a wildcard: not whoever reaches it means it. */
@@ -157,7 +166,10 @@ export class ServiceState {
   /** For requests that no rule matches, of a service without routes: the service itself. */
   defaultRule(port: number): RouteRule {
     let rule = this.#defaultRules.get(port);
-    if (rule === undefined) this.#defaultRules.set(port, (rule = makeDefaultRule(this.name, port)));
+    if (rule === undefined) {
+      if (this.#defaultRules.size >= MAX_PORTS) this.#defaultRules.clear();
+      this.#defaultRules.set(port, (rule = makeDefaultRule(this.name, port)));
+    }
     return rule;
   }
 
@@ -171,8 +183,10 @@ export class ServiceState {
     const known = subset === undefined ? this.#byPort.get(port) : this.#upstreams.get(`${port}/${subset}`);
     if (known !== undefined) return known;
     const upstream = this.#makeUpstream(port, subset);
-    if (subset === undefined) this.#byPort.set(port, upstream);
-    else this.#upstreams.set(`${port}/${subset}`, upstream);
+    if (subset === undefined) {
+      if (this.#byPort.size >= MAX_PORTS) this.#byPort.clear();
+      this.#byPort.set(port, upstream);
+    } else this.#upstreams.set(`${port}/${subset}`, upstream);
     return upstream;
   }
 
@@ -206,7 +220,8 @@ export class ServiceState {
   #makeUpstream(port: number, subsetName: string | undefined): Upstream {
     const policy =
       this.routes === undefined ? NO_TRAFFIC_POLICY : effectivePolicy(this.routes, port, subsetName);
-    const memory = this.#memory.balancer(port, subsetName);
+    // Who may dial every port must not make one remember them all.
+    const memory = this.#memory.balancer(isOfWorkload(this.service) ? 0 : port, subsetName);
     memory.usePolicy(policy);
     const balancer = policy.loadBalancer;
     const endpoints = this.#candidates(port, subsetName, memory);

@@ -1,6 +1,7 @@
 import type { RequestHead } from '#shared/http/exchange.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { Service } from '#shared/workload/workload.ts';
+import { displayName } from '#shared/workload/workload-service.ts';
 import type { RequestPeers } from '../telemetry/request-metrics.ts';
 import { matchesTap } from './match-tap.ts';
 import type { TapEvent, TapFields } from './tap-event.ts';
@@ -71,7 +72,7 @@ export class ThreadTaps {
       'src.addr': sourceAddress,
       ...(source === undefined ? {} : { 'src.workload': source.name, 'src.namespace': source.namespace }),
       ...(sourceIdentity === undefined ? {} : { 'src.identity': sourceIdentity }),
-      'dst.service': service.hostname,
+      'dst.service': displayName(service),
       'dst.namespace': service.namespace,
     };
     const id = `${thread}:${this.#nextRequest++}`;

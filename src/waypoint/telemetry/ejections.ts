@@ -1,5 +1,6 @@
 import type { Logger } from '#shared/observability/logger.ts';
 import type { CellFamily, MetricSet } from '#shared/observability/metric-set.ts';
+import { isOfWorkload } from '#shared/workload/workload-service.ts';
 import type { EjectionListener } from '../balance/endpoint-health.ts';
 
 /** Endpoints that are left out for failing: counted by service and reason, and told in the log. */
@@ -25,9 +26,11 @@ export class EjectionTelemetry {
   /** `service`: `<namespace>/<hostname>`. */
   readonly ofService = (service: string): EjectionListener => {
     const hostname = service.slice(service.indexOf('/') + 1);
+    // Each pod a series would be too many.
+    const label = isOfWorkload({ hostname }) ? 'unknown' : hostname;
     return {
       onEject: (uid, reason, forMs) => {
-        this.#ejections.cell([hostname, reason]).value++;
+        this.#ejections.cell([label, reason]).value++;
         // One that cannot be connected to is told of by the requests that meet it.
         const level = reason === 'connect_failure' ? 'debug' : 'info';
         this.#logger[level]('endpoint left out', {
@@ -38,7 +41,7 @@ export class EjectionTelemetry {
         });
       },
       onReturn: uid => {
-        this.#returns.cell([hostname]).value++;
+        this.#returns.cell([label]).value++;
         this.#logger.debug('endpoint is back', { 'dst.service': hostname, 'dst.workload': uid });
       },
     };

@@ -4,6 +4,7 @@ import { getHeader } from '#shared/http/headers.ts';
 import { traceIdOf } from '#shared/observability/trace-context.ts';
 import { isFailedRequest } from '#shared/route/classify.ts';
 import { type Service, type Workload, workloadIdentity } from '#shared/workload/workload.ts';
+import { namedService } from '#shared/workload/workload-service.ts';
 import type { RequestPeers } from './request-metrics.ts';
 
 /** What one line of the access log says of a request. */
@@ -151,7 +152,7 @@ function clientFields(peers: RequestPeers): AccessValue[] {
 function endpointFields({ endpoint, endpointAddress, service }: RequestLine): AccessValue[] {
   return [
     'dst.service',
-    service.hostname,
+    namedService(service)?.hostname,
     'dst.addr',
     endpointAddress === '' ? undefined : endpointAddress,
     'dst.workload',

@@ -7,6 +7,8 @@ import type {
 } from '#shared/observability/metric-set.ts';
 import { type MetricOverride, REQUEST_LABELS, type RequestMetric } from '#shared/route/telemetry-policy.ts';
 import { type Service, type Workload, workloadIdentity } from '#shared/workload/workload.ts';
+import { namedService } from '#shared/workload/workload-service.ts';
+import { serviceLabels } from '#shared/observability/tcp-metrics.ts';
 
 /** Istio's own bounds, in milliseconds and bytes. */
 const DURATION_BUCKETS = [
@@ -166,9 +168,7 @@ export class RequestMetrics {
       'waypoint',
       ...sideLabels(peers.source, peers.sourceIdentity),
       ...sideLabels(endpoint, endpoint?.tunnelProtocol === 'none' ? undefined : identity),
-      service.hostname,
-      service.name,
-      service.namespace,
+      ...serviceLabels(namedService(service)),
     ];
     const security = peers.sourceIdentity === undefined ? 'none' : 'mutual_tls';
     return new PairCells((protocol, status, flags, grpcStatus) => {

@@ -1,5 +1,7 @@
 import type { CellFamily, MetricSet } from '#shared/observability/metric-set.ts';
 import type { Service } from '#shared/workload/workload.ts';
+import { namedService } from '#shared/workload/workload-service.ts';
+import { serviceLabels } from '#shared/observability/tcp-metrics.ts';
 
 /** Tries beyond the first of each request, of one thread. */
 export class RetryMetrics {
@@ -13,7 +15,8 @@ export class RetryMetrics {
     });
   }
 
-  count({ hostname, name, namespace }: Service, retries: number, failed: boolean): void {
-    this.#family.cell([hostname, name, namespace, failed ? 'failure' : 'success']).value += retries;
+  count(service: Service, retries: number, failed: boolean): void {
+    const result = failed ? 'failure' : 'success';
+    this.#family.cell([...serviceLabels(namedService(service)), result]).value += retries;
   }
 }

@@ -3,6 +3,7 @@ import { getHeader } from '#shared/http/headers.ts';
 import type { TraceTag } from '#shared/route/telemetry-policy.ts';
 import type { AttributeValue, Span } from '#shared/tracing/span.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
+import { displayName } from '#shared/workload/workload-service.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import type { RequestLine } from '../telemetry/request-log.ts';
 import type { FoundContext } from './found-context.ts';
@@ -126,7 +127,8 @@ export class RequestTrace {
       spanId: this.#spanId,
       parentSpanId: this.#parentId,
       traceState: this.#traceState,
-      name: line.grpcStatus === '' ? `${line.request.method} ${line.service.hostname}` : this.#path.slice(1),
+      name:
+        line.grpcStatus === '' ? `${line.request.method} ${displayName(line.service)}` : this.#path.slice(1),
       kind: 'server',
       startMs: this.#startMs,
       endMs: this.#sink.now(),

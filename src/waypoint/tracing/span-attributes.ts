@@ -2,6 +2,7 @@ import { getHeader, type HeaderList } from '#shared/http/headers.ts';
 import type { TraceTag } from '#shared/route/telemetry-policy.ts';
 import type { AttributeValue } from '#shared/tracing/span.ts';
 import type { Workload } from '#shared/workload/workload.ts';
+import { displayName } from '#shared/workload/workload-service.ts';
 import { redactPath } from '../tap/redact.ts';
 import type { RequestLine } from '../telemetry/request-log.ts';
 
@@ -31,7 +32,7 @@ export function requestAttributes(line: RequestLine, path: string): AttributeVal
     'http.response.body.size',
     line.responseBytes,
     'istio.destination_service',
-    service.hostname,
+    displayName(service),
     'istio.destination_service_namespace',
     service.namespace,
     'response_flags',

@@ -19,7 +19,8 @@ import { serviceName } from '#shared/workload/workload.ts';
 import type { Place } from '../balance/locality.ts';
 import { zoneShare } from '../balance/zone-share.ts';
 import type { FailedHost } from '../hosts/awaited-hosts.ts';
-import { findDestination } from '../listener/destination.ts';
+import { findDestination, isOurs } from '../listener/destination.ts';
+import { WorkloadServices } from '../services/workload-services.ts';
 import { DownstreamServer } from '../listener/downstream-server.ts';
 import { HboneListener } from '../listener/hbone-listener.ts';
 import { originalSource } from '../listener/original-source.ts';
@@ -65,10 +66,12 @@ export class TrafficThread {
   readonly #hbone: HboneListener;
   readonly #peers: SourcePeers;
   readonly #plaintext: Listener[] = [];
+  readonly #workloadServices: WorkloadServices;
 
   constructor(options: TrafficThreadOptions) {
     this.#options = options;
     const { clock, engine, logger, settings } = options;
+    this.#workloadServices = new WorkloadServices(address => isOurs(this.store, address, settings));
     this.#certificate = new OwnCertificate(engine, clock);
     this.#hbonePool = this.#makeHbonePool();
     this.#secure = new SecureUpstream(engine, clock, this.#certificate);
@@ -116,7 +119,7 @@ export class TrafficThread {
   }
 
   apply(delta: MeshDelta): void {
-    const change = this.store.apply(delta);
+    const change = this.store.apply(this.#workloadServices.addTo(delta));
     this.#env.services.onChange(change);
     this.#env.hosts.onChange(
       change.changedServices,

@@ -1,0 +1,68 @@
+import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
+import { NO_ROUTES, type ServiceRoutes } from '#shared/route/model.ts';
+import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
+import { bindWaypoint, requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import { authorizersOf } from './authorizers.ts';
+import type { MeshObjects } from './mesh-objects.ts';
+import type { PolicySubject } from './policy-reach.ts';
+import type { PolicySet } from './policy-set.ts';
+import { telemetryFor } from './telemetry.ts';
+import { specsIn } from './workload-specs.ts';
+
+type Held = Pick<ServiceRoutes, 'authorizationPolicies' | 'authorizers' | 'tokenIssuers' | 'telemetry'>;
+
+/**
+ * What a waypoint holds for the workloads of a namespace whose own addresses it stands before (`istio.io/waypoint-for`), each
+ * as a service named by its uid. Routes are attached to Services alone.
+ */
+export function workloadRoutes(
+  objects: MeshObjects,
+  policies: PolicySet,
+  namespace: string,
+): readonly MeshResource[] {
+  const namespaceLabels = objects.namespaceMeta(namespace).labels;
+  // Pods of one Deployment are alike, and there may be thousands.
+  const ofKind = new Map<string, Held>();
+  return [...specsIn(objects, namespace)].flatMap(spec => {
+    const { labels, uid } = spec;
+    const request = { traffic: 'workload', namespace, labels, namespaceLabels } as const;
+    const waypoint = requestedWaypoint(request);
+    if (spec.hostNetwork || waypoint === undefined) return [];
+    if (bindWaypoint(request, objects, objects.options.cluster).address === undefined) return [];
+    const kind = kindOf(spec);
+    const held = ofKind.get(kind) ?? heldFor(objects, policies, { spec, namespace, waypoint });
+    ofKind.set(kind, held);
+    return [{ kind: 'routes', routes: { ...NO_ROUTES, namespace, hostname: uid, ...held } }];
+  });
+}
+
+/** Whatever of a workload policies look at. */
+function kindOf({ labels, serviceAccount }: WorkloadSpec): string {
+  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([serviceAccount, sorted]);
+}
+
+function heldFor(
+  objects: MeshObjects,
+  policies: PolicySet,
+  {
+    namespace,
+    spec,
+    waypoint,
+  }: Pick<PolicySubject, 'namespace' | 'waypoint'> & { readonly spec: WorkloadSpec },
+): Held {
+  const subject: PolicySubject = {
+    kind: 'workload',
+    name: spec.name,
+    namespace,
+    waypoint,
+    endpoints: [spec],
+  };
+  const authorizationPolicies = policies.forService(subject);
+  return {
+    authorizationPolicies,
+    authorizers: authorizersOf(objects, authorizationPolicies),
+    tokenIssuers: policies.tokenIssuersFor(subject),
+    telemetry: telemetryFor(subject, objects),
+  };
+}
