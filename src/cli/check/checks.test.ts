@@ -110,6 +110,30 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
   ],
   ['no controller', 'controller-ready', snapshotOf(''), /there is no controller: install the mesh/],
   [
+    'a controller that somebody scaled down is not installed again',
+    'controller-ready',
+    snapshotOf(
+      'kind: Deployment\nmetadata: { name: ambient-controller, namespace: m, labels: { app.kubernetes.io/name: ambient-controller } }\nspec: { replicas: 0 }',
+    ),
+    /Deployment m\/ambient-controller is scaled to 0: kubectl -n m scale deployment ambient-controller --replicas=2/,
+  ],
+  [
+    'a controller whose pods may not be made',
+    'controller-ready',
+    snapshotOf(
+      'kind: Deployment\nmetadata: { name: ambient-controller, namespace: m, labels: { app.kubernetes.io/name: ambient-controller } }\nspec: { replicas: 2 }',
+    ),
+    /Deployment m\/ambient-controller has no pod: kubectl -n m describe deployment ambient-controller/,
+  ],
+  [
+    'a DaemonSet that is kept from every node',
+    'ztunnel-on-every-node',
+    snapshotOf(
+      'kind: DaemonSet\nmetadata: { name: ztunnel, namespace: m, labels: { app.kubernetes.io/name: ztunnel } }\nstatus: { desiredNumberScheduled: 0 }',
+    ),
+    /DaemonSet m\/ztunnel wants a pod on no node: .*nodeSelector/,
+  ],
+  [
     'a controller that does not start',
     'controller-ready',
     snapshotOf(
@@ -311,6 +335,22 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
       ],
     }),
     /node n1: the CNI plugin is not in the chain: no list/,
+  ],
+  [
+    'a node whose plugin finds nobody',
+    'cni-answered',
+    change({
+      nodeReports: [
+        {
+          node: 'n1',
+          pods: [],
+          warnings: [
+            'the CNI plugin is not answered: the directory of /run/cni.sock was removed on the node',
+          ],
+        },
+      ],
+    }),
+    /node n1: the CNI plugin is not answered: the directory of \/run\/cni.sock was removed/,
   ],
   [
     'a node whose addresses cannot be read',

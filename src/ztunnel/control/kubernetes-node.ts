@@ -100,7 +100,9 @@ export class KubernetesNode {
 
   warnings(): string[] {
     const state = this.#chain?.state;
+    const unanswered = this.#admission?.failure;
     return [
+      ...(unanswered === undefined ? [] : [`the CNI plugin is not answered: ${unanswered}`]),
       ...(state === undefined || state.installed
         ? []
         : [`the CNI plugin is not in the chain: ${state.reason}`]),

@@ -2,6 +2,7 @@ import { isReady, podState, proxyKindOf } from '../../cluster/mesh-pods.ts';
 import { text } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, ok, unknown } from '../check.ts';
 import { answered, proxyPods } from '../cluster-snapshot.ts';
+import { noPodsOf } from './no-pods.ts';
 import { OTHER_KINDS_CHECK } from './other-kinds.ts';
 
 const category = 'control plane';
@@ -33,7 +34,7 @@ export const CONTROL_PLANE_CHECKS: readonly Check[] = [
       if (ready.length > 0) return ok(`${ready.length}/${all.length}`);
       return noneOf(
         all.length === 0
-          ? ['there is no controller: install the mesh with "ambientctl install"']
+          ? [noPodsOf(snapshot.deployments, 'controller')]
           : all.map(
               p =>
                 `pod ${p.namespace}/${p.name} is ${podState(p)}: kubectl -n ${p.namespace} describe pod ${p.name}`,

@@ -2,14 +2,16 @@ import { fullName, type KubeObject } from '../../cluster/kube-object.ts';
 import { REDIRECTION } from '../../cluster/mesh-labels.ts';
 import { isReady, isRunning, nodeOf, podState, proxyKindOf } from '../../cluster/mesh-pods.ts';
 import { child, children, text } from '#shared/config/json-fields.ts';
-import { type Check, noneOf, OK, ok, unknown } from '../check.ts';
+import { type Check, noneOf, OK, ok, type Outcome, unknown } from '../check.ts';
 import {
   answered,
   type ClusterSnapshot,
+  type NodeReport,
   proxyPods,
   systemNamespace,
   wantsCapture,
 } from '../cluster-snapshot.ts';
+import { noPodsOf } from './no-pods.ts';
 
 const category = 'data plane';
 /** Of the cluster itself, for a node that is not ready, and of whoever wants pods to wait for the mesh. */
@@ -17,6 +19,7 @@ const KEEPS_EMPTY =
   /^(?:node\.kubernetes\.io\/not-ready|node\.kubernetes\.io\/unreachable|.*ztunnel.*|.*ambient.*)$/;
 /** How `/debug/pods` of a ztunnel says it. */
 const NOT_CHAINED = 'the CNI plugin is not in the chain';
+const NOT_ANSWERED = 'the CNI plugin is not answered';
 const NOT_EXEMPT = 'probes are not exempt';
 /** What capture fails with where the kernel cannot do it. */
 const KERNEL_FAULT = /\bnft\b|setns|nf_tables|Operation not (?:permitted|supported)|EPERM|ENOSYS|EOPNOTSUPP/;
@@ -29,8 +32,7 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     severity: 'fatal',
     run: snapshot => {
       const ztunnels = snapshot.pods.filter(p => proxyKindOf(p) === 'ztunnel');
-      if (ztunnels.length === 0)
-        return noneOf(['there is no ztunnel: install the mesh with "ambientctl install"']);
+      if (ztunnels.length === 0) return noneOf([noPodsOf(snapshot.daemonSets, 'ztunnel')]);
       const linux = snapshot.nodes.filter(
         n => text(child(n.status, 'nodeInfo'), 'operatingSystem') !== 'windows',
       );
@@ -69,29 +71,21 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     id: 'cni-chain',
     description: 'the CNI plugin is in the chain of every node',
     severity: 'fatal',
-    run: ({ nodeReports }) => {
-      if (nodeReports.length === 0) return unknown('no ztunnel tells');
-      return noneOf(
-        nodeReports.flatMap(({ node, warnings }) =>
-          warnings.filter(w => w.startsWith(NOT_CHAINED)).map(warning => `node ${node}: ${warning}`),
-        ),
-        `${nodeReports.length} nodes`,
-      );
-    },
+    run: ({ nodeReports }) => warnedOf(nodeReports, NOT_CHAINED),
+  },
+  {
+    category,
+    id: 'cni-answered',
+    description: 'the CNI plugin finds a ztunnel on every node',
+    severity: 'fatal',
+    run: ({ nodeReports }) => warnedOf(nodeReports, NOT_ANSWERED),
   },
   {
     category,
     id: 'probes-exempt',
     description: 'probes of the kubelet reach captured pods',
     severity: 'fatal',
-    run: ({ nodeReports }) => {
-      if (nodeReports.length === 0) return unknown('no ztunnel tells');
-      return noneOf(
-        nodeReports.flatMap(({ node, warnings }) =>
-          warnings.filter(w => w.startsWith(NOT_EXEMPT)).map(warning => `node ${node}: ${warning}`),
-        ),
-      );
-    },
+    run: ({ nodeReports }) => warnedOf(nodeReports, NOT_EXEMPT),
   },
   {
     category,
@@ -227,6 +221,17 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     },
   },
 ];
+
+/** The nodes whose ztunnel warns of this. */
+function warnedOf(nodeReports: readonly NodeReport[], beginning: string): Outcome {
+  if (nodeReports.length === 0) return unknown('no ztunnel tells');
+  return noneOf(
+    nodeReports.flatMap(({ node, warnings }) =>
+      warnings.filter(w => w.startsWith(beginning)).map(warning => `node ${node}: ${warning}`),
+    ),
+    `${nodeReports.length} nodes`,
+  );
+}
 
 /** What the node agent says of the pod: itself, or in the last event of the pod. */
 function whyNot(snapshot: ClusterSnapshot, pod: KubeObject): string {

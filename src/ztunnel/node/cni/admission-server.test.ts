@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type AdmissionRequest, formatAdmissionRequest } from '#shared/cni/admission.ts';
-import { quietLogger } from '#shared/testing/quiet-logger.ts';
+import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { AdmissionServer } from './admission-server.ts';
 
@@ -22,6 +22,14 @@ function setUp(t: Test) {
   const path = join(directory, 'cni.sock');
   const clock = new FakeClock();
   const servers: AdmissionServer[] = [];
+  const lines: string[] = [];
+  const logger = createLogger({
+    scope: 'test',
+    levels: new LogLevels(),
+    format: 'text',
+    writer: { writeLine: line => void lines.push(line) },
+    now: () => 0,
+  });
   const make = (name: string, charges: string[] = []): AdmissionServer => {
     const server = new AdmissionServer({
       path,
@@ -29,14 +37,14 @@ function setUp(t: Test) {
         Promise.resolve({ ok: true, captured: true, reason: `${name} ${command} ${pod}` }),
       onCharge: () => void charges.push(name),
       clock,
-      logger: quietLogger,
+      logger,
     });
     servers.push(server);
     return server;
   };
   t.teardown(async () => {
     for (const server of servers) await server.stop(false);
-    rmSync(directory, { recursive: true });
+    rmSync(directory, { recursive: true, force: true });
   });
   const ask = (text: string): Promise<string> =>
     new Promise((resolve, reject) => {
@@ -47,7 +55,7 @@ function setUp(t: Test) {
       socket.on('close', () => resolve(answer));
       socket.end(text);
     });
-  return { path, clock, make, ask };
+  return { path, clock, make, ask, lines };
 }
 
 test('a plugin asks and is answered', async t => {
@@ -106,5 +114,24 @@ test('a path that somebody removed is made again', async t => {
   await server.start();
   rmSync(path);
   await server.check();
+  t.match(await ask(formatAdmissionRequest(REQUEST)), 'first');
+});
+
+test('a path that cannot be made is told of, once, until it can', async t => {
+  const { make, ask, path, lines } = setUp(t);
+  const server = make('first');
+  await server.start();
+  t.equal(server.failure, undefined);
+  rmSync(dirname(path), { recursive: true });
+  for (let looks = 0; looks < 3; looks++) await server.check();
+  t.match(
+    server.failure,
+    /^the directory of .*cni.sock was removed on the node; a ztunnel that is started anew/,
+  );
+  t.equal(lines.filter(line => line.includes('the CNI plugin finds no ztunnel')).length, 1, 'one line');
+  t.ok(server.isInCharge(), 'the pods that are there are still its own affair');
+  mkdirSync(dirname(path));
+  await server.check();
+  t.equal(server.failure, undefined);
   t.match(await ask(formatAdmissionRequest(REQUEST)), 'first');
 });

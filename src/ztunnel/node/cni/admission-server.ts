@@ -1,5 +1,6 @@
 import { chmodSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import {
   type AdmissionAnswer,
   type AdmissionRequest,
@@ -43,6 +44,7 @@ export class AdmissionServer {
   #timer: Timer | undefined;
   #stopped = false;
   #wasInCharge = true;
+  #failure: string | undefined;
 
   constructor(options: AdmissionServerOptions) {
     this.#options = options;
@@ -61,6 +63,11 @@ export class AdmissionServer {
     return inode === undefined || inode === this.#inode;
   }
 
+  /** Why nobody answers the plugin here, so that pods of the mesh wait; undefined: somebody does. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
   /** The path stays, so that the plugin is refused at once, unless nobody shall be looked for any more. */
   async stop(remove: boolean): Promise<void> {
     this.#stopped = true;
@@ -70,19 +77,42 @@ export class AdmissionServer {
     await closed(this.#server);
   }
 
-  /** For tests; the timer does it every two seconds. */
+  /** Looks who is found, and takes the path when it is nobody; the timer does it every two seconds. Never rejects. */
   async check(): Promise<void> {
-    const inCharge = this.isInCharge() && inodeAt(this.#options.path) !== undefined;
-    if (this.#wasInCharge && !inCharge) this.#logger.info('another ztunnel of this node has taken over');
-    this.#wasInCharge = inCharge;
-    if (inCharge || this.#stopped || (await isServed(this.#options))) return;
-    this.#logger.warn('the ztunnel that had taken over is gone: in charge again', {
-      path: this.#options.path,
-    });
+    const { path } = this.#options;
+    const found = inodeAt(path);
+    const inCharge = found !== undefined && found === this.#inode;
+    if (found !== undefined) {
+      if (this.#wasInCharge && !inCharge) this.#logger.info('another ztunnel of this node has taken over');
+      this.#wasInCharge = inCharge;
+    }
+    if (this.#stopped) return;
+    if (inCharge || (await isServed(this.#options))) this.#failure = undefined;
+    else await this.#takeBack();
+  }
+
+  async #takeBack(): Promise<void> {
+    const { path } = this.#options;
     await closed(this.#server);
-    await this.#takeOver();
+    try {
+      await this.#takeOver();
+    } catch (error) {
+      this.#failed(whyNot(path, error));
+      return;
+    }
+    const happened = this.#wasInCharge
+      ? 'the socket of the CNI plugin was removed: made anew'
+      : 'the ztunnel that had taken over is gone: in charge again';
+    this.#logger.warn(happened, { path });
+    this.#failure = undefined;
     this.#wasInCharge = true;
     this.#options.onCharge();
+  }
+
+  #failed(reason: string): void {
+    if (this.#failure !== reason)
+      this.#logger.error('the CNI plugin finds no ztunnel: pods of the mesh do not start', { error: reason });
+    this.#failure = reason;
   }
 
   async #takeOver(): Promise<void> {
@@ -104,12 +134,7 @@ export class AdmissionServer {
   #scheduleCheck(): void {
     if (this.#stopped) return;
     this.#timer = this.#options.clock.setTimer(CHARGE_INTERVAL_MS, () => {
-      void this.check()
-        .catch((error: unknown) => {
-          const reason = errorMessage(error);
-          this.#logger.error('cannot take over the socket of the CNI plugin', { error: reason });
-        })
-        .finally(() => this.#scheduleCheck());
+      void this.check().finally(() => this.#scheduleCheck());
     });
   }
 
@@ -149,6 +174,15 @@ export class AdmissionServer {
 
 function inodeAt(path: string): bigint | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+}
+
+/** A mounted directory that was removed on the node is there for good, with no name and no room for a file. */
+function whyNot(path: string, error: unknown): string {
+  const directory = statSync(dirname(path), { throwIfNoEntry: false });
+  const isRemoved = directory === undefined || directory.nlink === 0;
+  return isRemoved
+    ? `the directory of ${path} was removed on the node; a ztunnel that is started anew makes it`
+    : `${path} cannot be made: ${errorMessage(error)}`;
 }
 
 /** Whether somebody accepts there. */

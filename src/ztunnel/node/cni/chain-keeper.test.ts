@@ -3,7 +3,9 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -100,6 +102,50 @@ test('a list that another CNI writes anew is repaired, and so is a network that 
   writeFileSync(conf('05-new.conflist'), JSON.stringify(LIST));
   await until(() => readFileSync(conf('05-new.conflist'), 'utf8').includes('ambient-cni'));
   t.same(types('05-new.conflist'), CHAINED);
+});
+
+test('an executable that somebody removed, emptied or made unusable is put back', async t => {
+  const { binDir, conf, keeper, lines } = setUp(t);
+  writeFileSync(conf('10-kube.conflist'), JSON.stringify(LIST));
+  await keeper.start();
+  const target = join(binDir, 'ambient-cni');
+  const damages: readonly (readonly [string, () => void])[] = [
+    ['removed', () => rmSync(target)],
+    ['emptied', () => writeFileSync(target, '')],
+    ['not executable', () => chmodSync(target, 0o644)],
+  ];
+  for (const [what, damage] of damages) {
+    damage();
+    await keeper.check();
+    t.equal(readFileSync(target, 'utf8'), 'the plugin', what);
+    t.equal(statSync(target).mode & 0o777, 0o755, what);
+  }
+  t.equal(lines.filter(line => line.includes('was missing: repaired')).length, damages.length);
+});
+
+test('the executable of another release stays: two ztunnels of an upgrade do not undo each other', async t => {
+  const { binDir, conf, keeper } = setUp(t);
+  writeFileSync(conf('10-kube.conflist'), JSON.stringify(LIST));
+  await keeper.start();
+  const newer = join(binDir, 'newer');
+  writeFileSync(newer, 'a newer plugin', { mode: 0o755 });
+  renameSync(newer, join(binDir, 'ambient-cni'));
+  await keeper.check();
+  t.equal(readFileSync(join(binDir, 'ambient-cni'), 'utf8'), 'a newer plugin');
+});
+
+test('an executable that cannot be put back: no pod starts, and it is said so', async t => {
+  const { binDir, conf, keeper, plugin } = setUp(t);
+  writeFileSync(conf('10-kube.conflist'), JSON.stringify(LIST));
+  await keeper.start();
+  rmSync(join(binDir, 'ambient-cni'));
+  rmSync(plugin);
+  await keeper.check();
+  t.match(keeper.state, {
+    installed: false,
+    reason: /no pod starts on this node: .*ambient-cni is missing and cannot be written: ENOENT/,
+  });
+  t.same(readdirSync(binDir), [], 'and no part of it is left');
 });
 
 test('a network that is not there yet is waited for; one that cannot be chained to is told of', async t => {

@@ -98,6 +98,7 @@ export class ChainKeeper {
   async #check(): Promise<void> {
     if (this.#stopped) return;
     try {
+      await this.#restorePlugin();
       await this.#writeCredentials();
       await this.#chain();
     } catch (error) {
@@ -161,15 +162,44 @@ export class ChainKeeper {
   }
 
   async #installPlugin(): Promise<void> {
-    const { plugin, binDir } = this.#options.config;
-    const target = join(binDir, PLUGIN_TYPE);
-    if (await isSameFile(plugin, target)) return;
-    const staged = stagedPath(join(binDir, `.${PLUGIN_TYPE}`));
-    await copyFile(plugin, staged);
-    await chmod(staged, 0o755);
-    // A plugin that is running keeps its own file.
-    await rename(staged, target);
+    const target = this.#pluginPath();
+    if (await isSameFile(this.#options.config.plugin, target)) return;
+    await this.#copyPlugin(target);
     this.#logger.info('the CNI plugin is installed', { path: target });
+  }
+
+  /** Chained and not there, no pod of the node would start. Another release's file stays: its ztunnel is in charge, or comes to be. */
+  async #restorePlugin(): Promise<void> {
+    const target = this.#pluginPath();
+    if (await isProgram(target)) return;
+    try {
+      await this.#copyPlugin(target);
+    } catch (error) {
+      throw new Error(
+        `no pod starts on this node: ${target} is missing and cannot be written: ${errorMessage(error)}`,
+        { cause: error },
+      );
+    }
+    this.#logger.warn('the executable of the CNI plugin was missing: repaired', { path: target });
+  }
+
+  #pluginPath(): string {
+    return join(this.#options.config.binDir, PLUGIN_TYPE);
+  }
+
+  /** A plugin that is running keeps its own file. */
+  async #copyPlugin(target: string): Promise<void> {
+    const { plugin, binDir } = this.#options.config;
+    const staged = stagedPath(join(binDir, `.${PLUGIN_TYPE}`));
+    try {
+      await copyFile(plugin, staged);
+      await chmod(staged, 0o755);
+      await rename(staged, target);
+    } catch (error) {
+      // On a disk that is full a part of it would be in the way of everybody else.
+      await rm(staged, { force: true });
+      throw error;
+    }
   }
 
   async #writeCredentials(): Promise<void> {
@@ -193,6 +223,12 @@ export class ChainKeeper {
     this.#state = state;
     this.#options.onState(state);
   }
+}
+
+/** Whether a runtime can start it; what it does is not looked at. */
+async function isProgram(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && found.isFile() && found.size > 0 && (found.mode & 0o111) !== 0;
 }
 
 /** Keeps the mode: some networks' configurations hold secrets. */
