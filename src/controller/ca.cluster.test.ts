@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'tap';
+import { child } from '#shared/config/json-fields.ts';
+import type { JsonObject } from '#shared/config/json.ts';
 import { ADDRESS_TYPE } from '#shared/discovery/mesh-resource.ts';
 import { CONFIG_MAPS, SECRETS } from '#shared/kube/core-resources.ts';
 import { objectPath } from '#shared/kube/resource.ts';
@@ -153,3 +155,60 @@ for (const [layout, dataOf] of [
     );
   });
 }
+
+test('the Secret of the CA is deleted: replicas make it again, keys and all', {
+  skip,
+  timeout: 60_000,
+}, async t => {
+  const lab = await ClusterLab.start(t);
+  const { client } = lab;
+  const path = objectPath(SECRETS, MESH_NAMESPACE, 'ambient-ca');
+  const dataOf = async (): Promise<JsonObject> => child(await client.request({ path }), 'data');
+  const first = await lab.controller('a');
+  await lab.controller('b');
+  const roots = rootsIn(first.trustBundle());
+  const before = await dataOf();
+  await client.request({ method: 'DELETE', path });
+  const after = await until(
+    () => dataOf().catch(() => ({})),
+    data => Object.keys(data).length > 0,
+  );
+  t.same(Object.keys(after), Object.keys(before), 'with every key');
+  const third = await lab.controller('c');
+  t.same(rootsIn(third.trustBundle()), roots, 'a replica that starts now has the same root');
+  await lab.account('shop', 'orders');
+  const pod = { namespace: 'shop', name: 'orders', serviceAccount: 'orders', node: 'n1', ip: '10.0.0.1' };
+  await createPod(client, pod);
+  const token = await lab.ztunnelToken('n1');
+  const chain = await until(
+    () => lab.certificate(third, token, ORDERS).catch(() => []),
+    ({ length }) => length > 0,
+  );
+  t.ok(chain.join('').includes(roots[0]?.trim() ?? '-'), 'and its key');
+});
+
+test('a CA that is lost is not replaced behind the back of the proxies', {
+  skip,
+  timeout: 60_000,
+}, async t => {
+  const lab = await ClusterLab.start(t);
+  const { client } = lab;
+  const [secret, roots] = [
+    objectPath(SECRETS, MESH_NAMESPACE, 'ambient-ca'),
+    objectPath(CONFIG_MAPS, MESH_NAMESPACE, 'ambient-ca-root-cert'),
+  ];
+  const first = await lab.controller('a');
+  const trusted = rootsIn(first.trustBundle());
+  await until(
+    () => client.request({ path: roots }).catch(() => undefined),
+    found => found !== undefined,
+  );
+  const { data } = await client.request({ path: secret });
+  await lab.stop(first);
+  await client.request({ method: 'DELETE', path: secret });
+  const second = lab.controller('b');
+  await sleep(POLL_MS * 20);
+  await t.rejects(client.request({ path: secret }), { message: /not found/ }, 'no CA is made');
+  await ensureObject(client, SECRETS, { metadata: { name: 'ambient-ca', namespace: MESH_NAMESPACE }, data });
+  t.same(rootsIn((await second).trustBundle()), trusted, 'it goes on when the Secret is restored');
+});

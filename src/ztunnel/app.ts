@@ -196,6 +196,7 @@ class App {
           // Restored from the disk, or come from the controller: either serves.
           if (delta !== EMPTY_DELTA) stateKnown();
         },
+        onConnected: () => manager.controllerReached(),
         onTrust: trust => manager.trustChanged(trust.version, trust.rootsPem),
         onSynced: stateKnown,
       },

@@ -151,6 +151,20 @@ export class ManagedCa implements CertificateAuthority {
     return this.#exclusive(() => this.#take(state));
   }
 
+  /**
+   * Writes the CA where it was deleted; when another replica was first, or somebody brought a backup, that is taken over.
+   * Rejects when it cannot be written.
+   */
+  restore(): Promise<void> {
+    return this.#exclusive(async () => {
+      try {
+        await this.#store.write(this.#state);
+      } catch (error) {
+        if (!(await this.#adoptAfter(error))) throw error;
+      }
+    });
+  }
+
   async #commit(transition: Transition): Promise<void> {
     if (!transition.ok) throw refused(transition);
     try {
@@ -169,11 +183,12 @@ export class ManagedCa implements CertificateAuthority {
     this.#trust.announce(trustOf(this.#state, authority));
   }
 
-  /** When another replica was first, its state is the CA's. */
-  async #adoptAfter(error: unknown): Promise<void> {
-    if (!(error instanceof CaError && error.code === 'ABORTED')) return;
+  /** When another replica was first, its state is the CA's. @returns whether there was one */
+  async #adoptAfter(error: unknown): Promise<boolean> {
+    if (!(error instanceof CaError && error.code === 'ABORTED')) return false;
     const theirs = await this.#store.read();
     if (theirs !== undefined) await this.#take(theirs);
+    return theirs !== undefined;
   }
 
   async #writeHorizon(): Promise<void> {

@@ -34,7 +34,9 @@ export class SecretCaStore implements CaStore {
   readonly keys: KeyStore;
   readonly #options: SecretCaStoreOptions;
   readonly #fresh = new Map<string, string>();
+  /** As it was last seen. It stays when the Secret is deleted: the keys are nowhere else then. */
   #stored: SecretData | undefined;
+  #isThere = false;
 
   constructor(options: SecretCaStoreOptions) {
     this.#options = options;
@@ -56,7 +58,7 @@ export class SecretCaStore implements CaStore {
       return this.take(await api.request({ path: objectPath(SECRETS, namespace, name) }));
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      this.#stored = undefined;
+      this.#isThere = false;
       return undefined;
     }
   }
@@ -72,12 +74,18 @@ export class SecretCaStore implements CaStore {
       );
     const state = parseCaState(text, this.#where);
     this.#stored = read;
+    this.#isThere = true;
     return state;
+  }
+
+  /** Somebody has deleted the Secret: the next write makes it again, with the keys that were in it. */
+  deleted(): void {
+    this.#isThere = false;
   }
 
   async write(state: CaState): Promise<void> {
     const { api, name, namespace } = this.#options;
-    const before = this.#stored;
+    const before = this.#isThere ? this.#stored : undefined;
     const body = {
       apiVersion: 'v1',
       kind: 'Secret',
@@ -102,7 +110,8 @@ export class SecretCaStore implements CaStore {
     } catch (error) {
       if (!isConflict(error) && !isNotFound(error)) throw error;
       this.#fresh.clear();
-      const message = `${this.#where} was changed by another replica meanwhile: look at /ca/status and try again`;
+      if (isNotFound(error)) this.#isThere = false;
+      const message = `${this.#where} was changed by another replica, or deleted, meanwhile: look at /ca/status and try again`;
       throw new CaError('ABORTED', message, { cause: error });
     }
   }

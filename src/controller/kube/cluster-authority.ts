@@ -1,6 +1,7 @@
 import type { JsonObject } from '#shared/config/json.ts';
+import { child } from '#shared/config/json-fields.ts';
 import type { KubeApi } from '#shared/kube/client.ts';
-import { SECRETS } from '#shared/kube/core-resources.ts';
+import { CONFIG_MAPS, SECRETS } from '#shared/kube/core-resources.ts';
 import { Informer } from '#shared/kube/informer.ts';
 import { isNotFound } from '#shared/kube/kube-error.ts';
 import { objectPath } from '#shared/kube/resource.ts';
@@ -20,6 +21,7 @@ import { readSecret } from '../ca/secret-data.ts';
 import type { CaConfig } from '../config/ca-config.ts';
 import type { ClusterConfig } from '../config/source-config.ts';
 import { LeafLedger } from '../ca/leaf-ledger.ts';
+import { BUNDLE_KEY, OWN_NAME } from './root-bundle.ts';
 
 export interface ClusterAuthorityOptions {
   readonly ca: CaConfig;
@@ -106,7 +108,7 @@ async function openManaged(options: ClusterAuthorityOptions): Promise<Authority>
   const { caSecret, namespace, pluggedSecret } = cluster;
   const { trustDomain } = options.ca;
   const store = new SecretCaStore({ api, namespace, name: caSecret });
-  await store.read();
+  if ((await store.read()) === undefined) await refuseSecondRoot(options);
   // Made with the CA, so that all replicas have the same one.
   if (!(await store.keys.list()).includes(JOIN_TOKEN)) await store.keys.create(JOIN_TOKEN);
   const managed = await ManagedCa.open({
@@ -117,16 +119,7 @@ async function openManaged(options: ClusterAuthorityOptions): Promise<Authority>
     onWarning: (message, cause) => logger.error(message, { reason: errorMessage(cause) }),
   });
   const stopWatching = [
-    watchSecret(options, caSecret, secret => {
-      if (secret === undefined) {
-        logger.error(
-          'the Secret of the CA is gone: restore it, the CA in use stays until this replica ends',
-          {
-            secret: `${namespace}/${caSecret}`,
-          },
-        );
-      } else adopt(managed, store, secret, logger);
-    }),
+    keepSecret(options, managed, store),
     watchSecret(options, pluggedSecret, secret => {
       if (secret !== undefined)
         logger.warn('a CA was brought; restart the controller to use it', {
@@ -144,6 +137,68 @@ async function openManaged(options: ClusterAuthorityOptions): Promise<Authority>
       for (const stop of stopWatching) stop();
     },
   };
+}
+
+/**
+ * A CA of ours is made for a mesh that has none. Where proxies trust roots already, theirs has been lost, and a new one would
+ * refuse every connection of the mesh at once; without a CA it goes on until its certificates end.
+ * @throws CaError UNAVAILABLE: it is looked for again until it is back.
+ */
+async function refuseSecondRoot({ api, cluster }: ClusterAuthorityOptions): Promise<void> {
+  const { caSecret, namespace, pluggedSecret } = cluster;
+  const path = objectPath(CONFIG_MAPS, namespace, OWN_NAME);
+  const found = await api.request({ path }).catch((error: unknown) => {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  });
+  if (found === undefined || !(BUNDLE_KEY in child(found, 'data'))) return;
+  throw new CaError(
+    'UNAVAILABLE',
+    `the CA is lost: neither Secret ${namespace}/${caSecret} nor ${namespace}/${pluggedSecret} is there, and proxies trust the roots of ConfigMap ${namespace}/${OWN_NAME}; restore the Secret, or delete that ConfigMap for a new CA, of which proxies know nothing until they are restarted`,
+  );
+}
+
+/** Takes over what others make of the Secret, and makes it again when it is deleted: the keys are in memory alone then. */
+function keepSecret(options: ClusterAuthorityOptions, managed: ManagedCa, store: SecretCaStore): () => void {
+  const { cluster, logger } = options;
+  let restoring = new AbortController();
+  const stop = watchSecret(options, cluster.caSecret, secret => {
+    restoring.abort();
+    if (secret !== undefined) {
+      adopt(managed, store, secret, logger);
+      return;
+    }
+    restoring = new AbortController();
+    store.deleted();
+    void restoreSecret(options, managed, restoring.signal);
+  });
+  return () => {
+    restoring.abort();
+    stop();
+  };
+}
+
+/** Never rejects. */
+async function restoreSecret(
+  { clock, cluster, logger, random }: ClusterAuthorityOptions,
+  managed: ManagedCa,
+  signal: AbortSignal,
+): Promise<void> {
+  const secret = `${cluster.namespace}/${cluster.caSecret}`;
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      await managed.restore();
+      logger.warn('the Secret of the CA was deleted: made again', { secret });
+      return;
+    } catch (error) {
+      const reason = errorMessage(error);
+      logger.error('the Secret of the CA is gone and not made again: the CA ends with the last replica', {
+        secret,
+        reason,
+      });
+      await delay(clock, backoffDelay(BACKOFF, attempt, random()), signal).catch(() => undefined);
+    }
+  }
 }
 
 /** What another replica, or a restored backup, has made of it. */

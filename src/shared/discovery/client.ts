@@ -231,6 +231,7 @@ export class DiscoveryClient implements DiscoverySource {
     this.#lastError = undefined;
     this.#options.metrics.onConnected(true);
     this.#options.logger.info('discovery connected', { controller: this.#options.transport.address });
+    this.#options.listener.onConnected?.();
   }
 
   #onEnd(reason: string): void {

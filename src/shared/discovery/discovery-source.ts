@@ -17,6 +17,8 @@ export interface DiscoverySource {
 export interface DiscoveryListener {
   /** Validated changes, in order; must not throw. */
   onDelta(delta: MeshDelta): void;
+  /** The controller answers, for the first time or again. Must not throw. */
+  onConnected?(): void;
   /**
    * The controller's roots, when `TRUST_BUNDLE_TYPE` is subscribed. Returning means that they are trusted from now on:
    * the ACK that follows lets a root rotation go on. Throw to refuse it (a NACK with the reason).

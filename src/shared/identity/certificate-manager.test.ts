@@ -267,6 +267,32 @@ test('waitFor ends with the CA’s refusal, and a backoff is not shortened by wh
   t.match(manager.status(), [{ identity: A, state: 'Unavailable', certChain: [] }]);
 });
 
+test('a controller that is back is asked at once for what failed meanwhile, and for nothing else', async t => {
+  const { ca, manager, failures, advance } = await setup(t);
+  manager.retain(A);
+  await manager.whenIdle();
+  ca.refusal = 'UNAVAILABLE: no controller';
+  manager.retain(B);
+  for (let attempt = 0; attempt < 8; attempt++) {
+    await manager.whenIdle();
+    await advance(failures.at(-1)?.retryInMs ?? 0);
+  }
+  t.ok((failures.at(-1)?.retryInMs ?? 0) > 60_000, 'it would wait for more than a minute');
+  const asked = ca.asked.length;
+  manager.controllerReached();
+  await advance(100, 10);
+  t.strictSame(ca.asked.slice(asked), [B]);
+  t.ok((failures.at(-1)?.retryInMs ?? 0) < 5_000, 'refused again, it waits as at the beginning');
+  ca.refusal = undefined;
+  manager.controllerReached();
+  await advance(100, 10);
+  t.ok(manager.current(B));
+  const done = ca.asked.length;
+  manager.controllerReached();
+  await advance(1_000);
+  t.equal(ca.asked.length, done, 'certificates that are held are left alone');
+});
+
 test('a CA that does not answer is given up after the deadline', async t => {
   const { clock, ca, manager, failures } = await setup(t);
   ca.hold = () => new Promise(() => undefined);

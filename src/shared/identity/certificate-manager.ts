@@ -141,6 +141,20 @@ export class CertificateManager {
     }
   }
 
+  /**
+   * The controller, which is the CA, is there again: what failed while it was away is asked for now. After an outage of ten
+   * minutes the backoff alone would keep new pods without a certificate for another two.
+   */
+  controllerReached(): void {
+    const { clock } = this.#options;
+    for (const entry of this.#entries.values()) {
+      if (entry.failures === 0) continue;
+      entry.failures = 1;
+      entry.retryAt = clock.monotonic();
+      this.#scheduleFor(entry);
+    }
+  }
+
   /** For `/config_dump`, sorted by identity. */
   status(): CertificateStatus[] {
     const nowMs = this.#options.clock.now();

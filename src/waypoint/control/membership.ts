@@ -98,6 +98,7 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
         keys.onDelta(delta);
       },
       onCredential: (name, credential) => options.onCredential({ kind: 'credential', name, credential }),
+      onConnected: () => certificates.controllerReached(),
       onTrust: trust => certificates.trustChanged(trust.version, trust.rootsPem),
       onSynced: options.onSynced,
     },

@@ -1,3 +1,5 @@
+import { symlinkSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { dupFd } from '#shared/native/socket.ts';
@@ -225,6 +227,27 @@ test('what fails is undone, reported and tried again', { skip }, async t => {
   source.publish();
   await until(() => agent.pods().length === 1);
   t.equal(agent.pods()[0]?.pod.uid, 'u1', 'another pod is not disturbed');
+});
+
+test('a network namespace that is taken down before the pod is gone is no failure', { skip }, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const { source, clock, agent, lines } = setUp(netns);
+  const netnsPath = join(t.testdir(), 'netns');
+  symlinkSync(netns.path, netnsPath);
+  source.pods.set('u1', podIn(netns, { netnsPath }));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  t.equal(source.statuses.get('u1')?.state, 'enrolled');
+  unlinkSync(netnsPath);
+  await agent.verify();
+  t.same(source.statuses.get('u1'), { state: 'not_captured', message: 'its network namespace is gone' });
+  t.notMatch(lines.join('\n'), /\terror\t/, 'nobody has to look at it');
+  symlinkSync(netns.path, netnsPath);
+  clock.advance(1_000);
+  await until(() => source.statuses.get('u1')?.state === 'enrolled');
+  t.equal(agent.enrolled().length, 1, 'a sandbox that is made anew is captured');
 });
 
 test('a port that the pod itself uses is named', { skip }, async t => {

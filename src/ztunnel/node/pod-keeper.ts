@@ -62,6 +62,8 @@ export class PodKeeper {
   #closed = false;
   #lookedForLeftovers = false;
   #released = false;
+  /** Path of the network namespace it was captured in last. */
+  #capturedIn: string | undefined;
 
   constructor(uid: string, options: PodKeeperOptions) {
     this.#uid = uid;
@@ -194,6 +196,7 @@ export class PodKeeper {
       await this.#leave('failed');
       throw cause;
     }
+    this.#capturedIn = netnsPath;
     this.#logger.info('pod enrolled', this.#names(pod));
   }
 
@@ -281,15 +284,28 @@ export class PodKeeper {
     return inode === capture.netns.inode;
   }
 
+  /** The one it was captured in; one that was never there is a failure. */
+  #lostNetns(): boolean {
+    const path = this.#wanted?.netnsPath;
+    return (
+      path !== undefined &&
+      path === this.#capturedIn &&
+      statSync(path, { throwIfNoEntry: false }) === undefined
+    );
+  }
+
   async #failed(error: unknown): Promise<void> {
     const message = errorMessage(error);
     const delayMs = backoffDelay(RETRY, this.#failures++, this.#options.random());
-    this.#logger.error('capture of a pod failed', {
-      uid: this.#uid,
-      error: message,
-      retryInMs: Math.round(delayMs),
-    });
-    await this.#report({ state: 'failed', message });
+    const told = { uid: this.#uid, error: message, retryInMs: Math.round(delayMs) };
+    // Its sandbox was taken down, of which the source of pods hears a moment later: the pod is gone, or gets another one.
+    if (this.#lostNetns()) {
+      this.#logger.info('the network namespace of a pod is gone', told);
+      await this.#report({ state: 'not_captured', message: 'its network namespace is gone' });
+    } else {
+      this.#logger.error('capture of a pod failed', told);
+      await this.#report({ state: 'failed', message });
+    }
     if (this.#closed) return;
     this.#retry?.cancel();
     this.#retry = this.#options.clock.setTimer(delayMs, () => void this.#reconcileSoon());

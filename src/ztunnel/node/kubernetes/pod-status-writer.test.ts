@@ -53,6 +53,21 @@ async function settled(): Promise<void> {
   for (let i = 0; i < 10; i++) await new Promise(resolve => setImmediate(resolve));
 }
 
+test('a pod that is being deleted loses its network first: no event tells of a failure', async t => {
+  const { api, server, writer } = setUp(t);
+  server.pod = { ...POD, isTerminating: true };
+  writer.report('u-1', FAILED);
+  await settled();
+  t.same(
+    api.requests.filter(({ path }) => path.includes('/events')),
+    [],
+  );
+  server.pod = POD;
+  writer.report('u-1', FAILED);
+  await settled();
+  t.equal(api.requests.filter(({ path }) => path.includes('/events')).length, 1, 'of others it does');
+});
+
 test('the annotation says how capture stands, of this run of the pod alone', async t => {
   const { api, server, writer } = setUp(t);
   writer.report('u-1', ENROLLED);

@@ -56,7 +56,9 @@ export class PodStatusWriter {
     if (wish === undefined) this.#wishes.set(uid, { status, isWriting: false });
     else wish.status = status;
     const pod = this.#options.pod(uid);
-    if (status.state === 'failed' && pod !== undefined) void this.#tell(pod, status.message);
+    // A pod whose deletion has begun loses its network before it is gone: that is no failure anybody has to look at.
+    if (status.state === 'failed' && pod !== undefined && !pod.isTerminating)
+      void this.#tell(pod, status.message);
     this.sync(uid);
   }
 
