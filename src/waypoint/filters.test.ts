@@ -782,6 +782,14 @@ test('tokens: some must be there, each of its own issuer', async t => {
   }
   const { headers } = seen((await ask(port, { headers: { ...user, ...device } })).body);
   t.match(headers, { 'x-user': 'anna', 'x-device-id': 'd1' }, 'what each says');
+  const forged = { 'x-user': 'root', X_User: 'root', 'X-Device_ID': 'root' };
+  const cleaned = seen((await ask(port, { headers: { ...user, ...device, ...forged } })).body).headers;
+  t.equal(cleaned['x-user'], 'anna', 'not what the client says');
+  t.match(
+    [cleaned['x_user'], cleaned['x-device_id']],
+    [undefined, undefined],
+    'nor under a name that applications take for the same',
+  );
   t.match([headers['authorization'], headers['x-device']], [undefined, undefined], 'neither is passed on');
 });
 

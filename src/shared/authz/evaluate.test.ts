@@ -179,6 +179,18 @@ const HTTP: readonly [string, Partial<HttpMatch>, Partial<AuthzRequest>, boolean
   ['a host is compared without regard to case', { hosts: [exact('SHOP.example.COM')] }, {}, true],
   ['a host that names the port matches it', { hosts: [exact('shop.example.com:8080')] }, {}, true],
   ['a host that names another port does not match', { hosts: [exact('shop.example.com:80')] }, {}, false],
+  [
+    'the dot of the root is no part of a host',
+    { hosts: [exact('shop.example.com')] },
+    { authority: 'shop.example.com.' },
+    true,
+  ],
+  [
+    '…nor where a port is named',
+    { hosts: [exact('shop.example.com:80')] },
+    { authority: 'shop.example.com.:80' },
+    true,
+  ],
   ['a host may match by suffix', { hosts: [suffix('.example.com')] }, {}, true],
   ['a host prefix that ends in a colon asks for a port', { hosts: [prefix('shop.example.com:')] }, {}, true],
   [

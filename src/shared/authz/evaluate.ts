@@ -1,6 +1,6 @@
 import { cidrContains, type Cidr } from '../workload/cidr.ts';
 import type { IpBytes } from '../workload/ip.ts';
-import { normalizePath } from '../route/path.ts';
+import { lenientPath, normalizePath } from '../route/path.ts';
 import type {
   CompiledMatch,
   CompiledPolicy,
@@ -92,7 +92,8 @@ function subjectOf(
   request: AuthzRequest,
   token: TokenIdentity | undefined,
 ): HttpSubject {
-  return { connection, request, path: normalizePath(request.path), token };
+  const path = normalizePath(request.path);
+  return { connection, request, path, lenient: path === undefined ? undefined : lenientPath(path), token };
 }
 
 /**

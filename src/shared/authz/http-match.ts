@@ -13,6 +13,8 @@ export interface HttpSubject {
   readonly request: AuthzRequest;
   /** Normalized, without query; empty of a CONNECT. */
   readonly path: string | undefined;
+  /** As a lenient server reads the path; undefined: as it stands. */
+  readonly lenient: string | undefined;
   readonly connection: AuthzConnection;
   /** Of a verified token. */
   readonly token: TokenIdentity | undefined;
@@ -23,15 +25,12 @@ export function matchesHttp(match: CompiledHttpMatch, subject: HttpSubject, acti
   return matchesOperation(match, subject, action) && matchesCaller(match, subject);
 }
 
-function matchesOperation(
-  match: CompiledHttpMatch,
-  { path, request }: HttpSubject,
-  action: PolicyAction,
-): boolean {
+function matchesOperation(match: CompiledHttpMatch, subject: HttpSubject, action: PolicyAction): boolean {
+  const { request } = subject;
   const { hosts, notHosts, methods, notMethods, headers } = match;
   if (methods !== undefined && !matchesAny(methods, request.method)) return false;
   if (notMethods !== undefined && matchesAny(notMethods, request.method)) return false;
-  if (!matchesPath(match, path, action)) return false;
+  if (!matchesPath(match, subject, action)) return false;
   if (hosts !== undefined && !matchesHost(hosts, request.authority)) return false;
   if (notHosts !== undefined && matchesHost(notHosts, request.authority)) return false;
   for (const header of headers) if (!matchesHeader(header, request.headers)) return false;
@@ -41,15 +40,25 @@ function matchesOperation(
 /**
  * A CONNECT has no path. It is none of `notPaths`; an ALLOW for `paths` does not match it, while in other policies it counts as
  * the root, so that what holds for all paths holds for it as well: both err on the strict side.
+ *
+ * So does what is made of a path that servers read in two ways: what denies compares both, and an ALLOW for all but
+ * `notPaths` is for paths that are none of them either way.
  */
 function matchesPath(
   { notPaths, paths }: CompiledHttpMatch,
-  path: string | undefined,
+  { lenient, path }: HttpSubject,
   action: PolicyAction,
 ): boolean {
   if (path === '') return paths === undefined || (action !== 'allow' && matchesAny(paths, '/'));
-  if (paths !== undefined && !matchesAny(paths, path)) return false;
-  return notPaths === undefined || !matchesAny(notPaths, path);
+  const isStrict = action !== 'allow';
+  if (paths !== undefined && !matchesAny(paths, path)) {
+    if (!isStrict || lenient === undefined || !matchesAny(paths, lenient)) return false;
+  }
+  if (notPaths === undefined) return true;
+  const isOutside = !matchesAny(notPaths, path);
+  if (lenient === undefined) return isOutside;
+  const isLenientOutside = !matchesAny(notPaths, lenient);
+  return isStrict ? isOutside || isLenientOutside : isOutside && isLenientOutside;
 }
 
 /** Who asks, by what came with the request rather than with the connection. */
@@ -92,7 +101,10 @@ function inRanges(ranges: readonly Cidr[], ip: IpBytes | undefined): boolean {
  */
 function matchesHost(hosts: HostMatcher, authority: string): boolean {
   if (hosts.hostOnly !== undefined && matchesAny(hosts.hostOnly, hostOf(authority))) return true;
-  return hosts.withPort !== undefined && matchesAny(hosts.withPort, authority.toLowerCase());
+  return (
+    hosts.withPort !== undefined &&
+    matchesAny(hosts.withPort, authority.toLowerCase().replace(/\.(?=:\d*$)/, ''))
+  );
 }
 
 function matchesHeader(

@@ -237,6 +237,38 @@ test('a CONNECT has no path: an ALLOW for paths is not for it, a DENY of all pat
   t.end();
 });
 
+/** A path that servers read in two ways, and what a policy of each action makes of it. */
+const TWO_READINGS: readonly (readonly [
+  sentence: string,
+  path: string,
+  http: Partial<HttpMatch>,
+  allows: boolean,
+  denies: boolean,
+])[] = [
+  ['doubled slashes', '//admin', { paths: [exact('/admin')] }, false, true],
+  ['as it stands', '//admin', { paths: [exact('//admin')] }, true, true],
+  ['an encoded slash', '/admin%2fusers', { paths: [template('/admin/{*}')] }, false, true],
+  ['parameters', '/admin;x/users', { paths: [{ kind: 'prefix', value: '/admin/' }] }, false, true],
+  ['none of both', '//ok;x', { paths: [exact('/admin')] }, false, false],
+  ['all but it', '//admin', { notPaths: [exact('/admin')] }, false, true],
+  ['all but as it stands', '/ok%2fa', { notPaths: [exact('/ok%2fa')] }, false, true],
+  ['all but both', '//ok', { notPaths: [{ kind: 'suffix', value: '/ok' }] }, false, false],
+  ['all but others', '//ok', { notPaths: [exact('/admin')] }, true, true],
+];
+
+test('of a path that servers read in two ways both count, on the strict side', t => {
+  for (const [sentence, path, http, allows, denies] of TWO_READINGS) {
+    const request = { ...GET, path };
+    const of = (action: 'allow' | 'deny' | 'custom') =>
+      compile([policy('p', action, [{ http: { ...ANY_HTTP_REQUEST, ...http } }], { provider: 'one' })]);
+    t.equal(evaluate(of('allow'), SOURCE, request).allowed, allows, `ALLOW: ${sentence}`);
+    t.equal(evaluate(of('deny'), SOURCE, request).allowed, !denies, `DENY: ${sentence}`);
+    const asked = customProviders(of('custom'), SOURCE, request, undefined).length === 1;
+    t.equal(asked, denies, `CUSTOM, as DENY: ${sentence}`);
+  }
+  t.end();
+});
+
 test('CUSTOM: who is asked, each once, and nobody about a request that does not match', t => {
   const set = compile([
     policy('a', 'custom', [{}], { provider: 'one' }),

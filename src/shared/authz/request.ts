@@ -9,12 +9,16 @@ export interface AuthzRequest {
   readonly headers: readonly string[];
 }
 
-/** The authority without its port, in lower case (RFC 4343: names are compared without regard to case). */
+/**
+ * The authority without its port, and without the dot of the root, with which it is the same name for who is asked; in lower
+ * case (RFC 4343: names are compared without regard to case).
+ */
 export function hostOf(authority: string): string {
   const lower = authority.toLowerCase();
   const colon = lower.lastIndexOf(':');
   // A colon inside brackets belongs to an IPv6 address, not to a port.
-  return colon < 0 || lower.indexOf(']', colon) >= 0 ? lower : lower.slice(0, colon);
+  const host = colon < 0 || lower.indexOf(']', colon) >= 0 ? lower : lower.slice(0, colon);
+  return host.endsWith('.') ? host.slice(0, -1) : host;
 }
 
 /** All values of a header as one string, joined by a comma as Istio's policies see them; undefined when absent. */

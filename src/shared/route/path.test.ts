@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { normalizePath, normalizeTarget } from './path.ts';
+import { lenientPath, normalizePath, normalizeTarget } from './path.ts';
 
 const ROWS: readonly [string, string, string | undefined][] = [
   ['a normal path stays', '/a/b', '/a/b'],
@@ -18,12 +18,31 @@ const ROWS: readonly [string, string, string | undefined][] = [
   ['names that begin with a dot are names', '/.well-known/..a', '/.well-known/..a'],
   ['repeated slashes stay', '//a//b', '//a//b'],
   ['an encoded NUL has no normal form', '/a%00', undefined],
+  ['a parent behind an encoded slash is none that could be compared', '/a%2f..', undefined],
+  ['…before one', '/a/..%2Fb', undefined],
+  ['…between encoded backslashes', '/a%5c%2e%2E%5Cb', undefined],
+  ['…with parameters', '/a/..;/b', undefined],
+  ['names that begin with two dots are names there too', '/a%2f..b/..c;d', '/a%2f..b/..c;d'],
   ['the asterisk form stays', '*', '*'],
   ['the empty path of CONNECT stays', '', ''],
 ];
 
 test('normalizePath', async t => {
   for (const [name, target, expected] of ROWS) t.equal(normalizePath(target), expected, name);
+});
+
+const LENIENT: readonly [string, string, string | undefined][] = [
+  ['nothing to read in another way', '/a/b', undefined],
+  ['slashes are merged', '//a///b', '/a/b'],
+  ['slashes are decoded', '/a%2Fb%5cc', '/a/b/c'],
+  ['an encoded slash at the beginning', '/%2fa', '/a'],
+  ['parameters are left out', '/a;x=1/b;y', '/a/b'],
+  ['a dot segment comes out', '/a%2f.%2fb/.;x/c', '/a/b/c'],
+  ['the asterisk form stays', '*', undefined],
+];
+
+test('lenientPath', async t => {
+  for (const [name, path, expected] of LENIENT) t.equal(lenientPath(path), expected, name);
 });
 
 test('normalizeTarget keeps the query as it was', async t => {

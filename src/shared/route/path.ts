@@ -4,13 +4,27 @@
  * `%2F` and repeated slashes stay as they are.
  *
  * A path that is normal already is returned as is, without a copy when it has no query.
- * @returns undefined when the path holds an encoded or raw NUL: such a request is to be refused with 400.
+ * @returns undefined when the path holds an encoded or raw NUL, or a `..` that is hidden from who does not decode slashes
+ *   or knows nothing of parameters (`/public/..%2fadmin`, `/public/..;/admin`): such a request is to be refused with 400.
  */
 export function normalizePath(target: string): string | undefined {
   const path = pathOf(target);
   if (!needsWork(path)) return path;
   if (/%00|\0/.test(path)) return undefined;
-  return removeDotSegments(decodeUnreserved(path).replaceAll('\\', '/'));
+  const decoded = decodeUnreserved(path).replaceAll('\\', '/');
+  return HIDDEN_PARENT.test(decoded) ? undefined : removeDotSegments(decoded);
+}
+
+/**
+ * A normal path as servers read it that decode slashes, merge them, and leave parameters of segments out
+ * (`//admin`, `/%2fadmin`, `/admin;x/users`). Policies that deny compare it as well: which of both their server reads, they
+ * do not know.
+ * @returns undefined: as it stands
+ */
+export function lenientPath(path: string): string | undefined {
+  if (!/;|\/\/|%2f|%5c/i.test(path) || !path.startsWith('/')) return undefined;
+  const plain = path.replace(/%2f|%5c/gi, '/').replace(/;[^/]*/g, '');
+  return removeDotSegments(plain.replace(/\/{2,}/g, '/'));
 }
 
 /** The same request target with its path normalized and its query kept. */
@@ -38,6 +52,8 @@ function needsWork(path: string): boolean {
   return path.includes('%') || path.includes('\\') || path.includes('/.') || path.includes('\0');
 }
 
+/** Ends in a slash, an encoded one or parameters, of which one at least is not plain. */
+const HIDDEN_PARENT = /(?:\/|%2f|%5c)\.\.(?:;|%2f|%5c)|(?:%2f|%5c)\.\.(?:\/|$)/i;
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 
 function decodeUnreserved(path: string): string {

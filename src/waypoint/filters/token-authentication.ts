@@ -1,6 +1,6 @@
 import { type TokenIdentity, tokenIdentity } from '#shared/authz/token-identity.ts';
 import type { RequestHead } from '#shared/http/exchange.ts';
-import { removeHeader, setHeader } from '#shared/http/headers.ts';
+import { type HeaderList, removeHeader, setHeader } from '#shared/http/headers.ts';
 import { checkClaims, type ClaimsFault, isIssuer } from '#shared/jwt/check-claims.ts';
 import { claimAt, claimHeader } from '#shared/jwt/claim-values.ts';
 import type { JwtKey } from '#shared/jwt/jwks.ts';
@@ -152,15 +152,32 @@ function refused(reason: string): TokenOutcome {
   return { kind: 'refused', fault: { status: 401, reason } };
 }
 
-/** Headers that only a verified token may fill are taken from the client, in place. */
+/**
+ * Headers that only a verified token may fill are taken from the client, in place; so are those that gateways to
+ * applications (CGI, WSGI) take for the same, with an underscore for a hyphen.
+ */
 export function removeClaimedHeaders(
   issuers: readonly TokenIssuer[],
-  request: Pick<RequestHead, 'headers'>,
+  { headers }: Pick<RequestHead, 'headers'>,
 ): void {
   for (const { outputClaimToHeaders, outputPayloadToHeader } of issuers) {
-    if (outputPayloadToHeader !== undefined) removeHeader(request.headers, outputPayloadToHeader);
-    for (const { header } of outputClaimToHeaders) removeHeader(request.headers, header);
+    if (outputPayloadToHeader !== undefined) removeAlike(headers, outputPayloadToHeader);
+    for (const { header } of outputClaimToHeaders) removeAlike(headers, header);
   }
+}
+
+function removeAlike(headers: HeaderList, name: string): void {
+  removeHeader(headers, name);
+  const plain = withHyphens(name);
+  for (let i = 0; i < headers.length; ) {
+    const other = headers[i] ?? '';
+    if (withHyphens(other) === plain) removeHeader(headers, other, i);
+    else i += 2;
+  }
+}
+
+function withHyphens(name: string): string {
+  return name.includes('_') ? name.replaceAll('_', '-') : name;
 }
 
 /** What the upstream gets to see of an accepted token, in place. */

@@ -6,7 +6,7 @@ import type { TokenIdentity } from '#shared/authz/token-identity.ts';
 import type { RequestHead } from '#shared/http/exchange.ts';
 import { isConnect } from '#shared/http/tunnel.ts';
 import { carriesRequests } from '#shared/http/upgrade-token.ts';
-import { isConnectTarget } from '#shared/http1/request-target.ts';
+import { isAuthority, isConnectTarget } from '#shared/http1/request-target.ts';
 import type { RouteFound } from '#shared/route/compiled-match.ts';
 import type { RouteBackend, RouteRule } from '#shared/route/model.ts';
 import type { HeaderChange, Mirror, RouteFilter } from '#shared/route/route-filter.ts';
@@ -24,9 +24,15 @@ import type { RequestFailure } from './error-response.ts';
  * between the steps: the steps themselves are decided at once.
  */
 
-/** Puts the path into its normal form, in place, and refuses what cannot be served at all. */
-export function checkRequest(request: RequestHead): RequestFailure | undefined {
+/**
+ * Puts the request into the form that policies and routes compare, in place: a normal path, and the name of the service
+ * where none is asked for, as the server will be told. Refuses what cannot be served at all.
+ * @param authority of the service
+ */
+export function checkRequest(request: RequestHead, authority: string): RequestFailure | undefined {
   if (isConnect(request)) return isConnectTarget(request.authority) ? undefined : 'bad_target';
+  if (request.authority === '') request.authority = authority;
+  else if (!isAuthority(request.authority) || request.authority.includes('%')) return 'bad_host';
   if (request.upgrade !== undefined && carriesRequests(request.upgrade)) return 'unsupported';
   if (request.path === '*') return undefined;
   const path = normalizeTarget(request.path);
@@ -120,7 +126,6 @@ export function decideForward(
   session: ClientSession | undefined,
 ): ForwardDecision {
   const { env, port, service } = downstream;
-  if (request.authority === '') request.authority = service.authority;
   const { response, responseChanges } = applyChanges(changes, request, port, match);
   if (response !== undefined) return { kind: 'answer', response, responseChanges };
   const backend = keptBackend(downstream, rule, session) ?? env.split.pick(rule);

@@ -2,6 +2,7 @@ import { RESPONSE_FLAGS, type ResponseFlag } from '#shared/observability/respons
 
 /** Every way in which the waypoint itself ends a request. */
 export type RequestFailure =
+  | 'bad_host'
   | 'bad_path'
   | 'bad_target'
   | 'unsupported'
@@ -34,6 +35,7 @@ export interface FailureResponse {
 
 /** One table: what the client gets, and what operators see in log and metrics. */
 export const FAILURES: Readonly<Record<RequestFailure, FailureResponse>> = {
+  bad_host: row(400, RESPONSE_FLAGS.downstreamProtocolError, 13, 'malformed host'),
   bad_path: row(400, RESPONSE_FLAGS.downstreamProtocolError, 13, 'malformed path'),
   bad_target: row(400, RESPONSE_FLAGS.downstreamProtocolError, 13, 'malformed CONNECT target'),
   unsupported: row(
