@@ -44,6 +44,14 @@ const ZTUNNEL_PROXIES = HEALTHY.proxies.filter(p => p.ref.name !== 'ztunnel-1');
 const policy = (name: string, spec: string): string =>
   `kind: NetworkPolicy\nmetadata: { name: ${name}, namespace: shop }\nspec: ${spec}`;
 
+const meshPod = (name: string, status: string): string =>
+  `kind: Pod\nmetadata: { name: ${name}, namespace: istio-system, labels: { app.kubernetes.io/name: ztunnel } }\nspec: { nodeName: n1 }\nstatus: ${status}`;
+
+const pendingPod = (name: string): string =>
+  `kind: Pod\nmetadata: { name: ${name}, namespace: shop }\nspec: { nodeName: n1 }\nstatus: { phase: Pending }`;
+const refusal = (pod: string, message: string): string =>
+  `kind: Event\nmetadata: { name: ${pod}.1, namespace: shop }\nreason: FailedCreatePodSandBox\nmessage: "Failed to create pod sandbox: ${message}"\ninvolvedObject: { name: ${pod}, namespace: shop }`;
+
 /** [sentence, check, the cluster, what the problem says] */
 const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] = [
   [
@@ -109,6 +117,56 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /set socketLB.hostNamespaceOnly=true/,
   ],
   ['no controller', 'controller-ready', snapshotOf(''), /there is no controller: install the mesh/],
+  [
+    'a rollout whose image is not there, while the old pods serve',
+    'pods-start',
+    withObjects(
+      meshPod(
+        'ztunnel-3',
+        '{ phase: Pending, containerStatuses: [{ state: { waiting: { reason: ImagePullBackOff } } }] }',
+      ),
+    ),
+    /pod istio-system\/ztunnel-3 is ImagePullBackOff: kubectl -n istio-system describe pod ztunnel-3/,
+  ],
+  [
+    'a proxy that ends again and again, and how',
+    'pods-start',
+    withObjects(
+      meshPod(
+        'ztunnel-3',
+        '{ phase: Running, containerStatuses: [{ state: { waiting: { reason: CrashLoopBackOff } }, lastState: { terminated: { reason: Error, exitCode: 1 } } }] }',
+      ),
+    ),
+    /pod istio-system\/ztunnel-3 is CrashLoopBackOff \(Error, exit code 1\): ambientctl logs ztunnel-3/,
+  ],
+  [
+    'a proxy that had too little memory',
+    'pods-start',
+    withObjects(
+      meshPod(
+        'ztunnel-3',
+        '{ phase: Running, conditions: [{ type: Ready, status: "True" }], containerStatuses: [{ state: { running: {} }, lastState: { terminated: { reason: OOMKilled, exitCode: 137, finishedAt: "2026-01-01T11:50:00Z" } } }] }',
+      ),
+    ),
+    /pod istio-system\/ztunnel-3 ended 10m ago \(OOMKilled\) and was started again: kubectl -n istio-system logs ztunnel-3 --previous/,
+  ],
+  [
+    'a replica that waits for something',
+    'pods-start',
+    withObjects(meshPod('ztunnel-3', '{ phase: Running, startTime: "2026-01-01T11:57:00Z" }')),
+    /pod istio-system\/ztunnel-3 runs for 3m and is not ready: ambientctl logs ztunnel-3/,
+  ],
+  [
+    'a pod that no node takes',
+    'pods-start',
+    withObjects(
+      meshPod(
+        'ztunnel-3',
+        '{ phase: Pending, startTime: "2026-01-01T11:57:00Z", conditions: [{ type: PodScheduled, status: "False", message: "0/2 nodes are available: Insufficient memory" }] }',
+      ),
+    ),
+    /pod istio-system\/ztunnel-3 is on no node: 0\/2 nodes are available: Insufficient memory/,
+  ],
   [
     'a controller that somebody scaled down is not installed again',
     'controller-ready',
@@ -353,6 +411,31 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /node n1: the CNI plugin is not answered: the directory of \/run\/cni.sock was removed/,
   ],
   [
+    'a pod that the plugin refuses',
+    'pods-admitted',
+    withObjects(
+      `${pendingPod('orders-7')}\n---\n${refusal('orders-7', 'plugin type=\\"ambient-cni\\" failed (add): ambient-cni: the mesh cannot take this pod in: pods is forbidden')}`,
+    ),
+    /node n1: pod shop\/orders-7 does not start: the mesh cannot take this pod in: pods is forbidden/,
+  ],
+  [
+    'pods for whose start the plugin is missing',
+    'pods-admitted',
+    withObjects(
+      [
+        pendingPod('orders-7'),
+        pendingPod('orders-8'),
+        ...['orders-7', 'orders-8'].map(name =>
+          refusal(
+            name,
+            'plugin type=\\"ambient-cni\\" failed (add): failed to find plugin \\"ambient-cni\\" in path [/opt/cni/bin]',
+          ),
+        ),
+      ].join('\n---\n'),
+    ),
+    /node n1: pod shop\/orders-7 \(and 1 more\) does not start: "ambient-cni".*failed to find plugin/,
+  ],
+  [
     'a node whose addresses cannot be read',
     'probes-exempt',
     change({ nodeReports: [{ node: 'n1', pods: [], warnings: ['probes are not exempt: EACCES'] }] }),
@@ -437,6 +520,14 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
       'kind: Gateway\nmetadata: { name: w, namespace: shop }\nspec: { gatewayClassName: istio-waypoint }\nstatus: { conditions: [{ type: Programmed, status: "False", reason: Pending, message: no pod is ready }] }',
     ),
     /waypoint shop\/w is not ready: Pending: no pod is ready; its traffic is refused/,
+  ],
+  [
+    'a waypoint that does not allow the namespace which asks for it',
+    'waypoints-exist',
+    withObjects(
+      'kind: Service\nmetadata: { name: pay, namespace: shop }\nstatus: { conditions: [{ type: istio.io/WaypointBound, status: "False", reason: AttachmentDenied, message: "waypoint infra/w does not allow namespace shop: set allowedRoutes" }] }',
+    ),
+    /Service shop\/pay: waypoint infra\/w does not allow namespace shop: set allowedRoutes/,
   ],
   [
     'a waypoint that does not exist',

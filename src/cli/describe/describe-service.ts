@@ -3,6 +3,7 @@ import { unknownName } from '../unknown-name.ts';
 import type { DumpedService } from '../config-dump.ts';
 import { isJsonObject } from '#shared/config/json.ts';
 import { children, text, texts } from '#shared/config/json-fields.ts';
+import { ATTACHMENT_DENIED } from '#shared/workload/waypoint.ts';
 import type { Description, Fact } from './description.ts';
 import { clientHop, serverHops, shortName, waypointHop } from './hops.ts';
 import { MAX_PODS, type MeshFacts, serviceKey, type Wanted } from './mesh-facts.ts';
@@ -33,7 +34,11 @@ export function describeService(target: string, facts: MeshFacts): Description {
   if (workloads.length > MAX_PODS)
     warnings.push(`only the first ${MAX_PODS} endpoints of a node were asked about`);
   const waypoint = facts.waypoints.get(service.waypoint);
-  if (service.waypoint !== 'None' && (waypoint?.readyPods ?? 0) === 0)
+  if (service.waypoint.includes(`${ATTACHMENT_DENIED}.`))
+    warnings.push(
+      `waypoint ${shortName(service.waypoint)} does not allow namespace ${service.namespace}: connections are refused; set allowedRoutes of its Gateway, or change the label`,
+    );
+  else if (service.waypoint !== 'None' && (waypoint?.readyPods ?? 0) === 0)
     warnings.push(
       `waypoint ${shortName(service.waypoint)} has no ready pod: connections are refused; see: ambientctl waypoint list`,
     );

@@ -112,6 +112,20 @@ test('what keeps connections from working is told', t => {
   const { warnings } = describeService('shop/s', FACTS);
   t.match(warnings.join('\n'), /no healthy endpoint/);
   t.match(warnings.join('\n'), /waypoint shop\/w has no ready pod: connections are refused/);
+  const denied = (hostname: string) => ({ kind: 'hostname', namespace: 'infra', hostname });
+  const other = decodeConfigDump({
+    services: [
+      {
+        name: 's',
+        namespace: 'shop',
+        hostname: 's.shop.svc.cluster.local',
+        waypoint: denied('w.attachment-denied.infra.svc.cluster.local'),
+      },
+    ],
+  });
+  const told = describeService('shop/s', { ...FACTS, services: other.services }).warnings.join('\n');
+  t.match(told, /waypoint infra\/w does not allow namespace shop: .*allowedRoutes of its Gateway/);
+  t.notMatch(told, /no ready pod/);
   t.match(
     describePod('shop/p', FACTS, undefined).warnings.join('\n'),
     /its own address pass no waypoint[^]*not healthy/,

@@ -13,9 +13,27 @@ export function handshakeError(
   const with_ = role === 'server' ? 'TLS handshake from' : 'TLS handshake with';
   return new ChannelError(
     'tls_handshake',
-    `${with_} ${formatEndpoint(peer)} failed: ${text}${code === '' ? '' : ` (${code})`}`,
+    `${with_} ${formatEndpoint(peer)} failed: ${text}${code === '' ? '' : ` (${code})`}${meaningOf(text)}`,
     { cause: error },
   );
+}
+
+/** What the words of the TLS library mean for who reads the log; those that say so themselves are left out. RFC 8446, section 6.2 */
+const MEANINGS: readonly (readonly [RegExp, string])[] = [
+  [/wrong version number|packet length too long|http request/i, 'the other side does not speak TLS there'],
+  [/alert unknown ca/i, 'the other side does not trust the root of our certificate'],
+  [/alert certificate expired/i, 'for the other side our certificate has expired: look at both clocks'],
+  [
+    /alert (?:bad certificate|certificate unknown|certificate revoked)/i,
+    'the other side refuses our certificate',
+  ],
+  [/alert certificate required/i, 'the other side asks for a certificate and got none'],
+  [/alert unrecognized name/i, 'the other side serves no such server name'],
+];
+
+function meaningOf(text: string): string {
+  const found = MEANINGS.find(([words]) => words.test(text));
+  return found === undefined ? '' : `: ${found[1]}`;
 }
 
 export function handshakeTimedOut(timeoutMs: number, peer: SocketEndpoint): ChannelError {

@@ -57,7 +57,7 @@ export function chooseWaypoint(
   random: number,
 ): WaypointChoice {
   const target = gatewayTarget(view, gateway);
-  if (target === undefined) return { ok: false, reason: `waypoint ${gatewayName(gateway)} is not known` };
+  if (target === undefined) return { ok: false, reason: unknownWaypoint(gateway) };
   if (target.kind === 'workload') return waypointPod(target.workload, gateway, excluded);
   const { service } = target;
   const choice = chooseEndpoint({
@@ -74,6 +74,19 @@ export function chooseWaypoint(
   const { workload, ip, port } = choice;
   const identities = [workloadIdentity(workload), ...service.subjectAltNames];
   return { ok: true, workload, service, ip, port, identities };
+}
+
+/**
+ * Behind the name of a waypoint that does not allow the namespace which asks for it: there is no such service, so that
+ * traffic is refused by whatever proxy reads it.
+ */
+export const ATTACHMENT_DENIED = '.attachment-denied';
+
+function unknownWaypoint(gateway: GatewayAddress): string {
+  const name = gatewayName(gateway);
+  return name.includes(`${ATTACHMENT_DENIED}.`)
+    ? `waypoint ${name.replace(ATTACHMENT_DENIED, '')} does not allow this namespace: see allowedRoutes of its Gateway`
+    : `waypoint ${name} is not known`;
 }
 
 /** A waypoint by weight: the service's own takes what the canaries leave of 100. `random` in [0, 1). */

@@ -3,6 +3,7 @@ import { text } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, ok, unknown } from '../check.ts';
 import { answered, proxyPods } from '../cluster-snapshot.ts';
 import { noPodsOf } from './no-pods.ts';
+import { PODS_START_CHECK } from './pods-start.ts';
 import { OTHER_KINDS_CHECK } from './other-kinds.ts';
 
 const category = 'control plane';
@@ -42,6 +43,7 @@ export const CONTROL_PLANE_CHECKS: readonly Check[] = [
       );
     },
   },
+  { ...PODS_START_CHECK, category },
   {
     category,
     id: 'controller-replicas',

@@ -5,6 +5,7 @@ import { child, children, text } from '#shared/config/json-fields.ts';
 import { type Check, noneOf, OK, ok, type Outcome, unknown } from '../check.ts';
 import {
   answered,
+  type AskedProxy,
   type ClusterSnapshot,
   type NodeReport,
   proxyPods,
@@ -12,6 +13,8 @@ import {
   wantsCapture,
 } from '../cluster-snapshot.ts';
 import { noPodsOf } from './no-pods.ts';
+import { PODS_ADMITTED_CHECK } from './pods-admitted.ts';
+import { waitingOf } from './pods-start.ts';
 
 const category = 'data plane';
 /** Of the cluster itself, for a node that is not ready, and of whoever wants pods to wait for the mesh. */
@@ -80,6 +83,7 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     severity: 'fatal',
     run: ({ nodeReports }) => warnedOf(nodeReports, NOT_ANSWERED),
   },
+  { ...PODS_ADMITTED_CHECK, category },
   {
     category,
     id: 'probes-exempt',
@@ -92,13 +96,14 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     id: 'proxies-answer',
     description: 'every proxy answers at its admin address',
     severity: 'warning',
-    run: ({ proxies }) =>
-      proxies.length === 0
-        ? unknown('no proxy is running')
-        : noneOf(
-            proxies.flatMap(p => (p.error === undefined ? [] : [`${p.ref.kind} ${p.ref.name}: ${p.error}`])),
-            `${proxies.length} proxies`,
-          ),
+    run: snapshot => {
+      const proxies = startedProxies(snapshot);
+      if (proxies.length === 0) return unknown('no proxy is running');
+      return noneOf(
+        proxies.flatMap(p => (p.error === undefined ? [] : [`${p.ref.kind} ${p.ref.name}: ${p.error}`])),
+        `${proxies.length} proxies`,
+      );
+    },
   },
   {
     category,
@@ -113,7 +118,7 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
           .filter(type => type.state !== 'synced')
           .map(t => `${name} is ${t.state} for ${t.type}${t.lastNack === '' ? '' : `: ${t.lastNack}`}`),
       );
-      const absent = snapshot.proxies
+      const absent = startedProxies(snapshot)
         .filter(
           p =>
             p.ref.kind !== 'controller' &&
@@ -221,6 +226,14 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     },
   },
 ];
+
+/** Of one that does not start everything is amiss: `pods-start` says so once. */
+function startedProxies({ pods, proxies }: ClusterSnapshot): readonly AskedProxy[] {
+  return proxies.filter(({ ref }) => {
+    const pod = pods.find(p => p.name === ref.pod && p.namespace === ref.namespace);
+    return pod === undefined || waitingOf(pod) === undefined;
+  });
+}
 
 /** The nodes whose ztunnel warns of this. */
 function warnedOf(nodeReports: readonly NodeReport[], beginning: string): Outcome {

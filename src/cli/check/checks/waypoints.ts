@@ -1,9 +1,10 @@
 import { usedWaypoint } from '../../cluster/mesh-labels.ts';
-import { fullName } from '../../cluster/kube-object.ts';
+import { conditionsOf, fullName, type KubeObject } from '../../cluster/kube-object.ts';
 import { isProgrammed, isWaypoint, notProgrammedReason } from '../../commands/waypoint/gateway.ts';
 import { type Check, noneOf, unknown } from '../check.ts';
 
 const category = 'waypoints';
+const WAYPOINT_BOUND = 'istio.io/WaypointBound';
 
 export const WAYPOINT_CHECKS: readonly Check[] = [
   {
@@ -27,7 +28,7 @@ export const WAYPOINT_CHECKS: readonly Check[] = [
   {
     category,
     id: 'waypoints-exist',
-    description: 'every waypoint that labels ask for exists',
+    description: 'every waypoint that labels ask for exists, and allows it',
     severity: 'fatal',
     run: ({ gateways, namespaces, services }) => {
       if (gateways === undefined) return unknown('the Gateway API is not installed');
@@ -46,7 +47,14 @@ export const WAYPOINT_CHECKS: readonly Check[] = [
               `${object.kind} ${fullName(object)} asks for waypoint ${used.namespace}/${used.name}, which does not exist: its traffic is refused; ambientctl waypoint apply -n ${used.namespace} --name ${used.name}`,
             ];
       });
-      return noneOf(problems);
+      return noneOf([...problems, ...services.flatMap(deniedBinding)]);
     },
   },
 ];
+
+/** What the controller says of a Service whose waypoint is there and not for it. */
+function deniedBinding(service: KubeObject): string[] {
+  return conditionsOf(service.status)
+    .filter(c => c.type === WAYPOINT_BOUND && c.status === 'False' && c.reason === 'AttachmentDenied')
+    .map(({ message }) => `Service ${fullName(service)}: ${message}`);
+}

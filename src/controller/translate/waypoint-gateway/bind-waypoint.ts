@@ -1,3 +1,4 @@
+import { ATTACHMENT_DENIED } from '#shared/workload/waypoint.ts';
 import type { GatewayAddress } from '#shared/workload/workload.ts';
 import { type Cluster, serviceHostname } from '../cluster.ts';
 import { AUTO_WAYPOINT, GATEWAY_NAME, USE_WAYPOINT, USE_WAYPOINT_NAMESPACE } from '../mesh-labels.ts';
@@ -60,7 +61,7 @@ export function bindWaypoint(
   if (waypointNamespace !== namespace && !isAllowed(waypoint, namespaceLabels)) {
     const message = `waypoint ${shown} does not allow namespace ${namespace}: traffic is refused; set allowedRoutes`;
     return {
-      address: addressOf(cluster, waypointNamespace, `${name}.attachment-denied`),
+      address: addressOf(cluster, waypointNamespace, `${name}${ATTACHMENT_DENIED}`),
       reason: 'AttachmentDenied',
       message,
     };
