@@ -59,9 +59,9 @@ const ROWS: readonly (readonly [string, unknown, AppliedObject, readonly string[
   [
     'a kind of another mesh is said with what takes its place, whoever else has a kind of that name',
     page(1, []),
-    { ...ROUTE, apiVersion: 'policy.linkerd.io/v1beta3' },
+    { ...ROUTE, kind: 'Gateway', apiVersion: 'networking.istio.io/v1' },
     [
-      'warning: HTTPRoute shop/r: the mesh reads no HTTPRoute of policy.linkerd.io: use HTTPRoute of gateway.networking.k8s.io',
+      'warning: Gateway shop/r: the mesh reads no Gateway of networking.istio.io: this mesh has no gateways at its edge: keep your ingress; what leaves goes by a waypoint of a ServiceEntry',
     ],
     false,
     0,

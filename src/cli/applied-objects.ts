@@ -1,4 +1,5 @@
 import { isJsonObject } from '#shared/config/json.ts';
+import { bareKind, groupOf } from '#shared/kube/kind-name.ts';
 import { insteadOf } from './check/other-kinds.ts';
 import { cliErrorOf } from './cli-error.ts';
 import { fileOf } from '../playground/objects/object-store.ts';
@@ -87,18 +88,13 @@ export function verdictOn(answer: unknown, applied: readonly AppliedObject[]): V
 }
 
 function instead(object: AppliedObject): string | undefined {
-  return insteadOf(groupOf(object), object.kind);
-}
-
-function groupOf({ apiVersion }: AppliedObject): string {
-  const [group = '', version] = apiVersion.split('/');
-  return version === undefined ? '' : group;
+  return insteadOf(groupOf(object.apiVersion), bareKind(object.kind));
 }
 
 function foreignLine(object: AppliedObject): string {
   const fix = instead(object);
   if (fix !== undefined)
-    return `warning: ${shown(object)}: the mesh reads no ${object.kind} of ${groupOf(object)}: ${fix}`;
+    return `warning: ${shown(object)}: the mesh reads no ${bareKind(object.kind)} of ${groupOf(object.apiVersion)}: ${fix}`;
   return `warning: ${shown(object)}: the mesh reads no ${object.kind}; is kind misspelled?`;
 }
 

@@ -47,24 +47,9 @@ const OTHER_KINDS: readonly OtherKind[] = [
     instead: 'write a WorkloadEntry for each machine',
   },
   {
-    kind: 'AuthorizationPolicy',
-    definition: 'authorizationpolicies.policy.linkerd.io',
-    instead: 'nothing of it is held: use AuthorizationPolicy of security.istio.io, or ServiceIntentions',
-  },
-  {
-    kind: 'ServerAuthorization',
-    definition: 'serverauthorizations.policy.linkerd.io',
-    instead: 'nothing of it is held: use AuthorizationPolicy of security.istio.io, or ServiceIntentions',
-  },
-  {
     kind: 'EgressNetwork',
     definition: 'egressnetworks.policy.linkerd.io',
     instead: 'nothing of it is held: use a ServiceEntry with a waypoint',
-  },
-  {
-    kind: 'HTTPRoute',
-    definition: 'httproutes.policy.linkerd.io',
-    instead: 'use HTTPRoute of gateway.networking.k8s.io',
   },
   {
     kind: 'ExternalWorkload',

@@ -41,13 +41,13 @@ spec: {names: {kind: ${kind}, plural: ${name}}, versions: [{name: v1, served: fa
     }
   }
   const cluster = new Watched().add(
-    `${definition('authorizationpolicies', 'AuthorizationPolicy', 'policy.linkerd.io')}${definition('wasmplugins', 'WasmPlugin', 'extensions.istio.io')}
+    `${definition('egressnetworks', 'EgressNetwork', 'policy.linkerd.io')}${definition('wasmplugins', 'WasmPlugin', 'extensions.istio.io')}
 apiVersion: policy.linkerd.io/v1beta1
-kind: AuthorizationPolicy
+kind: EgressNetwork
 metadata: {name: only-web, namespace: shop}`,
   );
   const { out } = await runLine('check', testPlatform(cluster));
-  t.match(out, /AuthorizationPolicy \(policy\.linkerd\.io\) shop\/only-web: not read; nothing of it is held/);
+  t.match(out, /EgressNetwork \(policy\.linkerd\.io\) shop\/only-web: not read; nothing of it is held/);
   t.notMatch(out, /WasmPlugin/, 'of which there is none');
   t.ok(versions.includes('policy.linkerd.io/v1beta1'));
 });

@@ -1,5 +1,6 @@
 import { isJsonObject } from '#shared/config/json.ts';
 import type { KubeObject } from '../source/kube-object.ts';
+import { serverParents } from '../translate/linkerd-policy/inbound-route.ts';
 import { MESH_CONFIG_NAME } from '../translate/mesh-config/mesh-config.ts';
 import { GATEWAY_NAME, USE_WAYPOINT } from '../translate/mesh-labels.ts';
 
@@ -90,6 +91,17 @@ const SELECTING_POLICY: Reach = {
   everyIf: ({ namespace }, { rootNamespace }) => (namespace === rootNamespace ? ['workloads'] : []),
 };
 
+/** What it means, and for whom, follows from others of its dialect. */
+const EVERY_POLICY: Reach = { every: ['workloads', 'policies', 'routes'] };
+/** A Server of Linkerd as its parent lets in by it, and by nothing else then. */
+const SERVER_ROUTE: Reach = {
+  every: ['routes'],
+  everyIf: ({ before, object }) =>
+    [before, object].some(one => one !== undefined && serverParents(one).length > 0)
+      ? ['workloads', 'policies']
+      : [],
+};
+
 const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['Pod', WORKLOAD],
   ['WorkloadEntry', WORKLOAD],
@@ -125,12 +137,13 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['AuthorizationPolicy', SELECTING_POLICY],
   ['PeerAuthentication', SELECTING_POLICY],
   ['RequestAuthentication', { every: ['policies', 'routes'] }],
-  ['ServiceIntentions', { every: ['workloads', 'policies', 'routes'] }],
+  ['ServiceIntentions', EVERY_POLICY],
   ['ReferenceGrant', { every: ['lookups', 'routes'] }],
   // Those that others delegate to are translated into their routes.
   ['VirtualService', { every: ['routes'], everyIf: ({ object }) => (isDelegate(object) ? ['lookups'] : []) }],
-  ['HTTPRoute', ALL_ROUTES],
-  ['GRPCRoute', ALL_ROUTES],
+  ['HTTPRoute', SERVER_ROUTE],
+  ['HTTPRoute.policy.linkerd.io', SERVER_ROUTE],
+  ['GRPCRoute', SERVER_ROUTE],
   ['TLSRoute', ALL_ROUTES],
   ['TCPRoute', ALL_ROUTES],
   ['XBackendTrafficPolicy', ALL_ROUTES],
@@ -139,7 +152,11 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['DestinationRule', ALL_ROUTES],
   // Opaque ports.
   ['ServiceProfile', { every: ['routes', 'services'] }],
-  ['Server', ALL_ROUTES],
+  ['Server', EVERY_POLICY],
+  ['AuthorizationPolicy.policy.linkerd.io', EVERY_POLICY],
+  ['MeshTLSAuthentication', EVERY_POLICY],
+  ['NetworkAuthentication', EVERY_POLICY],
+  ['ServerAuthorization', EVERY_POLICY],
   ['HTTPLocalRateLimitPolicy', ALL_ROUTES],
   ['ServiceRouter', ALL_ROUTES],
   ['ServiceSplitter', ALL_ROUTES],

@@ -191,18 +191,17 @@ export class MeshIndex {
       // Pods that came or went can change what an intention means for all others.
       const meansOther = !isDeepStrictEqual(before.intentions, this.#policies.intentions);
       everyRoute ||= meansOther;
-      // mTLS policies are found by asking for every workload.
-      everyWorkload ||= meansOther || this.#policies.hasMtls;
+      everyWorkload ||= meansOther || before.findsPolicies || this.#policies.findsPolicies;
       // Policies for several namespaces have other names then.
       everyWorkload ||= before.hasWaypoints !== this.#policies.hasWaypoints;
     }
     const namespaces = this.#policies.hasWaypoints ? this.#policies.namespaces : [];
     const hasNamespaces = isDeepStrictEqual(namespaces, this.#policyNamespaces);
     this.#policyNamespaces = namespaces;
-    const mtlsBefore = this.#policies.mtlsCount;
+    const foundBefore = this.#policies.foundCount;
     this.#recomputeWorkloads(scope, everyWorkload);
     this.#recomputeServices(scope.everyService ? this.#namespacesOf('services') : scope.services);
-    if (scope.policies || !hasNamespaces || this.#policies.mtlsCount !== mtlsBefore) {
+    if (scope.policies || !hasNamespaces || this.#policies.foundCount !== foundBefore) {
       const policies = this.#policies.l4().map(policy => ({ kind: 'policy', policy }) as const);
       this.#published.replaceGroup(POLICIES, policies);
     }

@@ -37,8 +37,6 @@ import type { OpaquePort } from '../translate/opaque-ports.ts';
 import { translateServiceProfile } from '../translate/service-profile/service-profile.ts';
 import type { ProviderKind, ProviderLookup } from '../translate/telemetry/provider.ts';
 import { translateTelemetry } from '../translate/telemetry/telemetry.ts';
-import { translateRateLimitPolicy } from '../translate/linkerd-rate-limit/rate-limit-policy.ts';
-import { translateServer } from '../translate/linkerd-rate-limit/server.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import type { DelegateLookup } from '../translate/virtual-service/context.ts';
 import {
@@ -54,6 +52,7 @@ import {
 import { readWorkloadEntry } from '../translate/workload-entry/workload-entry.ts';
 import { AskedLookup } from './asked-lookup.ts';
 import { KnownServices } from './known-services.ts';
+import { LinkerdObjects } from './linkerd-objects.ts';
 import { type Parsed, ParsedKind } from './parsed-kind.ts';
 
 export interface MeshObjectsOptions {
@@ -96,6 +95,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
   readonly #asked = new AskedLookup(this);
   readonly httpRoutes = this.#routeKind(translateHttpRoute);
+  readonly linkerdHttpRoutes = this.#routeKind(translateHttpRoute);
   readonly grpcRoutes = this.#routeKind(translateGrpcRoute);
   readonly tlsRoutes = this.#routeKind(translateTlsRoute);
   readonly tcpRoutes = this.#routeKind(translateTcpRoute);
@@ -107,8 +107,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly serviceSplitters = new ParsedKind(translateServiceSplitter);
   readonly serviceResolvers = new ParsedKind(translateServiceResolver);
   readonly serviceProfiles = new ParsedKind(object => translateServiceProfile(object, this));
-  readonly linkerdServers = new ParsedKind(translateServer);
-  readonly rateLimitPolicies;
+  readonly linkerd: LinkerdObjects;
   readonly #kinds: ReadonlyMap<string, ParsedKind<unknown>>;
   readonly #known: KnownServices;
 
@@ -142,7 +141,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     this.destinationRules = new ParsedKind(object =>
       translateDestinationRule(object, { ...context, exportDefault: ofRules }),
     );
-    this.rateLimitPolicies = new ParsedKind(object => translateRateLimitPolicy(object, cluster));
+    this.linkerd = new LinkerdObjects(cluster);
     this.#kinds = new Map<string, ParsedKind<unknown>>([
       ['Namespace', this.namespaces],
       ['Node', this.nodes],
@@ -162,6 +161,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['ServiceIntentions', this.intentions],
       ['ReferenceGrant', this.referenceGrants],
       ['HTTPRoute', this.httpRoutes],
+      ['HTTPRoute.policy.linkerd.io', this.linkerdHttpRoutes],
       ['GRPCRoute', this.grpcRoutes],
       ['TLSRoute', this.tlsRoutes],
       ['TCPRoute', this.tcpRoutes],
@@ -170,8 +170,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['VirtualService', this.virtualServices],
       ['DestinationRule', this.destinationRules],
       ['ServiceProfile', this.serviceProfiles],
-      ['Server', this.linkerdServers],
-      ['HTTPLocalRateLimitPolicy', this.rateLimitPolicies],
+      ...this.linkerd.kinds(),
       ['ServiceRouter', this.serviceRouters],
       ['ServiceSplitter', this.serviceSplitters],
       ['ServiceResolver', this.serviceResolvers],
@@ -181,11 +180,13 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   upsert(object: KubeObject): void {
     this.#kinds.get(object.kind)?.upsert(object);
     if (object.kind === 'ConfigMap') this.caBundles.upsert(object);
+    this.linkerd.upsertRoute(object);
   }
 
   remove(kind: string, namespace: string, name: string): void {
     this.#kinds.get(kind)?.remove(namespace, name);
     if (kind === 'ConfigMap') this.caBundles.remove(namespace, name);
+    this.linkerd.removeRoute(kind, namespace, name);
   }
 
   /** The collection of a kind; undefined for kinds that carry nothing to translate (ServiceAccount). */
@@ -199,7 +200,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
 
   /** Gateway API routes, of every kind. */
   gatewayRoutes(): readonly ParsedKind<RouteTranslation>[] {
-    return [this.grpcRoutes, this.httpRoutes, this.tlsRoutes, this.tcpRoutes];
+    return [this.grpcRoutes, this.httpRoutes, this.linkerdHttpRoutes, this.tlsRoutes, this.tcpRoutes];
   }
 
   /** After the configuration of the mesh changed: who knows of objects that do not say it. */

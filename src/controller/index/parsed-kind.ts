@@ -87,6 +87,11 @@ export class ParsedKind<T> {
     return this.#namespaces.get(namespace)?.get(name);
   }
 
+  /** Those that were never good as well. */
+  namesIn(namespace: string): Iterable<string> {
+    return this.#namespaces.get(namespace)?.keys() ?? [];
+  }
+
   *inNamespace(namespace: string): Generator<Parsed<T>> {
     for (const { good } of this.#namespaces.get(namespace)?.values() ?? [])
       if (good !== undefined) yield good;

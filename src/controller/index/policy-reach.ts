@@ -3,6 +3,7 @@ import type { PolicyTarget } from '../translate/authorization-policy/target.ts';
 import { objectAt, textAt } from '../translate/loose-fields.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
+import type { ServiceSpecPort } from '../translate/service/service-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 
 /** What a policy is for, of whatever kind it is. */
@@ -21,6 +22,7 @@ export interface PolicySubject {
   readonly name: string;
   readonly waypoint: { readonly namespace: string; readonly name: string } | undefined;
   readonly endpoints: readonly WorkloadSpec[];
+  readonly ports: readonly ServiceSpecPort[];
 }
 
 export function appliesTo(policy: PolicyReach, subject: PolicySubject, objects: MeshObjects): boolean {

@@ -13,6 +13,7 @@ import {
   type IntentionPolicy,
 } from '../translate/service-intentions/compile-intentions.ts';
 import { exemptedPolicies, type MeshPolicy, nameIn } from './exempted-policies.ts';
+import { LinkerdPolicies } from './linkerd-policies.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { policiesThatClose } from './never-good-policies.ts';
 import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
@@ -34,6 +35,7 @@ export class PolicySet {
   readonly #requestAuthentications: readonly RequestAuthenticationTranslation[];
   readonly #peerAuthentications: readonly PeerAuthentication[];
   readonly #intentions: CompiledIntentions;
+  readonly #linkerd: LinkerdPolicies;
   readonly #waypoints: WaypointPrincipals;
   /** Whether services are behind waypoints anywhere. */
   readonly hasWaypoints: boolean;
@@ -55,6 +57,7 @@ export class PolicySet {
       ...[...objects.peerAuthentications.all()].map(({ value }) => value),
       ...neverGood.peerAuthentications,
     ];
+    this.#linkerd = new LinkerdPolicies(objects);
     let accounts: Accounts | undefined;
     this.#intentions = compileIntentions(
       [...objects.intentions.all()].map(({ value }) => value),
@@ -66,17 +69,22 @@ export class PolicySet {
     );
   }
 
-  /** What the translation of intentions found, all of them together, and which policies close as they were never good. */
+  /**
+   * What the translation of intentions found, and of Linkerd's policies, all of them together, and which policies close as they were
+   * never good.
+   */
   get diagnostics(): readonly Diagnostic[] {
-    return [...this.#intentions.diagnostics, ...this.#closed];
+    return [...this.#intentions.diagnostics, ...this.#linkerd.diagnostics, ...this.#closed];
   }
 
-  get hasMtls(): boolean {
-    return this.#peerAuthentications.length > 0;
+  /** Whether some policies are known only when every workload has been asked about. */
+  get findsPolicies(): boolean {
+    return this.#peerAuthentications.length > 0 || this.#linkerd.isUsed;
   }
 
-  get mtlsCount(): number {
-    return this.#mtls.size;
+  /** Policies that were found by asking for workloads so far. */
+  get foundCount(): number {
+    return this.#mtls.size + this.#linkerd.foundCount;
   }
 
   /** Of the intentions, to see whether pods that came or went changed what they mean. */
@@ -96,13 +104,14 @@ export class PolicySet {
       this.#mtls.set(policyName(mtls), mtls);
       names.push(policyName(mtls));
     }
+    names.push(...this.#linkerd.namesFor(spec));
     names.push(
       ...this.#intentionsFor(spec).map(one => nameIn(meshPolicyOf(one), spec.namespace, this.hasWaypoints)),
     );
     return names.sort();
   }
 
-  /** The policies that ztunnels get. Ask for every workload's names first: they decide which mTLS policies there are. */
+  /** The policies that ztunnels get. Ask for every workload's names first: they decide which policies of mTLS, and of Linkerd, there are. */
   l4(): readonly AuthorizationPolicy[] {
     const namespaces = this.hasWaypoints ? this.namespaces : undefined;
     const authorizations = this.#authorizations.flatMap(authorization => {
@@ -118,7 +127,12 @@ export class PolicySet {
       const reach = { namespaces: of, policy: { ...policy, rules } };
       return exemptedPolicies(reach, namespaces, namespace => this.#waypoints.behind(namespace));
     });
-    return [...authorizations, ...intentions, ...this.#mtls.values()];
+    const linkerd = this.#linkerd.found().flatMap(policy => {
+      const { rules } = l4Rules(policy.action, policy.rules);
+      const reach = { namespaces: [policy.namespace], policy: { ...policy, rules } };
+      return exemptedPolicies(reach, namespaces, namespace => this.#waypoints.behind(namespace));
+    });
+    return [...authorizations, ...intentions, ...linkerd, ...this.#mtls.values()];
   }
 
   /** Where policies for the whole mesh are given out, by namespace. */
@@ -154,6 +168,7 @@ export class PolicySet {
     for (const endpoint of subject.endpoints) {
       for (const { policy } of this.#intentionsFor(endpoint)) found.set(policyName(policy), policy);
     }
+    for (const policy of this.#linkerd.forService(subject)) found.set(policyName(policy), policy);
     return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, policy]) => policy);
   }
 

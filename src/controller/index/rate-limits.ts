@@ -4,7 +4,7 @@ import type { LocalRateLimit } from '#shared/route/route-filter.ts';
 import { keyOf } from '../source/kube-object.ts';
 import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
 import type { RateLimitPolicy } from '../translate/linkerd-rate-limit/rate-limit-policy.ts';
-import type { LinkerdServer } from '../translate/linkerd-rate-limit/server.ts';
+import type { LinkerdServer } from '../translate/linkerd-policy/server.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec, ServiceSpecPort } from '../translate/service/service-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
@@ -20,13 +20,13 @@ export interface HeldRateLimit {
 export function rateLimits(objects: MeshObjects): ReadonlyMap<string, readonly HeldRateLimit[]> {
   const age = ({ object }: Parsed<RateLimitPolicy>): string =>
     `${object.metadata.creationTimestamp} ${keyOf(object)}`;
-  const policies = [...objects.rateLimitPolicies.all()].sort((a, b) => (age(a) < age(b) ? -1 : 1));
+  const policies = [...objects.linkerd.rateLimitPolicies.all()].sort((a, b) => (age(a) < age(b) ? -1 : 1));
   const taken = new Set<string>();
   const held = new Map<string, HeldRateLimit[]>();
   for (const policy of policies) {
     const { namespace } = policy.object.metadata;
     const key = `${namespace}/${policy.value.server}`;
-    const server = objects.linkerdServers.get(namespace, policy.value.server)?.value;
+    const server = objects.linkerd.servers.get(namespace, policy.value.server)?.value;
     if (server === undefined || taken.has(key)) continue;
     taken.add(key);
     const list = held.get(namespace);

@@ -61,7 +61,14 @@ export function serviceRoutesOf(
   if (waypoint === undefined && !routed && traffic.isPlain && !endpointsByHost)
     return { routes: undefined, conflicts, limitedBy: [], tlsOverrides: [], diagnostics };
   const ports = service.value.ports.map(({ port }) => port);
-  const subject: PolicySubject = { kind, name, namespace, waypoint, endpoints };
+  const subject: PolicySubject = {
+    kind,
+    name,
+    namespace,
+    waypoint,
+    endpoints,
+    ports: service.value.ports,
+  };
   const authorizationPolicies = policies.forService(subject);
   const routes = {
     ...NO_ROUTES,

@@ -113,7 +113,7 @@ function unservedWorkload(
   return undefined;
 }
 
-function standingOf(objects: MeshObjects, spec: WorkloadSpec): Standing {
+export function standingOf(objects: MeshObjects, spec: WorkloadSpec): Standing {
   const services = servicesOf(objects, spec);
   if (services.length === 0) return 'client';
   const isServed = services.some(

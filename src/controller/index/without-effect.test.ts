@@ -101,9 +101,32 @@ function meshedPod(name: string): string {
   return `
 apiVersion: v1
 kind: Pod
-metadata: {name: ${name}, namespace: shop, annotations: {config.linkerd.io/default-inbound-policy: cluster-authenticated}}
+metadata: {name: ${name}, namespace: shop, annotations: {config.linkerd.io/default-inbound-policy: cluster-authenticted}}
 spec: {nodeName: n, containers: [{name: a}]}
 status: {phase: Running, podIP: 10.0.0.8, podIPs: [{ip: 10.0.0.8}], conditions: [{type: Ready, status: 'True'}]}`;
+}
+
+const PLAIN_POD = `
+apiVersion: v1
+kind: Pod
+metadata: {name: plain, namespace: shop, annotations: {ambient.istio.io/redirection: enabled}}
+spec: {nodeName: n, containers: [{name: a}]}
+status: {phase: Running, podIP: 10.0.0.8, podIPs: [{ip: 10.0.0.8}], conditions: [{type: Ready, status: 'True'}]}`;
+
+function linkerdServer(spec: string): string {
+  return `
+apiVersion: policy.linkerd.io/v1beta3
+kind: Server
+metadata: {name: s, namespace: shop}
+spec: {${spec}}`;
+}
+
+function serverRoute(rules: string): string {
+  return `
+apiVersion: policy.linkerd.io/v1beta3
+kind: HTTPRoute
+metadata: {name: r, namespace: shop}
+spec: {parentRefs: [{group: policy.linkerd.io, kind: Server, name: s}], rules: ${rules}}`;
 }
 
 function custom(app: string): string {
@@ -303,14 +326,50 @@ const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
   ],
   ['none is a mode', namespace('none'), undefined],
   [
-    'what Linkerd denies by default is not denied',
-    `{apiVersion: v1, kind: Namespace, metadata: {name: other, annotations: {config.linkerd.io/default-inbound-policy: deny}}}`,
-    /Namespace other.*is not held: nobody is denied by it.*"deny".*AuthorizationPolicy of security.istio.io/,
+    'a default of Linkerd that is none',
+    `{apiVersion: v1, kind: Namespace, metadata: {name: other, annotations: {config.linkerd.io/default-inbound-policy: allow}}}`,
+    /Namespace other.*is none of the values it can have: taken as deny.*"allow".*use one of deny, all-unauthenticated/,
   ],
   [
     'of pods one a namespace is named',
     ['one', 'two'].map(meshedPod).join('\n---'),
-    /Pod shop\/one.*is not held.*"cluster-authenticated"/,
+    /Pod shop\/one.*taken as deny.*"cluster-authenticted"/,
+  ],
+  [
+    'ports of Linkerd that want an identity and are none',
+    `{apiVersion: v1, kind: Namespace, metadata: {name: other, annotations: {config.linkerd.io/proxy-require-identity-inbound-ports: 80..90}}}`,
+    /Namespace other.*an identity is asked for at every one.*write such as 8080/,
+  ],
+  [
+    'a Server of Linkerd that selects nothing',
+    linkerdServer('podSelector: {matchLabels: {app: none}}, port: 8080'),
+    /Server shop\/s.*selects nothing: namespace shop has no pod with these labels and a port 8080/,
+  ],
+  [
+    'a Server whose pods have no such port',
+    `${linkerdServer('podSelector: {}, port: admin')}\n---${PLAIN_POD}`,
+    /Server shop\/s.*selects nothing.*a port admin/,
+  ],
+  [
+    'a Server beside an older one',
+    `${linkerdServer('podSelector: {}, port: 80')}\n---${linkerdServer('podSelector: {}, port: 80').replace('name: s', 'name: t')}\n---${PLAIN_POD}`,
+    /Server shop\/t.*does nothing for port 80 of pay-0: Server s is older and decides about it.*let only one/,
+  ],
+  ['a Server that decides', `${linkerdServer('podSelector: {}, port: 80')}\n---${PLAIN_POD}`, undefined],
+  [
+    'a Server with routes where no waypoint is',
+    `${linkerdServer('podSelector: {}, port: 80')}\n---${serverRoute('[{matches: [{path: {value: /a}}]}]')}\n---${PLAIN_POD}`,
+    /Server shop\/s.*has routes, and plain is behind no Service with a waypoint: nobody sees its requests.*istio.io\/use-waypoint/,
+  ],
+  [
+    'a Server whose route is for every request',
+    `${linkerdServer('podSelector: {}, port: 80')}\n---${serverRoute('[{}]')}\n---${PLAIN_POD}`,
+    undefined,
+  ],
+  [
+    'a Server with more matches than can be compared',
+    `${linkerdServer('podSelector: {}, port: 80')}\n---${serverRoute(`[${'{}, '.repeat(65)}]`)}\n---${PLAIN_POD}`,
+    /Server shop\/s.*its routes have 65 matches, more than the 64 that can be compared: everything is refused/,
   ],
   [
     'a waypoint is no parent of routes',

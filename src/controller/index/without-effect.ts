@@ -1,11 +1,11 @@
 import type { RouteBackend } from '#shared/route/model.ts';
-import type { KubeObject } from '../source/kube-object.ts';
 import { type Diagnostic, ignored } from '../translate/diagnostic.ts';
 import type { ServiceResolver } from '../translate/consul/service-resolver.ts';
 import { objectAt, objectsAt, textAt } from '../translate/loose-fields.ts';
 import { DATAPLANE_MODE } from '../translate/mesh-labels.ts';
 import { OWN_WAYPOINT_CLASS, WAYPOINT_CLASSES } from '../translate/waypoint-gateway/waypoint.ts';
 import { attachedRoutes } from './attached-routes.ts';
+import { linkerdInEffect } from './linkerd-in-effect.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { selects } from './policy-reach.ts';
 import { withoutWaypoint } from './without-waypoint.ts';
@@ -22,7 +22,7 @@ export function withoutEffect(objects: MeshObjects): readonly Diagnostic[] {
     ...idlePolicies(objects),
     ...unknownClasses(objects),
     ...unknownModes(objects),
-    ...inboundPolicies(objects),
+    ...linkerdInEffect(objects),
     ...routesOfWaypoints(objects),
   ];
 }
@@ -112,32 +112,6 @@ function unknownModes(objects: MeshObjects): Diagnostic[] {
       return ignored(object, `metadata.labels.${DATAPLANE_MODE}`, mode, message, 'use ambient or none');
     }),
   );
-}
-
-const INBOUND_POLICY = 'config.linkerd.io/default-inbound-policy';
-
-/** Linkerd's default for whom no policy names: of a namespace, and of its pods by one of them. */
-function inboundPolicies(objects: MeshObjects): Diagnostic[] {
-  const pods = Map.groupBy(objects.pods.all(), ({ object }) => object.metadata.namespace);
-  const first = [...pods.values()].flatMap(of => of.find(({ object }) => asksToDeny(object)) ?? []);
-  const namespaces = [...objects.namespaces.all()].filter(({ object }) => asksToDeny(object));
-  return [...namespaces, ...first].flatMap(({ object }) => {
-    const field = `metadata.annotations.${INBOUND_POLICY}`;
-    const fix =
-      'write an AuthorizationPolicy of security.istio.io, such as one without rules, which denies all';
-    return ignored(
-      object,
-      field,
-      object.metadata.annotations[INBOUND_POLICY],
-      'is not held: nobody is denied by it',
-      fix,
-    );
-  });
-}
-
-function asksToDeny({ metadata }: KubeObject): boolean {
-  const policy = metadata.annotations[INBOUND_POLICY];
-  return policy !== undefined && policy !== 'all-unauthenticated' && policy !== 'audit';
 }
 
 /** As the status of such a route says. */

@@ -29,7 +29,7 @@ export function workloadRoutes(
     const waypoint = requestedWaypoint(request);
     if (spec.hostNetwork || waypoint === undefined) return [];
     if (bindWaypoint(request, objects, objects.options.cluster).address === undefined) return [];
-    const kind = kindOf(spec);
+    const kind = kindOf(spec, policies);
     const held = ofKind.get(kind) ?? heldFor(objects, policies, { spec, namespace, waypoint });
     ofKind.set(kind, held);
     return [{ kind: 'routes', routes: { ...NO_ROUTES, namespace, hostname: uid, ...held } }];
@@ -37,9 +37,11 @@ export function workloadRoutes(
 }
 
 /** Whatever of a workload policies look at. */
-function kindOf({ labels, serviceAccount }: WorkloadSpec): string {
+function kindOf(spec: WorkloadSpec, policies: PolicySet): string {
+  const { labels, serviceAccount } = spec;
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([serviceAccount, sorted]);
+  // Some are for ports by their names, or by annotations.
+  return JSON.stringify([serviceAccount, sorted, policies.namesFor(spec)]);
 }
 
 function heldFor(
@@ -57,6 +59,7 @@ function heldFor(
     namespace,
     waypoint,
     endpoints: [spec],
+    ports: [],
   };
   const authorizationPolicies = policies.forService(subject);
   return {

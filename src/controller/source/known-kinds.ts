@@ -4,7 +4,7 @@ export interface KnownKind {
   readonly namespaced: boolean;
 }
 
-/** Anything else is passed over: a directory may also hold Deployments. */
+/** By name (`kindName`). Anything else is passed over: a directory may also hold Deployments. */
 export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['Namespace', { group: '', namespaced: false }],
   ['Node', { group: '', namespaced: false }],
@@ -19,6 +19,7 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['Gateway', { group: 'gateway.networking.k8s.io', namespaced: true }],
   ['GatewayClass', { group: 'gateway.networking.k8s.io', namespaced: false }],
   ['HTTPRoute', { group: 'gateway.networking.k8s.io', namespaced: true }],
+  ['HTTPRoute.policy.linkerd.io', { group: 'policy.linkerd.io', namespaced: true }],
   ['GRPCRoute', { group: 'gateway.networking.k8s.io', namespaced: true }],
   ['TLSRoute', { group: 'gateway.networking.k8s.io', namespaced: true }],
   ['TCPRoute', { group: 'gateway.networking.k8s.io', namespaced: true }],
@@ -35,6 +36,10 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['Telemetry', { group: 'telemetry.istio.io', namespaced: true }],
   ['ServiceProfile', { group: 'linkerd.io', namespaced: true }],
   ['Server', { group: 'policy.linkerd.io', namespaced: true }],
+  ['AuthorizationPolicy.policy.linkerd.io', { group: 'policy.linkerd.io', namespaced: true }],
+  ['MeshTLSAuthentication', { group: 'policy.linkerd.io', namespaced: true }],
+  ['NetworkAuthentication', { group: 'policy.linkerd.io', namespaced: true }],
+  ['ServerAuthorization', { group: 'policy.linkerd.io', namespaced: true }],
   ['HTTPLocalRateLimitPolicy', { group: 'policy.linkerd.io', namespaced: true }],
   ['ServiceRouter', { group: 'consul.hashicorp.com', namespaced: true }],
   ['ServiceSplitter', { group: 'consul.hashicorp.com', namespaced: true }],

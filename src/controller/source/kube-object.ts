@@ -1,6 +1,7 @@
 /** A Kubernetes object as a source hands it over: its identity is parsed, its body is not. */
 export interface KubeObject {
   readonly apiVersion: string;
+  /** Its name (`kindName`), which no other kind has. */
   readonly kind: string;
   readonly metadata: ObjectMeta;
   /** As written; each translation parses its own. */

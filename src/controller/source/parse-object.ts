@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
+import { groupOf, kindName } from '#shared/kube/kind-name.ts';
 import { KNOWN_KINDS } from './known-kinds.ts';
 import type { KubeObject } from './kube-object.ts';
 
@@ -28,9 +29,10 @@ export function parseObject(value: unknown): ParsedObject {
   if (typeof apiVersion !== 'string' || apiVersion === '') {
     return bad('apiVersion', apiVersion, 'is required', 'set apiVersion, e.g. v1');
   }
-  const known = KNOWN_KINDS.get(kind);
+  const name = kindName(groupOf(apiVersion), kind);
+  const known = KNOWN_KINDS.get(name);
   if (known === undefined || groupOf(apiVersion) !== known.group) return { kind: 'skipped' };
-  return parseMetadata(value, apiVersion, kind, known.namespaced);
+  return parseMetadata(value, apiVersion, name, known.namespaced);
 }
 
 function parseMetadata(
@@ -75,11 +77,6 @@ function parseMetadata(
       body: value,
     },
   };
-}
-
-function groupOf(apiVersion: string): string {
-  const slash = apiVersion.indexOf('/');
-  return slash < 0 ? '' : apiVersion.slice(0, slash);
 }
 
 /** YAML turns an unquoted timestamp into text or a Date, by its schema. */

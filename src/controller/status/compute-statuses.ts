@@ -109,7 +109,7 @@ function* backendPolicyStatuses(objects: MeshObjects): Iterable<DesiredStatus> {
 
 function* rateLimitStatuses(index: MeshIndex, found: Found): Iterable<DesiredStatus> {
   const holders = rateLimitHolders(index);
-  for (const entry of index.objects.rateLimitPolicies.entries())
+  for (const entry of index.objects.linkerd.rateLimitPolicies.entries())
     yield rateLimitStatus(entry, index, holders, found.get(keyOf(entry.latest)) ?? entry.diagnostics);
 }
 

@@ -3,7 +3,8 @@ import type { MeshIndex } from '../index/mesh-index.ts';
 import type { Entry, Parsed } from '../index/parsed-kind.ts';
 import { keyOf } from '../source/kube-object.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
-import { type RateLimitPolicy, SERVER_GROUP } from '../translate/linkerd-rate-limit/rate-limit-policy.ts';
+import { POLICY_GROUP } from '../translate/linkerd-policy/reference.ts';
+import type { RateLimitPolicy } from '../translate/linkerd-rate-limit/rate-limit-policy.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
 import type { DesiredStatus } from './desired-status.ts';
 import { plainStatus } from './policy-status.ts';
@@ -27,7 +28,7 @@ export function rateLimitStatus(
 ): DesiredStatus {
   const conditions = [accepted(entry, index, holders, diagnostics)];
   const name = entry.good?.value.server ?? '';
-  const more = name === '' ? {} : { targetRef: { group: SERVER_GROUP, kind: 'Server', name } };
+  const more = name === '' ? {} : { targetRef: { group: POLICY_GROUP, kind: 'Server', name } };
   return { kind: 'conditions', object: entry.latest, conditions, owned: ['Accepted'], more };
 }
 
@@ -43,7 +44,7 @@ function accepted(
   const { namespace } = latest.metadata;
   const { server } = good.value;
   const shown = `Server ${namespace}/${server}`;
-  if (index.objects.linkerdServers.get(namespace, server) === undefined)
+  if (index.objects.linkerd.servers.get(namespace, server) === undefined)
     return isFalse('Accepted', 'NoMatchingTarget', `there is no ${shown}; create it or correct the name`);
   const holder = holders.get(`${namespace}/${server}`)?.object;
   if (holder !== undefined && keyOf(holder) !== keyOf(latest)) {

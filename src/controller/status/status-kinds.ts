@@ -3,6 +3,7 @@ const PLURALS: ReadonlyMap<string, string> = new Map([
   ['GatewayClass', 'gatewayclasses'],
   ['Gateway', 'gateways'],
   ['HTTPRoute', 'httproutes'],
+  ['HTTPRoute.policy.linkerd.io', 'httproutes'],
   ['GRPCRoute', 'grpcroutes'],
   ['TLSRoute', 'tlsroutes'],
   ['TCPRoute', 'tcproutes'],

@@ -1,4 +1,5 @@
 import { type KubeApi, MERGE_PATCH } from '#shared/kube/client.ts';
+import { bareKind, groupOf } from '#shared/kube/kind-name.ts';
 import { ifThere } from '#shared/kube/kube-error.ts';
 import { type KubeResource, objectPath } from '#shared/kube/resource.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
@@ -124,11 +125,10 @@ export class StatusWriter implements LeaderTask {
 
 function resourceOf({ object }: DesiredStatus): KubeResource {
   const { apiVersion, kind } = object;
-  const slash = apiVersion.indexOf('/');
   return {
-    group: slash < 0 ? '' : apiVersion.slice(0, slash),
-    version: apiVersion.slice(slash + 1),
-    kind,
+    group: groupOf(apiVersion),
+    version: apiVersion.slice(apiVersion.indexOf('/') + 1),
+    kind: bareKind(kind),
     plural: pluralOf(kind),
     namespaced: object.metadata.namespace !== '',
   };

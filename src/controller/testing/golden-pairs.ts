@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parse, parseAllDocuments, stringify } from 'yaml';
+import { groupOf, kindName } from '#shared/kube/kind-name.ts';
 import type { KubeObject } from '../source/kube-object.ts';
 import type { RouteLookup } from '../translate/gateway-route/route-translation.ts';
 import { grantsService, type ReferenceGrant } from '../translate/reference-grant/reference-grant.ts';
@@ -47,9 +48,10 @@ function readObjects(yaml: string): KubeObject[] {
   return parseAllDocuments(yaml).map(document => {
     const object: unknown = document.toJS();
     const metadata = at(object, 'metadata');
+    const apiVersion = text(at(object, 'apiVersion'));
     return {
-      apiVersion: text(at(object, 'apiVersion')),
-      kind: text(at(object, 'kind')),
+      apiVersion,
+      kind: kindName(groupOf(apiVersion), text(at(object, 'kind'))),
       metadata: {
         name: text(at(metadata, 'name')),
         namespace: text(at(metadata, 'namespace')),

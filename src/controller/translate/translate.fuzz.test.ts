@@ -20,7 +20,13 @@ import { sortStreams } from './gateway-route/stream-rule.ts';
 import { translateGrpcRoute } from './grpc-route/grpc-route.ts';
 import { translateHttpRoute } from './http-route/http-route.ts';
 import { translateRateLimitPolicy } from './linkerd-rate-limit/rate-limit-policy.ts';
-import { translateServer } from './linkerd-rate-limit/server.ts';
+import { translateMeshTls, translateNetworkAuthentication } from './linkerd-policy/authentication.ts';
+import { translateLinkerdAuthorization } from './linkerd-policy/authorization-policy.ts';
+import { refusedBy } from './linkerd-policy/client-authorization.ts';
+import { translateInboundRoute } from './linkerd-policy/inbound-route.ts';
+import { translateServerAuthorization } from './linkerd-policy/server-authorization.ts';
+import { serverRules } from './linkerd-policy/server-rules.ts';
+import { closedWhereNeverGood, translateServer } from './linkerd-policy/server.ts';
 import { translatePeerAuthentication } from './peer-authentication/peer-authentication.ts';
 import { translateReferenceGrant } from './reference-grant/reference-grant.ts';
 import { translateRequestAuthentication } from './request-authentication/request-authentication.ts';
@@ -52,7 +58,8 @@ const FIELDS =
   failover targets hashPolicies field fieldValue cookieConfig
   warmup jwtRules issuer jwks fromHeaders outputClaimToHeaders provider requestPrincipals remoteIpBlocks hosts
   tracing accessLogging filter expression metrics overrides tagOverrides operation customTags literal providers permissions
-  podSelector matchExpressions operator total identity requestsPerSecond clientRefs targetRef
+  podSelector matchExpressions operator total identities identityRefs networks cidr except server client meshTLS
+  unauthenticated serviceAccounts requiredAuthenticationRefs accessPolicy total identity requestsPerSecond clientRefs targetRef
   validation hostname caCertificateRefs wellKnownCACertificates subjectAltNames options ca.crt
   hostnames requestMirror cors allowOrigins targetRefs retryConstraint budget toString __proto__ constructor`.split(
     /\s+/,
@@ -141,6 +148,16 @@ test('whatever the object, it is translated or rejected with a reason, and what 
         compileRoutes({ rules });
       });
       check(translateServer(kubeObject('Server', body)), () => undefined);
+      closedWhereNeverGood(kubeObject('Server', body));
+      check(translateLinkerdAuthorization(kubeObject('AuthorizationPolicy', body)), () => undefined);
+      check(translateMeshTls(kubeObject('MeshTLSAuthentication', body), CLUSTER), of => refusedBy([of]));
+      check(translateNetworkAuthentication(kubeObject('NetworkAuthentication', body)), of => refusedBy([of]));
+      check(translateServerAuthorization(kubeObject('ServerAuthorization', body), CLUSTER), of =>
+        refusedBy(of.client),
+      );
+      check(translateInboundRoute(kubeObject('HTTPRoute', body)), ({ matches }) =>
+        serverRules([], [{ authorizations: [], matches }]),
+      );
       check(translateRateLimitPolicy(kubeObject('HTTPLocalRateLimitPolicy', body), CLUSTER), () => undefined);
       check(translateServiceRouter(kubeObject('ServiceRouter', body)), () => undefined);
       check(translateServiceSplitter(kubeObject('ServiceSplitter', body)), () => undefined);

@@ -1,10 +1,12 @@
 import { parseAllDocuments } from 'yaml';
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { child, textMap } from '#shared/config/json-fields.ts';
+import { groupOf, kindName } from '#shared/kube/kind-name.ts';
 
 /** A Kubernetes object as the playground handles it: identity parsed, the rest left as it came. */
 export interface KubeObject {
   readonly apiVersion: string;
+  /** Its name (`kindName`), which no other kind has. */
   readonly kind: string;
   readonly name: string;
   /** Empty for kinds without a namespace. */
@@ -51,7 +53,7 @@ function objectOf(value: unknown, where: string): KubeObject {
   if (typeof namespace !== 'string' || (namespace !== '' && !NAME.test(namespace))) {
     throw new Error(`${where}: metadata.namespace is not a name`);
   }
-  return { apiVersion, kind, name, namespace, body: value };
+  return { apiVersion, kind: kindName(groupOf(apiVersion), kind), name, namespace, body: value };
 }
 
 export function refKey({ kind, namespace, name }: ObjectRef): string {

@@ -43,12 +43,29 @@ export const TOO_LONG: Decision = Object.freeze({
 /** The controller turns a PeerAuthentication of mode STRICT into a DENY policy with such a name. */
 export const STATIC_POLICY_PREFIX = 'istio_converted_static_';
 
+/** Linkerd's Server `web` for port 8080 of its pods is the policy `server_web_8080`. No object's name holds an underscore. */
+export const LINKERD_SERVER_PREFIX = 'server_';
+/** What Linkerd's annotation says of ports without a Server, `default-inbound-policy_deny`. */
+export const LINKERD_DEFAULT_PREFIX = 'default-inbound-policy_';
+
 export function deniedBy(policy: string, rule: number): Decision {
-  const plaintext = policy.includes(`/${STATIC_POLICY_PREFIX}`);
-  const hint = plaintext
-    ? ': mutual TLS is required (PeerAuthentication STRICT) and the source sent plaintext'
-    : '';
-  return Object.freeze({ allowed: false, policy, rule, reason: `denied by ${policy} rule ${rule}${hint}` });
+  const reason = `denied by ${policy} rule ${rule}${hintOf(policy.slice(policy.indexOf('/') + 1))}`;
+  return Object.freeze({ allowed: false, policy, rule, reason });
+}
+
+/** What a policy stands for that is no object of its own. */
+function hintOf(name: string): string {
+  if (name.startsWith(STATIC_POLICY_PREFIX))
+    return ': mutual TLS is required (PeerAuthentication STRICT) and the source sent plaintext';
+  if (name.startsWith(LINKERD_SERVER_PREFIX)) {
+    const [server = ''] = name.slice(LINKERD_SERVER_PREFIX.length).split('_', 1);
+    return `: no authorization of Linkerd for Server ${server}, or for a route of it, lets the source in`;
+  }
+  if (name.startsWith(LINKERD_DEFAULT_PREFIX)) {
+    const [access = ''] = name.slice(LINKERD_DEFAULT_PREFIX.length).split('_', 1);
+    return `: no Server selects the port, and by Linkerd's annotations of the pod or its namespace it is ${access}`;
+  }
+  return '';
 }
 
 export function allowedBy(policy: string, rule: number): Decision {

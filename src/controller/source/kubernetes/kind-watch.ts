@@ -1,5 +1,6 @@
 import type { KubeApi } from '#shared/kube/client.ts';
 import { Informer } from '#shared/kube/informer.ts';
+import { kindName } from '#shared/kube/kind-name.ts';
 import type { KubeResource } from '#shared/kube/resource.ts';
 import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
@@ -123,7 +124,10 @@ export class KindWatch {
     this.#failures = 0;
     this.#failure = undefined;
     const { logger } = this.#options;
-    if (came.length > 0) logger.info('kinds followed', { kinds: came.map(({ kind }) => kind).join(' ') });
+    if (came.length > 0)
+      logger.info('kinds followed', {
+        kinds: came.map(({ group, kind }) => kindName(group, kind)).join(' '),
+      });
     if (went.length > 0)
       logger.warn('kinds are no longer served, their objects are gone', { kinds: went.join(' ') });
   }

@@ -2,6 +2,7 @@ import type { JsonObject } from '#shared/config/json.ts';
 import type { KubeApi } from '#shared/kube/client.ts';
 import { CONFIG_MAPS } from '#shared/kube/core-resources.ts';
 import { Informer } from '#shared/kube/informer.ts';
+import { kindName } from '#shared/kube/kind-name.ts';
 import type { InformerChange, ObjectName } from '#shared/kube/known-versions.ts';
 import { apiVersionOf, type KubeResource } from '#shared/kube/resource.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
@@ -112,7 +113,7 @@ export class KubernetesSource implements ObjectSource {
   }
 
   #add(resource: KubeResource): void {
-    const { kind } = resource;
+    const kind = kindName(resource.group, resource.kind);
     // Another version is served than before: what was told stays until the new list says otherwise.
     const before = this.#informers.get(kind);
     const told = before?.clear() ?? [];
@@ -143,7 +144,8 @@ export class KubernetesSource implements ObjectSource {
   }
 
   #onChange(resource: KubeResource, change: InformerChange): void {
-    for (const name of change.deletes) this.#delete(keyOf(resource.kind, name));
+    const kind = kindName(resource.group, resource.kind);
+    for (const name of change.deletes) this.#delete(keyOf(kind, name));
     for (const object of change.upserts) this.#upsert(resource, object);
     this.#flushSoon();
   }

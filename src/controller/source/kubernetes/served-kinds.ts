@@ -1,11 +1,12 @@
 import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import type { KubeApi } from '#shared/kube/client.ts';
+import { bareKind, kindName } from '#shared/kube/kind-name.ts';
 import { isNotFound } from '#shared/kube/kube-error.ts';
 import type { KubeResource } from '#shared/kube/resource.ts';
 import type { KnownKind } from '../known-kinds.ts';
 
 /**
- * Which of the wanted kinds the API server serves now, each in the version it likes best: what is not there yet is a CRD
+ * Which of the wanted kinds the API server serves now, by name (`kindName`), each in the version it likes best: what is not there yet is a CRD
  * that nobody has installed. Rejects when the server cannot be asked; then nothing is known.
  */
 export async function servedKinds(
@@ -16,11 +17,11 @@ export async function servedKinds(
   const groups = new Set([...wanted.values()].map(({ group }) => group));
   const found = await Promise.all(
     [...groups].map(group => {
-      const kinds = [...wanted].filter(([, known]) => known.group === group).map(([kind]) => kind);
+      const kinds = [...wanted].filter(([, known]) => known.group === group).map(([name]) => bareKind(name));
       return kindsOfGroup(api, group, new Set(kinds), signal);
     }),
   );
-  return new Map(found.flat().map(resource => [resource.kind, resource]));
+  return new Map(found.flat().map(resource => [kindName(resource.group, resource.kind), resource]));
 }
 
 async function kindsOfGroup(

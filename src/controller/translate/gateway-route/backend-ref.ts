@@ -103,7 +103,8 @@ function checkGrant(
   service: KnownService | undefined,
   context: RouteContext,
 ): boolean {
-  const { kind, objects, route } = context;
+  const { objects, route } = context;
+  const { kind } = route;
   const own = route.metadata.namespace;
   if (to.namespace === own || objects.isGranted({ kind, namespace: own }, to)) return true;
   const message = `Service ${to.namespace}/${to.name} may not be referred to from namespace ${own}`;

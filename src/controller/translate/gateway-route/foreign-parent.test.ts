@@ -46,16 +46,20 @@ test('a route of an ingress and of a Service has its host names for the one, and
 });
 
 const OF_OTHER_MESHES: readonly [string, object, RegExp][] = [
-  [
-    'a Server of Linkerd',
-    { group: 'policy.linkerd.io', kind: 'Server' },
-    /AuthorizationPolicy of security.istio.io/,
-  ],
   ['an EgressNetwork of Linkerd', { group: 'policy.linkerd.io', kind: 'EgressNetwork' }, /ServiceEntry/],
   ['a Service without its group', { kind: 'Service' }, /set group: "" beside it/],
   ['a ServiceEntry without its group', { kind: 'ServiceEntry' }, /set group: networking.istio.io/],
   ['a ServiceImport', { group: 'multicluster.x-k8s.io', kind: 'ServiceImport' }, /make the Service/],
 ];
+
+test('a Server of Linkerd is a parent of requests, not of connections', async t => {
+  const parentRefs = [{ group: 'policy.linkerd.io', kind: 'Server', name: 'x' }];
+  const spec = { parentRefs, rules: [{ backendRefs: [{ name: 'payments', port: 80 }] }] };
+  t.same(translateHttpRoute(kubeObject('HTTPRoute', spec), SERVICES).diagnostics, []);
+  t.match(translateTcpRoute(kubeObject('TCPRoute', spec), SERVICES).diagnostics, [
+    { field: 'spec.parentRefs[0].kind', fix: /takes HTTPRoutes and GRPCRoutes/ },
+  ]);
+});
 
 test('a parent that nobody reads is said with what to write', async t => {
   for (const [name, parent, fix] of OF_OTHER_MESHES) {

@@ -1,5 +1,6 @@
 import { isJsonObject } from '#shared/config/json.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
+import { bareKind } from '#shared/kube/kind-name.ts';
 import { objectAt, textAt } from '../loose-fields.ts';
 import { meshKindOf } from './parent-ref.ts';
 
@@ -23,7 +24,7 @@ export function foreignParents(
 ): readonly { readonly index: number; readonly kind: string; readonly fix: string }[] {
   return parentRefs(route).flatMap((ref, index) => {
     const { group, kind } = kindOf(ref);
-    const fix = INSTEAD.get(`${group}/${kind}`);
+    const fix = INSTEAD.get(`${group}/${kind}`) ?? (isServer(ref) ? serverFix(route) : undefined);
     return fix === undefined ? [] : [{ index, kind, fix }];
   });
 }
@@ -32,13 +33,22 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
   // Without a group it is that of Gateway API, which has neither.
   ['gateway.networking.k8s.io/Service', 'set group: "" beside it'],
   ['gateway.networking.k8s.io/ServiceEntry', 'set group: networking.istio.io beside it'],
-  [
-    'policy.linkerd.io/Server',
-    'write an AuthorizationPolicy of security.istio.io that allows these paths and methods',
-  ],
   ['policy.linkerd.io/EgressNetwork', 'write a ServiceEntry for the hosts, and make it the parent'],
   ['multicluster.x-k8s.io/ServiceImport', 'make the Service the parent'],
 ]);
+
+function isServer(ref: unknown): boolean {
+  const { group, kind } = kindOf(ref);
+  return group === 'policy.linkerd.io' && kind === 'Server';
+}
+
+/** A Server of Linkerd has routes of requests, which its policies name. */
+function serverFix(route: KubeObject): string | undefined {
+  const kind = bareKind(route.kind);
+  return kind === 'HTTPRoute' || kind === 'GRPCRoute'
+    ? undefined
+    : 'remove it: a Server takes HTTPRoutes and GRPCRoutes';
+}
 
 function parentRefs(route: KubeObject): readonly unknown[] {
   const refs = objectAt(route.spec)['parentRefs'];

@@ -1,3 +1,4 @@
+import { groupOf } from '#shared/kube/kind-name.ts';
 import type { RankedRule } from '#shared/route/precedence.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import type { KnownService } from '../service-lookup.ts';
@@ -6,12 +7,13 @@ import type { ParentRef } from './parent-ref.ts';
 const LINKERD = ['retry.linkerd.io/', 'timeout.linkerd.io/'];
 
 /**
- * Whether a route is written for Linkerd, as its parent sees it: by the name `core` of the group without a name, which nobody
- * else takes, or by annotations. There a rule without backends leads to the parent; by Gateway API it leads nowhere.
+ * Whether a route is written for Linkerd, as its parent sees it: by its own group, by the name `core` of the group without a
+ * name, which nobody else takes, or by annotations. There a rule without backends leads to the parent; by Gateway API it leads nowhere.
  */
 export function isForLinkerd(route: KubeObject, { group }: Pick<ParentRef, 'group'>): boolean {
   const keys = Object.keys(route.metadata.annotations);
-  return group === 'core' || keys.some(key => LINKERD.some(prefix => key.startsWith(prefix)));
+  const isOfGroup = groupOf(route.apiVersion) === 'policy.linkerd.io';
+  return isOfGroup || group === 'core' || keys.some(key => LINKERD.some(prefix => key.startsWith(prefix)));
 }
 
 /** One set of rules, and the port it is for; undefined: every port. */

@@ -5,7 +5,7 @@ import type { Fields } from '../decode.ts';
 import { refusedRule } from './unresolved-filter.ts';
 import { isForLinkerd, withParentAsBackend } from './parent-as-backend.ts';
 import type { ParentOutcome } from './parent-ref.ts';
-import type { RankedStream, RefFault, RouteAttachment, RouteKind, RouteLookup } from './route-translation.ts';
+import type { RankedStream, RefFault, RouteAttachment, RouteLookup } from './route-translation.ts';
 
 interface Ungranted {
   /** Key of the Service; undefined when it does not exist either. */
@@ -15,7 +15,6 @@ interface Ungranted {
 
 /** One route while it is read: what it may refer to, and what of it leads nowhere. */
 export class RouteContext {
-  readonly kind: RouteKind;
   readonly route: KubeObject;
   readonly objects: RouteLookup;
   readonly parents: readonly ParentOutcome[];
@@ -24,8 +23,7 @@ export class RouteContext {
   readonly ruleNames = new Set<string>();
   readonly #ungranted: Ungranted[] = [];
 
-  constructor(kind: RouteKind, route: KubeObject, objects: RouteLookup, parents: readonly ParentOutcome[]) {
-    this.kind = kind;
+  constructor(route: KubeObject, objects: RouteLookup, parents: readonly ParentOutcome[]) {
     this.route = route;
     this.objects = objects;
     this.parents = parents;

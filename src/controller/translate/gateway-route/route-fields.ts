@@ -21,12 +21,12 @@ export function ignoreGatewayFields(spec: Fields, route: KubeObject): void {
 
 /** How logs, metrics and statuses tell a rule from others: `HTTPRoute/<namespace>/<name>/<rule name or index>`. */
 export function ruleName(fields: Fields, index: number, context: RouteContext): string {
-  const { kind, route, ruleNames } = context;
+  const { route, ruleNames } = context;
   const own = fields.string('name');
   if (own !== undefined && ruleNames.has(own))
     fields.reject('name', 'is the name of another rule of this route', 'give each rule its own name');
   if (own !== undefined) ruleNames.add(own);
-  return `${kind}/${route.metadata.namespace}/${route.metadata.name}/${own ?? index}`;
+  return `${route.kind}/${route.metadata.namespace}/${route.metadata.name}/${own ?? index}`;
 }
 
 /** A rule with what it is put in order by. */

@@ -25,7 +25,7 @@ export function translateGrpcRoute(route: KubeObject, objects: RouteLookup): Tra
 function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {
   const parents = readParentRefs(spec, route.metadata.namespace, objects);
   ignoreGatewayFields(spec, route);
-  const context = new RouteContext('GRPCRoute', route, objects, parents);
+  const context = new RouteContext(route, objects, parents);
   const rules = spec.objects('rules', (fields, index) => readRule(fields, index, context)).flat();
   const attachments = context.attach(rules);
   return { kind: 'GRPCRoute', attachments, parents, faults: context.faults };

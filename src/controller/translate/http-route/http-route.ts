@@ -16,7 +16,7 @@ export function translateHttpRoute(route: KubeObject, objects: RouteLookup): Tra
 function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {
   const parents = readParentRefs(spec, route.metadata.namespace, objects);
   ignoreGatewayFields(spec, route);
-  const context = new RouteContext('HTTPRoute', route, objects, parents);
+  const context = new RouteContext(route, objects, parents);
   const rules = spec.objects('rules', (fields, index) => readRule(fields, index, context));
   const attachments = context.attach(rules);
   return { kind: 'HTTPRoute', attachments, parents, faults: context.faults };

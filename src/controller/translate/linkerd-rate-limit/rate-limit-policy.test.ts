@@ -1,18 +1,12 @@
 import { test } from 'tap';
-import { selectsLabels } from '#shared/kube/label-selector.ts';
-import type { Translated } from '../diagnostic.ts';
 import { goldenPairs, kubeObject } from '../../testing/golden-pairs.ts';
 import { translateRateLimitPolicy } from './rate-limit-policy.ts';
-import { translateServer } from './server.ts';
 
 const CONTEXT = { trustDomain: 'cluster.local' };
 
 test('translations by example', async t => {
   const pairs = goldenPairs(new URL('./testdata/', import.meta.url), objects =>
-    objects.map(
-      (object): Translated<unknown> =>
-        object.kind === 'Server' ? translateServer(object) : translateRateLimitPolicy(object, CONTEXT),
-    ),
+    objects.map(object => translateRateLimitPolicy(object, CONTEXT)),
   );
   for (const pair of pairs) t.equal(pair.actual, pair.expected, pair.name);
 });
@@ -81,79 +75,4 @@ test('a policy that limits nothing is said to', async t => {
     CONTEXT,
   );
   t.match(result, { ok: true, diagnostics: [{ field: 'spec.total', message: /nothing is limited/ }] });
-});
-
-const WRONG_SERVERS: readonly [string, object, string, RegExp][] = [
-  ['a Server for nobody', { port: 80 }, 'spec.podSelector', /is required/],
-  ['a Server without a port', { podSelector: {} }, 'spec.port', /is required/],
-  ['a port above all', { podSelector: {}, port: 70_000 }, 'spec.port', /whole number from 1 to 65535/],
-  [
-    'an operator nobody knows',
-    { port: 80, podSelector: { matchExpressions: [{ key: 'a', operator: 'Is' }] } },
-    'spec.podSelector.matchExpressions[0].operator',
-    /not one of/,
-  ],
-  [
-    'values of none',
-    { port: 80, podSelector: { matchExpressions: [{ key: 'a', operator: 'In' }] } },
-    'spec.podSelector.matchExpressions[0].values',
-    /is required with In/,
-  ],
-  [
-    'values that mean nothing',
-    { port: 80, podSelector: { matchExpressions: [{ key: 'a', operator: 'Exists', values: ['b'] }] } },
-    'spec.podSelector.matchExpressions[0].values',
-    /In and NotIn only/,
-  ],
-];
-
-test('a wrong Server is rejected with the field that is wrong', async t => {
-  for (const [name, spec, field, message] of WRONG_SERVERS) {
-    const result = translateServer(kubeObject('Server', spec));
-    t.equal(result.ok, false, name);
-    const rejected = result.diagnostics.find(one => one.severity === 'rejected');
-    t.match(rejected, { field, message, fix: /./ }, name);
-  }
-});
-
-test('what a Server says of access is not held, and said so', async t => {
-  const said = (spec: object): unknown =>
-    translateServer(kubeObject('Server', { podSelector: {}, port: 80, ...spec })).diagnostics;
-  t.match(said({}), [
-    { field: 'spec.accessPolicy', message: /nobody is denied by it, although its default is deny/ },
-  ]);
-  t.match(said({ accessPolicy: 'deny' }), [{ field: 'spec.accessPolicy', message: /not held here/ }]);
-  t.same(said({ accessPolicy: 'all-unauthenticated' }), []);
-});
-
-const SELECTED: readonly [string, object, Record<string, string>, boolean][] = [
-  ['an empty selector selects all', {}, {}, true],
-  ['a label', { matchLabels: { a: 'x' } }, { a: 'x', b: 'y' }, true],
-  ['another value', { matchLabels: { a: 'x' } }, { a: 'y' }, false],
-  ['In', { matchExpressions: [{ key: 'a', operator: 'In', values: ['x', 'y'] }] }, { a: 'y' }, true],
-  ['In, without the label', { matchExpressions: [{ key: 'a', operator: 'In', values: ['x'] }] }, {}, false],
-  ['NotIn', { matchExpressions: [{ key: 'a', operator: 'NotIn', values: ['x'] }] }, { a: 'x' }, false],
-  [
-    'NotIn, without the label',
-    { matchExpressions: [{ key: 'a', operator: 'NotIn', values: ['x'] }] },
-    {},
-    true,
-  ],
-  ['Exists', { matchExpressions: [{ key: 'a', operator: 'Exists' }] }, { a: '' }, true],
-  ['DoesNotExist', { matchExpressions: [{ key: 'a', operator: 'DoesNotExist' }] }, { a: '' }, false],
-  [
-    'all must agree',
-    { matchLabels: { a: 'x' }, matchExpressions: [{ key: 'b', operator: 'Exists' }] },
-    { a: 'x' },
-    false,
-  ],
-  ['no label is inherited', { matchExpressions: [{ key: 'toString', operator: 'Exists' }] }, {}, false],
-];
-
-test('label selectors', async t => {
-  for (const [name, podSelector, labels, expected] of SELECTED) {
-    const result = translateServer(kubeObject('Server', { podSelector, port: 80 }));
-    const pods = result.ok ? result.value.pods : undefined;
-    t.equal(pods && selectsLabels(pods, labels), expected, name);
-  }
 });

@@ -2,6 +2,7 @@ import type { LocalRateLimit, RateLimitOverride, TokenBucket } from '#shared/rou
 import type { KubeObject } from '../../source/kube-object.ts';
 import { type Fields, readSpec } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { POLICY_GROUP } from '../linkerd-policy/reference.ts';
 import { MAX_RATE, secondBucket } from '../second-bucket.ts';
 
 /** How often the port of a Server may be asked. */
@@ -17,7 +18,6 @@ export interface RateLimitContext {
 }
 
 const TOO_MANY_REQUESTS = 429;
-export const SERVER_GROUP = 'policy.linkerd.io';
 
 /** Linkerd HTTPLocalRateLimitPolicy. */
 export function translateRateLimitPolicy(
@@ -60,8 +60,8 @@ function readTarget(fields: Fields): string {
   const kind = fields.requiredString('kind');
   const group = fields.string('group') ?? '';
   const name = fields.requiredString('name');
-  if (kind !== '' && (kind !== 'Server' || group !== SERVER_GROUP))
-    fields.reject('kind', 'is no target of such a policy', `name a Server of group ${SERVER_GROUP}`);
+  if (kind !== '' && (kind !== 'Server' || group !== POLICY_GROUP))
+    fields.reject('kind', 'is no target of such a policy', `name a Server of group ${POLICY_GROUP}`);
   return name;
 }
 

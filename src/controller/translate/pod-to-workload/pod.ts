@@ -84,14 +84,21 @@ function isReady(status: JsonObject): boolean {
 }
 
 function namedPorts(spec: JsonObject): ReadonlyMap<string, number> {
-  const ports = new Map<string, number>();
-  for (const container of objectsAt(spec, 'containers')) {
-    for (const port of objectsAt(container, 'ports')) {
+  return new Map(portsByName(spec));
+}
+
+/** Every port of that name: each container has names of its own. */
+export function containerPorts(pod: KubeObject, name: string): readonly number[] {
+  return portsByName(objectAt(pod.spec)).flatMap(([own, number]) => (own === name ? [number] : []));
+}
+
+function portsByName(spec: JsonObject): readonly (readonly [string, number])[] {
+  return objectsAt(spec, 'containers')
+    .flatMap(container => objectsAt(container, 'ports'))
+    .flatMap(port => {
       const name = textAt(port, 'name');
       const number = numberAt(port, 'containerPort');
-      if (name !== undefined && number !== undefined && number >= 1 && number <= 65_535)
-        ports.set(name, number);
-    }
-  }
-  return ports;
+      if (name === undefined || number === undefined || number < 1 || number > 65_535) return [];
+      return [[name, number] as const];
+    });
 }

@@ -1,3 +1,4 @@
+import { bareKind } from '#shared/kube/kind-name.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { type Fields, readSpec } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
@@ -15,6 +16,7 @@ export interface ReferenceGrant {
 
 /** A route that refers to something. */
 export interface Referrer {
+  /** Its name (`kindName`). */
   readonly kind: string;
   readonly namespace: string;
 }
@@ -57,10 +59,11 @@ function groupOf(fields: Fields): string {
 
 /** Whether a grant of the Service's namespace lets the route refer to the Service. */
 export function grantsService(grant: ReferenceGrant, from: Referrer, serviceName: string): boolean {
+  const kind = bareKind(from.kind);
+  // The other kinds of one name have their group in theirs.
+  const group = from.kind === kind ? GATEWAY_GROUP : from.kind.slice(kind.length + 1);
   return (
-    grant.from.some(
-      f => f.group === GATEWAY_GROUP && f.kind === from.kind && f.namespace === from.namespace,
-    ) &&
+    grant.from.some(f => f.group === group && f.kind === kind && f.namespace === from.namespace) &&
     grant.to.some(
       t =>
         t.group === '' &&

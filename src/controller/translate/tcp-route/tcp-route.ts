@@ -16,7 +16,7 @@ export function translateTcpRoute(route: KubeObject, objects: RouteLookup): Tran
 function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): RouteTranslation {
   const parents = readParentRefs(spec, route.metadata.namespace, objects);
   ignoreGatewayFields(spec, route);
-  const context = new RouteContext('TCPRoute', route, objects, parents);
+  const context = new RouteContext(route, objects, parents);
   const streams = spec.objects('rules', (fields, index) =>
     readStreamRule(fields, index, context, { protocol: 'tcp', matches: [] }),
   );

@@ -23,7 +23,7 @@ function readRoute(route: KubeObject, spec: Fields, objects: RouteLookup): Route
   spec.unsupported('useDefaultGateways', 'remove it');
   const serverNames = readHostnames(spec);
   const matches = [{ serverNames, destinationIps: [], sourceIps: [], source: undefined }];
-  const context = new RouteContext('TLSRoute', route, objects, parents);
+  const context = new RouteContext(route, objects, parents);
   const streams = spec.objects('rules', (fields, index) =>
     readStreamRule(fields, index, context, { protocol: 'tls', matches }),
   );
