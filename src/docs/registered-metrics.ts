@@ -20,6 +20,7 @@ import { ClassifiedRequests } from '../waypoint/telemetry/classified-requests.ts
 import { EjectionTelemetry } from '../waypoint/telemetry/ejections.ts';
 import { RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
 import { RetryMetrics } from '../waypoint/telemetry/retries.ts';
+import { createDnsMetrics } from '../ztunnel/dns/dns-metrics.ts';
 import { createNodeMetrics } from '../ztunnel/node/node-metrics.ts';
 
 /** Registers what a process, or a thread of it, registers. */
@@ -42,6 +43,7 @@ const REGISTRARS: readonly Registrar[] = [
   { use: 'new ClassifiedRequests(', register: m => void new ClassifiedRequests(m) },
   { use: 'new EjectionTelemetry(', register: m => void new EjectionTelemetry(m, quietLogger) },
   { use: 'createNodeMetrics(', register: m => void createNodeMetrics(m) },
+  { use: 'createDnsMetrics(', register: m => void createDnsMetrics(m) },
   { use: 'startTracing(', register: m => void exportSpans(m) },
   { use: 'new TcpMetrics(', register: m => void new TcpMetrics(m) },
   { use: 'new Denials(', register: m => void new Denials(m) },

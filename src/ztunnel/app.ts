@@ -26,6 +26,7 @@ import type { ZtunnelConfig } from './config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
 import { requestCertificates, createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
+import { DnsServer } from './dns/dns-server.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
 import { NodeCapture } from './control/node-capture.ts';
 import type { LocalPod } from './node/local-pod.ts';
@@ -39,6 +40,8 @@ export interface Ztunnel {
 
 /** Closing waits for a change of rules that is under way; draining does not wait longer than this for it. */
 const ORIGINALS_MS = 500;
+/** No query is under way for longer. */
+const DNS_MS = 5_000;
 /** Beside this file in source and bundle alike. */
 const WORKER_ENTRY = new URL(
   import.meta.url.endsWith('.ts') ? './workers/worker-main.ts' : './workers/worker-main.js',
@@ -74,6 +77,7 @@ class App {
   readonly #stops: (() => Promise<void> | void)[] = [];
   readonly #admin: AdminServer[] = [];
   #capture: NodeCapture | undefined;
+  #dns: DnsServer | undefined;
 
   constructor(config: ZtunnelConfig) {
     this.#config = config;
@@ -129,10 +133,12 @@ class App {
     // before they close theirs, and nobody waits in a queue that no one serves.
     const closed = this.#closeOriginals();
     await Promise.race([closed, delay(systemClock, ORIGINALS_MS)]);
+    const answered = this.#dns?.whenIdle(Math.min(drainMs, DNS_MS));
     const drained = this.#workers.drain(drainMs);
     await closed;
     // Policies and certificates go on changing for what is still open.
     await drained;
+    await answered;
     for (const stop of this.#stops.toReversed()) await stop();
     await this.#workers.stop();
     await Promise.all(this.#admin.map(server => server.close()));
@@ -220,10 +226,12 @@ class App {
       drainMs,
     });
     if (nodeAgent !== undefined) {
+      const dns = this.#createDns();
       this.#capture = new NodeCapture({
         config: nodeAgent,
         instance,
         workers,
+        dns,
         stateDir,
         peersKnowItLeft: pod => this.#isDialledDirectly(pod),
         clock: systemClock,
@@ -233,6 +241,19 @@ class App {
       });
     }
     return workers;
+  }
+
+  #createDns(): DnsServer {
+    const dns = new DnsServer({
+      view: this.#store,
+      settings: this.#config.traffic,
+      clock: systemClock,
+      random: Math.random,
+      metrics: this.#metrics,
+      logger: this.logger,
+    });
+    this.#stops.push(() => dns.stop());
+    return (this.#dns = dns);
   }
 
   async #enrolWorkloads(enrolment: PodEnrolment): Promise<void> {

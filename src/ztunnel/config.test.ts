@@ -152,7 +152,7 @@ test('values that are wrong', t => {
       { ...SHARED, CNI_SOCKET: 'off', CNI_CONF_DIR: '/etc/cni/net.d' },
       /^CNI_SOCKET: is off, but CNI_CONF_DIR is set/,
     ],
-    ['DNS capture', { ...SHARED, DNS_CAPTURE: 'true' }, /^DNS_CAPTURE: true is not supported yet/],
+    ['DNS capture', { ...SHARED, DNS_CAPTURE: 'on' }, /^DNS_CAPTURE: "on" is not accepted/],
     [
       'a probe source that is a name',
       { ...SHARED, PROBE_SOURCES: 'kubelet' },

@@ -60,10 +60,17 @@ function podFacts(pod: DumpedWorkload, facts: MeshFacts, api: ApiFacts | undefin
     { name: 'workload', value: pod.workloadName || '-' },
     { name: 'health', value: pod.status },
     object === undefined ? { name: 'mesh', value: mesh } : captureFact(object, namespace),
+    ...dnsFact(pod, facts),
     { name: 'identity', value: pod.identity },
     ...(pod.protocol === 'HBONE' ? [certificateFact(pod, facts)] : []),
     { name: 'services', value: pod.serviceNames.map(shortName).join(', ') || 'none' },
   ];
+}
+
+function dnsFact({ name, namespace, node }: DumpedWorkload, { ztunnels }: MeshFacts): Fact[] {
+  const captured = ztunnels.get(node)?.dns.get(`${namespace}/${name}`);
+  if (captured === undefined) return [];
+  return [{ name: 'dns', value: captured ? 'answered by ztunnel, or handed on by it' : 'left alone' }];
 }
 
 function certificateFact(pod: DumpedWorkload, facts: MeshFacts): Fact {

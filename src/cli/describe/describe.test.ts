@@ -108,6 +108,19 @@ test('what could not be asked is said to be unknown, never taken for "no policy"
   t.end();
 });
 
+test("whether a pod's dns is captured, as its ztunnel tells", t => {
+  for (const [dns, expected] of [
+    [new Map([['shop/p', true]]), 'answered by ztunnel, or handed on by it'],
+    [new Map([['shop/p', false]]), 'left alone'],
+    [new Map(), undefined],
+  ] as const) {
+    const ztunnel = { name: 'z', certificates: [], policies: new Map(), dns };
+    const { facts } = describePod('shop/p', { ...FACTS, ztunnels: new Map([['n1', ztunnel]]) }, undefined);
+    t.equal(facts.find(({ name }) => name === 'dns')?.value, expected);
+  }
+  t.end();
+});
+
 test('what keeps connections from working is told', t => {
   const { warnings } = describeService('shop/s', FACTS);
   t.match(warnings.join('\n'), /no healthy endpoint/);

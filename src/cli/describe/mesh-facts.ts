@@ -29,6 +29,8 @@ export interface ZtunnelFacts {
   readonly certificates: readonly DumpedCertificate[];
   /** By workload uid: what its ztunnel evaluates. A uid is missing when it could not be asked. */
   readonly policies: ReadonlyMap<string, readonly PolicyLine[]>;
+  /** By `<namespace>/<name>`: whether the pod's DNS goes to it. A pod is missing when it does not tell. */
+  readonly dns: ReadonlyMap<string, boolean>;
 }
 
 export interface WaypointFacts {
@@ -87,11 +89,12 @@ export async function gatherFacts(
 function byNode(facts: readonly (readonly [string, ZtunnelFacts])[]): ReadonlyMap<string, ZtunnelFacts> {
   const nodes = new Map<string, ZtunnelFacts>();
   for (const [node, more] of facts) {
-    const { name, certificates, policies } = nodes.get(node) ?? more;
+    const { name, certificates, dns, policies } = nodes.get(node) ?? more;
     nodes.set(node, {
       name,
       certificates: [...new Set([...certificates, ...more.certificates])],
       policies: new Map([...more.policies, ...policies]),
+      dns: new Map([...more.dns, ...dns]),
     });
   }
   return nodes;
@@ -126,7 +129,22 @@ async function askZtunnel({ ref, dump }: Dumped, wanted: Wanted): Promise<Ztunne
   const answers = await Promise.all(
     here.map(async w => [w.uid, await policiesOf(ref, new URLSearchParams({ workload: w.uid }))] as const),
   );
-  return { name: ref.name, certificates: dump.certificates, policies: withAnswers(answers) };
+  const { certificates } = dump;
+  return { name: ref.name, certificates, policies: withAnswers(answers), dns: await capturedDns(ref) };
+}
+
+/** Nothing of one that captures nothing, or is of a version that does not tell. */
+async function capturedDns({ admin }: ProxyRef): Promise<ReadonlyMap<string, boolean>> {
+  const answer = await fetchJson(admin, '/debug/pods').catch(() => undefined);
+  const pods = isJsonObject(answer) ? children(answer, 'pods') : [];
+  return new Map(
+    pods.flatMap(pod => {
+      const { dns } = pod;
+      return typeof dns === 'boolean'
+        ? [[`${text(pod, 'namespace')}/${text(pod, 'name')}`, dns] as const]
+        : [];
+    }),
+  );
 }
 
 /** @param name `<namespace>/<hostname>` of the waypoint's service */

@@ -49,6 +49,8 @@ export const SocketOption = {
   linger: [1, 13],
   reusePort: [1, 15],
   mark: [1, 36],
+  /** Beyond what the kernel lets others have. */
+  receiveBufferForced: [1, 33],
   domain: [1, 39],
   attachReusePortFilter: [1, 51],
   detachReusePortFilter: [1, 68],

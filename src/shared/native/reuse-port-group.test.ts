@@ -2,9 +2,12 @@ import { test, type Test } from 'tap';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { EMULATED } from '../testing/emulated.ts';
+import { cannotMakeNetns, LabNetns } from '../testing/netns-lab.ts';
+import { NativeMemory } from './native-memory.ts';
 import { shareWithOlderListener, yieldToYoungerListener } from './reuse-port-group.ts';
 import { bindSocket, closeFd, listenSocket, openTcpSocket, setIntOption } from './socket.ts';
-import { accept, localEndpoint } from './stream-socket.ts';
+import { accept, localEndpoint, receive, sendSlice, startConnect } from './stream-socket.ts';
+import { listenOnLoopback, openOutgoingUdpSocket } from './udp-socket.ts';
 
 const CONNECTIONS = 40;
 const skip = EMULATED && 'the emulator has no SO_ATTACH_REUSEPORT_CBPF';
@@ -90,3 +93,42 @@ test('the one that is left goes on, and shares with the next, which may yield to
   yieldToYoungerListener(younger);
   t.strictSame(await given(port, [younger, next]), [0, CONNECTIONS]);
 });
+
+test('datagrams alike', { skip: cannotMakeNetns() }, async t => {
+  const netns = new LabNetns('10.77.0.1', 'fd77::1');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const open = (): number[] => listenOnLoopback(netns.netns.fd, 15053).udp.map(({ fd }) => fd);
+  const [older, younger] = [open(), open()];
+  t.teardown(() => [...older, ...younger].forEach(closeFd));
+  /** Sent from as many ports; how many each of them was given. */
+  const given = (family: 4 | 6): number[] => {
+    for (let n = 0; n < CONNECTIONS; n++) {
+      const { fd } = openOutgoingUdpSocket(netns.netns.fd, family === 4 ? '127.0.0.1' : '::1');
+      startConnect(fd, { ip: family === 4 ? '127.0.0.1' : '::1', port: 15053 });
+      sendSlice(fd, Buffer.from('x'));
+      closeFd(fd);
+    }
+    return [older, younger].map(fds => drained(fds[family === 4 ? 0 : 1] ?? -1));
+  };
+  for (const family of [4, 6] as const) {
+    const shared = given(family);
+    t.equal(
+      shared.reduce((sum, count) => sum + count),
+      CONNECTIONS,
+    );
+    t.ok(
+      shared.every(count => count > 0),
+      shared.join(', '),
+    );
+  }
+  older.forEach(yieldToYoungerListener);
+  for (const family of [4, 6] as const) t.strictSame(given(family), [0, CONNECTIONS]);
+});
+
+function drained(fd: number): number {
+  const { address } = new NativeMemory(16);
+  let count = 0;
+  while (receive(fd, address, 16) >= 0) count++;
+  return count;
+}

@@ -49,7 +49,16 @@ export function resolveHostname(
   }
   // An entry of another namespace may be named as Services are for short.
   if (foreign !== undefined) return { kind: 'service', service: foreign };
-  // A wildcard is of whole names, and gives way to whoever is named.
-  const service = view.serviceByWildcard(name, source.namespace, source.namespace);
+  const service = findFullName(view, source.namespace, name);
   return service === undefined ? UNKNOWN : { kind: 'service', service };
+}
+
+/**
+ * By a whole name, in lower case and without final dot, as workloads of a namespace know it: whoever is named so, else the
+ * nearest wildcard it is under.
+ */
+export function findFullName(view: MeshView, namespace: string, name: string): Service | undefined {
+  return (
+    view.serviceByHostname(name, namespace, namespace) ?? view.serviceByWildcard(name, namespace, namespace)
+  );
 }

@@ -61,9 +61,8 @@ export function readNodeAgent(env: EnvReader, shared: boolean): NodeAgentConfig 
   const captureDns = env.boolean(
     'DNS_CAPTURE',
     false,
-    'redirect DNS of captured pods to the proxy; it has no DNS server yet, so true is refused',
+    'DNS of captured pods goes to the proxy, which answers for hosts of the mesh; a pod may say otherwise by annotation',
   );
-  if (captureDns) env.reject('DNS_CAPTURE', 'true is not supported yet: this proxy has no DNS server');
   const probes = env.optional(
     'PROBE_SOURCES',
     "addresses of health probes that reach applications without the mesh, separated by commas; default in a cluster: the node's own",

@@ -3,13 +3,14 @@ import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
 import type { NodeAgentConfig } from '../config/node-agent-config.ts';
-import type { PodWorkers } from '../node/enrolment.ts';
+import type { PodDnsServer, PodWorkers } from '../node/enrolment.ts';
 import type { LocalPod } from '../node/local-pod.ts';
 
 export interface NodeAgentParts {
   readonly config: NodeAgentConfig;
   readonly instance: ProxyInstance;
   readonly workers: PodWorkers;
+  readonly dns: PodDnsServer;
   /** Undefined: nothing is kept for the next start. */
   readonly stateDir: string | undefined;
   readonly peersKnowItLeft: (pod: LocalPod) => boolean;

@@ -73,14 +73,14 @@ export class NodeCapture {
       path: '/debug/pods',
       help: 'pods of this node, and how their capture stands',
       handle: () => {
-        const pods = this.#agent.pods().map(({ pod, status }) => ({ ...pod, ...status }));
+        const pods = this.#agent.pods().map(({ pod, status, dns }) => ({ ...pod, ...status, dns }));
         return json({ pods: pods.toSorted((a, b) => (a.uid < b.uid ? -1 : 1)), warnings: this.warnings() });
       },
     };
   }
 
   #createAgent(): NodeAgent {
-    const { clock, config, logger, peersKnowItLeft, random, workers } = this.#parts;
+    const { clock, config, dns, logger, peersKnowItLeft, random, workers } = this.#parts;
     const { captureDns, probeSources, source } = config;
     const kubernetes = this.#kubernetes;
     return new NodeAgent({
@@ -89,6 +89,7 @@ export class NodeCapture {
           ? new DirectoryPodSource(source.directory, clock, logger)
           : (kubernetes?.source ?? unreachable()),
       workers: this.#counted(workers),
+      dns,
       capture: {
         ports: CAPTURE_PORTS,
         probeSources: probeSources ?? (kubernetes === undefined ? DEFAULT_PROBE_SOURCES : []),

@@ -42,4 +42,21 @@ export interface PodWorkers {
   leave(pod: EnrolledPod, reason: LeaveReason): Promise<void>;
 }
 
+/** Whoever answers the DNS of captured pods. */
+export interface PodDnsServer {
+  serves(podUid: string): boolean;
+  /**
+   * Resolves when queries that come to `port` of the pod's loopback are answered; only then are they redirected. Rejects when
+   * they cannot be: `SystemCallError`, `EADDRINUSE` when the pod itself uses the port.
+   * @param netnsFd stays the caller's
+   */
+  serve(pod: LocalPod, netnsFd: number, port: number): Promise<void>;
+  /** The pod's addresses changed. */
+  update(pod: LocalPod): void;
+  /** Resolves when nothing of the pod is in use. */
+  leave(podUid: string): Promise<void>;
+  /** A ztunnel that listens beside this one gets every new query from here on. */
+  yield(): void;
+}
+
 export type LeaveReason = 'opted_out' | 'deleted' | 'failed';

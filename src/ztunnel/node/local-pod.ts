@@ -18,6 +18,8 @@ export interface LocalPod {
   readonly sidecar: string | undefined;
   /** Plaintext from outside the mesh reaches the application without the proxy. */
   readonly bypassInbound: boolean;
+  /** Whether its DNS goes to the proxy; undefined: as the node's other pods'. */
+  readonly dnsCapture: boolean | undefined;
   /** TCP ports that the kubelet's probes dial; undefined: not known, so any. */
   readonly probePorts: readonly number[] | undefined;
 }

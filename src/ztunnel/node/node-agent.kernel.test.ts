@@ -1,15 +1,17 @@
 import { symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { constants } from 'node:os';
 import { test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { dupFd } from '#shared/native/socket.ts';
+import { SystemCallError } from '#shared/native/system-error.ts';
 import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { cannotMakeNetns, LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { openDescriptors } from '#shared/testing/open-descriptors.ts';
 import { CAPTURE_PORTS } from '../redirect/capture-rules.ts';
 import { createNft } from '../redirect/nft.ts';
-import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
+import type { EnrolledPod, LeaveReason, PodDnsServer, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { NodeAgent, type NodeAgentOptions } from './node-agent.ts';
 
@@ -65,6 +67,33 @@ class FakeWorkers implements PodWorkers {
   }
 }
 
+/** Answers nothing either. */
+class FakeDns implements PodDnsServer {
+  readonly calls: string[] = [];
+  readonly #served = new Set<string>();
+
+  serves(podUid: string): boolean {
+    return this.#served.has(podUid);
+  }
+
+  async serve({ uid, name }: LocalPod, _netnsFd: number, port: number): Promise<void> {
+    this.calls.push(`serve ${name} ${port}`);
+    this.#served.add(uid);
+  }
+
+  update({ name }: LocalPod): void {
+    this.calls.push(`update ${name}`);
+  }
+
+  async leave(podUid: string): Promise<void> {
+    if (this.#served.delete(podUid)) this.calls.push(`leave ${podUid}`);
+  }
+
+  yield(): void {
+    this.calls.push('yield');
+  }
+}
+
 function podIn(netns: LabNetns, change: Partial<LocalPod> = {}): LocalPod {
   return {
     uid: 'u1',
@@ -79,6 +108,7 @@ function podIn(netns: LabNetns, change: Partial<LocalPod> = {}): LocalPod {
     starting: false,
     sidecar: undefined,
     bypassInbound: false,
+    dnsCapture: undefined,
     probePorts: undefined,
     ...change,
   };
@@ -87,11 +117,13 @@ function podIn(netns: LabNetns, change: Partial<LocalPod> = {}): LocalPod {
 function setUp(netns: LabNetns, more: Partial<NodeAgentOptions> = {}) {
   const source = new FakeSource();
   const workers = new FakeWorkers();
+  const dns = new FakeDns();
   const clock = new FakeClock();
   const lines: string[] = [];
   const agent = new NodeAgent({
     source,
     workers,
+    dns,
     capture: { ports: CAPTURE_PORTS, probeSources: [], captureDns: false },
     rules: { excludedNamespaces: new Set() },
     nft: createNft(systemClock),
@@ -107,7 +139,7 @@ function setUp(netns: LabNetns, more: Partial<NodeAgentOptions> = {}) {
     ...more,
   });
   const rules = (): boolean => netns.exec('nft', ['list', 'ruleset']).includes('redirect to :15001');
-  return { source, workers, clock, lines, agent, rules };
+  return { source, workers, dns, clock, lines, agent, rules };
 }
 
 /** Lets steps that are waiting for nothing but the kernel go on until `condition`; the test's time limit is the deadline. */
@@ -179,6 +211,67 @@ test('one run of nft stands between a pod and the mesh; what it did is looked at
   t.ok(rules());
   await agent.settled('u1');
   t.same(steps, ['load', 'enrolled', 'list']);
+});
+
+test('dns of a pod is captured as the node says, or the pod itself, also while it runs', {
+  skip,
+}, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const redirected = (): boolean => netns.exec('nft', ['list', 'ruleset']).includes('redirect to :15053');
+  for (const captureDns of [false, true]) {
+    const { source, dns, clock, agent } = setUp(netns, {
+      capture: { ports: CAPTURE_PORTS, probeSources: [], captureDns },
+    });
+    const becomes = async (dnsCapture: boolean | undefined): Promise<boolean> => {
+      source.pods.set('u1', podIn(netns, { dnsCapture }));
+      source.publish();
+      await agent.settled('u1');
+      t.equal(agent.pods()[0]?.dns, redirected(), 'as it is told');
+      return redirected();
+    };
+    source.pods.set('u1', podIn(netns));
+    await agent.start();
+    t.equal(redirected(), captureDns, 'as the node says');
+    t.same(dns.calls, captureDns ? ['serve orders 15053'] : [], 'it is served before');
+    t.equal(await becomes(!captureDns), !captureDns, 'the pod says otherwise');
+    t.equal(await becomes(captureDns), captureDns, 'and the same');
+    t.equal(await becomes(undefined), captureDns, 'and nothing');
+    const served = dns.calls.filter(call => call.startsWith('serve'));
+    t.same(served, ['serve orders 15053'], 'once served it is so until it leaves');
+    const handed = agent.handOver();
+    clock.advance(250);
+    await handed;
+    t.equal(dns.calls.at(-1), 'yield');
+    await agent.stop();
+    t.equal(dns.serves('u1'), true, 'who answers goes on: it is not the end of the pod');
+  }
+});
+
+test('a pod that cannot be served is told so, and keeps the rules that it has', { skip }, async t => {
+  const netns = new LabNetns('10.77.0.2', 'fd77::2');
+  t.teardown(() => netns.close());
+  netns.exec('ip', ['link', 'set', 'lo', 'up']);
+  const { source, dns, clock, agent, rules } = setUp(netns);
+  source.pods.set('u1', podIn(netns));
+  await agent.start();
+  t.teardown(() => agent.stop());
+  const serve = dns.serve.bind(dns);
+  dns.serve = () => Promise.reject(new SystemCallError('bind', constants.errno.EADDRINUSE, 'bind'));
+  source.pods.set('u1', podIn(netns, { dnsCapture: true }));
+  source.publish();
+  await until(() => source.statuses.get('u1')?.state === 'failed');
+  t.equal(source.statuses.get('u1')?.message, 'port 15053 is used by the pod itself; the mesh needs it');
+  t.ok(rules());
+  dns.serve = serve;
+  clock.advance(200);
+  await until(() => source.statuses.get('u1')?.state === 'enrolled');
+  t.ok(netns.exec('nft', ['list', 'ruleset']).includes('redirect to :15053'));
+  source.pods.delete('u1');
+  source.publish();
+  await until(() => dns.calls.at(-1) === 'leave u1');
+  t.notOk(dns.serves('u1'));
 });
 
 test('a sandbox restarted at the same path is enrolled anew', { skip }, async t => {

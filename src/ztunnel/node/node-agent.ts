@@ -2,7 +2,7 @@ import { type Clock, delay, type Timer } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { type CaptureOptions, captureRuleset } from '../redirect/capture-rules.ts';
 import type { Nft } from '../redirect/nft.ts';
-import type { EnrolledPod, PodWorkers } from './enrolment.ts';
+import type { EnrolledPod, PodDnsServer, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { yieldSockets } from './pod-capture.ts';
 import { PodKeeper } from './pod-keeper.ts';
@@ -17,6 +17,7 @@ const HAND_OVER_MS = 250;
 export interface NodeAgentOptions {
   readonly source: PodSource;
   readonly workers: PodWorkers;
+  readonly dns: PodDnsServer;
   readonly capture: CaptureOptions;
   readonly rules: CaptureRules;
   readonly nft: Nft;
@@ -35,6 +36,8 @@ export interface NodeAgentOptions {
 export interface NodePod {
   readonly pod: LocalPod;
   readonly status: PodStatus;
+  /** Its DNS goes to this proxy. */
+  readonly dns: boolean;
 }
 
 export interface SettledPod {
@@ -79,6 +82,7 @@ export class NodeAgent {
   async handOver(): Promise<void> {
     const enrolled = this.enrolled();
     for (const { sockets } of enrolled) yieldSockets(sockets);
+    this.#options.dns.yield();
     if (enrolled.length > 0) await delay(this.#options.clock, HAND_OVER_MS);
   }
 
@@ -96,7 +100,9 @@ export class NodeAgent {
   /** Every pod of the node, captured or not, by uid. */
   pods(): NodePod[] {
     return [...this.#keepers.values()].flatMap(({ pod, status }) =>
-      pod === undefined ? [] : [{ pod, status }],
+      pod === undefined
+        ? []
+        : [{ pod, status, dns: status.state === 'enrolled' && this.#captureFor(pod).captureDns }],
     );
   }
 
@@ -149,22 +155,28 @@ export class NodeAgent {
   #keeper(uid: string): PodKeeper {
     const known = this.#keepers.get(uid);
     if (known !== undefined) return known;
-    const { capture, probeSources, isInCharge = () => true, peersKnowItLeft = () => true } = this.#options;
+    const { isInCharge = () => true, peersKnowItLeft = () => true } = this.#options;
     const keeper = new PodKeeper(uid, {
       ...this.#options,
       isInCharge,
       peersKnowItLeft,
-      captureFor: ({ probePorts, bypassInbound }) => ({
-        ...capture,
-        probeSources: probeSources?.() ?? capture.probeSources,
-        probePorts,
-        bypassInbound,
-      }),
+      captureFor: pod => this.#captureFor(pod),
       logger: this.#logger,
     });
     if (this.#released) void keeper.release();
     this.#keepers.set(uid, keeper);
     return keeper;
+  }
+
+  #captureFor({ probePorts, bypassInbound, dnsCapture }: LocalPod): CaptureOptions {
+    const { capture, probeSources } = this.#options;
+    return {
+      ...capture,
+      probeSources: probeSources?.() ?? capture.probeSources,
+      probePorts,
+      bypassInbound,
+      captureDns: dnsCapture ?? capture.captureDns,
+    };
   }
 
   async #forget(uid: string, keeper: PodKeeper): Promise<void> {

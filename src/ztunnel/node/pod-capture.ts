@@ -69,9 +69,14 @@ function listenOrExplain(netnsFd: number, port: number, congestionControl: strin
   try {
     return listenInNetns(netnsFd, port, congestionControl);
   } catch (cause) {
-    if (!(cause instanceof SystemCallError) || cause.code !== 'EADDRINUSE') throw cause;
-    throw new Error(`port ${port} is used by the pod itself; the mesh needs it`, { cause });
+    throw explained(cause, port);
   }
+}
+
+/** What a port that is taken means. */
+export function explained(cause: unknown, port: number): unknown {
+  if (!(cause instanceof SystemCallError) || cause.code !== 'EADDRINUSE') return cause;
+  return new Error(`port ${port} is used by the pod itself; the mesh needs it`, { cause });
 }
 
 /** New connections go to the ztunnel that listens beside this one, if there is one. Never throws. */

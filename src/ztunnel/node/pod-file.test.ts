@@ -14,6 +14,7 @@ const GOOD = {
   starting: false,
   sidecar: 'istio-proxy',
   bypassInbound: true,
+  dnsCapture: false,
   probePorts: [8080],
 };
 
@@ -21,7 +22,7 @@ test('a good file', async t => {
   const result = parsePodFile(JSON.stringify(GOOD), 'u-1');
   t.same(result, { ok: true, pod: { ...GOOD, ips: ['10.1.0.2', 'fd00::2'] } });
   const { labels: _l, ips: _i, netnsPath: _n, hostNetwork: _h, ...more } = GOOD;
-  const { starting: _s, sidecar: _c, bypassInbound: _b, probePorts: _p, ...least } = more;
+  const { starting: _s, sidecar: _c, bypassInbound: _b, dnsCapture: _d, probePorts: _p, ...least } = more;
   t.match(parsePodFile(JSON.stringify(least), 'u-1'), {
     ok: true,
     pod: {
@@ -30,6 +31,7 @@ test('a good file', async t => {
       netnsPath: undefined,
       hostNetwork: false,
       sidecar: undefined,
+      dnsCapture: undefined,
       probePorts: undefined,
     },
   });
@@ -51,6 +53,7 @@ test('what a bad file gets', async t => {
     ['a port is one of TCP', { probePorts: [0] }, 'probePorts: 0 is not a port'],
     ['ports are an array', { probePorts: 80 }, 'probePorts: 80 is not an array of ports'],
     ['a container has a name', { sidecar: '' }, 'sidecar: "" is not a name'],
+    ['so is dnsCapture, where it is there', { dnsCapture: 1 }, 'dnsCapture: 1 is neither true nor false'],
     ['hostNetwork is a boolean', { hostNetwork: 'no' }, 'hostNetwork: "no" is neither true nor false'],
   ] as const) {
     t.same(

@@ -40,6 +40,7 @@ export function parsePodFile(text: string, fileUid: string): PodFileResult {
     starting: fields.flag('starting'),
     sidecar: fields.optionalName('sidecar'),
     bypassInbound: fields.flag('bypassInbound'),
+    dnsCapture: fields.optionalFlag('dnsCapture'),
     probePorts: fields.ports('probePorts'),
   };
   if (pod.uid !== '' && pod.uid !== fileUid) {
@@ -116,6 +117,11 @@ class Fields {
     if (typeof value === 'string' && value.startsWith('/') && !value.includes('\0')) return value;
     this.errors.push(`${name}: ${show(value)} is not an absolute path`);
     return undefined;
+  }
+
+  optionalFlag(name: string): boolean | undefined {
+    const value = this.#object[name];
+    return value === undefined || value === null ? undefined : this.flag(name);
   }
 
   flag(name: string): boolean {

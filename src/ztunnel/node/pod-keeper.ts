@@ -7,11 +7,12 @@ import type { CaptureOptions } from '../redirect/capture-rules.ts';
 import type { Nft } from '../redirect/nft.ts';
 import { Redirection } from '../redirect/redirection.ts';
 import { withDeadline } from './deadline.ts';
-import type { EnrolledPod, LeaveReason, PodWorkers } from './enrolment.ts';
+import type { EnrolledPod, LeaveReason, PodDnsServer, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { closePodCapture, openPodCapture, type PodCapture } from './pod-capture.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
+import { serveDns } from './serve-dns.ts';
 import { type CaptureDecision, shouldCapture } from './should-capture.ts';
 
 const RETRY: BackoffOptions = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 };
@@ -32,6 +33,7 @@ const NO_NETNS =
 export interface PodKeeperOptions {
   readonly source: PodSource;
   readonly workers: PodWorkers;
+  readonly dns: PodDnsServer;
   readonly captureFor: (pod: LocalPod) => CaptureOptions;
   readonly rules: CaptureRules;
   readonly nft: Nft;
@@ -111,7 +113,7 @@ export class PodKeeper {
     return this.#enqueue(() => this.#verify());
   }
 
-  /** Closes the descriptors and leaves rules and status as they are. */
+  /** Closes the descriptors and leaves rules and status as they are, and DNS to who answers it. */
   close(): Promise<void> {
     this.#closed = true;
     this.#retry?.cancel();
@@ -164,13 +166,15 @@ export class PodKeeper {
     if (this.#capture !== undefined && !this.#isAlive(this.#capture, netnsPath)) await this.#leave('deleted');
     if (this.#capture === undefined) {
       await this.#capturePod(pod, netnsPath);
-    } else if (this.#status.state === 'failed') {
-      await this.#capture.redirection.apply();
+    } else {
+      await serveDns(this.#options, this.#capture, pod);
+      if (this.#status.state === 'failed') await this.#capture.redirection.apply();
     }
     if (this.#capture !== undefined && this.#capture.enrolled.pod !== pod) {
       this.#capture = { ...this.#capture, enrolled: { ...this.#capture.enrolled, pod } };
       await this.#capture.redirection.reconfigure(this.#options.captureFor(pod));
       this.#options.workers.update(this.#capture.enrolled);
+      this.#options.dns.update(pod);
     }
     this.#failures = 0;
     const isNew = this.#status.state !== 'enrolled';
@@ -190,6 +194,7 @@ export class PodKeeper {
       const identified = this.#untilIdentified(capture);
       identified.catch(() => undefined);
       await withDeadline(clock, ENROL_DEADLINE_MS, 'workers that accept', accepting);
+      await serveDns(this.#options, capture, pod);
       await identified;
       await (this.#failures > 0 ? capture.redirection.apply() : capture.redirection.load());
     } catch (cause) {
@@ -239,6 +244,7 @@ export class PodKeeper {
       if (reason === 'opted_out') await this.#tryTo('remove the rules', capture.redirection.remove());
     } finally {
       this.#capture = undefined;
+      await this.#tryTo('end its dns', this.#options.dns.leave(this.#uid));
       closePodCapture(capture);
     }
     this.#logger.info('pod left', { ...this.#names(capture.enrolled.pod), reason });

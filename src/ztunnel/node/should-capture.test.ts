@@ -15,6 +15,7 @@ const POD: LocalPod = {
   starting: false,
   sidecar: undefined,
   bypassInbound: false,
+  dnsCapture: undefined,
   probePorts: undefined,
 };
 const RULES = { excludedNamespaces: new Set<string>() };

@@ -65,6 +65,11 @@ test('rulesets', async t => {
     'DNS goes to 15053 when asked for',
   );
   t.match(
+    captureRuleset({ ...DEFAULTS, captureDns: true }),
+    /meta mark & 0xfff == 0x539 udp dport 53 ct original zone set 1\n/,
+    'and what the proxy asks itself lies apart from what it was asked',
+  );
+  t.match(
     captureRuleset({ ...DEFAULTS, probePorts: [8080, 80] }),
     /ip saddr 169\.254\.7\.127 tcp dport { 80, 8080 } accept/,
     'probes pass to the ports of probes alone',

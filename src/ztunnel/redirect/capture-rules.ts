@@ -53,7 +53,8 @@ interface Chain {
  * Throws when a probe source is not an address.
  */
 export function captureRuleset(options: CaptureOptions, zones = true): string {
-  const chains = [...proxyChains(zones), outputRedirect(options), inputRedirect(options)];
+  const proxy = proxyChains(zones, options.captureDns);
+  const chains = [...proxy, outputRedirect(options), inputRedirect(options)];
   return ruleset(options.bypassInbound === true ? chains : [...chains, inputGuard(options)]);
 }
 
@@ -62,7 +63,8 @@ export function captureRuleset(options: CaptureOptions, zones = true): string {
  * which the kernel would send the packets of live redirected connections to their original destination.
  */
 export function drainRuleset(zones = true): string {
-  return ruleset([...proxyChains(zones), { ...OUTPUT_NAT, rules: [] }, { ...PREROUTING_NAT, rules: [] }]);
+  const nat = [OUTPUT_NAT, PREROUTING_NAT].map(chain => ({ ...chain, rules: [] }));
+  return ruleset([...proxyChains(zones, true), ...nat]);
 }
 
 /** Succeeds whether or not the table is there. */
@@ -82,8 +84,8 @@ const PROXY_PACKET = `meta mark & ${hex(REPLY_MARK_MASK)} == ${hex(PROXY_MARK)}`
 const SET_REPLY_MARK = `& ${hex(~REPLY_MARK_MASK >>> 0)} | ${hex(REPLY_MARK)}`;
 
 /** For the proxy's own connections to the application, in either of its two ways past connection tracking. */
-function proxyChains(zones: boolean): Chain[] {
-  return [...(zones ? zoneChains() : []), ...markChains()];
+function proxyChains(zones: boolean, dns: boolean): Chain[] {
+  return [...(zones ? zoneChains(dns) : []), ...markChains()];
 }
 
 /**
@@ -91,11 +93,20 @@ function proxyChains(zones: boolean): Chain[] {
  * that, the port that the kernel chooses for it may be one from which the same client has a redirected connection: two
  * with equal addresses and ports, of which the second would hang. Replies need no zone: those of the redirected
  * connection come from the proxy's port.
+ *
+ * Its DNS queries lie apart as well: an application's port is free for them long before connection tracking has forgotten what
+ * was redirected from it, and they would be too.
  */
-function zoneChains(): Chain[] {
-  const rule = `${PROXY_PACKET} ct original zone set 1`;
+function zoneChains(dns: boolean): Chain[] {
+  const zone = 'ct original zone set 1';
+  const rule = `${PROXY_PACKET} ${zone}`;
+  const queries = `${PROXY_PACKET} udp dport 53 ${zone}`;
   return [
-    { name: 'zone_output', hook: 'type filter hook output priority -300', rules: [`oifname "lo" ${rule}`] },
+    {
+      name: 'zone_output',
+      hook: 'type filter hook output priority -300',
+      rules: [`oifname "lo" ${rule}`, ...(dns ? [queries] : [])],
+    },
     {
       name: 'zone_prerouting',
       hook: 'type filter hook prerouting priority -300',

@@ -30,6 +30,7 @@ const POD: LocalPod = {
   starting: true,
   sidecar: undefined,
   bypassInbound: false,
+  dnsCapture: undefined,
   probePorts: [],
 };
 

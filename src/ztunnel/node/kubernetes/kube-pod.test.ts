@@ -24,6 +24,7 @@ test('what is kept of a pod', async t => {
       isTerminating: false,
       sidecar: undefined,
       bypassInbound: false,
+      dnsCapture: undefined,
       probePorts: [],
       redirection: undefined,
     },
@@ -55,6 +56,14 @@ test('what each field makes of a pod', async t => {
       { metadata: { ...META, annotations: { 'ambient.istio.io/bypass-inbound-capture': 'true' } } },
       { bypassInbound: true },
     ],
+    ...(['true', 'false', 'yes'] as const).map(
+      text =>
+        [
+          `dns capture by the annotation: ${text}`,
+          { metadata: { ...META, annotations: { 'ambient.istio.io/dns-capture': text } } },
+          { dnsCapture: text === 'yes' ? undefined : text === 'true' },
+        ] as const,
+    ),
     [
       'the annotation of capture, as it is',
       { metadata: { ...META, annotations: { 'ambient.istio.io/redirection': 'enabled' } } },

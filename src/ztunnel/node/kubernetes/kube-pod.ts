@@ -10,6 +10,7 @@ import type { ParsedObject } from './watched-set.ts';
 /** Written by the node agent alone: how capture of the pod stands. */
 export const REDIRECTION_ANNOTATION = 'ambient.istio.io/redirection';
 const BYPASS_INBOUND_ANNOTATION = 'ambient.istio.io/bypass-inbound-capture';
+const DNS_CAPTURE_ANNOTATION = 'ambient.istio.io/dns-capture';
 /** Of a pod that was started from a file of its node: the uid that the container runtime knows it by. */
 const STATIC_POD_ANNOTATION = 'kubernetes.io/config.hash';
 
@@ -30,6 +31,8 @@ export interface KubePod {
   readonly isTerminating: boolean;
   readonly sidecar: string | undefined;
   readonly bypassInbound: boolean;
+  /** Undefined: the pod says nothing, or nothing that means either. */
+  readonly dnsCapture: boolean | undefined;
   readonly probePorts: readonly number[];
   /** The annotation as the API server has it. */
   readonly redirection: string | undefined;
@@ -60,10 +63,16 @@ function kubePod(object: JsonObject): KubePod {
     isTerminating: child(object, 'metadata')['deletionTimestamp'] !== undefined,
     sidecar: sidecarOf(spec),
     bypassInbound: annotations[BYPASS_INBOUND_ANNOTATION] === 'true',
+    dnsCapture: FLAGS.get(annotations[DNS_CAPTURE_ANNOTATION] ?? ''),
     probePorts: probePorts(spec),
     redirection: annotations[REDIRECTION_ANNOTATION],
   };
 }
+
+const FLAGS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+]);
 
 function phaseOf(phase: unknown): KubePod['phase'] {
   if (phase === 'Succeeded' || phase === 'Failed') return 'ended';

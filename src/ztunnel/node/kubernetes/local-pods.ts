@@ -52,8 +52,8 @@ export function namespaceKey(name: string): string {
 }
 
 function localPod(pod: KubePod, { namespaces, netns }: KnownPods): LocalPod {
-  const { uid, name, namespace, serviceAccount, labels, hostNetwork, sidecar, bypassInbound, probePorts } =
-    pod;
+  const { uid, name, namespace, serviceAccount, labels, hostNetwork, sidecar } = pod;
+  const { bypassInbound, dnsCapture, probePorts } = pod;
   const found = netns.get(pod.runtimeUid);
   return {
     uid,
@@ -69,6 +69,7 @@ function localPod(pod: KubePod, { namespaces, netns }: KnownPods): LocalPod {
     starting: pod.phase === 'pending',
     sidecar,
     bypassInbound,
+    dnsCapture,
     probePorts,
   };
 }

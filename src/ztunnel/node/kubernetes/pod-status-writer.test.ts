@@ -19,6 +19,7 @@ const POD: KubePod = {
   isTerminating: false,
   sidecar: undefined,
   bypassInbound: false,
+  dnsCapture: undefined,
   probePorts: [],
   redirection: undefined,
 };

@@ -1,0 +1,81 @@
+import { ChannelError, type ChannelHandler } from '#shared/engine/channel.ts';
+import type { TcpChannel } from '#shared/engine/engine.ts';
+import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { framed, MessageReader } from './message-reader.ts';
+
+/** Of a connection without a query under way. RFC 7766 §6.2.3 asks for seconds. */
+const IDLE_MS = 10_000;
+/** Queries under way on one connection; what comes beyond waits in the kernel. */
+const MAX_PIPELINED = 32;
+
+export interface TcpClientOptions {
+  readonly clock: Clock;
+  /** Resolves when the query has had its answer, or gets none. */
+  readonly onQuery: (bytes: Buffer, reply: (answer: Buffer) => void) => Promise<void>;
+  readonly onClose: () => void;
+}
+
+/** A client that asks over TCP: several queries, answered as soon as each can be. RFC 7766 */
+export class TcpClient implements ChannelHandler {
+  readonly #channel: TcpChannel;
+  readonly #options: TcpClientOptions;
+  readonly #reader = new MessageReader();
+  #underWay = 0;
+  #waitsForDrain = false;
+  #hasEnded = false;
+  #idle: Timer | undefined;
+
+  constructor(channel: TcpChannel, options: TcpClientOptions) {
+    this.#channel = channel;
+    this.#options = options;
+    channel.setHandler(this);
+    this.#settle();
+  }
+
+  onData(slice: Buffer): void {
+    for (const message of this.#reader.push(slice)) this.#ask(message);
+    this.#settle();
+  }
+
+  onEnd(): void {
+    this.#hasEnded = true;
+    this.#settle();
+  }
+
+  onDrain(): void {
+    this.#waitsForDrain = false;
+    this.#settle();
+  }
+
+  onClose(): void {
+    this.#idle?.cancel();
+    this.#options.onClose();
+  }
+
+  abort(reason: ChannelError): void {
+    this.#channel.abort(reason);
+  }
+
+  #ask(message: Buffer): void {
+    this.#underWay++;
+    const reply = (answer: Buffer): void => {
+      if (!this.#channel.write(framed(answer))) this.#waitsForDrain = true;
+    };
+    void this.#options.onQuery(message, reply).then(() => {
+      this.#underWay--;
+      this.#settle();
+    });
+  }
+
+  /** Reads on or not, and ends a connection that is of no more use. */
+  #settle(): void {
+    this.#idle?.cancel();
+    if (this.#underWay >= MAX_PIPELINED || this.#waitsForDrain) this.#channel.pause();
+    else this.#channel.resume();
+    if (this.#underWay > 0) return;
+    if (this.#hasEnded) this.#channel.end();
+    this.#idle = this.#options.clock.setTimer(IDLE_MS, () =>
+      this.abort(new ChannelError('timeout', `no query within ${IDLE_MS} ms`)),
+    );
+  }
+}
