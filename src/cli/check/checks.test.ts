@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
+import { issueRoot } from '#shared/pki/certificate.ts';
+import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { asked, healthySnapshot, objectsOf, snapshotOf, syncedProxy } from '../testing/cluster-snapshot.ts';
 import { expectGolden } from '../testing/golden.ts';
 import { INSTALLED_CHECKS, PRE_CHECKS } from './all-checks.ts';
@@ -52,6 +54,11 @@ const pendingPod = (name: string): string =>
 const refusal = (pod: string, message: string): string =>
   `kind: Event\nmetadata: { name: ${pod}.1, namespace: shop }\nreason: FailedCreatePodSandBox\nmessage: "Failed to create pod sandbox: ${message}"\ninvolvedObject: { name: ${pod}, namespace: shop }`;
 
+const NEW_ROOT = await issueRoot(
+  { subject: 'CN=new', key: await generateKey(softwareProvider, false) },
+  { notBeforeMs: 0, notAfterMs: 4_000_000_000_000 },
+);
+
 /** [sentence, check, the cluster, what the problem says] */
 const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] = [
   [
@@ -65,6 +72,12 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     'gateway-api',
     change({ gateways: undefined }),
     /waypoints and routes need the Gateway API/,
+  ],
+  [
+    'a Gateway API without the kind of its routes',
+    'gateway-api',
+    change({ crds: (HEALTHY.crds ?? []).filter(crd => !crd.name.startsWith('httproutes.')) }),
+    /httproutes.gateway.networking.k8s.io is missing, and with it every HTTPRoute: .*your routes again/,
   ],
   [
     'an old kernel',
@@ -226,7 +239,7 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     'a definition that is missing',
     'crds',
     change({ crds: HEALTHY.crds?.slice(0, -1) }),
-    /telemetries.telemetry.istio.io is missing: install the chart "base"/,
+    /telemetries.telemetry.istio.io is missing, and with it every object .*your objects are yours to apply again/,
   ],
   [
     'a proxy of another version',
@@ -492,6 +505,14 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     'roots-agree',
     change({ proxies: [...ZTUNNEL_PROXIES, asked('ztunnel', 'ztunnel-1', 'n1', { root: 'r0' })] }),
     /ztunnel-1 does not trust root r1 that others do/,
+  ],
+  [
+    'a controller that signs by a root nobody has heard of',
+    'roots-agree',
+    withObjects(
+      `kind: ConfigMap\nmetadata: { name: ambient-ca-root-cert, namespace: istio-system }\ndata: { root-cert.pem: ${JSON.stringify(NEW_ROOT)} }`,
+    ),
+    /ztunnel-1 does not trust root [0-9a-f]+ of ConfigMap ambient-ca-root-cert, by which the controller signs/,
   ],
   [
     'a root that ends soon',

@@ -48,10 +48,9 @@ export async function forwardToPod(
   return stream;
 }
 
-/** What the kubelet says of a port nobody listens on holds the container's id and ports; the reason is at its end. */
+/** What the kubelet says of a port nobody listens on holds the container's id, and a reason for each address family. */
 function forwardError(message: string): string {
-  const reason = message.split(': ').at(-1) ?? message;
-  return reason.includes('refused') ? 'connection refused inside the pod' : message.slice(0, 300);
+  return message.includes('connection refused') ? 'connection refused inside the pod' : message.slice(0, 300);
 }
 
 class ForwardedStream extends Duplex {

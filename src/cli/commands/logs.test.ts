@@ -64,6 +64,41 @@ test('of a pod with a ztunnel of its own there is that log, whichever ztunnel an
   });
 });
 
+test('a proxy whose node is down does not keep the others from being read', async t => {
+  const cluster = new FakeCluster().add(PODS);
+  cluster.unreachable.add('istio-system/ztunnel-a');
+  cluster.logs.set('istio-system/ztunnel-b', ['WARN capture repaired']);
+  for (const follow of ['', ' --follow']) {
+    const { out, err, status } = await runLine(`logs --context c${follow}`, testPlatform(cluster));
+    t.equal(status, 0);
+    t.match(out, /ztunnel-b +\| WARN capture repaired/);
+    t.match(err, /^warning: cannot read the log of istio-system\/ztunnel-a$/m);
+  }
+  const { status, err } = await runLine('logs ztunnel-a --context c', testPlatform(cluster));
+  t.equal(status, 1, 'where none can be read it fails');
+  t.match(err, /cannot read the log of istio-system\/ztunnel-a/);
+});
+
+const NEW_POD = (node: string): string =>
+  `kind: Pod\nmetadata: { name: new-0, namespace: shop }\nspec: { nodeName: ${node} }\nstatus: { phase: Running }`;
+
+test('a pod that the ztunnels have not heard of: the log is that of its node, or it is said that there is none', async t => {
+  await withFakeMesh(async (_dir, mesh) => {
+    const ask = (node: string) => {
+      const cluster = new FakeCluster().add(PODS).add(NEW_POD(node));
+      cluster.admin.set('istio-system/ztunnel-a', { socketPath: mesh.get('ztunnel-a') ?? '' });
+      cluster.logs.set('istio-system/ztunnel-b', ['WARN not told about yet']);
+      return runLine('logs shop/new-0 --context c', testPlatform(cluster));
+    };
+    const known = await ask('node-b');
+    t.equal(known.out, 'WARN not told about yet\n');
+    t.match(known.err, /the ztunnels have not heard of pod shop\/new-0/);
+    const alone = await ask('node-c');
+    t.equal(alone.status, 1);
+    t.match(alone.err, /no ztunnel is running on node node-c of pod shop\/new-0, .*see: ambientctl check/);
+  });
+});
+
 test('the level is set before the log is shown', async t => {
   await withFakeMesh(async (_dir, mesh) => {
     const cluster = new FakeCluster().add(PODS);

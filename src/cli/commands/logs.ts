@@ -1,8 +1,11 @@
 import { type Command, Option } from 'commander';
 import { LOG_LEVELS, type LogLevel } from '#shared/observability/logger.ts';
 import { fetchText } from '../admin-client.ts';
-import { askFirst } from '../ask-proxies.ts';
+import { askEach, askFirst } from '../ask-proxies.ts';
 import type { Cli, CliIo } from '../cli.ts';
+import { POD } from '../cluster/kinds.ts';
+import type { KubeApi } from '../cluster/kube-api.ts';
+import { nodeOf } from '../cluster/mesh-pods.ts';
 import { CliError } from '../cli-error.ts';
 import { decodeConfigDump, type DumpedWorkload } from '../config-dump.ts';
 import { fetchJson } from '../admin-client.ts';
@@ -30,7 +33,7 @@ export function addLogs(program: Command, cli: Cli): void {
   withNamespaceFilter(withCommonOptions(command)).action(
     async (target: string | undefined, options: LogsOptions) => {
       const proxies = await openProxies(options, cli);
-      const chosen = await chooseProxies(target, options, await proxies.list(), cli);
+      const chosen = await chooseProxies(target, options, proxies, cli);
       if (options.level !== undefined) await setLevel(chosen, options.level, cli);
       await showLogs(proxies, chosen, options, cli);
     },
@@ -38,8 +41,9 @@ export function addLogs(program: Command, cli: Cli): void {
 }
 
 async function setLevel(chosen: readonly ProxyRef[], level: LogLevel, cli: Cli): Promise<void> {
-  await Promise.all(chosen.map(p => fetchText(p.admin, `/logging?level=${level}`, 'POST')));
-  cli.stderr(`log level of ${chosen.map(p => p.name).join(', ')} is ${level} until they restart\n`);
+  const set = await askEach(chosen, p => fetchText(p.admin, `/logging?level=${level}`, 'POST'), cli);
+  const names = set.map(({ proxy }) => proxy.name).join(', ');
+  cli.stderr(`log level of ${names} is ${level} until they restart\n`);
 }
 
 async function showLogs(
@@ -57,16 +61,33 @@ async function showLogs(
   };
   const read = (proxy: ProxyRef): Promise<void> =>
     proxies.log(proxy, { follow, tailLines: options.tail }, show(proxy), signal);
-  if (follow) await Promise.all(chosen.map(read));
-  else for (const proxy of chosen) await read(proxy);
+  // One whose node is down must not keep the others from being read.
+  if (follow) await askEach(chosen, read, cli);
+  else await askInTurn(chosen, read, cli);
+}
+
+/** As `askEach`, one after the other, so that the lines of each stay together. */
+async function askInTurn(
+  chosen: readonly ProxyRef[],
+  read: (proxy: ProxyRef) => Promise<void>,
+  cli: Cli,
+): Promise<void> {
+  let before: Promise<unknown> = Promise.resolve();
+  const inTurn = (proxy: ProxyRef): Promise<void> => {
+    const reading = before.then(() => read(proxy));
+    before = reading.catch(() => undefined);
+    return reading;
+  };
+  await askEach(chosen, inTurn, cli);
 }
 
 async function chooseProxies(
   target: string | undefined,
   options: LogsOptions,
-  all: readonly ProxyRef[],
+  proxies: Proxies,
   io: CliIo,
 ): Promise<readonly ProxyRef[]> {
+  const all = await proxies.list();
   const inScope = all.filter(
     p =>
       (options.namespace === undefined || p.namespace === options.namespace) &&
@@ -74,7 +95,7 @@ async function chooseProxies(
   );
   const named = target === undefined ? inScope : inScope.filter(p => p.name === target);
   if (named.length > 0) return named;
-  if (target?.includes('/') === true) return proxiesOfPod(target, all, io);
+  if (target?.includes('/') === true) return proxiesOfPod(target, all, proxies.api, io);
   const names = all.map(p => p.name).join(', ') || 'none';
   throw new CliError(
     target === undefined
@@ -87,6 +108,7 @@ async function chooseProxies(
 async function proxiesOfPod(
   target: string,
   all: readonly ProxyRef[],
+  api: KubeApi | undefined,
   io: CliIo,
 ): Promise<readonly ProxyRef[]> {
   const ztunnels = all.filter(p => p.kind === 'ztunnel');
@@ -94,15 +116,38 @@ async function proxiesOfPod(
   const { answer } = await askFirst(ztunnels, p => fetchJson(p.admin, '/config_dump'), io);
   const dump = decodeConfigDump(answer);
   const pod = dump.workloads.find(w => `${w.namespace}/${w.name}` === target);
-  if (pod === undefined) throw new CliError(unknownName('pod', target, dump.workloads));
+  if (pod === undefined) {
+    const node = await scheduledNode(target, api);
+    if (node === undefined) throw new CliError(unknownName('pod', target, dump.workloads));
+    io.stderr(
+      `warning: the ztunnels have not heard of pod ${target}: the log is of the ztunnel of its node\n`,
+    );
+    return ztunnelsOf(target, node, ztunnels);
+  }
   const behind = new Set(waypointsOf(pod, dump.services));
   const waypointPods = dump.workloads.filter(w => w.serviceNames.some(name => behind.has(name)));
   const dedicated = ztunnels.filter(p => p.pod === pod.name && p.namespace === pod.namespace);
-  const ofPod = dedicated.length > 0 ? dedicated : ztunnels.filter(p => p.node === pod.node);
+  const ofPod = dedicated.length > 0 ? dedicated : ztunnelsOf(target, pod.node, ztunnels);
   return all.filter(
     p =>
       ofPod.includes(p) ||
       (p.kind === 'waypoint' && waypointPods.some(w => w.name === p.pod && w.namespace === p.namespace)),
+  );
+}
+
+/** A pod that came while the controller was away is known to the API server alone. */
+async function scheduledNode(target: string, api: KubeApi | undefined): Promise<string | undefined> {
+  const [namespace = '', name = ''] = target.split('/');
+  const pod = await api?.get(POD, namespace, name);
+  return pod === undefined ? undefined : nodeOf(pod) || undefined;
+}
+
+/** @throws CliError when none runs there: its captured pods are refused, and no log says so. */
+function ztunnelsOf(target: string, node: string, ztunnels: readonly ProxyRef[]): readonly ProxyRef[] {
+  const there = ztunnels.filter(p => p.node === node);
+  if (there.length > 0) return there;
+  throw new CliError(
+    `no ztunnel is running on node ${node} of pod ${target}, whose traffic is refused meanwhile; see: ambientctl check`,
   );
 }
 

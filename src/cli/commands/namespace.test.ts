@@ -48,6 +48,31 @@ test('when one namespace does not exist none is changed', async t => {
   t.same(cluster.changes, []);
 });
 
+test('the namespace of the mesh itself is not put into it', async t => {
+  const cluster = new FakeCluster().add(
+    `${CLUSTER}---\nkind: Namespace\nmetadata: { name: mesh }\n---\nkind: Pod\nmetadata: { name: z, namespace: mesh, labels: { app.kubernetes.io/name: ztunnel } }\n`,
+  );
+  const { err, status } = await runLine('namespace add legacy mesh', testPlatform(cluster));
+  t.equal(status, 1);
+  t.equal(
+    err,
+    'ambientctl: the mesh itself runs in namespace mesh, which is never captured; nothing was changed\n',
+  );
+  t.same(cluster.changes, []);
+});
+
+test('what is never captured is not counted as missing', async t => {
+  const pod = (name: string, more: string): string =>
+    `---\nkind: Pod\nmetadata: { name: ${name}, namespace: shop, labels: { ${more.includes('hostNetwork') ? '' : more} } }\nspec: { ${more.includes('hostNetwork') ? more : ''} }\nstatus: { phase: Running }\n`;
+  const cluster = new FakeCluster().add(
+    CLUSTER +
+      pod('waypoint-0', 'gateway.networking.k8s.io/gateway-name: waypoint') +
+      pod('agent', 'hostNetwork: true'),
+  );
+  const { out } = await runLine('namespace list', testPlatform(cluster));
+  t.match(out, /shop +ambient +1\/2 /);
+});
+
 test('an empty mesh says how to fill it', async t => {
   const { out } = await runLine('namespace list', testPlatform(new FakeCluster()));
   t.equal(out, 'no namespace is in the mesh; add one with: ambientctl namespace add NAME\n');

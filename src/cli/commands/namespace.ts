@@ -5,7 +5,7 @@ import type { KubeApi } from '../cluster/kube-api.ts';
 import { NAMESPACE, POD } from '../cluster/kinds.ts';
 import { DATAPLANE_MODE, REDIRECTION, USE_WAYPOINT } from '../cluster/mesh-labels.ts';
 import type { KubeObject } from '../cluster/kube-object.ts';
-import { isRunning } from '../cluster/mesh-pods.ts';
+import { isRunning, proxyKindOf } from '../cluster/mesh-pods.ts';
 import { type ClusterOptions, withClusterOptions, withOutput } from '../options.ts';
 import type { OutputFormat, Report } from '../render/output.ts';
 
@@ -35,6 +35,7 @@ function addChange(
   withClusterOptions(command).action(async (names: string[], options: ClusterOptions) => {
     const { api } = await cli.openCluster(options, cli.env);
     await requireNamespaces(names, api);
+    if (mode !== null) await refuseOwn(names, api);
     for (const name of names) {
       await api.merge(NAMESPACE, '', name, { metadata: { labels: { [DATAPLANE_MODE]: mode } } });
       cli.stdout(
@@ -54,6 +55,23 @@ async function requireNamespaces(names: readonly string[], api: KubeApi): Promis
     throw new CliError(`there is no namespace ${missing.join(', ')}; nothing was changed`);
 }
 
+/** ztunnel never captures what the mesh itself needs to work; a label that says otherwise only makes `check` fail. */
+async function refuseOwn(names: readonly string[], api: KubeApi): Promise<void> {
+  const pods = (await api.list(POD)) ?? [];
+  const own = names.filter(name =>
+    pods.some(p => p.namespace === name && ['ztunnel', 'controller'].includes(proxyKindOf(p) ?? '')),
+  );
+  if (own.length > 0)
+    throw new CliError(
+      `the mesh itself runs in namespace ${own.join(', ')}, which is never captured; nothing was changed`,
+    );
+}
+
+/** Waypoints, and pods on the network of their host, are never captured: they do not count as missing. */
+function mayBeCaptured(pod: KubeObject): boolean {
+  return isRunning(pod) && proxyKindOf(pod) === undefined && pod.spec['hostNetwork'] !== true;
+}
+
 function namespaceReport(
   namespaces: readonly KubeObject[],
   pods: readonly KubeObject[],
@@ -61,7 +79,7 @@ function namespaceReport(
 ): Report {
   const entries = namespaces
     .map(({ name, labels }) => {
-      const running = pods.filter(p => p.namespace === name && isRunning(p));
+      const running = pods.filter(p => p.namespace === name && mayBeCaptured(p));
       return {
         name,
         mode: labels[DATAPLANE_MODE] ?? 'none',

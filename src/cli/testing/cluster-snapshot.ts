@@ -80,6 +80,9 @@ kind: CustomResourceDefinition
 metadata:
   name: gateways.gateway.networking.k8s.io
   annotations: { gateway.networking.k8s.io/bundle-version: v1.6.3 }
+---
+kind: CustomResourceDefinition
+metadata: { name: httproutes.gateway.networking.k8s.io }
 ${[
   'authorizationpolicies.security.istio.io',
   'peerauthentications.security.istio.io',

@@ -16,6 +16,8 @@ export class FakeCluster implements Cluster, KubeApi {
   /** `namespace/pod` → its admin server. */
   readonly admin = new Map<string, AdminTarget>();
   readonly logs = new Map<string, readonly string[]>();
+  /** `namespace/pod` whose kubelet does not answer. */
+  readonly unreachable = new Set<string>();
   /** What was changed, a line each. */
   readonly changes: string[] = [];
   /** What the API server makes of an object that is applied. */
@@ -85,7 +87,9 @@ export class FakeCluster implements Cluster, KubeApi {
   }
 
   log(namespace: string, pod: string, _options: LogOptions, onLine: (line: string) => void): Promise<void> {
-    for (const line of this.logs.get(`${namespace}/${pod}`) ?? []) onLine(line);
+    const name = `${namespace}/${pod}`;
+    if (this.unreachable.has(name)) return Promise.reject(new CliError(`cannot read the log of ${name}`));
+    for (const line of this.logs.get(name) ?? []) onLine(line);
     return Promise.resolve();
   }
 

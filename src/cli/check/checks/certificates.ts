@@ -1,4 +1,5 @@
 import { textMap } from '#shared/config/json-fields.ts';
+import { readCertificates } from '#shared/pki/certificate-facts.ts';
 import { DATAPLANE_MODE } from '../../cluster/mesh-labels.ts';
 import { shortDuration } from '../../render/age.ts';
 import { type Check, noneOf, unknown } from '../check.ts';
@@ -10,6 +11,8 @@ const DAY_MS = 24 * 3_600_000;
 const BACKDATE_MS = 2 * 60_000;
 const ROOT_WARNING_MS = 60 * DAY_MS;
 const ROOT_CONFIG_MAP = 'istio-ca-root-cert';
+/** The controller's own, whatever other mesh writes the one above. */
+const OWN_CONFIG_MAP = 'ambient-ca-root-cert';
 
 /** One certificate of one proxy. */
 interface Held {
@@ -69,7 +72,7 @@ export const CERTIFICATE_CHECKS: readonly Check[] = [
   {
     category,
     id: 'roots-agree',
-    description: 'every proxy trusts the same roots',
+    description: 'every proxy trusts the same roots, the controller’s among them',
     severity: 'fatal',
     run: snapshot => {
       const byProxy = new Map<string, Set<string>>();
@@ -77,14 +80,23 @@ export const CERTIFICATE_CHECKS: readonly Check[] = [
         byProxy.set(c.proxy, (byProxy.get(c.proxy) ?? new Set()).add(c.serial));
       if (byProxy.size === 0) return unknown('no root is known');
       const all = new Set([...byProxy.values()].flatMap(serials => [...serials]));
+      const published = publishedRoots(snapshot);
       return noneOf(
         [...byProxy].flatMap(([proxy, serials]) => {
           const missing = [...all].filter(serial => !serials.has(serial));
-          return missing.length === 0
-            ? []
-            : [
-                `${proxy} does not trust root ${missing.join(', ')} that others do: its peers of that root are refused`,
-              ];
+          const unheard = published.filter(serial => !all.has(serial));
+          return [
+            ...(missing.length === 0
+              ? []
+              : [
+                  `${proxy} does not trust root ${missing.join(', ')} that others do: its peers of that root are refused`,
+                ]),
+            ...(unheard.length === 0
+              ? []
+              : [
+                  `${proxy} does not trust root ${unheard.join(', ')} of ConfigMap ${OWN_CONFIG_MAP}, by which the controller signs: it is refused from its next certificate on`,
+                ]),
+          ];
         }),
         `${all.size} root${all.size === 1 ? '' : 's'}`,
       );
@@ -147,6 +159,18 @@ export const CERTIFICATE_CHECKS: readonly Check[] = [
     },
   },
 ];
+
+/** What the controller has written of its roots in its own namespace; none where that cannot be read, or is no certificate. */
+function publishedRoots(snapshot: ClusterSnapshot): string[] {
+  const system = systemNamespace(snapshot);
+  const map = snapshot.configMaps?.find(c => c.name === OWN_CONFIG_MAP && c.namespace === system);
+  if (map === undefined) return [];
+  try {
+    return readCertificates(textMap(map.raw, 'data')['root-cert.pem'] ?? '').map(root => root.serial);
+  } catch {
+    return [];
+  }
+}
 
 function heldCertificates(snapshot: ClusterSnapshot): Held[] {
   return answered(snapshot).flatMap(({ ref, dump }) =>

@@ -97,7 +97,13 @@ export const CONTROL_PLANE_CHECKS: readonly Check[] = [
     run: ({ crds }) => {
       if (crds === undefined) return unknown('CustomResourceDefinitions cannot be listed');
       const missing = OUR_CRDS.filter(name => !crds.some(crd => crd.name === name));
-      return noneOf(missing.map(name => `${name} is missing: install the chart "base"`));
+      // With a definition Kubernetes deletes its objects: a policy of that kind is not stale, it is no more.
+      return noneOf(
+        missing.map(
+          name =>
+            `${name} is missing, and with it every object of that kind: what they denied is let in; "ambientctl install" brings the definition back, your objects are yours to apply again`,
+        ),
+      );
     },
   },
   {

@@ -3,6 +3,7 @@ import { type Check, noneOf, ok, unknown } from '../check.ts';
 
 const category = 'kubernetes';
 const MIN_MINOR = 30;
+const HTTP_ROUTES = 'httproutes.gateway.networking.k8s.io';
 /** nf_tables with redirect for both families in one table (inet nat). */
 const MIN_KERNEL = [5, 2] as const;
 
@@ -35,6 +36,10 @@ export const KUBERNETES_CHECKS: readonly Check[] = [
       if (gateways === undefined)
         return noneOf([
           'kind Gateway is not served: waypoints and routes need the Gateway API; apply its standard-install.yaml',
+        ]);
+      if (crds !== undefined && !crds.some(crd => crd.name === HTTP_ROUTES))
+        return noneOf([
+          `${HTTP_ROUTES} is missing, and with it every HTTPRoute: their services are routed as if there were none; apply standard-install.yaml, and your routes again`,
         ]);
       const gateway = crds?.find(crd => crd.name === 'gateways.gateway.networking.k8s.io');
       const bundle = gateway?.annotations['gateway.networking.k8s.io/bundle-version'];
