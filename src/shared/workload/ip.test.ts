@@ -1,6 +1,14 @@
 import { test } from 'tap';
 import { cidrContains, formatCidr, makeCidr, parseCidr } from './cidr.ts';
-import { canonicalIp, formatHostPort, ipFromBytes, ipv4At, parseHostPort, parseIp } from './ip.ts';
+import {
+  canonicalIp,
+  formatHostPort,
+  ipFromBytes,
+  ipv4At,
+  leadsToSelf,
+  parseHostPort,
+  parseIp,
+} from './ip.ts';
 
 test('an address has one canonical text', t => {
   const rows: [sentence: string, text: string, canonical: string | undefined][] = [
@@ -106,6 +114,22 @@ test('a range holds exactly its addresses', t => {
     if (cidr === undefined || address === undefined) t.fail(`${sentence}: does not parse`);
     else t.equal(cidrContains(cidr, address), holds, sentence);
   }
+  t.end();
+});
+
+test('what is another thing to each who dials it', t => {
+  const rows: readonly (readonly [ip: string, own: string, leadsToSelf: boolean])[] = [
+    ['127.0.0.1', '10.0.0.1', true],
+    ['127.9.9.9', '10.0.0.1', true],
+    ['::1', 'fd00::1', true],
+    ['0.0.0.0', '10.0.0.1', true],
+    ['0.1.2.3', '10.0.0.1', true],
+    ['::', 'fd00::1', true],
+    ['10.0.0.1', '10.0.0.1', false],
+    ['::2', 'fd00::1', false],
+    ['127.9.9.9', '127.64.0.1', false],
+  ];
+  for (const [ip, own, expected] of rows) t.equal(leadsToSelf(ip, [own]), expected, `${ip} from ${own}`);
   t.end();
 });
 

@@ -62,6 +62,16 @@ export function isLoopback(ip: string): boolean {
   return ip.startsWith('127.') || ip === '::1';
 }
 
+/**
+ * Whether an address, canonical, is another thing to each who dials it: loopback, or none at all, which the kernel takes for
+ * loopback. Nobody may write it down as an endpoint, and have a proxy dial itself.
+ * @param ownIps of who dials. Where it has a loopback address itself, so has the whole mesh, on one machine.
+ */
+export function leadsToSelf(ip: string, ownIps: readonly string[]): boolean {
+  const isSelf = isLoopback(ip) || ip.startsWith('0.') || ip === '::';
+  return isSelf && !ownIps.some(isLoopback);
+}
+
 /** `ip:port`, IPv6 in brackets: the form of an HTTP authority and of access logs. */
 export function formatHostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

@@ -17,6 +17,7 @@ import type { FailedHost } from '../hosts/awaited-hosts.ts';
 import type { CredentialCommand, KeysCommand } from '../workers/messages.ts';
 import { requestCertificates, createDiscovery } from './control-plane.ts';
 import { AskedHosts } from './hosts/asked-hosts.ts';
+import { dialable } from './hosts/reachable-alone.ts';
 import { documentFetcher } from './keys/fetch-document.ts';
 import { KeyServer } from './keys/key-server.ts';
 
@@ -64,7 +65,10 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     clock,
     random,
     logger,
-    fetch: documentFetcher(config.jwksRoots === undefined ? undefined : trustBundleReader(config.jwksRoots)),
+    fetch: documentFetcher(
+      config.jwksRoots === undefined ? undefined : trustBundleReader(config.jwksRoots),
+      dialable(config.traffic.ips),
+    ),
     publish: options.onKeys,
   });
   const named = new NamedEndpoints({

@@ -2,7 +2,8 @@ import { type ByteChannel, ChannelError } from '#shared/engine/channel.ts';
 import type { Engine, SecureChannel, TcpChannel } from '#shared/engine/engine.ts';
 import type { HbonePool } from '#shared/hbone/session-pool.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
-import { workloadIdentity } from '#shared/workload/workload.ts';
+import { leadsToSelf } from '#shared/workload/ip.ts';
+import { type Workload, workloadIdentity } from '#shared/workload/workload.ts';
 import type { BalancedEndpoint } from '../balance/endpoint.ts';
 import { HBONE_PORT } from '../ports.ts';
 import type { PoolClient } from './client-pools.ts';
@@ -20,6 +21,8 @@ export interface EndpointDialerOptions {
   /** The waypoint's own SPIFFE id. */
   readonly identity: string;
   readonly connectTimeoutMs: number;
+  /** Of the waypoint. */
+  readonly ownIps: readonly string[];
 }
 
 /** Where a connection leads, how it is made, and for whom. */
@@ -79,16 +82,16 @@ export class EndpointDialer {
   #dial(to: DialledConnection, timeoutMs: number): Promise<TcpChannel> {
     const { targetPort: port, workload } = to.endpoint;
     const { keepalive } = to.connection;
-    const [ip] = workload.addresses;
-    if (ip === undefined) return Promise.reject(addressless(workload.uid));
+    const ip = this.#addressOf(workload);
+    if (typeof ip !== 'string') return Promise.reject(ip);
     return introduced(this.#options.engine.connect({ remote: { ip, port }, timeoutMs, keepalive }), to);
   }
 
   #tunnel(to: DialledConnection, timeoutMs: number): Promise<ByteChannel> {
     const { targetPort, workload } = to.endpoint;
     const { hbone, identity } = this.#options;
-    const [ip] = workload.addresses;
-    if (ip === undefined) return Promise.reject(addressless(workload.uid));
+    const ip = this.#addressOf(workload);
+    if (typeof ip !== 'string') return Promise.reject(ip);
     const target = {
       sourceIdentity: identity,
       destinationIdentities: [workloadIdentity(workload)],
@@ -100,6 +103,13 @@ export class EndpointDialer {
       this.#withTimeout(timeoutMs, signal => hbone.connect(target, signal)),
       to,
     );
+  }
+
+  /** Or why there is none to dial. */
+  #addressOf({ addresses: [ip], uid }: Workload): string | ChannelError {
+    if (ip === undefined) return new ChannelError('unreachable', `workload ${uid} has no address`);
+    if (!leadsToSelf(ip, this.#options.ownIps)) return ip;
+    return new ChannelError('unreachable', `${ip} of workload ${uid} would lead the waypoint to itself`);
   }
 
   async #withTimeout<T>(timeoutMs: number, connect: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -129,8 +139,4 @@ function introduced<Channel extends ByteChannel>(
     channel.write(proxyHeader(version, client?.ends));
     return channel;
   });
-}
-
-function addressless(uid: string): ChannelError {
-  return new ChannelError('unreachable', `workload ${uid} has no address`);
 }

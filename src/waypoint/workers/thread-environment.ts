@@ -73,6 +73,7 @@ export function makeEnvironment(
       secure,
       identity: settings.identity,
       connectTimeoutMs: settings.connectTimeoutMs,
+      ownIps: [...settings.ips, ...(settings.listen === undefined ? [] : [settings.listen.ip])],
       idleTimeoutMs: settings.poolIdleTimeoutMs,
       queueTimeoutMs: settings.queueTimeoutMs,
     }),

@@ -48,6 +48,21 @@ const gw = service('waypoint', { vip: '10.96.0.9', ports: [port(15008, 15008)] }
 const gwPod = pod('waypoint', '10.0.1.9', [gw]);
 const viaGw = { ...orders, waypoint: waypointOf(gw) };
 
+test('an endpoint on loopback would be the client itself, and is not dialled', t => {
+  for (const ip of ['127.0.0.1', '::1', '0.0.0.0']) {
+    const objects = {
+      services: [orders],
+      workloads: [pod('orders-1', ip, [orders], { tunnelProtocol: 'none' })],
+    };
+    t.match(
+      decide(objects, '10.96.0.1:80'),
+      { kind: 'refuse', reason: /would lead the client to itself/ },
+      ip,
+    );
+  }
+  t.end();
+});
+
 test('a service without a waypoint', t => {
   const backend = pod('orders-1', '10.0.1.1');
   const objects = { services: [orders], workloads: [backend] };

@@ -1,7 +1,7 @@
 import type { SocketEndpoint } from '#shared/engine/channel.ts';
 import { resolveAddress, resolveHostname, type Destination } from '#shared/workload/destination.ts';
 import { chooseEndpoint } from '#shared/workload/endpoint-choice.ts';
-import { isIpv6 } from '#shared/workload/ip.ts';
+import { isIpv6, leadsToSelf } from '#shared/workload/ip.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { chooseWaypoint, gatewayTarget, isGateway, weighWaypoints } from '#shared/workload/waypoint.ts';
 import { serviceName, type GatewayAddress, type Service, type Workload } from '#shared/workload/workload.ts';
@@ -191,6 +191,8 @@ function toEndpoint(
   fields: Partial<OutboundRequest>,
 ): OutboundRequest {
   const { service } = fields;
+  if (leadsToSelf(address.ip, query.source.addresses))
+    return refuse(query, `${address.ip} of workload ${workload.uid} would lead the client to itself`, fields);
   if (workload.uid === query.source.uid)
     return request('plaintext', query, { ...fields, nextHop: address, workload });
   // A pod whose capture is off for now, or one outside the mesh.

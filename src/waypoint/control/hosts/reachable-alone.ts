@@ -18,17 +18,22 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 
 /**
- * A lookup of names that clients choose, without the addresses that are another thing to the waypoint than to its client: its own,
- * loopback, link-local (where clouds give out credentials), those of many, and those the mesh gives to ServiceEntries.
+ * What a waypoint may dial of names that somebody else chooses: not what is another thing to it than to who chose the name, its own
+ * addresses, loopback, link-local (where clouds give out credentials), those of many, and those the mesh gives to ServiceEntries.
  *
  * @param ownIps of the waypoint. Where it has a loopback address itself, so has the whole mesh, on one machine.
  */
-export function reachableAlone(lookup: HostLookup, ownIps: readonly string[]): HostLookup {
+export function dialable(ownIps: readonly string[]): (ip: string) => boolean {
   const isOnLoopback = ownIps.some(ip => isIn(LOOPBACK, ip));
-  const isReachable = (ip: string): boolean => {
+  return ip => {
     if (ownIps.includes(ip)) return false;
     return isOnLoopback && isIn(LOOPBACK, ip) ? ip !== '127.0.0.1' : !isIn(OWN, ip);
   };
+}
+
+/** A lookup of names that clients choose, without the addresses that are not `dialable`. */
+export function reachableAlone(lookup: HostLookup, ownIps: readonly string[]): HostLookup {
+  const isReachable = dialable(ownIps);
   return async hostname => {
     const { ips, ttlMs } = await lookup(hostname);
     const reachable = ips.filter(isReachable);

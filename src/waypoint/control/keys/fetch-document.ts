@@ -1,6 +1,9 @@
+import { lookup as lookUp } from 'node:dns';
+import type { LookupFunction } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import http2 from 'http2-wrapper';
 import { errorMessage } from '#shared/observability/error-message.ts';
+import { canonicalIp } from '#shared/workload/ip.ts';
 
 export interface DocumentRequest {
   readonly url: URL;
@@ -15,18 +18,39 @@ export type FetchDocument = (request: DocumentRequest) => Promise<string>;
  * Fetches documents over HTTP/2 or HTTP/1.1, whichever the server offers. Redirects are not followed: the address is the
  * operator's, and where it leads is not for the server to choose.
  * @param extraRoots PEM, trusted besides those of the runtime, read anew each time; undefined: none
+ * @param isDialable whoever may write a RequestAuthentication chooses the address: not one of the waypoint itself
  */
-export function documentFetcher(extraRoots: (() => string) | undefined): FetchDocument {
+export function documentFetcher(
+  extraRoots: (() => string) | undefined,
+  isDialable: (ip: string) => boolean,
+): FetchDocument {
+  const lookup = lookupOf(isDialable);
   return async ({ maxBytes, timeoutMs, url }) => {
     const signal = AbortSignal.timeout(timeoutMs);
     try {
+      const ip = canonicalIp(url.hostname.replace(/^\[|\]$/g, ''));
+      if (ip !== undefined && !isDialable(ip)) throw new Error('may not be dialled from here');
       const ca = extraRoots === undefined ? {} : { ca: [...getCACertificates('default'), extraRoots()] };
       const headers = { accept: 'application/json', 'user-agent': 'ambient-mesh-waypoint' };
-      const request = await http2.auto(url, { ...ca, headers, timeout: timeoutMs });
+      const request = await http2.auto(url, { ...ca, headers, timeout: timeoutMs, lookup });
       return await readAnswer(request, maxBytes, signal);
     } catch (error) {
       throw new Error(`${url.href}: ${reasonOf(error, signal, timeoutMs)}`, { cause: error });
     }
+  };
+}
+
+function lookupOf(isDialable: (ip: string) => boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    lookUp(hostname, { ...options, all: true }, (error, found) => {
+      if (error !== null) return callback(error, '', 0);
+      const addresses = found.filter(({ address }) => isDialable(canonicalIp(address) ?? address));
+      const [first] = addresses;
+      if (first === undefined)
+        return callback(new Error(`${hostname} has no address that may be dialled from here`), '', 0);
+      if (options.all === true) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
   };
 }
 

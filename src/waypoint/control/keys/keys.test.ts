@@ -10,6 +10,7 @@ import { createTestCa } from '#shared/testing/test-ca.ts';
 import { delta, noRoutes, service } from '#shared/testing/topology.ts';
 import type { KeysCommand } from '../../workers/messages.ts';
 import { documentFetcher, type FetchDocument } from './fetch-document.ts';
+import { dialable } from '../hosts/reachable-alone.ts';
 import { fetchKeys } from './fetch-keys.ts';
 import { KeyServer } from './key-server.ts';
 
@@ -30,6 +31,24 @@ async function listen(t: Test, server: Server): Promise<number> {
 }
 
 const REQUEST = { timeoutMs: 2_000, maxBytes: 1_000 };
+const ANYWHERE = (): boolean => true;
+
+test('no document is fetched from the waypoint itself, whatever the address is called', async t => {
+  const reached: string[] = [];
+  const server = createHttpServer((req, res) => {
+    reached.push(req.url ?? '');
+    res.end('{}');
+  });
+  const port = await listen(t, server);
+  const fetch = documentFetcher(undefined, dialable(['10.0.0.5']));
+  for (const host of ['127.0.0.1', 'localhost', '[::ffff:127.0.0.1]', '0.0.0.0', '2130706433'])
+    await t.rejects(
+      fetch({ ...REQUEST, url: new URL(`http://${host}:${port}/config_dump`) }),
+      /may.* be dialled/,
+      host,
+    );
+  t.same(reached, []);
+});
 
 test('a document is fetched over HTTP/1.1, and over HTTP/2 by TLS with roots of our own', async t => {
   const plain = createHttpServer((req, res) =>
@@ -37,7 +56,7 @@ test('a document is fetched over HTTP/1.1, and over HTTP/2 by TLS with roots of 
   );
   const port = await listen(t, plain);
   t.equal(
-    await documentFetcher(undefined)({ ...REQUEST, url: new URL(`http://127.0.0.1:${port}/a?b`) }),
+    await documentFetcher(undefined, ANYWHERE)({ ...REQUEST, url: new URL(`http://127.0.0.1:${port}/a?b`) }),
     '1.1 /a?b application/json',
   );
   plain.closeAllConnections();
@@ -53,8 +72,11 @@ test('a document is fetched over HTTP/1.1, and over HTTP/2 by TLS with roots of 
   );
   const securePort = await listen(t, secure);
   const url = new URL(`https://127.0.0.1:${securePort}/keys`);
-  t.equal(await documentFetcher(() => ca.rootPem)({ ...REQUEST, url }), '2.0 /keys');
-  await t.rejects(documentFetcher(undefined)({ ...REQUEST, url }), /127\.0\.0\.1.*(self.signed|unable)/i);
+  t.equal(await documentFetcher(() => ca.rootPem, ANYWHERE)({ ...REQUEST, url }), '2.0 /keys');
+  await t.rejects(
+    documentFetcher(undefined, ANYWHERE)({ ...REQUEST, url }),
+    /127\.0\.0\.1.*(self.signed|unable)/i,
+  );
 });
 
 test('what is no document is refused with a reason', async t => {
@@ -70,7 +92,7 @@ test('what is no document is refused with a reason', async t => {
   };
   const server = createHttpServer((req, res) => answers[req.url ?? '']?.(req, res));
   const port = await listen(t, server);
-  const fetch = documentFetcher(undefined);
+  const fetch = documentFetcher(undefined, ANYWHERE);
   const rows: readonly (readonly [string, RegExp])[] = [
     ['/missing', /answered 404/],
     ['/moved', /answered 302/],
