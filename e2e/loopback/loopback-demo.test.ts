@@ -13,6 +13,7 @@ import {
 } from '../../src/playground/scenario/check.ts';
 import { CTL } from '../../src/playground/scenario/ctl.ts';
 import { INTENTIONS_CHECKS } from '../../src/playground/scenario/intentions.ts';
+import { LINKERD_CHECKS } from '../../src/playground/scenario/linkerd.ts';
 import { LIVE_POLICY } from '../../src/playground/scenario/live-policy.ts';
 import { describeFailures, failures, load, request } from '../../src/playground/scenario/load.ts';
 import { OUTAGE } from '../../src/playground/scenario/outage.ts';
@@ -30,6 +31,7 @@ const CHECKS: readonly Check[] = [
   ...TRAFFIC,
   ...CANARY,
   ...INTENTIONS_CHECKS,
+  ...LINKERD_CHECKS,
   ...LIVE_POLICY,
   ...RETRIES,
   ...CTL,

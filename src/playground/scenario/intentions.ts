@@ -93,7 +93,7 @@ export const INTENTIONS_CHECKS: readonly Check[] = [
 ];
 
 /** The access log line of a refused connection or request from `source`, cut to what names the rule. */
-function refusalLine(mesh: MeshUnderTest, source: string): string {
+export function refusalLine(mesh: MeshUnderTest, source: string): string {
   for (const proxy of mesh.proxies) {
     const line = mesh
       .log(proxy)

@@ -2,6 +2,7 @@ import { CANARY } from './canary.ts';
 import type { Check } from './check.ts';
 import { CTL } from './ctl.ts';
 import { INTENTIONS_CHECKS } from './intentions.ts';
+import { LINKERD_CHECKS } from './linkerd.ts';
 import { LIVE_POLICY } from './live-policy.ts';
 import { OUTAGE } from './outage.ts';
 import { RETRIES } from './retries.ts';
@@ -13,6 +14,7 @@ export const SCENARIO: readonly Check[] = [
   ...TRAFFIC,
   ...CANARY,
   ...INTENTIONS_CHECKS,
+  ...LINKERD_CHECKS,
   ...LIVE_POLICY,
   ...RETRIES,
   ...CTL,
