@@ -2,7 +2,13 @@ import { isIpv6, parseIp } from '#shared/workload/ip.ts';
 import { Flag, HEADER_BYTES, type Question } from './query.ts';
 import { CLASS_IN, RecordType } from './record-type.ts';
 
-export const ResponseCode = { noError: 0, formatError: 1, serverFailure: 2, refused: 5 } as const;
+export const ResponseCode = {
+  noError: 0,
+  formatError: 1,
+  serverFailure: 2,
+  notImplemented: 4,
+  refused: 5,
+} as const;
 
 /** How long a client may keep an answer: an address of the mesh is soon another one's. */
 const TTL_SECONDS = 30;

@@ -163,6 +163,13 @@ test('what is not understood is handed on and back as it is', { skip }, async t 
   t.same((await askFrom(lab.pod, srv, SERVER_V4)).subarray(-3).toString(), 'odd', 'SRV of a known name');
 });
 
+test('a transfer of a zone, which has many answers, is refused and not cut', { skip }, async t => {
+  const { counts, lab, v4 } = await setUp(t);
+  t.match(await askOverTcp(lab.pod, [encodeQuery({ name: 'zone.example', type: 252 })]), [{ code: 4 }]);
+  t.equal(v4.heard.length, 0);
+  t.same(counts('istio_dns_requests_total'), ['client default tcp refused 1']);
+});
+
 test('a malformed query is told so; an answer is not answered', { skip }, async t => {
   const { ask, counts, lab, v4 } = await setUp(t);
   const socket = openIn(lab.pod, { ip: '0.0.0.0', port: 0 });

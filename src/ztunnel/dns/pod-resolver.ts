@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { SocketEndpoint } from '#shared/engine/channel.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Workload } from '#shared/workload/workload.ts';
 import { findLocalWorkload, type LocalWorkloadInfo } from '../pod/local-workload.ts';
@@ -10,7 +11,7 @@ import type { DnsResult, Transport } from './dns-metrics.ts';
 import { exchange, type Exchanged, type ExchangeOptions } from './exchange.ts';
 import { mayAsk } from './may-ask.ts';
 import { parseQuery, type Question } from './query.ts';
-import { typeName } from './record-type.ts';
+import { RecordType, typeName } from './record-type.ts';
 import { resolveQuestion } from './resolve-question.ts';
 
 /** A message that came in on a DNS port of a pod. */
@@ -21,6 +22,9 @@ export interface IncomingQuery {
   readonly askedServer: () => SocketEndpoint | undefined;
   readonly reply: (answer: Buffer) => void;
 }
+
+/** RFC 5936, RFC 1995. */
+const TRANSFERS: ReadonlySet<number | undefined> = new Set([RecordType.axfr, RecordType.ixfr]);
 
 /** What is asked of one pod's DNS: decides, acts, records. */
 export class PodResolver {
@@ -36,8 +40,16 @@ export class PodResolver {
     this.#netnsFd = netnsFd;
   }
 
-  /** Resolves when the query has had its answer, or gets none. Never rejects. */
+  /** Resolves when the query has had its answer, or gets none. Never rejects: no query ends the proxy of a node. */
   async handle(incoming: IncomingQuery): Promise<void> {
+    try {
+      await this.#handle(incoming);
+    } catch (error) {
+      this.#context.logger.error('dns query failed', { pod: this.info.name, error: errorMessage(error) });
+    }
+  }
+
+  async #handle(incoming: IncomingQuery): Promise<void> {
     const { bytes, transport, reply } = incoming;
     const query = parseQuery(bytes);
     if (query.kind === 'ignored') return this.#record(incoming, undefined, 'ignored', query.reason);
@@ -60,29 +72,48 @@ export class PodResolver {
   }
 
   async #forward(incoming: IncomingQuery, question: Question | undefined, reason: string): Promise<void> {
-    const { clock, metrics, settings, underWay, view } = this.#context;
+    const { metrics, settings, underWay, view } = this.#context;
     const { bytes, transport, reply } = incoming;
     const { uid } = this.info;
     const source = this.#source();
+    const refuse = (code: number, why: string): void => {
+      this.#record(incoming, question, 'refused', why);
+      reply(encodeError(bytes, question, code));
+    };
+    if (transport === 'tcp' && TRANSFERS.has(question?.type))
+      return refuse(ResponseCode.notImplemented, 'a transfer of a zone, which has answers without number');
     const servers = this.#servers(incoming);
     const allowed = servers.filter(server => mayAsk(view, source, transport, server, settings));
     if (allowed.length === 0 && servers.length > 0) {
       metrics.upstreamFailure(source, transport, 'policy');
       const ips = servers.map(({ ip }) => ip).join(' ');
-      this.#record(incoming, question, 'refused', `OUTBOUND_TRAFFIC_POLICY lets nobody ask ${ips}`);
-      return reply(encodeError(bytes, question, ResponseCode.refused));
+      return refuse(ResponseCode.refused, `OUTBOUND_TRAFFIC_POLICY lets nobody ask ${ips}`);
     }
     if (!underWay.begin(uid)) {
       metrics.upstreamFailure(source, transport, 'limit');
-      this.#record(incoming, question, 'refused', 'too many are under way');
-      return reply(encodeError(bytes, question, ResponseCode.serverFailure));
+      return refuse(ResponseCode.serverFailure, 'too many are under way');
     }
+    try {
+      await this.#exchange(incoming, question, allowed, reason);
+    } finally {
+      underWay.end(uid);
+    }
+  }
+
+  async #exchange(
+    incoming: IncomingQuery,
+    question: Question | undefined,
+    servers: readonly SocketEndpoint[],
+    reason: string,
+  ): Promise<void> {
+    const { clock, metrics } = this.#context;
+    const { bytes, transport, reply } = incoming;
+    const source = this.#source();
     const started = clock.monotonic();
     metrics.upstreamRequest(source, transport);
-    const exchanged = await exchange({ bytes, question }, allowed, this.#ask(transport));
-    underWay.end(uid);
-    metrics.upstreamSeconds(transport, (clock.monotonic() - started) / 1000);
+    const exchanged = await exchange({ bytes, question }, servers, this.#ask(transport));
     if (this.#left.signal.aborted) return;
+    metrics.upstreamSeconds(transport, (clock.monotonic() - started) / 1000);
     if (!exchanged.ok) metrics.upstreamFailure(source, transport, exchanged.reason);
     this.#record(incoming, question, exchanged.ok ? 'forwarded' : 'failed', toldOf(exchanged, reason));
     reply(

@@ -1,11 +1,10 @@
-import { ChannelError, type ChannelHandler } from '#shared/engine/channel.ts';
-import type { TcpChannel } from '#shared/engine/engine.ts';
+import { type ByteChannel, ChannelError, type ChannelHandler } from '#shared/engine/channel.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import { framed, MessageReader } from './message-reader.ts';
 
 /** Of a connection without a query under way. RFC 7766 §6.2.3 asks for seconds. */
 const IDLE_MS = 10_000;
-/** Queries under way on one connection; what comes beyond waits in the kernel. */
+/** Queries under way on one connection; what comes beyond waits, most of it in the kernel. */
 const MAX_PIPELINED = 32;
 
 export interface TcpClientOptions {
@@ -17,15 +16,18 @@ export interface TcpClientOptions {
 
 /** A client that asks over TCP: several queries, answered as soon as each can be. RFC 7766 */
 export class TcpClient implements ChannelHandler {
-  readonly #channel: TcpChannel;
+  readonly #channel: ByteChannel;
   readonly #options: TcpClientOptions;
   readonly #reader = new MessageReader();
+  /** Of the last slice: nothing is read while there are any. */
+  #waiting: Buffer[] = [];
   #underWay = 0;
   #waitsForDrain = false;
   #hasEnded = false;
+  #closed = false;
   #idle: Timer | undefined;
 
-  constructor(channel: TcpChannel, options: TcpClientOptions) {
+  constructor(channel: ByteChannel, options: TcpClientOptions) {
     this.#channel = channel;
     this.#options = options;
     channel.setHandler(this);
@@ -33,7 +35,7 @@ export class TcpClient implements ChannelHandler {
   }
 
   onData(slice: Buffer): void {
-    for (const message of this.#reader.push(slice)) this.#ask(message);
+    this.#waiting.push(...this.#reader.push(slice));
     this.#settle();
   }
 
@@ -48,6 +50,8 @@ export class TcpClient implements ChannelHandler {
   }
 
   onClose(): void {
+    this.#closed = true;
+    this.#waiting = [];
     this.#idle?.cancel();
     this.#options.onClose();
   }
@@ -56,7 +60,8 @@ export class TcpClient implements ChannelHandler {
     this.#channel.abort(reason);
   }
 
-  #ask(message: Buffer): void {
+  #ask(message: Buffer | undefined): void {
+    if (message === undefined) return;
     this.#underWay++;
     const reply = (answer: Buffer): void => {
       if (!this.#channel.write(framed(answer))) this.#waitsForDrain = true;
@@ -69,13 +74,18 @@ export class TcpClient implements ChannelHandler {
 
   /** Reads on or not, and ends a connection that is of no more use. */
   #settle(): void {
+    // The answer to what it has asked may come after its end.
+    if (this.#closed) return;
     this.#idle?.cancel();
+    while (this.#underWay < MAX_PIPELINED && this.#waiting.length > 0) this.#ask(this.#waiting.shift());
+    if (this.#underWay === 0) {
+      if (this.#hasEnded) this.#channel.end();
+      this.#idle = this.#options.clock.setTimer(IDLE_MS, () =>
+        this.abort(new ChannelError('timeout', `no query within ${IDLE_MS} ms`)),
+      );
+    }
+    // Last: what is there already may be heard within the call.
     if (this.#underWay >= MAX_PIPELINED || this.#waitsForDrain) this.#channel.pause();
     else this.#channel.resume();
-    if (this.#underWay > 0) return;
-    if (this.#hasEnded) this.#channel.end();
-    this.#idle = this.#options.clock.setTimer(IDLE_MS, () =>
-      this.abort(new ChannelError('timeout', `no query within ${IDLE_MS} ms`)),
-    );
   }
 }
