@@ -5,7 +5,7 @@ import { openNetns } from '#shared/native/netns.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { CaptureOptions } from '../redirect/capture-rules.ts';
 import type { Nft } from '../redirect/nft.ts';
-import { Redirection } from '../redirect/redirection.ts';
+import { Redirection, UnseenRulesError } from '../redirect/redirection.ts';
 import { withDeadline } from './deadline.ts';
 import type { EnrolledPod, LeaveReason, PodDnsServer, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
@@ -281,8 +281,22 @@ export class PodKeeper {
     }
     // The addresses of the node, which probes come from, may have changed.
     if (await capture.redirection.reconfigure(this.#options.captureFor(pod))) return;
-    const repaired = await capture.redirection.repair();
+    const repaired = await this.#repair(capture.redirection);
     for (const what of repaired) this.#logger.warn('capture repaired', { ...this.#names(pod), what });
+  }
+
+  /**
+   * A node that is short of processor or processes cannot ask the kernel for a while. The pod is as captured as it was: said
+   * to be outside the mesh, it would be dialled in plaintext, and its clients' identities would be gone.
+   */
+  async #repair(redirection: Redirection): Promise<readonly string[]> {
+    try {
+      return await redirection.repair();
+    } catch (error) {
+      if (!(error instanceof UnseenRulesError)) throw error;
+      this.#logger.warn('capture not looked at, trying again', { uid: this.#uid, error: error.message });
+      return [];
+    }
   }
 
   #isAlive(capture: PodCapture, netnsPath: string): boolean {

@@ -1,4 +1,5 @@
 import { runInNetns } from '#shared/native/netns.ts';
+import { errorMessage } from '#shared/observability/error-message.ts';
 import { type CaptureOptions, captureRuleset, drainRuleset, removeRuleset, TABLE } from './capture-rules.ts';
 import { ensureLocalRoute, removeLocalRoute } from './local-route.ts';
 import type { Nft } from './nft.ts';
@@ -38,10 +39,15 @@ export class Redirection {
     this.#see(await this.#listing());
   }
 
-  /** Compares the kernel with what was loaded and puts right what differs. @returns what had to be repaired, if anything. */
+  /**
+   * Compares the kernel with what was loaded and puts right what differs. @returns what had to be repaired, if anything.
+   * Rejects with `UnseenRulesError` when the kernel could not be asked: nothing has changed then.
+   */
   async repair(): Promise<readonly string[]> {
     const repaired = this.#ensureRoute();
-    const listing = await this.#listing();
+    const listing = await this.#listing().catch((cause: unknown) => {
+      throw new UnseenRulesError(errorMessage(cause), { cause });
+    });
     if (this.#loaded === undefined && listing !== undefined) {
       this.#see(listing);
       return repaired;
@@ -123,6 +129,11 @@ export class Redirection {
     if (stderr.includes('No such file or directory')) return undefined;
     throw new Error(`nft cannot list the rules: ${firstLine(stderr)}`);
   }
+}
+
+/** What the rules are now is not known. */
+export class UnseenRulesError extends Error {
+  override readonly name = 'UnseenRulesError';
 }
 
 function sameShape(listing: string, ruleset: string): boolean {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -134,4 +134,16 @@ test('a path that cannot be made is told of, once, until it can', async t => {
   await server.check();
   t.equal(server.failure, undefined);
   t.match(await ask(formatAdmissionRequest(REQUEST)), 'first');
+});
+
+test('a path that may not be looked at takes no pod from whoever has it', async t => {
+  const { make, path } = setUp(t);
+  const server = make('first');
+  await server.start();
+  // What is below a file cannot be looked at either: ENOTDIR, as EACCES without the right to pass any directory.
+  rmSync(dirname(path), { recursive: true });
+  writeFileSync(dirname(path), '');
+  t.ok(server.isInCharge());
+  await server.check();
+  t.match(server.failure, /cni.sock cannot be made: /);
 });

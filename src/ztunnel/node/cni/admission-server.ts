@@ -172,8 +172,13 @@ export class AdmissionServer {
   }
 }
 
+/** Undefined as well where the directory may not be looked into: that says nothing of who is in charge. */
 function inodeAt(path: string): bigint | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A mounted directory that was removed on the node is there for good, with no name and no room for a file. */
