@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts';
 import { type Clock, delay, type Timer } from '#shared/lifecycle/clock.ts';
 import { openNetns } from '#shared/native/netns.ts';
@@ -9,7 +8,7 @@ import { Redirection, UnseenRulesError } from '../redirect/redirection.ts';
 import { withDeadline } from './deadline.ts';
 import type { EnrolledPod, LeaveReason, PodDnsServer, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
-import { closePodCapture, openPodCapture, type PodCapture } from './pod-capture.ts';
+import { closePodCapture, netnsInodeAt, openPodCapture, type PodCapture } from './pod-capture.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { serveDns } from './serve-dns.ts';
@@ -163,7 +162,8 @@ export class PodKeeper {
   }
 
   async #enrol(pod: LocalPod, netnsPath: string, reason: string): Promise<void> {
-    if (this.#capture !== undefined && !this.#isAlive(this.#capture, netnsPath)) await this.#leave('deleted');
+    if (this.#capture !== undefined && netnsInodeAt(netnsPath) !== this.#capture.netns.inode)
+      await this.#leave('deleted');
     if (this.#capture === undefined) {
       await this.#capturePod(pod, netnsPath);
     } else {
@@ -275,7 +275,7 @@ export class PodKeeper {
     const pod = this.#wanted;
     if (capture === undefined || pod?.netnsPath === undefined || this.#closed) return;
     if (!this.#options.isInCharge()) return;
-    if (!this.#isAlive(capture, pod.netnsPath)) {
+    if (netnsInodeAt(pod.netnsPath) !== capture.netns.inode) {
       await this.#reconcile();
       return;
     }
@@ -299,19 +299,10 @@ export class PodKeeper {
     }
   }
 
-  #isAlive(capture: PodCapture, netnsPath: string): boolean {
-    const inode = statSync(netnsPath, { bigint: true, throwIfNoEntry: false })?.ino;
-    return inode === capture.netns.inode;
-  }
-
   /** The one it was captured in; one that was never there is a failure. */
   #lostNetns(): boolean {
     const path = this.#wanted?.netnsPath;
-    return (
-      path !== undefined &&
-      path === this.#capturedIn &&
-      statSync(path, { throwIfNoEntry: false }) === undefined
-    );
+    return path !== undefined && path === this.#capturedIn && netnsInodeAt(path) === undefined;
   }
 
   async #failed(error: unknown): Promise<void> {
