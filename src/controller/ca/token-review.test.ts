@@ -142,3 +142,11 @@ test('an API server that cannot be asked is no verdict', async t => {
   };
   await t.rejects(it.authenticate(), /ECONNREFUSED/);
 });
+
+test('strangers do not have the API server review any number of tokens at once', async t => {
+  const it = reviewer({ authenticated: false });
+  const all = Array.from({ length: 40 }, (_, i) => it.authenticate(`token ${i}`));
+  t.equal(it.api.requests.length, 32, 'in one turn');
+  t.equal((await Promise.all(all)).length, 40, 'each is told in the end');
+  t.equal(it.api.requests.length, 40);
+});

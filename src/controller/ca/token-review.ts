@@ -7,6 +7,7 @@ import { apiVersionOf, collectionPath, objectPath } from '#shared/kube/resource.
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import { formatSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
+import { BoundedWork } from './bounded-work.ts';
 import type { Authentication, TokenAuthenticator } from './token-authenticator.ts';
 
 export interface TokenReviewOptions {
@@ -32,6 +33,11 @@ const DEADLINE_MS = 4_000;
 /** A node proxy asks for many certificates with one token; for so long one review is enough. */
 const REMEMBER_MS = 10_000;
 const MAX_REMEMBERED = 4096;
+/**
+ * Who comes with a token is a stranger, and each asks something of the API server in our name: it would let our own requests,
+ * the lease among them, wait with theirs.
+ */
+const REVIEWS = { what: 'token reviews', mostUnderWay: 32, mostWaiting: 1_000 };
 const EXTRA = 'authentication.kubernetes.io/';
 
 /**
@@ -40,6 +46,7 @@ const EXTRA = 'authentication.kubernetes.io/';
  */
 export function createTokenReviewer(options: TokenReviewOptions): TokenAuthenticator {
   const remembered = new Map<string, { readonly untilMs: number; readonly result: Authentication }>();
+  const reviews = new BoundedWork(REVIEWS);
   return {
     name: 'service account token',
     async authenticate(token, signal) {
@@ -47,7 +54,7 @@ export function createTokenReviewer(options: TokenReviewOptions): TokenAuthentic
       const key = createHash('sha256').update(token).digest('base64');
       const known = remembered.get(key);
       if (known !== undefined && known.untilMs > now) return known.result;
-      const result = await review(options, token, signal);
+      const result = await reviews.run(() => review(options, token, signal));
       if (!result.ok) return result;
       if (remembered.size >= MAX_REMEMBERED) remembered.clear();
       remembered.set(key, { untilMs: now + REMEMBER_MS, result });
