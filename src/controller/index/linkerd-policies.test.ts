@@ -111,6 +111,24 @@ const CONNECTIONS: readonly (readonly [string, readonly string[], Ask, boolean])
     {},
     true,
   ],
+  [
+    'of pods it selects by expressions',
+    [
+      server(
+        'api',
+        '',
+        'podSelector: {matchExpressions: [{key: app, operator: In, values: [payments]}]}, port: web',
+      ),
+    ],
+    {},
+    false,
+  ],
+  [
+    'of none that it does not',
+    [server('api', '', 'podSelector: {matchExpressions: [{key: app, operator: DoesNotExist}]}, port: web')],
+    {},
+    true,
+  ],
   ['accessPolicy deny is the default', [server('api', 'deny')], { from: WEB }, false],
   ['all-unauthenticated lets in all', [server('api', 'all-unauthenticated')], OUTSIDE, true],
   ['audit lets in all', [server('api', 'audit')], OUTSIDE, true],

@@ -8,6 +8,7 @@ import { type AuthorizedRoute, serverRules } from '../translate/linkerd-policy/s
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import { accessTo, inboundAccess, NOTHING_SAID } from './linkerd-inbound-access.ts';
 import { LinkerdAuthorizations } from './linkerd-authorizations.ts';
+import { LinkerdServerIndex } from './linkerd-server-index.ts';
 import { type HeldServer, heldServers } from './linkerd-servers.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { PolicySubject } from './policy-reach.ts';
@@ -32,6 +33,9 @@ export class LinkerdPolicies {
   /** By namespace. */
   readonly servers: ReadonlyMap<string, readonly HeldServer[]>;
   readonly #authorizations: LinkerdAuthorizations;
+  readonly #byNamespace: ReadonlyMap<string, LinkerdServerIndex>;
+  /** A workload is asked for by its ztunnel and by each of its services. */
+  readonly #holders = new WeakMap<WorkloadSpec, ReadonlyMap<number, HeldServer>>();
   readonly #refusals = new Map<HeldServer, Refusing>();
   /** Found while workloads were asked about: a Server has a policy for each port number its pods have under its name. */
   readonly #found = new Map<string, AuthorizationPolicy>();
@@ -41,6 +45,9 @@ export class LinkerdPolicies {
     this.#objects = objects;
     const { diagnostics, servers } = heldServers(objects);
     this.servers = servers;
+    this.#byNamespace = new Map(
+      [...servers].map(([namespace, held]) => [namespace, new LinkerdServerIndex(held)]),
+    );
     this.#authorizations = new LinkerdAuthorizations(objects);
     this.#said = diagnostics;
   }
@@ -131,8 +138,14 @@ export class LinkerdPolicies {
 
   /** Which Server decides about which port of a workload: of several the oldest, then the first by name. */
   holders(spec: WorkloadSpec): ReadonlyMap<number, HeldServer> {
+    const known = this.#holders.get(spec) ?? this.#findHolders(spec);
+    this.#holders.set(spec, known);
+    return known;
+  }
+
+  #findHolders(spec: WorkloadSpec): ReadonlyMap<number, HeldServer> {
     const holders = new Map<number, HeldServer>();
-    for (const server of this.servers.get(spec.namespace) ?? []) {
+    for (const server of this.#byNamespace.get(spec.namespace)?.select(spec.labels) ?? []) {
       for (const port of this.portsOf(server, spec)) if (!holders.has(port)) holders.set(port, server);
     }
     return holders;
