@@ -227,6 +227,20 @@ const WRONG: readonly (readonly [
     /action: Unsupported value/,
   ],
   [
+    'a token of a provider without a name',
+    'consul.hashicorp.com/v1alpha1',
+    'ServiceIntentions',
+    { jwt: { providers: [{ verifyClaims: [] }] } },
+    /providers\[0\].name: Required/,
+  ],
+  [
+    'a provider of tokens without an issuer',
+    'consul.hashicorp.com/v1alpha1',
+    'JWTProvider',
+    { jsonWebKeySet: { remote: { uri: 'https://a' } } },
+    /issuer: Required/,
+  ],
+  [
     'retries below none',
     'consul.hashicorp.com/v1alpha1',
     'ServiceRouter',

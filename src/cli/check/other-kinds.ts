@@ -73,11 +73,6 @@ const OTHER_KINDS: readonly OtherKind[] = [
     instead: 'use Telemetry, and variables of the proxies',
   },
   {
-    kind: 'JWTProvider',
-    definition: 'jwtproviders.consul.hashicorp.com',
-    instead: 'no token is asked for: use a RequestAuthentication with an AuthorizationPolicy',
-  },
-  {
     kind: 'TerminatingGateway',
     definition: 'terminatinggateways.consul.hashicorp.com',
     instead: 'write a ServiceEntry with a waypoint',

@@ -138,6 +138,7 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['PeerAuthentication', SELECTING_POLICY],
   ['RequestAuthentication', { every: ['policies', 'routes'] }],
   ['ServiceIntentions', EVERY_POLICY],
+  ['JWTProvider', { every: ['policies', 'routes'] }],
   ['ReferenceGrant', { every: ['lookups', 'routes'] }],
   // Those that others delegate to are translated into their routes.
   ['VirtualService', { every: ['routes'], everyIf: ({ object }) => (isDelegate(object) ? ['lookups'] : []) }],

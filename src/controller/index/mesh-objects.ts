@@ -29,13 +29,18 @@ import { type ExportDefaults, NO_EXPORT_DEFAULTS } from '../translate/mesh-confi
 import { MESH_CONFIG_NAME, translateMeshConfig } from '../translate/mesh-config/mesh-config.ts';
 import { translateRequestAuthentication } from '../translate/request-authentication/request-authentication.ts';
 import { translateServiceEntry } from '../translate/service-entry/service-entry.ts';
+import { translateJwtProvider } from '../translate/jwt-provider/jwt-provider.ts';
 import { translateServiceIntentions } from '../translate/service-intentions/service-intentions.ts';
 import { translateTlsCredential } from '../translate/tls-credential/tls-credential.ts';
 import type { KnownService } from '../translate/service-lookup.ts';
 import { type NamespaceMeta, readService } from '../translate/service/service.ts';
 import type { OpaquePort } from '../translate/opaque-ports.ts';
 import { translateServiceProfile } from '../translate/service-profile/service-profile.ts';
-import type { ProviderKind, ProviderLookup } from '../translate/telemetry/provider.ts';
+import {
+  BUILT_IN_PROVIDERS,
+  type ProviderKind,
+  type ProviderLookup,
+} from '../translate/telemetry/provider.ts';
 import { translateTelemetry } from '../translate/telemetry/telemetry.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import type { DelegateLookup } from '../translate/virtual-service/context.ts';
@@ -61,14 +66,7 @@ export interface MeshObjectsOptions {
   readonly rootNamespace: string;
 }
 
-/** Istio's names for what is there without configuration. */
-const BUILT_IN_PROVIDERS: ReadonlyMap<string, ProviderKind> = new Map([
-  ['envoy', 'access log'],
-  ['prometheus', 'metrics'],
-]);
-
 const NO_META: NamespaceMeta = Object.freeze({ labels: {}, annotations: {} });
-const NOWHERE: Locality = Object.freeze({ region: '', zone: '', subzone: '' });
 
 /** Every object the mesh is made of, by kind, and what translations ask about them. */
 export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLookup {
@@ -92,6 +90,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   readonly caBundles = new ParsedKind(translateCaBundle);
   readonly peerAuthentications = new ParsedKind(translatePeerAuthentication);
   readonly intentions = new ParsedKind(translateServiceIntentions);
+  readonly jwtProviders = new ParsedKind(translateJwtProvider);
   readonly referenceGrants = new ParsedKind(translateReferenceGrant);
   readonly #asked = new AskedLookup(this);
   readonly httpRoutes = this.#routeKind(translateHttpRoute);
@@ -159,6 +158,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
       ['Secret', this.secrets],
       ['PeerAuthentication', this.peerAuthentications],
       ['ServiceIntentions', this.intentions],
+      ['JWTProvider', this.jwtProviders],
       ['ReferenceGrant', this.referenceGrants],
       ['HTTPRoute', this.httpRoutes],
       ['HTTPRoute.policy.linkerd.io', this.linkerdHttpRoutes],
@@ -331,8 +331,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
   }
 
   nodeLocality(node: string): Locality {
-    const labels = this.nodes.get('', node)?.object.metadata.labels;
-    if (labels === undefined) return NOWHERE;
+    const { labels } = this.nodes.get('', node)?.object.metadata ?? NO_META;
     return { region: labels[REGION] ?? '', zone: labels[ZONE] ?? '', subzone: labels[SUBZONE] ?? '' };
   }
 

@@ -19,6 +19,7 @@ import { policiesThatClose } from './never-good-policies.ts';
 import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { appliesTo, type PolicySubject, selects } from './policy-reach.ts';
+import { providersByName } from './token-providers.ts';
 import { servicesOf, specsIn } from './workload-specs.ts';
 import { waypointOfService } from './waypoint-of-service.ts';
 import { WaypointPrincipals } from './waypoint-principals.ts';
@@ -59,12 +60,14 @@ export class PolicySet {
     ];
     this.#linkerd = new LinkerdPolicies(objects);
     let accounts: Accounts | undefined;
+    let providers: ReadonlyMap<string, TokenIssuer> | undefined;
     this.#intentions = compileIntentions(
       [...objects.intentions.all()].map(({ value }) => value),
       {
         defaultAction: 'allow',
         accountsOf: service => (accounts ??= accountsByService(objects)).get(service) ?? [],
         withoutWaypoint: service => servicesWithoutWaypoint(objects, service),
+        providerOf: name => (providers ??= providersByName(objects)).get(name),
       },
     );
   }
@@ -174,9 +177,13 @@ export class PolicySet {
 
   /** Whose tokens requests for a service may bear; chosen as its policies are. */
   tokenIssuersFor(subject: PolicySubject): readonly TokenIssuer[] {
+    const ofIntentions = subject.endpoints.flatMap(endpoint =>
+      this.#intentionsFor(endpoint).flatMap(({ issuers }) => issuers),
+    );
     return this.#requestAuthentications
       .filter(authentication => appliesTo(authentication, subject, this.#objects))
       .flatMap(({ issuers }) => issuers)
+      .concat(...new Set(ofIntentions))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 

@@ -45,4 +45,5 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['ServiceSplitter', { group: 'consul.hashicorp.com', namespaced: true }],
   ['ServiceResolver', { group: 'consul.hashicorp.com', namespaced: true }],
   ['ServiceIntentions', { group: 'consul.hashicorp.com', namespaced: true }],
+  ['JWTProvider', { group: 'consul.hashicorp.com', namespaced: true }],
 ]);

@@ -18,6 +18,7 @@ const PLURALS: ReadonlyMap<string, string> = new Map([
   ['Telemetry', 'telemetries'],
   ['ServiceProfile', 'serviceprofiles'],
   ['ServiceIntentions', 'serviceintentions'],
+  ['JWTProvider', 'jwtproviders'],
   ['HTTPLocalRateLimitPolicy', 'httplocalratelimitpolicies'],
   ['ServiceRouter', 'servicerouters'],
   ['ServiceSplitter', 'servicesplitters'],

@@ -31,6 +31,7 @@ import { translatePeerAuthentication } from './peer-authentication/peer-authenti
 import { translateReferenceGrant } from './reference-grant/reference-grant.ts';
 import { translateRequestAuthentication } from './request-authentication/request-authentication.ts';
 import { translateServiceEntry } from './service-entry/service-entry.ts';
+import { translateJwtProvider } from './jwt-provider/jwt-provider.ts';
 import { translateServiceIntentions } from './service-intentions/service-intentions.ts';
 import { translateServiceProfile } from './service-profile/service-profile.ts';
 import { translateTelemetry } from './telemetry/telemetry.ts';
@@ -144,6 +145,7 @@ test('whatever the object, it is translated or rejected with a reason, and what 
       check(translateAuthorizationPolicy(kubeObject('AuthorizationPolicy', body), root), ({ full, l4 }) => {
         compile(l4 === undefined ? [full] : [full, l4]);
       });
+      check(translateJwtProvider(kubeObject('JWTProvider', body)), () => undefined);
       check(translateServiceProfile(kubeObject('ServiceProfile', body, PROFILE), SERVICES), ({ rules }) => {
         compileRoutes({ rules });
       });

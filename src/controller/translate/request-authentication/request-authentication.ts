@@ -6,6 +6,7 @@ import { readTargets, type PolicyTarget } from '../authorization-policy/target.t
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { headerName } from '../http-headers.ts';
+import { DEFAULT_LOCATIONS } from '../token-locations.ts';
 
 /** Whose tokens requests may bear, and for which services. */
 export interface RequestAuthenticationTranslation {
@@ -98,11 +99,6 @@ function readKeys(fields: Fields): TokenKeys {
   if (!/^https?:\/\/[^/]/.test(uri)) fields.reject('jwksUri', 'is no HTTP address', 'begin it with https://');
   return { kind: 'uri', uri };
 }
-
-const DEFAULT_LOCATIONS: readonly TokenLocation[] = [
-  { kind: 'header', name: 'authorization', prefix: 'Bearer ' },
-  { kind: 'query', name: 'access_token' },
-];
 
 function readLocations(fields: Fields): readonly TokenLocation[] {
   const headers = fields.objects('fromHeaders', (header): TokenLocation => {

@@ -1,8 +1,11 @@
 import { EMPTY_MATCH } from '#shared/authz/policy.ts';
 import type { AuthorizationPolicy, Clause, Rule, ServiceAccountMatch } from '#shared/authz/policy.ts';
+import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { allowRules, denyRules } from './permission-rules.ts';
 import type { ServiceIntentions, Verdict } from './service-intentions.ts';
+import type { TokenWish } from './token-wish.ts';
+import { withTokens } from './with-tokens.ts';
 
 export interface IntentionOptions {
   /** What holds where no intention says anything; Consul's ACL default policy. */
@@ -14,6 +17,8 @@ export interface IntentionOptions {
   accountsOf(serviceName: string): readonly ServiceAccountMatch[];
   /** Services of this name, `<namespace>/<name>`, whose requests pass no waypoint. */
   withoutWaypoint(serviceName: string): readonly string[];
+  /** The JWTProvider of a name, in whichever namespace it is. */
+  providerOf(name: string): TokenIssuer | undefined;
 }
 
 /** One policy and the workloads it is to be named for in `authorizationPolicies`. */
@@ -21,6 +26,8 @@ export interface IntentionPolicy {
   readonly policy: AuthorizationPolicy;
   /** `others`: every workload whose service account no other of these policies is for. */
   readonly selects: readonly ServiceAccountMatch[] | 'others';
+  /** Whose tokens it asks for. */
+  readonly issuers: readonly TokenIssuer[];
 }
 
 export interface CompiledIntentions {
@@ -43,15 +50,19 @@ export function compileIntentions(
   for (const [destination, intentions] of byDestination) {
     if (destination === '*') continue;
     const selects = accounts(intentions, destination, options, diagnostics);
-    const verdicts = verdictsFor(intentions, wildcard, options.defaultAction);
+    const verdicts = verdictsFor(intentions, wildcard, options);
     reportUnseen(intentions, options, diagnostics);
     reportInVain(intentions, verdicts, diagnostics);
-    policies.push({ policy: policyOf(verdicts, intentions, options, diagnostics), selects });
+    const issuers = issuersOf([intentions, wildcard], options);
+    reportProviders(intentions, options, diagnostics);
+    policies.push({ policy: policyOf(verdicts, intentions, options, diagnostics), selects, issuers });
   }
   if (wildcard !== undefined) {
-    const verdicts = verdictsFor(undefined, wildcard, options.defaultAction);
+    const verdicts = verdictsFor(undefined, wildcard, options);
     reportInVain(wildcard, verdicts, diagnostics);
-    policies.push({ policy: policyOf(verdicts, wildcard, options, diagnostics), selects: 'others' });
+    const issuers = issuersOf([wildcard], options);
+    reportProviders(wildcard, options, diagnostics);
+    policies.push({ policy: policyOf(verdicts, wildcard, options, diagnostics), selects: 'others', issuers });
   }
   return { policies, diagnostics };
 }
@@ -93,19 +104,54 @@ interface Verdicts {
 function verdictsFor(
   exact: ServiceIntentions | undefined,
   wildcard: ServiceIntentions | undefined,
-  defaultAction: 'allow' | 'deny',
+  { defaultAction, providerOf }: Pick<IntentionOptions, 'defaultAction' | 'providerOf'>,
 ): Verdicts {
   const named = new Map<string, Verdict>();
+  const required: (readonly TokenWish[])[] = [];
+  // What the destination itself asks for, it asks of everybody, whichever object says who may come.
+  const asked = (verdict: Verdict): Verdict =>
+    withTokens(verdict, required, name => providerOf(name)?.issuer);
   for (const level of [exact, wildcard]) {
+    if (level?.tokens !== undefined) required.push(level.tokens);
     let others: Verdict | undefined;
     for (const { name, verdict } of level?.sources ?? []) {
-      if (name === '*') others = verdict;
-      else if (!named.has(name)) named.set(name, verdict);
+      if (name === '*') others = asked(verdict);
+      else if (!named.has(name)) named.set(name, asked(verdict));
     }
     // Any source to this destination counts more than a named source to any destination.
     if (others !== undefined) return { named, others, isDefault: false };
   }
-  return { named, others: defaultAction, isDefault: true };
+  return { named, others: asked(defaultAction), isDefault: true };
+}
+
+function issuersOf(
+  all: readonly (ServiceIntentions | undefined)[],
+  { providerOf }: Pick<IntentionOptions, 'providerOf'>,
+): readonly TokenIssuer[] {
+  const names = new Set(all.flatMap(one => (one === undefined ? [] : providersOf(one))));
+  return [...names]
+    .sort()
+    .map(providerOf)
+    .filter(one => one !== undefined);
+}
+
+function providersOf({ sources, tokens = [] }: ServiceIntentions): readonly string[] {
+  const ofPermissions = sources.flatMap(({ verdict }) =>
+    typeof verdict === 'string' ? [] : verdict.flatMap(permission => permission.tokens ?? []),
+  );
+  return [...tokens, ...ofPermissions].map(({ provider }) => provider);
+}
+
+function reportProviders(
+  intentions: ServiceIntentions,
+  { providerOf }: Pick<IntentionOptions, 'providerOf'>,
+  diagnostics: Diagnostic[],
+): void {
+  for (const name of new Set(providersOf(intentions))) {
+    if (providerOf(name) !== undefined) continue;
+    const message = `asks for tokens of JWTProvider ${name}, which is not there, or was never valid: what it would allow for them is denied`;
+    report(diagnostics, intentions, 'spec', name, message, 'create it or correct the name', 'ignored');
+  }
 }
 
 /**
@@ -156,12 +202,13 @@ function reportUnseen(
   diagnostics: Diagnostic[],
 ): void {
   intentions.sources.forEach(({ name, verdict }, index) => {
-    if (typeof verdict === 'string') return;
+    if (verdict === 'deny' || (verdict === 'allow' && intentions.tokens === undefined)) return;
+    const field = `spec.sources[${index}]${typeof verdict === 'string' ? '' : '.permissions'}`;
     for (const service of options.withoutWaypoint(intentions.destination)) {
       const source = name === '*' ? 'every other source' : name;
       const message = `Service ${service} uses no waypoint, so nobody sees its requests: connections of ${source} are refused`;
       const fix = 'label the Service istio.io/use-waypoint';
-      report(diagnostics, intentions, `spec.sources[${index}].permissions`, name, message, fix, 'ignored');
+      report(diagnostics, intentions, field, name, message, fix, 'ignored');
     }
   });
 }
@@ -172,7 +219,7 @@ function reportInVain(
   { isDefault, others }: Verdicts,
   diagnostics: Diagnostic[],
 ): void {
-  if (!isDefault || others !== 'allow') return;
+  if (!isDefault || others !== 'allow' || intentions.tokens !== undefined) return;
   intentions.sources.forEach(({ name, verdict }, index) => {
     // With permissions a source may do less than others.
     if (verdict !== 'allow') return;

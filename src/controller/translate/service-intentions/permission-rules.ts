@@ -43,6 +43,7 @@ function met({ conditions }: Permission): Clause {
       paths: [...all.paths, ...condition.met.paths],
       methods: [...all.methods, ...condition.met.methods],
       headers: [...all.headers, ...condition.met.headers],
+      claims: [...all.claims, ...condition.met.claims],
     }),
     ANY_HTTP_REQUEST,
   );

@@ -2,12 +2,15 @@ import { ANY_HTTP_REQUEST, type HttpMatch, type StringMatch } from '#shared/auth
 import type { Fields } from '../decode.ts';
 import { headerName } from '../http-headers.ts';
 import { checkRegex, pathMatch } from '../path-value.ts';
+import { readTokenWishes, type TokenWish } from './token-wish.ts';
 
 /** One of a list that is tried from top to bottom: the first whose conditions a request meets decides about it. */
 export interface Permission {
   readonly action: 'allow' | 'deny';
   /** All of them. */
   readonly conditions: readonly Condition[];
+  /** A token of any of them besides; undefined: none is asked for. */
+  readonly tokens: readonly TokenWish[] | undefined;
 }
 
 /** Said both ways: a permission further down holds for what those above it leave. */
@@ -17,25 +20,10 @@ export interface Condition {
   readonly unmet: readonly HttpMatch[];
 }
 
-/**
- * Whether a token of a JWTProvider is wanted, which nobody here verifies: nothing is allowed for it then. To reject the object
- * would leave the service open.
- */
-export function asksForToken(fields: Fields): boolean {
-  if (!fields.has('jwt')) return false;
-  fields.ignore(
-    'jwt',
-    'asks for tokens, which are not verified for intentions: what it would allow is denied',
-    'remove it, and use a RequestAuthentication with an AuthorizationPolicy',
-  );
-  return true;
-}
-
-/** Undefined: allows nobody. */
-export function readPermission(fields: Fields): Permission | undefined {
+export function readPermission(fields: Fields): Permission {
   const action = fields.oneOf('action', ['allow', 'deny']);
   if (action === undefined) fields.requiredString('action');
-  const isUnchecked = asksForToken(fields);
+  const tokens = readTokenWishes(fields);
   const conditions = fields.object('http', readConditions) ?? [];
   if (conditions.length === 0)
     fields.reject(
@@ -43,7 +31,7 @@ export function readPermission(fields: Fields): Permission | undefined {
       'asks for nothing',
       'set a path, methods or header; pathPrefix "/" is every request',
     );
-  return isUnchecked && action === 'allow' ? undefined : { action: action ?? 'deny', conditions };
+  return { action: action ?? 'deny', conditions, tokens };
 }
 
 function readConditions(fields: Fields): readonly Condition[] {

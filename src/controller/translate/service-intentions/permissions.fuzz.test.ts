@@ -83,6 +83,7 @@ function decided(
     defaultAction: 'allow',
     accountsOf: service => [{ namespace: 'shop', serviceAccount: service }],
     withoutWaypoint: () => [],
+    providerOf: () => undefined,
   });
   const connection = authzConnection({
     sourceIdentity: 'spiffe://td/ns/shop/sa/orders',

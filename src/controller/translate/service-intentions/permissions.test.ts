@@ -11,6 +11,7 @@ const OPTIONS: IntentionOptions = {
   defaultAction: 'allow',
   accountsOf: name => [{ namespace: 'shop', serviceAccount: name }],
   withoutWaypoint: () => [],
+  providerOf: () => undefined,
 };
 
 const GET: AuthzRequest = { method: 'GET', authority: 'payments', path: '/', headers: [] };

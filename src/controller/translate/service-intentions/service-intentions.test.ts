@@ -13,6 +13,7 @@ const OPTIONS: IntentionOptions = {
   defaultAction: 'allow',
   accountsOf: name => (KNOWN.includes(name) ? [{ namespace: 'shop', serviceAccount: name }] : []),
   withoutWaypoint: () => [],
+  providerOf: () => undefined,
 };
 
 test('translations by example', async t => {
@@ -44,6 +45,7 @@ function intentions(...lines: readonly string[]): ServiceIntentions[] {
     creationTimestamp: '',
     destination,
     sources,
+    tokens: undefined,
   }));
 }
 
@@ -249,6 +251,31 @@ const REJECTED: readonly [string, object, string, RegExp][] = [
     'spec.sources[0].samenessGroup',
     /not supported/,
   ],
+  ['tokens of nobody', spec({ jwt: { providers: [] } }), 'spec.jwt.providers', /is empty/],
+  [
+    'a provider without a name',
+    spec({ jwt: { providers: [{}] } }),
+    'spec.jwt.providers[0].name',
+    /is required/,
+  ],
+  [
+    'a claim without a path',
+    spec({ jwt: { providers: [{ name: 'okta', verifyClaims: [{ value: 'a' }] }] } }),
+    'spec.jwt.providers[0].verifyClaims[0].path',
+    /is required/,
+  ],
+  [
+    'a claim without a value',
+    spec({ jwt: { providers: [{ name: 'okta', verifyClaims: [{ path: ['a'] }] }] } }),
+    'spec.jwt.providers[0].verifyClaims[0].value',
+    /is required/,
+  ],
+  [
+    'more providers than proxies could hold',
+    spec({ jwt: { providers: Array.from({ length: 129 }, (_, i) => ({ name: `p${i}` })) } }),
+    'spec.jwt',
+    /more than 128 ways/,
+  ],
   [
     'a source of another type',
     sources({ name: 'b', action: 'allow', type: 'vm' }),
@@ -269,46 +296,6 @@ test('a source in another cluster has no effect, and is no second one of its nam
     kubeObject('ServiceIntentions', sources({ ...local, peer: 'west' })),
   );
   t.match(result, { ok: true, value: { sources: [] } }, 'and may be the only one');
-});
-
-const OKTA = { jwt: { providers: [{ name: 'okta' }] } };
-const ANY = { pathPrefix: '/' };
-const TOKENS: readonly [string, object, string, unknown][] = [
-  ['of everybody', spec(OKTA), 'spec.jwt', [{ name: '*', verdict: 'deny' }]],
-  [
-    'by a permission, which then allows nobody',
-    permissions({ ...permission({ pathExact: '/a' }), ...OKTA }, permission({ pathExact: '/b' })),
-    `${AT}.jwt`,
-    [{ name: 'b', verdict: [{ action: 'allow' }] }],
-  ],
-  [
-    'by the only permission: nothing is allowed',
-    permissions({ ...permission(ANY), ...OKTA }),
-    `${AT}.jwt`,
-    [{ name: 'b', verdict: 'deny' }],
-  ],
-  [
-    'by one that denies, which denies without it as well',
-    permissions({ action: 'deny', http: ANY, ...OKTA }),
-    `${AT}.jwt`,
-    [{ name: 'b', verdict: [{ action: 'deny' }] }],
-  ],
-];
-
-test('tokens that are asked for are not verified: what they would allow is denied, and that is said', async t => {
-  for (const [name, body, field, expected] of TOKENS) {
-    const result = translateServiceIntentions(kubeObject('ServiceIntentions', body));
-    t.match(
-      result,
-      { ok: true, diagnostics: [{ severity: 'ignored', field, message: /would allow is denied/ }] },
-      name,
-    );
-    if (!result.ok) continue;
-    t.match(result.value.sources, expected, name);
-    const [first] = result.value.sources;
-    const verdict = first?.verdict ?? [];
-    t.equal(typeof verdict === 'string' ? 0 : verdict.length, typeof verdict === 'string' ? 0 : 1, name);
-  }
 });
 
 const IN_VAIN: readonly [string, readonly string[], readonly string[]][] = [

@@ -1,7 +1,8 @@
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
-import { asksForToken, type Permission, readPermission } from './permission.ts';
+import { type Permission, readPermission } from './permission.ts';
+import { readTokenWishes, type TokenWish } from './token-wish.ts';
 
 /** Consul ServiceIntentions for one destination, as written; policies come of all of them (`compileIntentions`). */
 export interface ServiceIntentions {
@@ -11,6 +12,8 @@ export interface ServiceIntentions {
   /** Name of a service, or `*`. */
   readonly destination: string;
   readonly sources: readonly IntentionSource[];
+  /** Every request needs a token of any of them; undefined: none. */
+  readonly tokens: readonly TokenWish[] | undefined;
 }
 
 export interface IntentionSource {
@@ -30,27 +33,31 @@ export function translateServiceIntentions(object: KubeObject): Translated<Servi
     name,
     namespace,
     creationTimestamp,
-    ...(read ?? { destination: '', sources: [] }),
+    ...(read ?? { destination: '', sources: [], tokens: undefined }),
   });
 }
 
-const NOBODY: readonly IntentionSource[] = [{ name: '*', verdict: 'deny' }];
-
-function readIntentions(spec: Fields): Pick<ServiceIntentions, 'destination' | 'sources'> {
+function readIntentions(spec: Fields): Pick<ServiceIntentions, 'destination' | 'sources' | 'tokens'> {
   const destination = spec.object('destination', readName) ?? '';
   if (destination === '' && !spec.has('destination')) {
     spec.reject('destination', 'is required', 'set destination.name to a service, or "*"');
   }
   const written = spec.objects('sources', readSource);
-  const known = written.filter(source => source !== undefined);
-  const sources = asksForToken(spec) ? NOBODY : known;
+  const sources = written.filter(source => source !== undefined);
+  const tokens = readTokenWishes(spec);
   if (written.length === 0) spec.reject('sources', 'is empty', 'name at least one source, or "*"');
   if (destination === '*' && sources.some(({ verdict }) => typeof verdict !== 'string'))
     spec.reject('sources', 'holds permissions for every service', 'name one service in destination.name');
+  if (sources.some(({ verdict }) => waysOf(verdict, tokens) > MAX_WAYS))
+    spec.reject(
+      'jwt',
+      `with the permissions makes more than ${MAX_WAYS} ways to be allowed`,
+      'name fewer providers',
+    );
   const names = sources.map(source => source.name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined) spec.reject('sources', `names the source "${twice}" twice`, 'keep one of them');
-  return { destination, sources };
+  return { destination, sources, tokens };
 }
 
 /** Undefined for a source in another cluster: whatever is said of it, nobody comes from there. */
@@ -63,6 +70,15 @@ function readSource(fields: Fields): IntentionSource | undefined {
   if (peer === '') return source;
   fields.ignore('peer', 'is another cluster, from which nobody comes: the source has no effect', 'remove it');
   return undefined;
+}
+
+/** Providers and permissions multiply, and proxies hold what comes of it. */
+const MAX_WAYS = 128;
+
+function waysOf(verdict: Verdict, tokens: readonly TokenWish[] | undefined): number {
+  const of = (wishes: readonly TokenWish[] | undefined): number => Math.max(1, wishes?.length ?? 1);
+  if (typeof verdict === 'string') return of(tokens);
+  return verdict.reduce((sum, permission) => sum + of(permission.tokens) * of(tokens), 0);
 }
 
 /** Each permission is compared with those above it: the bound keeps a policy at a size that proxies can hold. */
@@ -81,8 +97,7 @@ function readVerdict(fields: Fields): Verdict {
     fields.reject('permissions', 'is empty', 'name at least one, or use action in their place');
   if (permissions.length > MAX_PERMISSIONS)
     fields.reject('permissions', `holds more than ${MAX_PERMISSIONS}`, 'put paths of one prefix together');
-  const checked = permissions.filter(permission => permission !== undefined);
-  return checked.length === 0 ? 'deny' : checked;
+  return permissions;
 }
 
 /** Consul's namespaces and partitions do not exist here; `default` is what is written where there are none. */

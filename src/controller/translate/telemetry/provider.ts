@@ -35,3 +35,9 @@ export function isForClientsAlone(fields: Fields): boolean {
   );
   return true;
 }
+
+/** Istio's names for what is there without configuration. */
+export const BUILT_IN_PROVIDERS: ReadonlyMap<string, ProviderKind> = new Map([
+  ['envoy', 'access log'],
+  ['prometheus', 'metrics'],
+]);
