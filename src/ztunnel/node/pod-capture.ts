@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { yieldToYoungerListener } from '#shared/native/reuse-port-group.ts';
 import { closeFd } from '#shared/native/socket.ts';
 import { listenInNetns, WITHIN_NAMESPACE } from '#shared/native/socket-factory.ts';
@@ -39,11 +38,6 @@ export function openPodCapture(
     netns.close();
     throw cause;
   }
-}
-
-/** Of the namespace that is there now, perhaps another one than was opened; undefined: it is gone. */
-export function netnsInodeAt(path: string): bigint | undefined {
-  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** Closes every descriptor. Rules stay: without sockets behind them connections are refused, never let through unprotected. */

@@ -8,7 +8,8 @@ import { Redirection, UnseenRulesError } from '../redirect/redirection.ts';
 import { withDeadline } from './deadline.ts';
 import type { EnrolledPod, LeaveReason, PodDnsServer, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
-import { closePodCapture, netnsInodeAt, openPodCapture, type PodCapture } from './pod-capture.ts';
+import { netnsInode } from './kubernetes/pod-netns.ts';
+import { closePodCapture, openPodCapture, type PodCapture } from './pod-capture.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { serveDns } from './serve-dns.ts';
@@ -162,7 +163,7 @@ export class PodKeeper {
   }
 
   async #enrol(pod: LocalPod, netnsPath: string, reason: string): Promise<void> {
-    if (this.#capture !== undefined && netnsInodeAt(netnsPath) !== this.#capture.netns.inode)
+    if (this.#capture !== undefined && netnsInode(netnsPath) !== this.#capture.netns.inode)
       await this.#leave('deleted');
     if (this.#capture === undefined) {
       await this.#capturePod(pod, netnsPath);
@@ -275,7 +276,7 @@ export class PodKeeper {
     const pod = this.#wanted;
     if (capture === undefined || pod?.netnsPath === undefined || this.#closed) return;
     if (!this.#options.isInCharge()) return;
-    if (netnsInodeAt(pod.netnsPath) !== capture.netns.inode) {
+    if (netnsInode(pod.netnsPath) !== capture.netns.inode) {
       await this.#reconcile();
       return;
     }
@@ -302,7 +303,7 @@ export class PodKeeper {
   /** The one it was captured in; one that was never there is a failure. */
   #lostNetns(): boolean {
     const path = this.#wanted?.netnsPath;
-    return path !== undefined && path === this.#capturedIn && netnsInodeAt(path) === undefined;
+    return path !== undefined && path === this.#capturedIn && netnsInode(path) === undefined;
   }
 
   async #failed(error: unknown): Promise<void> {
