@@ -33,6 +33,15 @@ test('the age of a lease is how long it has not changed here, whatever times are
   t.end();
 });
 
+test('a lease of a day, which no replica asks for, is one of a minute', t => {
+  const ghost = { spec: { holderIdentity: 'ghost', leaseDurationSeconds: 86_400 } };
+  t.equal(readLease(ghost).durationMs, 60_000);
+  const observed = observe(undefined, readLease(ghost), 0);
+  t.equal(mayTake(observed, 'me', 59_999), false);
+  t.equal(mayTake(observed, 'me', 60_000), true);
+  t.end();
+});
+
 test('a lease that is taken, renewed, released', t => {
   const wall = Date.UTC(2026, 0, 2);
   t.match(leaseObject(ID, 'me', undefined, wall), {

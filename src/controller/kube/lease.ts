@@ -23,6 +23,8 @@ export interface LeaseObservation {
 /** How long a killed leader's work waits. What a leader does may be done twice, so a lease that is lost under load costs little. */
 const LEASE_MS = 6_000;
 const DEFAULT_DURATION_S = 15;
+/** Longer than any replica asks for: what somebody else has written does not keep the mesh without a leader for a day. */
+const MAX_LEASE_MS = 60_000;
 
 export function readLease(object: JsonObject): Lease {
   const metadata = isJsonObject(object['metadata']) ? object['metadata'] : {};
@@ -37,7 +39,7 @@ export function readLease(object: JsonObject): Lease {
   };
   return {
     holder: text(spec, 'holderIdentity'),
-    durationMs: number('leaseDurationSeconds', DEFAULT_DURATION_S) * 1000,
+    durationMs: Math.min(number('leaseDurationSeconds', DEFAULT_DURATION_S) * 1000, MAX_LEASE_MS),
     renewTime: text(spec, 'renewTime'),
     acquireTime: text(spec, 'acquireTime'),
     transitions: number('leaseTransitions', 0),
