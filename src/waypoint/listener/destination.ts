@@ -1,7 +1,7 @@
 import type { ConnectRequest } from '#shared/hbone/connect-request.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { findPort, workloadServiceName } from '#shared/workload/workload-service.ts';
-import type { GatewayAddress, Service, ServicePort } from '#shared/workload/workload.ts';
+import { type GatewayAddress, isPod, type Service, type ServicePort } from '#shared/workload/workload.ts';
 
 /** Who this waypoint is, as far as services refer to it. */
 export interface WaypointIdentity {
@@ -49,6 +49,7 @@ export function findDestination(
   return { ok: true, service, port: servicePort };
 }
 
+/** As `resolveAddress` of the client's ztunnel: an entry of another namespace does not get what is dialled to a pod. */
 function serviceAt(
   view: MeshView,
   { host, hostKind }: Pick<ConnectRequest, 'host' | 'hostKind'>,
@@ -56,8 +57,13 @@ function serviceAt(
   preferredNamespace: string,
   knownIn: string | undefined,
 ): Service | undefined {
-  if (hostKind === 'ip')
-    return view.serviceByAddress(network, host, knownIn) ?? workloadAt(view, network, host);
+  if (hostKind === 'ip') {
+    const service = view.serviceByAddress(network, host, knownIn);
+    if (service?.canonical === true || service?.namespace === preferredNamespace) return service;
+    const workload = view.workloadByAddress(network, host);
+    if (service !== undefined && (workload === undefined || !isPod(workload))) return service;
+    return workload && view.service(workloadServiceName(workload));
+  }
   return (
     view.serviceByHostname(host, preferredNamespace, knownIn) ??
     view.serviceByWildcard(host, preferredNamespace, knownIn)
@@ -73,12 +79,6 @@ function unknown(
   return workload === undefined
     ? `${host} is no service known to this waypoint`
     : `workload ${workload.namespace}/${workload.name} does not use this waypoint for its own addresses`;
-}
-
-/** A workload whose own traffic this waypoint takes (`WorkloadServices`). */
-function workloadAt(view: MeshView, network: string, ip: string): Service | undefined {
-  const workload = view.workloadByAddress(network, ip);
-  return workload && view.service(workloadServiceName(workload));
 }
 
 function usesWaypoint(view: MeshView, service: Service, waypoint: WaypointIdentity): boolean {

@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import { memoryChannelPair } from '#shared/testing/memory-channel.ts';
-import { mesh, service, waypointAt, waypointOf } from '#shared/testing/topology.ts';
+import { mesh, service, waypointAt, waypointOf, workload } from '#shared/testing/topology.ts';
 import type { Visibility } from '#shared/workload/visibility.ts';
+import { workloadService } from '#shared/workload/workload-service.ts';
 import type { AppProtocol, Service } from '#shared/workload/workload.ts';
 import { findDestination, type WaypointIdentity } from './destination.ts';
 import { PeekedChannel } from './peeked-channel.ts';
@@ -107,6 +108,26 @@ test('the destination of a CONNECT', t => {
     const found = findDestination(view, { host, hostKind, port }, US, 'default');
     if (refused === undefined) t.equal(found.ok && found.service.name, 'a', sentence);
     else t.match(found.ok ? '' : found.reason, refused, sentence);
+  }
+  t.end();
+});
+
+test('a pod whose own address this waypoint takes is meant by it, whoever else has written it down', t => {
+  const pod = workload('db', { namespace: 'shop', addresses: ['10.0.0.1'], waypoint: waypointOf(GATEWAY) });
+  const own = workloadService(pod);
+  for (const [sentence, address] of [
+    ['as it stands', { network: '', ip: '10.0.0.1', prefixLength: undefined }],
+    ['in a range', { network: '', ip: '10.0.0.0', prefixLength: 8 }],
+  ] as const) {
+    const entry = service('evil', {
+      namespace: 'evil',
+      hostname: 'evil.test',
+      canonical: false,
+      addresses: [address],
+    });
+    const view = mesh({ services: [GATEWAY, entry, own], workloads: [pod] });
+    const asked = { host: '10.0.0.1', hostKind: 'ip', port: 5432 } as const;
+    t.match(findDestination(view, asked, US, 'web'), { ok: true, service: { name: 'db' } }, sentence);
   }
   t.end();
 });
