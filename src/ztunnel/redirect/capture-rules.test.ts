@@ -48,11 +48,12 @@ table inet ambient_mesh {
   }
   chain guard_input {
     type filter hook input priority 0; policy accept;
+    tcp flags & (syn | rst | ack) != syn accept comment "within a connection"
     iifname "lo" accept comment "within the pod, and the proxy dialling the application"
     ip saddr 169.254.7.127 accept comment "health probes of the node"
     ip6 saddr fd16:9254:7127:1337:ffff:ffff:ffff:ffff accept comment "health probes of the node"
     tcp dport { 15006, 15008 } accept comment "the proxy"
-    tcp flags & (syn | rst | ack) == syn drop comment "a connection that was not redirected"
+    meta l4proto tcp drop comment "a connection that was not redirected"
   }
 }
 `;

@@ -180,9 +180,11 @@ function inputGuard(options: CaptureOptions): Chain {
     name: 'guard_input',
     hook: 'type filter hook input priority 0',
     rules: [
+      // First: nearly every packet is one of these.
+      'tcp flags & (syn | rst | ack) != syn accept comment "within a connection"',
       ...notCaptured(options),
       `tcp dport { ${inboundPlaintext}, ${inboundHbone} } accept comment "the proxy"`,
-      'tcp flags & (syn | rst | ack) == syn drop comment "a connection that was not redirected"',
+      'meta l4proto tcp drop comment "a connection that was not redirected"',
     ],
   };
 }
