@@ -643,6 +643,13 @@ for (const [sentence, id, snapshot] of FINE) {
   });
 }
 
+test('Gateways that may not be listed are unknown, not missing', t => {
+  const snapshot = change({ gateways: undefined, unlisted: new Set(['gateways']) });
+  for (const id of ['gateway-api', 'waypoints-ready', 'waypoints-exist'])
+    t.same(resultOf(id, snapshot)?.outcome, { state: 'unknown', reason: 'Gateways cannot be listed' }, id);
+  t.end();
+});
+
 test('in a healthy cluster every check is passed', t => {
   const results = runChecks(INSTALLED_CHECKS, HEALTHY);
   t.same(

@@ -56,6 +56,8 @@ export interface ClusterSnapshot {
   readonly rejected: readonly RejectedObject[] | undefined;
   /** Objects of kinds that are not read. Undefined when definitions cannot be listed. */
   readonly others: readonly OtherObjects[] | undefined;
+  /** Plurals of the kinds that the caller may not list: of these is not known what is there. */
+  readonly unlisted: ReadonlySet<string>;
   /** What the caller may not do of what an installation needs: `create customresourcedefinitions`. */
   readonly forbidden: readonly string[];
 }

@@ -46,7 +46,9 @@ const NEEDED_RIGHTS: readonly (readonly [string, ObjectKind])[] = [
 export async function gatherSnapshot(cluster: Cluster, nowMs: number): Promise<ClusterSnapshot> {
   const { api } = cluster;
   const serverVersion = await api.version();
-  const list = (kind: ObjectKind): Promise<readonly KubeObject[] | undefined> => listIfAllowed(cluster, kind);
+  const unlisted = new Set<string>();
+  const list = (kind: ObjectKind): Promise<readonly KubeObject[] | undefined> =>
+    listIfAllowed(cluster, kind, unlisted);
   const [nodes = [], namespaces = [], pods = [], services = []] = await Promise.all(
     [NODE, NAMESPACE, POD, SERVICE].map(list),
   );
@@ -95,17 +97,23 @@ export async function gatherSnapshot(cluster: Cluster, nowMs: number): Promise<C
     synced,
     rejected,
     others,
+    unlisted,
     forbidden,
   };
 }
 
 /** What we may not see is unknown, not absent: the check says so. */
-async function listIfAllowed({ api }: Cluster, kind: ObjectKind): Promise<readonly KubeObject[] | undefined> {
+async function listIfAllowed(
+  { api }: Cluster,
+  kind: ObjectKind,
+  unlisted: Set<string>,
+): Promise<readonly KubeObject[] | undefined> {
   try {
     return await api.list(kind);
   } catch (error) {
-    if (error instanceof ForbiddenError) return undefined;
-    throw error;
+    if (!(error instanceof ForbiddenError)) throw error;
+    unlisted.add(kind.plural);
+    return undefined;
   }
 }
 

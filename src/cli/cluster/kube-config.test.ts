@@ -55,6 +55,12 @@ const FILES: readonly (readonly [string, string | undefined, string, RegExp])[] 
     /context lost names a cluster that is not in the file/,
   ],
   [
+    'a server that is no URL',
+    kubeconfig('10.0.0.1:6443'),
+    '',
+    /server of cluster c is "10.0.0.1:6443"; write it as https:\/\/HOST:PORT/,
+  ],
+  [
     'an API server that does not answer',
     kubeconfig('http://127.0.0.1:1'),
     '',

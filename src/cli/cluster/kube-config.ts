@@ -66,6 +66,12 @@ function chooseContext(config: KubeConfig, wanted: string | undefined, files: re
     );
   }
   config.setCurrentContext(context);
-  if (config.getCurrentCluster() === null)
+  const cluster = config.getCurrentCluster();
+  if (cluster === null)
     throw new CliError(`${where}: context ${context} names a cluster that is not in the file`);
+  // Files are made by scripts: without one it may be anything, or nothing.
+  if (typeof cluster.server !== 'string' || !/^https?:$/.test(URL.parse(cluster.server)?.protocol ?? ''))
+    throw new CliError(
+      `${where}: server of cluster ${cluster.name} is ${JSON.stringify(cluster.server ?? '')}; write it as https://HOST:PORT`,
+    );
 }

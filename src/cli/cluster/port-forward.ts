@@ -1,5 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Duplex, PassThrough, Writable } from 'node:stream';
+import { CliError } from '../cli-error.ts';
 
 const CONNECT_DEADLINE_MS = 10_000;
 
@@ -43,7 +44,7 @@ export async function forwardToPod(
     errors,
     input,
   );
-  const socket = await withDeadline(opening, `port-forward to ${namespace}/${pod}`);
+  const socket = await withDeadline(opening, namespace, pod);
   stream.attach(socket);
   return stream;
 }
@@ -83,7 +84,11 @@ class ForwardedStream extends Duplex {
   }
 }
 
-async function withDeadline(opening: Promise<unknown>, what: string): Promise<ForwardSocket> {
+async function withDeadline(
+  opening: Promise<unknown>,
+  namespace: string,
+  pod: string,
+): Promise<ForwardSocket> {
   const expired = Promise.withResolvers<never>();
   let late = false;
   const timer = setTimeout(() => {
@@ -100,10 +105,21 @@ async function withDeadline(opening: Promise<unknown>, what: string): Promise<Fo
     if (isForwardSocket(socket)) return socket;
     throw new Error('closed at once');
   } catch (error) {
-    throw new Error(`${what}: ${reasonOf(error)}`, { cause: error });
+    throw openingFailure(namespace, pod, reasonOf(error));
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whoever may read everything may not yet open connections: that is no fault of the pod. */
+export function openingFailure(namespace: string, pod: string, reason: string): Error {
+  const status = /^Unexpected server response: (\d{3})$/.exec(reason)?.[1];
+  if (status === '403')
+    return new CliError(
+      `you may not reach ${namespace}/${pod}: that takes the right to create pods/portforward in namespace ${namespace}`,
+    );
+  if (status === '404') return new CliError(`cannot reach ${namespace}/${pod}: the pod is gone`);
+  return new Error(`port-forward to ${namespace}/${pod}: ${reason}`);
 }
 
 function isForwardSocket(value: unknown): value is ForwardSocket {

@@ -147,6 +147,7 @@ export function snapshotOf(yaml: string): ClusterSnapshot {
     ],
     rejected: [],
     others: [],
+    unlisted: new Set(),
     forbidden: [],
   };
 }

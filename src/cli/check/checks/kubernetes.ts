@@ -32,7 +32,8 @@ export const KUBERNETES_CHECKS: readonly Check[] = [
     id: 'gateway-api',
     description: 'the Gateway API is installed',
     severity: 'warning',
-    run: ({ crds, gateways }) => {
+    run: ({ crds, gateways, unlisted }) => {
+      if (unlisted.has('gateways')) return unknown('Gateways cannot be listed');
       if (gateways === undefined)
         return noneOf([
           'kind Gateway is not served: waypoints and routes need the Gateway API; apply its standard-install.yaml',

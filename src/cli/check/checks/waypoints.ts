@@ -12,8 +12,8 @@ export const WAYPOINT_CHECKS: readonly Check[] = [
     id: 'waypoints-ready',
     description: 'every waypoint is ready',
     severity: 'fatal',
-    run: ({ gateways }) => {
-      if (gateways === undefined) return unknown('the Gateway API is not installed');
+    run: ({ gateways, unlisted }) => {
+      if (gateways === undefined) return unknown(whyNoGateways(unlisted));
       const waypoints = gateways.filter(isWaypoint);
       return noneOf(
         waypoints
@@ -30,8 +30,8 @@ export const WAYPOINT_CHECKS: readonly Check[] = [
     id: 'waypoints-exist',
     description: 'every waypoint that labels ask for exists, and allows it',
     severity: 'fatal',
-    run: ({ gateways, namespaces, services }) => {
-      if (gateways === undefined) return unknown('the Gateway API is not installed');
+    run: ({ gateways, namespaces, services, unlisted }) => {
+      if (gateways === undefined) return unknown(whyNoGateways(unlisted));
       const problems = [...namespaces, ...services].flatMap(object => {
         const used = usedWaypoint(
           object.labels,
@@ -51,6 +51,10 @@ export const WAYPOINT_CHECKS: readonly Check[] = [
     },
   },
 ];
+
+function whyNoGateways(unlisted: ReadonlySet<string>): string {
+  return unlisted.has('gateways') ? 'Gateways cannot be listed' : 'the Gateway API is not installed';
+}
 
 /** What the controller says of a Service whose waypoint is there and not for it. */
 function deniedBinding(service: KubeObject): string[] {

@@ -119,6 +119,7 @@ function snapshotOf({ asked, standings }: MeshState, nowMs: number): ClusterSnap
     synced: standings.flatMap(({ status }) => status ?? []),
     rejected: undefined,
     others: undefined,
+    unlisted: new Set(),
     forbidden: [],
   };
 }
