@@ -20,9 +20,12 @@ export const LINKERD_CHECKS: readonly Check[] = [
       const direct = `http://${mesh.podIp('shop/payments-v1-0')}:8080/charge`;
       const past = await request(mesh, 'shop/orders-0', direct);
       expect(past.status !== 200, 'orders reached payments by its pod address');
-      const line = await eventually(5_000, () => Promise.resolve(refusalLine(mesh, 'sa/orders')));
-      expect(line.includes('shop/server_payments_8080'), line);
-      return line;
+      // What earlier checks have been refused by is in the log as well, and lines come a little late.
+      return eventually(5_000, () => {
+        const line = refusalLine(mesh, 'sa/orders');
+        expect(line.includes('shop/server_payments_8080'), line);
+        return Promise.resolve(line);
+      });
     },
   },
   {
