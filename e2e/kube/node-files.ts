@@ -44,6 +44,10 @@ export class NodeFiles {
     await this.#run(`echo ${encoded} | base64 -d > ${MOUNT}/.e2e && mv ${MOUNT}/.e2e ${MOUNT}/${name}`);
   }
 
+  async remove(name: string): Promise<void> {
+    await this.#run(`rm ${MOUNT}/${name}`);
+  }
+
   async #run(script: string): Promise<string> {
     const { status, stdout, stderr } = await exec(NAMESPACE, this.#pod, ['sh', '-c', script]);
     if (status !== 0) throw new Error(`${script}: ${stderr.trim()}`);

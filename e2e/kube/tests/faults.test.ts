@@ -1,10 +1,12 @@
 import { test } from 'tap';
-import { kubectl, listObjects } from '../kubectl.ts';
+import { eventually } from '../eventually.ts';
+import { getField, kubectl, listObjects } from '../kubectl.ts';
 import { loadReport } from '../load-report.ts';
-import { echoPod, echoWorkload, pod, service } from '../objects.ts';
+import { echoPod, echoWorkload, pod, service, serviceAccount } from '../objects.ts';
 import { MESH_NAMESPACE, nameOf, nodeNames, skip, testNamespace } from '../test-namespace.ts';
 
 const ROLLOUT_TIMEOUT = '--timeout=120s';
+const SECRET_DEADLINE_MS = 10_000;
 const rollout = (...args: string[]): Promise<string> =>
   kubectl(['rollout', ...args, '-n', MESH_NAMESPACE], { timeoutMs: 150_000 });
 
@@ -48,6 +50,32 @@ test('one replica of the controller is killed, the leader or not: nothing is los
   await ns.ready();
   await ns.reachable('client', 'http://server/');
   await rollout('status', 'deployment/ambient-controller', ROLLOUT_TIMEOUT);
+});
+
+test('the Secret of the CA is deleted: it is made again, and controllers that are restarted have the same root', {
+  skip,
+}, async t => {
+  const ns = await testNamespace(t, 'lostca');
+  await ns.apply(service('server'), echoPod('server'), pod('client'));
+  await ns.ready();
+  await ns.reachable('client', 'http://server/');
+  const roots = (): Promise<string> =>
+    getField(MESH_NAMESPACE, 'configmap', 'ambient-ca-root-cert', '.data.root-cert\\.pem');
+  const before = await roots();
+  await kubectl(['delete', 'secret', '-n', MESH_NAMESPACE, 'ambient-ca']);
+  await eventually('the Secret is there again', SECRET_DEADLINE_MS, async () =>
+    (await listObjects(MESH_NAMESPACE, 'secrets')).some(s => nameOf(s) === 'ambient-ca') ? true : 'gone',
+  );
+  const load = ns.load('client', '--seconds=30', '--rate=50', '--fresh', 'http://server/');
+  await rollout('restart', 'deployment/ambient-controller');
+  await rollout('status', 'deployment/ambient-controller', ROLLOUT_TIMEOUT);
+  const report = loadReport(await load.done);
+  t.equal(report.failed, 0, JSON.stringify(report));
+  t.equal(await roots(), before);
+  // With a certificate that the restarted ones signed.
+  await ns.apply(serviceAccount('late'), echoPod('late', { serviceAccount: 'late' }), service('late'));
+  await ns.ready();
+  await ns.reachable('client', 'http://late/');
 });
 
 test('ztunnel is rolled over under load: no connection fails, none that lives is cut', { skip }, async t => {

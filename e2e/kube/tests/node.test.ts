@@ -15,6 +15,7 @@ import {
 } from '../test-namespace.ts';
 
 const CNI_DIRECTORY = '/etc/cni/net.d';
+const PLUGIN_DIRECTORY = '/opt/cni/bin';
 const PLUGIN = 'ambient-cni';
 const REPAIR_DEADLINE_MS = 15_000;
 const TAINT = 'ambient.mesh/not-ready';
@@ -51,6 +52,23 @@ test('another CNI writes its list anew: the plugin is chained again, and the nex
   t.comment(`after ${took.toFixed(0)} ms`);
   t.same(parseJson(await files.read(name)), parseJson(chained), 'as it was');
   const ns = await testNamespace(t, 'cnilist');
+  await ns.apply(service('server'), echoPod('server', { node }), pod('client', { node }));
+  await ns.ready();
+  await ns.reachable('client', 'http://server/');
+});
+
+test('somebody removes the executable of the plugin: it comes back, and pods start again', {
+  skip,
+}, async t => {
+  const [node = ''] = await nodeNames();
+  const files = await NodeFiles.open(node, PLUGIN_DIRECTORY);
+  t.ok((await files.list()).includes(PLUGIN));
+  await files.remove(PLUGIN);
+  const took = await eventually('the executable is there', REPAIR_DEADLINE_MS, async () =>
+    (await files.list()).includes(PLUGIN) ? true : 'not yet',
+  );
+  t.comment(`after ${took.toFixed(0)} ms`);
+  const ns = await testNamespace(t, 'cniplugin');
   await ns.apply(service('server'), echoPod('server', { node }), pod('client', { node }));
   await ns.ready();
   await ns.reachable('client', 'http://server/');

@@ -73,6 +73,8 @@ test('values, files, context and kubeconfig are handed on', async t => {
   t.same(helm, [
     'upgrade --install --create-namespace m CHART --namespace mesh --values v.yaml --set a=1 --set b=2 --kubeconfig k --kube-context prod',
   ]);
+  const forced = await run('install --skip-checks --force-conflicts');
+  t.match(forced.helm, [/^upgrade --install --create-namespace --force-conflicts ambient CHART /]);
   t.same(staged, ['charts/base', 'charts/controller', 'charts/ztunnel'], 'the parts are inside');
 });
 
@@ -175,6 +177,13 @@ test('helm that is missing, and helm that fails, are one clear line', async t =>
     failed.err,
     'ambientctl: helm uninstall failed: uninstall: Release not loaded: ambient: release: not found\n',
   );
+  const conflict = await run('install --skip-checks', new FakeCluster(), {
+    status: 1,
+    stdout: '',
+    stderr:
+      'Error: UPGRADE FAILED: conflict occurred while applying object m/ztunnel: Apply failed with 1 conflict: conflict with "kubectl"\n',
+  });
+  t.match(conflict.err, /with "kubectl"; that was changed by hand since: --force-conflicts sets it back\n$/);
   const dir = mkdtempSync(join(tmpdir(), 'empty-'));
   t.teardown(() => rmSync(dir, { recursive: true }));
   const noCharts = await run(`install --charts ${dir}`);

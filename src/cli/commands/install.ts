@@ -24,6 +24,7 @@ interface InstallOptions extends ReleaseOptions, ChartValues {
   readonly dryRun?: true;
   readonly wait?: true;
   readonly skipChecks?: true;
+  readonly forceConflicts?: true;
 }
 
 /** `ambientctl install` and `uninstall`: Helm does the work, with the charts of this version. */
@@ -37,6 +38,7 @@ export function addInstall(program: Command, cli: Cli): void {
     .option('--wait', 'until everything is ready')
     .option('--timeout <seconds>', 'with --wait: for how long', parseSeconds, 300)
     .option('--skip-checks', 'also when "check --pre" fails')
+    .option('--force-conflicts', 'also set back what was changed by hand (with Helm 4)')
     .action((options: InstallOptions) => runInstall(options, cli));
   withRelease(program.command('uninstall').description('removes the mesh; its pods go on without it'))
     .option('--timeout <seconds>', 'for how long to wait', parseSeconds, 300)
@@ -67,8 +69,9 @@ async function runInstall(options: InstallOptions, cli: Cli): Promise<void> {
         );
       }
     }
-    const args = ['upgrade', '--install', '--create-namespace', ...installArguments(release, chart, options)];
-    await helm(args, options, cli);
+    const force = options.forceConflicts === true ? ['--force-conflicts'] : [];
+    const args = ['upgrade', '--install', '--create-namespace', ...force];
+    await helm([...args, ...installArguments(release, chart, options)], options, cli);
     cli.stdout(`release ${release.name} installed in namespace ${release.namespace}\n`);
     if (options.wait === true) await untilRolledOut(cluster, release.namespace, options.timeout * 1_000, cli);
     cli.stdout('next: ambientctl namespace add NAME\n');

@@ -26,8 +26,13 @@ export async function helm(args: readonly string[], choice: ClusterChoice, cli: 
       'helm is not installed: this command drives Helm 3.14 or newer; install it, or apply what "ambientctl install --dry-run" prints where there is one',
     );
   }
-  throw new CliError(`helm ${args[0] ?? ''} failed: ${lastWords(result)}`);
+  const said = lastWords(result);
+  throw new CliError(`helm ${args[0] ?? ''} failed: ${said}${CONFLICT.test(said) ? CONFLICT_HINT : ''}`);
 }
+
+/** Helm 4 leaves alone what somebody else owns since: whoever edited an object, or undid a rollout, by kubectl. */
+const CONFLICT = /Apply failed with \d+ conflicts?:/;
+const CONFLICT_HINT = '; that was changed by hand since: --force-conflicts sets it back';
 
 function lastWords({ stderr, status }: ProgramResult): string {
   const lines = stderr.split('\n').map(line => line.trim());
