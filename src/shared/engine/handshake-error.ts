@@ -43,6 +43,13 @@ export function handshakeTimedOut(timeoutMs: number, peer: SocketEndpoint): Chan
   );
 }
 
+export function gaveWay(peer: SocketEndpoint): ChannelError {
+  return new ChannelError(
+    'resource_exhausted',
+    `TLS handshake with ${formatEndpoint(peer)} gave its place to others: that side kept it waiting, and too many did`,
+  );
+}
+
 export function tooManyHandshakes(peer: SocketEndpoint): ChannelError {
   return new ChannelError(
     'resource_exhausted',

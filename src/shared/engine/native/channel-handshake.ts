@@ -4,7 +4,8 @@ import { ByteQueue } from '../byte-queue.ts';
 import { type ByteChannel, ChannelError, type ChannelHandler, type SocketEndpoint } from '../channel.ts';
 import { closeGently } from '../close-gently.ts';
 import type { SecureChannel, TlsOptions } from '../engine.ts';
-import { handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
+import { gaveWay, handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
+import type { LimitedHandshake } from '../handshake-limiter.ts';
 import { ChannelRecords, memoryWire } from './channel-records.ts';
 import type { HandshakeStep } from './handshake-queue.ts';
 import { closedDuringHandshake, HandshakeReview } from './handshake-review.ts';
@@ -41,11 +42,13 @@ class ChannelHandshake implements ChannelHandler, HandshakeStep {
   readonly #settleWith: (outcome: SecureChannel | ChannelError) => void;
   /** What came and was not looked at: at most one delivery, since the channel is paused until then. */
   readonly #came = new ByteQueue();
+  readonly #place: LimitedHandshake;
   #records: ChannelRecords | undefined;
   #timer: Timer | undefined;
   #end: End | undefined;
   #settled = false;
   #queued = false;
+  #waitsSince: number | undefined;
 
   constructor(
     below: ByteChannel,
@@ -59,6 +62,12 @@ class ChannelHandshake implements ChannelHandler, HandshakeStep {
     this.#peer = peer;
     this.#env = env;
     this.#settleWith = settleWith;
+    this.#place = {
+      peer: peer.ip,
+      start: this.#start,
+      waitsSince: () => this.#waitsSince,
+      evict: () => this.#abort(gaveWay(peer)),
+    };
   }
 
   begin(timeoutMs: number): void {
@@ -67,7 +76,7 @@ class ChannelHandshake implements ChannelHandler, HandshakeStep {
       this.#abort(handshakeTimedOut(timeoutMs, this.#peer)),
     );
     this.#below.setHandler(this);
-    if (!limiters.client.enter(this.#start, this.#peer.ip)) this.#abort(tooManyHandshakes(this.#peer));
+    if (!limiters.client.enter(this.#place)) this.#abort(tooManyHandshakes(this.#peer));
   }
 
   // === for the channel below ===
@@ -110,7 +119,10 @@ class ChannelHandshake implements ChannelHandler, HandshakeStep {
     if (outcome === undefined) this.#finish(records);
     else if (outcome !== 'want_read') this.#fail(this.#review.failure(outcome, records.session));
     else if (this.#end !== undefined) this.#abort(this.#endedBelow(this.#end));
-    else this.#below.resume();
+    else {
+      this.#waitsSince = this.#env.thread.clock.monotonic();
+      this.#below.resume();
+    }
   }
 
   readonly #start = (): void => {
@@ -126,6 +138,7 @@ class ChannelHandshake implements ChannelHandler, HandshakeStep {
   #enqueue(): void {
     if (this.#queued || this.#settled || this.#records === undefined) return;
     this.#queued = true;
+    this.#waitsSince = undefined;
     this.#env.queue.add(this);
   }
 
@@ -177,6 +190,6 @@ class ChannelHandshake implements ChannelHandler, HandshakeStep {
   #settle(ok: boolean): void {
     this.#settled = true;
     this.#timer?.cancel();
-    this.#env.limiters.client.leave(this.#start, ok);
+    this.#env.limiters.client.leave(this.#place, ok);
   }
 }

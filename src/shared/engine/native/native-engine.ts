@@ -50,7 +50,7 @@ function buildEngine(
   const onError = options.onAcceptError ?? (() => {});
   const thread = new NativeThread({ loop, clock, ledger, onFault: onError });
   const newLimiter = (): HandshakeLimiter =>
-    new HandshakeLimiter(options.maxActiveHandshakes ?? 256, options.maxWaitingHandshakes ?? 4096);
+    new HandshakeLimiter(clock, options.maxActiveHandshakes ?? 256, options.maxWaitingHandshakes ?? 4096);
   // Apart, so that strangers who connect and say nothing cannot keep us from connecting to others.
   const limiters = { server: newLimiter(), client: newLimiter() };
   const env = { thread, limiters, queue: new HandshakeQueue(loop) };

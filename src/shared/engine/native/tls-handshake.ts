@@ -3,8 +3,8 @@ import { EpollFlag } from '../../native/platform.ts';
 import type { TlsSessionHandle } from '../../native/tls-session-handle.ts';
 import { ChannelError, type SocketEndpoint } from '../channel.ts';
 import type { SecureChannel, TlsOptions } from '../engine.ts';
-import { handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
-import type { HandshakeLimiter } from '../handshake-limiter.ts';
+import { gaveWay, handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
+import type { HandshakeLimiter, LimitedHandshake } from '../handshake-limiter.ts';
 import type { Pollable } from './event-loop.ts';
 import type { HandshakeQueue, HandshakeStep } from './handshake-queue.ts';
 import { HandshakeReview } from './handshake-review.ts';
@@ -42,11 +42,13 @@ class Handshake implements Pollable, HandshakeStep {
   readonly #reject: (error: ChannelError) => void;
   readonly #peer: SocketEndpoint;
   readonly #socket: ReleasedSocket;
+  readonly #place: LimitedHandshake;
   #session: TlsSessionHandle | undefined;
   #timer: Timer | undefined;
   #settled = false;
   #queued = false;
   #seenFlags = 0;
+  #waitsSince: number | undefined;
 
   constructor(
     role: 'client' | 'server',
@@ -70,6 +72,12 @@ class Handshake implements Pollable, HandshakeStep {
       peer: this.#peer,
       clock: env.thread.clock,
     });
+    this.#place = {
+      peer: this.#peer.ip,
+      start: this.#start,
+      waitsSince: () => this.#waitsSince,
+      evict: () => this.#fail(gaveWay(this.#peer)),
+    };
     this.#socket = channel.release(env.thread, this);
     this.#seenFlags = this.#socket.flags;
   }
@@ -86,7 +94,7 @@ class Handshake implements Pollable, HandshakeStep {
     this.#timer = thread.clock.setTimer(timeoutMs, () =>
       this.#fail(handshakeTimedOut(timeoutMs, this.#peer)),
     );
-    if (!limiters[this.#role].enter(this.#start, this.#peer.ip)) this.#fail(tooManyHandshakes(this.#peer));
+    if (!limiters[this.#role].enter(this.#place)) this.#fail(tooManyHandshakes(this.#peer));
   }
 
   // === for the loop ===
@@ -108,7 +116,10 @@ class Handshake implements Pollable, HandshakeStep {
     const session = this.#session;
     if (this.#settled || session === undefined) return;
     const outcome = session.handshake();
-    if (outcome === 'want_read' || outcome === 'want_write') return;
+    if (outcome === 'want_read' || outcome === 'want_write') {
+      this.#waitsSince = this.#env.thread.clock.monotonic();
+      return;
+    }
     if (outcome === undefined) this.#finish(session);
     else this.#fail(this.#review.failure(outcome, session));
   }
@@ -125,6 +136,7 @@ class Handshake implements Pollable, HandshakeStep {
   #enqueue(): void {
     if (this.#queued) return;
     this.#queued = true;
+    this.#waitsSince = undefined;
     this.#env.queue.add(this);
   }
 
@@ -155,6 +167,6 @@ class Handshake implements Pollable, HandshakeStep {
   #settle(ok: boolean): void {
     this.#settled = true;
     this.#timer?.cancel();
-    this.#env.limiters[this.#role].leave(this.#start, ok);
+    this.#env.limiters[this.#role].leave(this.#place, ok);
   }
 }

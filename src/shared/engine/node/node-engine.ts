@@ -15,7 +15,7 @@ export function createNodeEngine(options: EngineOptions): MeasuredEngine {
   const { clock } = options;
   const channels = { flushQueue: new FlushQueue(), chunks: newOutputChunks() };
   const newLimiter = (): HandshakeLimiter =>
-    new HandshakeLimiter(options.maxActiveHandshakes ?? 256, options.maxWaitingHandshakes ?? 4096);
+    new HandshakeLimiter(clock, options.maxActiveHandshakes ?? 256, options.maxWaitingHandshakes ?? 4096);
   // Apart, so that strangers who connect and say nothing cannot keep us from connecting to others.
   const limiters = { server: newLimiter(), client: newLimiter() };
   const onAcceptError = options.onAcceptError ?? (() => {});

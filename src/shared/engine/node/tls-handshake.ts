@@ -4,10 +4,10 @@ import { connect, TLSSocket } from 'node:tls';
 import type { Clock } from '../../lifecycle/clock.ts';
 import { type ByteChannel, ChannelError, type SocketEndpoint } from '../channel.ts';
 import type { SecureChannel, TlsOptions } from '../engine.ts';
-import type { HandshakeLimiter } from '../handshake-limiter.ts';
+import type { HandshakeLimiter, LimitedHandshake } from '../handshake-limiter.ts';
 import { ChannelDuplex } from './channel-duplex.ts';
 import type { ChannelContext } from './node-channel.ts';
-import { handshakeError, handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
+import { gaveWay, handshakeError, handshakeTimedOut, tooManyHandshakes } from '../handshake-error.ts';
 import { verifyValidity } from '../peer-certificate.ts';
 import { readHandshakeFacts } from './peer-certificate.ts';
 import { createSecureChannel } from './secure-channel.ts';
@@ -56,11 +56,12 @@ function secure(
   return new Promise((resolve, reject) => {
     let settled = false;
     let secured: TLSSocket | undefined;
+    let startedAt: number | undefined;
     const settle = (outcome: SecureChannel | ChannelError): void => {
       if (settled) return;
       settled = true;
       timer.cancel();
-      limiter.leave(start, !(outcome instanceof ChannelError));
+      limiter.leave(place, !(outcome instanceof ChannelError));
       transport.off('close', onTransportClose);
       if (outcome instanceof ChannelError) {
         discard(secured, transport, outcome);
@@ -86,6 +87,7 @@ function secure(
       }
     };
     const start = (): void => {
+      startedAt = env.clock.monotonic();
       try {
         verifyValidity('our own certificate', context.notBefore, context.notAfter, env.clock.now());
         secured = begin(role, transport, context, options);
@@ -102,12 +104,19 @@ function secure(
         () => secured !== undefined && onSecured(secured),
       );
     };
+    // The runtime does not say whose turn it is.
+    const place: LimitedHandshake = {
+      peer: peer.ip,
+      start,
+      waitsSince: () => startedAt,
+      evict: () => settle(gaveWay(peer)),
+    };
     transport.on('close', onTransportClose);
     transport.on('error', ignore);
     const timer = env.clock.setTimer(options.timeoutMs, () =>
       settle(handshakeTimedOut(options.timeoutMs, peer)),
     );
-    if (!limiter.enter(start, peer.ip)) {
+    if (!limiter.enter(place)) {
       settled = true;
       timer.cancel();
       const error = tooManyHandshakes(peer);
