@@ -1,6 +1,6 @@
 import { lineWriter } from '#shared/testing/line-writer.ts';
 import { randomInt } from 'node:crypto';
-import type { Server } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { ChannelError } from '#shared/engine/channel.ts';
 import type { EngineName } from '#shared/engine/choose-engine.ts';
 import { copyBidirectional } from '#shared/engine/copy.ts';
@@ -28,6 +28,29 @@ const CLIENT_ID = 'spiffe://cluster.local/ns/default/sa/client';
 const clock = systemClock;
 const STOP = new ChannelError('aborted', 'the test is over');
 
+interface SubnetClaim {
+  /** The first three numbers of its addresses. */
+  readonly subnet: string;
+  readonly server: Server;
+}
+
+const CLAIM_PORT = 15_099;
+const MAX_CLAIMS = 20;
+
+/** A subnet of loopback that no other lab on the machine has: pods of both would want the one port. */
+async function claimSubnet(): Promise<SubnetClaim> {
+  for (let i = 0; i < MAX_CLAIMS; i++) {
+    const subnet = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`;
+    const server = createServer();
+    const isOurs = await new Promise<boolean>(resolve => {
+      server.once('error', () => resolve(false));
+      server.listen({ host: `${subnet}.254`, port: CLAIM_PORT, exclusive: true }, () => resolve(true));
+    });
+    if (isOurs) return { subnet, server };
+  }
+  throw new Error(`no subnet of loopback is free, of ${MAX_CLAIMS} that were tried`);
+}
+
 /**
  * A waypoint between real HBONE peers in one process: TLS of a test CA on loopback addresses of this process alone. Clients
  * are ordinary sockets to a port that stands for a captured connection; endpoints are applications behind a minimal ztunnel.
@@ -39,7 +62,9 @@ export class WaypointLab {
   onEvent: (event: WaypointEvent) => void = () => undefined;
   readonly #ca: TestCa;
   readonly #engine: Engine;
-  readonly #subnet = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`;
+  readonly #subnet: string;
+  /** Holds the subnet. */
+  readonly #claim: Server;
   readonly #listeners: Listener[] = [];
   readonly #servers: AppServer[] = [];
   readonly #sessions = new Set<HboneServerSession>();
@@ -50,11 +75,14 @@ export class WaypointLab {
 
   private constructor(
     ca: TestCa,
+    claim: SubnetClaim,
     settings: Partial<TrafficSettings>,
     random: () => number,
     engine: EngineName | undefined,
   ) {
     this.#ca = ca;
+    this.#subnet = claim.subnet;
+    this.#claim = claim.server;
     this.#engine = createTestEngine({ clock }, engine);
     const logWriter = lineWriter(line => this.#onLine(line));
     const levels = new LogLevels('info');
@@ -84,7 +112,7 @@ export class WaypointLab {
     clientId = CLIENT_ID,
     engine?: EngineName,
   ): Promise<WaypointLab> {
-    const lab = new WaypointLab(await createTestCa(), settings, random, engine);
+    const lab = new WaypointLab(await createTestCa(), await claimSubnet(), settings, random, engine);
     lab.#clientId = clientId;
     lab.thread.setCertificate(await lab.#ca.issue(testSettings.identity));
     const { hbone } = await lab.thread.listen();
@@ -157,6 +185,7 @@ export class WaypointLab {
     await this.thread.drain(0);
     for (const session of this.#sessions) session.close(STOP);
     await Promise.all(this.#listeners.map(listener => listener.close()));
+    await new Promise(resolve => this.#claim.close(resolve));
     await Promise.all(
       this.#servers.map(server => {
         server.closeAllConnections?.();
