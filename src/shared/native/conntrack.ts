@@ -9,11 +9,14 @@ import { SystemCallError } from './system-error.ts';
 /** include/uapi/linux/netlink.h, netfilter/nfnetlink.h, netfilter/nfnetlink_conntrack.h */
 const NETLINK_NETFILTER = 12;
 const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
 const FLAG_REQUEST = 0x1;
+const FLAG_DUMP = 0x300;
 const CONNTRACK_GET = (1 << 8) | 1;
 const CONNTRACK_NEW = (1 << 8) | 0;
 const NESTED = 0x8000;
 const TYPE_MASK = 0x3fff;
+const Mark = { value: 8, mask: 21 } as const;
 const Tuple = { original: 1, reply: 2 } as const;
 const Part = { ip: 1, protocol: 2 } as const;
 const Address = { v4Source: 1, v4Destination: 2, v6Source: 3, v6Destination: 4 } as const;
@@ -24,6 +27,7 @@ const MESSAGE_HEADER_BYTES = NETLINK_HEADER_BYTES + 4;
 const ATTRIBUTE_HEADER_BYTES = 4;
 const IPPROTO_UDP = 17;
 const ENOENT = 2;
+const EPROTO = 71;
 /** One connection with all that the kernel tells of it. */
 const MAX_ANSWER_BYTES = 8192;
 
@@ -67,6 +71,38 @@ export class ConnectionTracking {
   }
 }
 
+/**
+ * Whether connection tracking knows a connection in the calling thread's namespace whose mark is `mark` in the bits of `mask`.
+ * Throws `SystemCallError` where the kernel does not tell.
+ */
+export function hasConnectionsMarked(mark: number, mask: number): boolean {
+  const purpose = 'look for connections in connection tracking';
+  const type = SocketType.raw | SocketType.cloexec | SocketType.nonblock;
+  const fd = checked(libc().socket(AddressFamily.netlink, type, NETLINK_NETFILTER), 'socket', purpose);
+  try {
+    const filter = [attribute(Mark.value, [bigEndian(mark)]), attribute(Mark.mask, [bigEndian(mask)])];
+    const request = encodeMessage(FLAG_REQUEST | FLAG_DUMP, 1, 0, Buffer.concat(filter));
+    checked(libcConverted().send(fd, request, request.length, 0), 'send', purpose);
+    const answer = Buffer.alloc(MAX_ANSWER_BYTES);
+    const length = checked(libcConverted().recv(fd, answer, answer.length, MSG_DONTWAIT), 'recv', purpose);
+    return tellsOfConnection(answer.subarray(0, length), purpose);
+  } finally {
+    closeFd(fd);
+  }
+}
+
+/** The first message of a list: a connection, or its end. */
+function tellsOfConnection(answer: Buffer, purpose: string): boolean {
+  const type = answer.length < NETLINK_HEADER_BYTES ? undefined : answer.readUInt16LE(4);
+  if (type === CONNTRACK_NEW || type === NLMSG_DONE) return type === CONNTRACK_NEW;
+  const isError = type === NLMSG_ERROR && answer.length >= MESSAGE_HEADER_BYTES;
+  throw new SystemCallError(
+    'conntrack',
+    isError ? -answer.readInt32LE(NETLINK_HEADER_BYTES) : EPROTO,
+    purpose,
+  );
+}
+
 /** By the addresses of its answers: those do not depend on where it was going. */
 function encodeRequest(receiver: SocketEndpoint, sender: SocketEndpoint, sequence: number): Buffer {
   const [from, to] = [addressBytes(receiver.ip), addressBytes(sender.ip)];
@@ -82,13 +118,17 @@ function encodeRequest(receiver: SocketEndpoint, sender: SocketEndpoint, sequenc
       attribute(Protocol.destinationPort, [port(sender.port)]),
     ]),
   ]);
+  return encodeMessage(FLAG_REQUEST, sequence, v4 ? AddressFamily.inet : AddressFamily.inet6, tuple);
+}
+
+function encodeMessage(flags: number, sequence: number, family: number, attributes: Buffer): Buffer {
   const header = Buffer.alloc(MESSAGE_HEADER_BYTES);
-  header.writeUInt32LE(MESSAGE_HEADER_BYTES + tuple.length, 0);
+  header.writeUInt32LE(MESSAGE_HEADER_BYTES + attributes.length, 0);
   header.writeUInt16LE(CONNTRACK_GET, 4);
-  header.writeUInt16LE(FLAG_REQUEST, 6);
+  header.writeUInt16LE(flags, 6);
   header.writeUInt32LE(sequence, 8);
-  header.writeUInt8(v4 ? AddressFamily.inet : AddressFamily.inet6, NETLINK_HEADER_BYTES);
-  return Buffer.concat([header, tuple]);
+  header.writeUInt8(family, NETLINK_HEADER_BYTES);
+  return Buffer.concat([header, attributes]);
 }
 
 /** `struct nlattr`: its length without the bytes that fill it up to a multiple of four. */
@@ -142,6 +182,12 @@ function aligned(length: number): number {
 function addressBytes(ip: string): Uint8Array {
   const bytes = parseIp(ip);
   if (bytes === undefined) throw new Error(`not an IP address: ${JSON.stringify(ip)}`);
+  return bytes;
+}
+
+function bigEndian(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
   return bytes;
 }
 

@@ -8,6 +8,13 @@ import { SystemCallError } from './system-error.ts';
 
 /** Mark of every packet the proxy itself sends: capture rules let it pass (docs: ports and marks). */
 export const PROXY_MARK = 0x539;
+/**
+ * Mark of both directions of what the proxy dials inside a pod, by which answers to a client's address are routed back to the
+ * proxy instead of out of the pod (docs: ports and marks).
+ */
+export const APPLICATION_MARK = 0x111;
+/** The upper bits of marks belong to other software (CNI plugins, kube-proxy). */
+export const MARK_MASK = 0xfff;
 
 /**
  * Congestion control of connections that never leave a network namespace. The kernel hands such bytes over in memory: there is
@@ -25,6 +32,8 @@ export interface OutgoingOptions {
   readonly remoteIp: string;
   /** Address the peer shall see, though it may not be one of this namespace's (IP_TRANSPARENT). */
   readonly source?: SocketEndpoint | undefined;
+  /** It stays within the namespace, whose application is dialled. */
+  readonly toApplication?: boolean;
   /** Undefined: what the node uses. */
   readonly congestionControl?: string | undefined;
 }
@@ -62,11 +71,12 @@ export function openOutgoingSocket(options: OutgoingOptions): number {
   return netnsFd === undefined ? makeOutgoing(options) : runInNetns(netnsFd, () => makeOutgoing(options));
 }
 
-function makeOutgoing({ remoteIp, source, congestionControl }: OutgoingOptions): number {
+function makeOutgoing(options: OutgoingOptions): number {
+  const { remoteIp, source, toApplication, congestionControl } = options;
   const family = familyOf(remoteIp);
   const fd = openTcpSocket(family);
   try {
-    setIntOption(fd, 'mark', PROXY_MARK);
+    setIntOption(fd, 'mark', toApplication === true ? APPLICATION_MARK : PROXY_MARK);
     if (source !== undefined) bindSource(fd, family, source);
     if (congestionControl !== undefined) setCongestionControl(fd, congestionControl);
     return fd;

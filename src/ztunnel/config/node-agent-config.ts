@@ -49,6 +49,8 @@ export interface NodeAgentConfig {
   readonly captureDns: boolean;
   /** Undefined: addresses of the node, where they can be found out. */
   readonly probeSources: readonly string[] | undefined;
+  /** Undefined: settings of pods' network namespaces are left as they are. */
+  readonly sysctlDirectory: string | undefined;
 }
 
 export function readNodeAgent(env: EnvReader, shared: boolean): NodeAgentConfig | undefined {
@@ -70,9 +72,15 @@ export function readNodeAgent(env: EnvReader, shared: boolean): NodeAgentConfig 
   for (const ip of parseList(probes ?? ''))
     if (canonicalIp(ip) === undefined)
       env.reject('PROBE_SOURCES', `${JSON.stringify(ip)} is not an IP address`);
+  const sysctl = env.string(
+    'SYSCTL_NET_DIR',
+    '/proc/sys/net',
+    "/proc/sys/net where it can be written, for three settings of pods' network namespaces; off, or where it cannot: connection tracking is used in their place",
+  );
   if (!shared) return undefined;
   return {
     source,
+    sysctlDirectory: sysctl === 'off' ? undefined : sysctl,
     excludedNamespaces: parseList(excluded),
     captureDns,
     probeSources: probes === undefined ? undefined : parseList(probes),

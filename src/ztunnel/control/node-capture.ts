@@ -81,7 +81,7 @@ export class NodeCapture {
 
   #createAgent(): NodeAgent {
     const { clock, config, dns, logger, peersKnowItLeft, random, workers } = this.#parts;
-    const { captureDns, probeSources, source } = config;
+    const { captureDns, probeSources, source, sysctlDirectory } = config;
     const kubernetes = this.#kubernetes;
     return new NodeAgent({
       source:
@@ -94,6 +94,7 @@ export class NodeCapture {
         ports: CAPTURE_PORTS,
         probeSources: probeSources ?? (kubernetes === undefined ? DEFAULT_PROBE_SOURCES : []),
         captureDns,
+        sysctlDirectory,
       },
       ...(probeSources === undefined && kubernetes !== undefined
         ? { probeSources: () => kubernetes.probeSources() }

@@ -25,7 +25,7 @@ const PORT = CAPTURE_PORTS.dns;
 const SERVER_V4 = { ip: '10.77.0.1', port: 53 };
 const SERVER_V6 = { ip: 'fd77::1', port: 53 };
 const POD = { uid: 'u1', name: 'client', namespace: 'default', serviceAccount: 'client' };
-const NO_PROBES = { ports: CAPTURE_PORTS, probeSources: [] };
+const NO_PROBES = { ports: CAPTURE_PORTS, probeSources: [], sysctlDirectory: '/proc/sys/net' };
 
 const addresses = (...ips: string[]) => ips.map(ip => ({ network: '', ip, prefixLength: undefined }));
 const VIEW = mesh({

@@ -124,7 +124,12 @@ function setUp(netns: LabNetns, more: Partial<NodeAgentOptions> = {}) {
     source,
     workers,
     dns,
-    capture: { ports: CAPTURE_PORTS, probeSources: [], captureDns: false },
+    capture: {
+      ports: CAPTURE_PORTS,
+      probeSources: [],
+      captureDns: false,
+      sysctlDirectory: '/proc/sys/net',
+    },
     rules: { excludedNamespaces: new Set() },
     nft: createNft(systemClock),
     clock,
@@ -222,7 +227,7 @@ test('dns of a pod is captured as the node says, or the pod itself, also while i
   const redirected = (): boolean => netns.exec('nft', ['list', 'ruleset']).includes('redirect to :15053');
   for (const captureDns of [false, true]) {
     const { source, dns, clock, agent } = setUp(netns, {
-      capture: { ports: CAPTURE_PORTS, probeSources: [], captureDns },
+      capture: { ports: CAPTURE_PORTS, probeSources: [], captureDns, sysctlDirectory: '/proc/sys/net' },
     });
     const becomes = async (dnsCapture: boolean | undefined): Promise<boolean> => {
       source.pods.set('u1', podIn(netns, { dnsCapture }));

@@ -61,7 +61,7 @@ export class NodeAgent {
   /** Throws when the capture options do not make a ruleset. */
   constructor(options: NodeAgentOptions) {
     this.#options = options;
-    captureRuleset(options.capture);
+    captureRuleset(options.capture, { answers: 'both', zones: true });
     this.#logger = options.logger.child('node_agent');
   }
 

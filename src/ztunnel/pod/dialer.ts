@@ -26,6 +26,7 @@ export interface DialerOptions {
 
 interface ConnectionOptions {
   readonly source?: SocketEndpoint | undefined;
+  readonly toApplication?: boolean;
   readonly congestionControl?: string;
   readonly congestion?: CongestionPolicy | undefined;
 }
@@ -43,11 +44,11 @@ export function netnsDialer(options: NetnsDialerOptions): Dialer {
   const { engine, connectTimeoutMs: timeoutMs, netnsFd, originalSource } = options;
   const connect = (
     remote: SocketEndpoint,
-    { source, congestionControl, congestion }: ConnectionOptions,
+    { congestion, ...socket }: ConnectionOptions,
     signal: CancelSignal | undefined,
   ): Promise<TcpChannel> => {
     try {
-      const fd = openOutgoingSocket({ netnsFd, remoteIp: remote.ip, source, congestionControl });
+      const fd = openOutgoingSocket({ netnsFd, remoteIp: remote.ip, ...socket });
       return engine.connect({ remote, timeoutMs, fd, congestion }, signal);
     } catch (cause) {
       return Promise.reject(socketError(remote, cause));
@@ -59,7 +60,7 @@ export function netnsDialer(options: NetnsDialerOptions): Dialer {
     dialApplication(target, sourceIp, signal) {
       const spoof = originalSource && sourceIp !== target.ip && isIpv6(sourceIp) === isIpv6(target.ip);
       const source = spoof ? { ip: sourceIp, port: 0 } : undefined;
-      return connect(target, { source, congestionControl: WITHIN_NAMESPACE }, signal);
+      return connect(target, { source, toApplication: true, congestionControl: WITHIN_NAMESPACE }, signal);
     },
   };
 }

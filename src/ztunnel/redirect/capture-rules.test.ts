@@ -8,27 +8,21 @@ import {
 } from './capture-rules.ts';
 import { normalizedListing, shapeOfListing, shapeOfRuleset } from './ruleset-listing.ts';
 
-const DEFAULTS = { ports: CAPTURE_PORTS, probeSources: DEFAULT_PROBE_SOURCES, captureDns: false };
+const DEFAULTS = {
+  ports: CAPTURE_PORTS,
+  probeSources: DEFAULT_PROBE_SOURCES,
+  captureDns: false,
+  sysctlDirectory: undefined,
+};
+const SOCKET_MARK = { answers: 'socket_mark', zones: true } as const;
+const CONNECTION_MARK = { answers: 'connection_mark', zones: true } as const;
 
 const GOLDEN = `add table inet ambient_mesh
 delete table inet ambient_mesh
 table inet ambient_mesh {
-  chain zone_output {
+  chain untracked_output {
     type filter hook output priority -300; policy accept;
-    oifname "lo" meta mark & 0xfff == 0x539 ct original zone set 1
-  }
-  chain zone_prerouting {
-    type filter hook prerouting priority -300; policy accept;
-    iifname "lo" meta mark & 0xfff == 0x539 ct original zone set 1
-  }
-  chain mark_prerouting {
-    type filter hook prerouting priority -150; policy accept;
-    iifname "lo" meta mark & 0xfff == 0x539 ct mark set ct mark & 0xfffff000 | 0x111
-  }
-  chain mark_output {
-    type route hook output priority -150; policy accept;
-    meta mark & 0xfff == 0x539 accept comment "what the proxy sends is routed as usual"
-    ct mark & 0xfff == 0x111 meta mark set meta mark & 0xfffff000 | 0x111
+    meta mark & 0xfff == 0x111 notrack
   }
   chain redirect_output {
     type nat hook output priority -100; policy accept;
@@ -58,46 +52,86 @@ table inet ambient_mesh {
 }
 `;
 
+/** Where connection tracking keeps the marks: `packets` in the place of the first chain above. */
+const tracked = (packets: string): string => `  chain zone_output {
+    type filter hook output priority -300; policy accept;
+    oifname "lo" meta mark & 0xfff ${packets} ct original zone set 1
+  }
+  chain zone_prerouting {
+    type filter hook prerouting priority -300; policy accept;
+    iifname "lo" meta mark & 0xfff ${packets} ct original zone set 1
+  }
+  chain mark_prerouting {
+    type filter hook prerouting priority -150; policy accept;
+    iifname "lo" meta mark & 0xfff ${packets} ct mark set ct mark & 0xfffff000 | 0x111
+  }
+  chain mark_output {
+    type route hook output priority -150; policy accept;
+    meta mark & 0xfff ${packets} ct direction original accept comment "what the proxy sends is routed as usual"
+    ct mark & 0xfff == 0x111 meta mark set meta mark & 0xfffff000 | 0x111
+  }
+`;
+const REDIRECT = GOLDEN.indexOf('  chain redirect_output');
+const UNTRACKED = GOLDEN.indexOf('  chain untracked_output');
+
 test('rulesets', async t => {
-  t.equal(captureRuleset(DEFAULTS), GOLDEN, 'the rules of a captured pod');
+  t.equal(captureRuleset(DEFAULTS, SOCKET_MARK), GOLDEN, 'the rules of a captured pod');
+  t.equal(
+    captureRuleset(DEFAULTS, CONNECTION_MARK),
+    GOLDEN.slice(0, UNTRACKED) + tracked('{ 0x111, 0x539 }') + GOLDEN.slice(REDIRECT),
+    'where sockets cannot keep the mark, connection tracking does',
+  );
+  t.equal(
+    captureRuleset(DEFAULTS, { answers: 'both', zones: true }),
+    GOLDEN.slice(0, REDIRECT) + tracked('== 0x539') + GOLDEN.slice(REDIRECT),
+    'beside an older ztunnel its connections are marked as it does, and the own ones not tracked',
+  );
   t.match(
-    captureRuleset({ ...DEFAULTS, captureDns: true }),
+    captureRuleset({ ...DEFAULTS, captureDns: true }, SOCKET_MARK),
     /udp dport 53 redirect to :15053\n.* tcp dport 53 redirect to :15053\n/,
     'DNS goes to 15053 when asked for',
   );
   t.match(
-    captureRuleset({ ...DEFAULTS, captureDns: true }),
+    captureRuleset({ ...DEFAULTS, captureDns: true }, SOCKET_MARK),
     /meta mark & 0xfff == 0x539 udp dport 53 ct original zone set 1\n/,
     'and what the proxy asks itself lies apart from what it was asked',
   );
   t.match(
-    captureRuleset({ ...DEFAULTS, probePorts: [8080, 80] }),
+    captureRuleset({ ...DEFAULTS, probePorts: [8080, 80] }, SOCKET_MARK),
     /ip saddr 169\.254\.7\.127 tcp dport { 80, 8080 } accept/,
     'probes pass to the ports of probes alone',
   );
   t.notMatch(
-    captureRuleset({ ...DEFAULTS, probePorts: [] }),
+    captureRuleset({ ...DEFAULTS, probePorts: [] }, SOCKET_MARK),
     /169\.254/,
     'a pod without probes lets nothing past the proxy',
   );
   t.notMatch(
-    captureRuleset({ ...DEFAULTS, bypassInbound: true }),
+    captureRuleset({ ...DEFAULTS, bypassInbound: true }, SOCKET_MARK),
     /15006|guard/,
     'plaintext to a pod that asks for it is not captured',
   );
-  t.notMatch(captureRuleset(DEFAULTS, false), /zone/, 'a kernel without zones gets none');
-  t.notMatch(drainRuleset(), /redirect to|drop/, 'a draining pod redirects nothing');
-  t.match(drainRuleset(), /type nat hook output/, 'a draining pod keeps address translation registered');
+  t.notMatch(
+    captureRuleset(DEFAULTS, { ...CONNECTION_MARK, zones: false }),
+    /zone/,
+    'a kernel without zones gets none',
+  );
+  t.notMatch(drainRuleset(SOCKET_MARK), /redirect to|drop/, 'a draining pod redirects nothing');
+  t.match(
+    drainRuleset(SOCKET_MARK),
+    /type nat hook output/,
+    'a draining pod keeps address translation registered',
+  );
   t.equal(removeRuleset(), 'add table inet ambient_mesh\ndelete table inet ambient_mesh\n');
   t.throws(
-    () => captureRuleset({ ...DEFAULTS, probeSources: ['1.1.1.1 accept; #'] }),
+    () => captureRuleset({ ...DEFAULTS, probeSources: ['1.1.1.1 accept; #'] }, SOCKET_MARK),
     { message: /not an IP address/ },
     'text that is no address never becomes part of a rule',
   );
 });
 
 test('listings', async t => {
-  t.same(shapeOfRuleset(GOLDEN), { chains: 7, rules: 21 });
+  t.same(shapeOfRuleset(GOLDEN), { chains: 4, rules: 17 });
   const listing = (handle: number): string =>
     JSON.stringify({
       nftables: [

@@ -1,13 +1,16 @@
-import { PROXY_MARK } from '#shared/native/socket-factory.ts';
+import { APPLICATION_MARK, MARK_MASK, PROXY_MARK } from '#shared/native/socket-factory.ts';
 import { familyOf } from '#shared/native/socket-address.ts';
 
 /** One table holds everything the mesh has in a pod's namespace, so that it is replaced and removed as one. */
 export const TABLE = 'inet ambient_mesh';
 
-/** Connection mark of what the proxy dials inside the pod, and packet mark of the application's replies to it. */
-export const REPLY_MARK = 0x111;
-/** The upper bits of marks belong to other software (CNI plugins, kube-proxy). */
-export const REPLY_MARK_MASK = 0xfff;
+/**
+ * How the application's answers, which are addressed to the client, find the proxy. Either way they carry the mark that the local
+ * route (`local-route.ts`) is for. `socket_mark`: the application's socket has it from the first packet of the connection
+ * (`accepted-marks.ts`), and connection tracking has nothing to do with it. `connection_mark`: connection tracking keeps it, and
+ * a rule puts it on each answer. `both`: as the first, while connections of a ztunnel that did as the second may be there.
+ */
+export type AnswerRouting = 'socket_mark' | 'connection_mark' | 'both';
 
 export interface CapturePorts {
   readonly outbound: number;
@@ -33,6 +36,11 @@ export interface CaptureOptions {
   readonly bypassInbound?: boolean;
   /** Whether UDP and TCP port 53 go to the proxy's DNS server. */
   readonly captureDns: boolean;
+  /**
+   * `/proc/sys/net` where it can be written, for what the pod's namespace has to be told (`accepted-marks.ts`). Undefined: it is left as
+   * it is, and connection tracking keeps the marks.
+   */
+  readonly sysctlDirectory: string | undefined;
 }
 
 /** Addresses the kubelet's probes are translated to where the CNI plugin can do that. */
@@ -47,13 +55,19 @@ interface Chain {
   readonly rules: readonly string[];
 }
 
+/** What the kernel and the pod's namespace allow for. */
+export interface RulesetKind {
+  readonly answers: AnswerRouting;
+  /** The kernel has connection-tracking zones (most do). */
+  readonly zones: boolean;
+}
+
 /**
  * The whole ruleset of a captured pod, for `nft -f`: one transaction that replaces what is there, so that loading it twice,
- * or over a half-removed one, gives the same state. `zones`: the kernel has connection-tracking zones (most do).
- * Throws when a probe source is not an address.
+ * or over a half-removed one, gives the same state. Throws when a probe source is not an address.
  */
-export function captureRuleset(options: CaptureOptions, zones = true): string {
-  const proxy = proxyChains(zones, options.captureDns);
+export function captureRuleset(options: CaptureOptions, kind: RulesetKind): string {
+  const proxy = proxyChains(kind, options.captureDns);
   const chains = [...proxy, outputRedirect(options), inputRedirect(options)];
   return ruleset(options.bypassInbound === true ? chains : [...chains, inputGuard(options)]);
 }
@@ -62,9 +76,9 @@ export function captureRuleset(options: CaptureOptions, zones = true): string {
  * What stays while a pod leaves the mesh: new connections go direct, but address translation stays registered, without
  * which the kernel would send the packets of live redirected connections to their original destination.
  */
-export function drainRuleset(zones = true): string {
+export function drainRuleset(kind: RulesetKind): string {
   const nat = [OUTPUT_NAT, PREROUTING_NAT].map(chain => ({ ...chain, rules: [] }));
-  return ruleset([...proxyChains(zones, true), ...nat]);
+  return ruleset([...proxyChains(kind, true), ...nat]);
 }
 
 /** Succeeds whether or not the table is there. */
@@ -80,37 +94,64 @@ const PREROUTING_NAT = { name: 'redirect_prerouting', hook: 'type nat hook prero
  * picks up in the middle, must not be torn out of its socket.
  */
 const NEW_CONNECTION = 'tcp flags & (fin | syn | rst | ack) == syn';
-const PROXY_PACKET = `meta mark & ${hex(REPLY_MARK_MASK)} == ${hex(PROXY_MARK)}`;
-const SET_REPLY_MARK = `& ${hex(~REPLY_MARK_MASK >>> 0)} | ${hex(REPLY_MARK)}`;
+const MARK = `meta mark & ${hex(MARK_MASK)}`;
+const PROXY_PACKET = `${MARK} == ${hex(PROXY_MARK)}`;
+const APPLICATION_PACKET = `${MARK} == ${hex(APPLICATION_MARK)}`;
+const SET_MARK = `& ${hex(~MARK_MASK >>> 0)} | ${hex(APPLICATION_MARK)}`;
+const APART = 'ct original zone set 1';
 
-/** For the proxy's own connections to the application, in either of its two ways past connection tracking. */
-function proxyChains(zones: boolean, dns: boolean): Chain[] {
-  return [...(zones ? zoneChains(dns) : []), ...markChains()];
+/** For the proxy's own connections to the application, and for its DNS queries. */
+function proxyChains({ answers, zones }: RulesetKind, dns: boolean): Chain[] {
+  // Of a ztunnel from before sockets kept marks all packets had the proxy's.
+  const tracked =
+    answers === 'both' ? PROXY_PACKET : `${MARK} { ${hex(APPLICATION_MARK)}, ${hex(PROXY_MARK)} }`;
+  const byConnection = [...(zones ? zoneChains(tracked) : []), ...markChains(tracked)];
+  const queries = zones && dns ? [queriesApart()] : [];
+  if (answers === 'connection_mark') return [...queries, ...byConnection];
+  return [untracked(), ...queries, ...(answers === 'both' ? byConnection : [])];
 }
 
 /**
- * The proxy's connection to the application lies apart from the rest of the connection table in one direction. Without
- * that, the port that the kernel chooses for it may be one from which the same client has a redirected connection: two
- * with equal addresses and ports, of which the second would hang. Replies need no zone: those of the redirected
- * connection come from the proxy's port.
- *
- * Its DNS queries lie apart as well: an application's port is free for them long before connection tracking has forgotten what
- * was redirected from it, and they would be too.
+ * What goes between proxy and application is none of connection tracking's business: nothing of it is translated, the answers
+ * find their way by their mark, and an entry each, looked up by every packet, would be a sixth of what a new connection
+ * costs. Loopback hands a packet over as it left, so that this says it for both ways.
  */
-function zoneChains(dns: boolean): Chain[] {
-  const zone = 'ct original zone set 1';
-  const rule = `${PROXY_PACKET} ${zone}`;
-  const queries = `${PROXY_PACKET} udp dport 53 ${zone}`;
+function untracked(): Chain {
+  return {
+    name: 'untracked_output',
+    hook: 'type filter hook output priority -300',
+    rules: [`${APPLICATION_PACKET} notrack`],
+  };
+}
+
+/**
+ * The proxy's DNS queries lie apart from the rest of the connection table in one direction: an application's port is free for
+ * them long before connection tracking has forgotten what was redirected from it, and they would be too.
+ */
+function queriesApart(): Chain {
+  return {
+    name: 'queries_output',
+    hook: 'type filter hook output priority -300',
+    rules: [`${PROXY_PACKET} udp dport 53 ${APART}`],
+  };
+}
+
+/**
+ * Where connection tracking does know the proxy's connection to the application it lies apart too. Without that, the port that the
+ * kernel chooses for it may be one from which the same client has a redirected connection: two with equal addresses and
+ * ports, of which the second would hang. Replies need no zone: those of the redirected connection come from the proxy's port.
+ */
+function zoneChains(packet: string): Chain[] {
   return [
     {
       name: 'zone_output',
       hook: 'type filter hook output priority -300',
-      rules: [`oifname "lo" ${rule}`, ...(dns ? [queries] : [])],
+      rules: [`oifname "lo" ${packet} ${APART}`],
     },
     {
       name: 'zone_prerouting',
       hook: 'type filter hook prerouting priority -300',
-      rules: [`iifname "lo" ${rule}`],
+      rules: [`iifname "lo" ${packet} ${APART}`],
     },
   ];
 }
@@ -120,19 +161,20 @@ function zoneChains(dns: boolean): Chain[] {
  * and would leave the pod: the connection is marked where the proxy's packet arrives, and the mark put on the replies
  * makes them look up the local route table (`local-route.ts`).
  */
-function markChains(): Chain[] {
+function markChains(packet: string): Chain[] {
   return [
     {
       name: 'mark_prerouting',
       hook: 'type filter hook prerouting priority -150',
-      rules: [`iifname "lo" ${PROXY_PACKET} ct mark set ct mark ${SET_REPLY_MARK}`],
+      rules: [`iifname "lo" ${packet} ct mark set ct mark ${SET_MARK}`],
     },
     {
       name: 'mark_output',
       hook: 'type route hook output priority -150',
       rules: [
-        `${PROXY_PACKET} accept comment "what the proxy sends is routed as usual"`,
-        `ct mark & ${hex(REPLY_MARK_MASK)} == ${hex(REPLY_MARK)} meta mark set meta mark ${SET_REPLY_MARK}`,
+        // By direction: a socket that keeps marks has an older ztunnel's, whose answers are not the proxy's.
+        `${packet} ct direction original accept comment "what the proxy sends is routed as usual"`,
+        `ct mark & ${hex(MARK_MASK)} == ${hex(APPLICATION_MARK)} meta mark set meta mark ${SET_MARK}`,
       ],
     },
   ];

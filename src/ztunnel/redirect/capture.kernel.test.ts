@@ -7,9 +7,9 @@ import { systemClock } from '#shared/lifecycle/clock.ts';
 import { runInNetns } from '#shared/native/netns.ts';
 import { listenInNetns, openOutgoingSocket } from '#shared/native/socket-factory.ts';
 import { closeFd } from '#shared/native/socket.ts';
-import { cannotMakeNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
+import { cannotMakeNetns, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { openDescriptors } from '#shared/testing/open-descriptors.ts';
-import { CAPTURE_PORTS, DEFAULT_PROBE_SOURCES } from './capture-rules.ts';
+import { CAPTURE_PORTS, type CaptureOptions, DEFAULT_PROBE_SOURCES } from './capture-rules.ts';
 import { createNft, type Nft } from './nft.ts';
 import { originalDestination } from './original-dst.ts';
 import { Redirection } from './redirection.ts';
@@ -19,11 +19,18 @@ const OPTIONS = {
   ports: CAPTURE_PORTS,
   probeSources: [...DEFAULT_PROBE_SOURCES, '10.77.0.9'],
   captureDns: false,
+  sysctlDirectory: '/proc/sys/net',
 };
+/** How answers find the proxy. */
+const ANSWERS = [
+  ['sockets keep the mark', OPTIONS],
+  ['connection tracking keeps the mark', { ...OPTIONS, sysctlDirectory: undefined }],
+] as const;
+const SETTINGS = ['net.ipv4.tcp_fwmark_accept', 'net.ipv4.fwmark_reflect', 'net.ipv6.fwmark_reflect'];
 const nft = createNft(systemClock);
 
 /** Two namespaces, the pod's captured; sockets on the three ports answer with what they learn. */
-async function capturedPod(lab: NetnsLab): Promise<Redirection> {
+async function capturedPod(lab: NetnsLab, options: CaptureOptions): Promise<Redirection> {
   for (const [port, name] of [
     [15001, 'outbound'],
     [15006, 'inbound'],
@@ -32,7 +39,7 @@ async function capturedPod(lab: NetnsLab): Promise<Redirection> {
       await lab.pod.adopt(fd, socket => socket.end(describe(name, socket)));
     }
   }
-  const redirection = new Redirection(lab.pod.netns.fd, OPTIONS, nft);
+  const redirection = new Redirection(lab.pod.netns.fd, options, nft);
   await redirection.apply();
   return redirection;
 }
@@ -63,134 +70,160 @@ async function answer(connecting: Promise<Socket>): Promise<string> {
   return text;
 }
 
-test('capture in the kernel', { skip }, async t => {
-  const lab = new NetnsLab();
-  t.teardown(() => lab.close());
-  const { client, pod } = lab;
-  const redirection = await capturedPod(lab);
-  for (const [ip, port] of [
-    [client.ipv4, 8080],
-    [client.ipv6, 8080],
-    [pod.ipv4, 7000],
-    [pod.ipv6, 7000],
-    ['127.0.0.1', 7001],
-    ['::1', 7001],
-  ] as const) {
-    const where = ip.endsWith('1') && !ip.startsWith('127') && ip !== '::1' ? client : pod;
-    await where.listen({ ip, port }, s => s.end(`app sees ${s.remoteAddress}`));
-  }
+for (const [how, options] of ANSWERS)
+  test(`capture in the kernel: ${how}`, { skip }, async t => {
+    const lab = new NetnsLab();
+    t.teardown(() => lab.close());
+    const { client, pod } = lab;
+    const redirection = await capturedPod(lab, options);
+    for (const [ip, port] of [
+      [client.ipv4, 8080],
+      [client.ipv6, 8080],
+      [pod.ipv4, 7000],
+      [pod.ipv6, 7000],
+      ['127.0.0.1', 7001],
+      ['::1', 7001],
+    ] as const) {
+      const where = ip.endsWith('1') && !ip.startsWith('127') && ip !== '::1' ? client : pod;
+      await where.listen({ ip, port }, s => s.end(`app sees ${s.remoteAddress}`));
+    }
 
-  for (const [sentence, dial, expected] of [
-    [
-      'what the pod dials over IPv4 arrives at 15001 with its destination',
-      () => pod.connect({ ip: client.ipv4, port: 8080 }),
-      'outbound from 10.77.0.2 to 10.77.0.1 8080',
-    ],
-    [
-      'what the pod dials over IPv6 arrives at 15001 with its destination',
-      () => pod.connect({ ip: client.ipv6, port: 8080 }),
-      'outbound from fd77::2 to fd77::1 8080',
-    ],
-    [
-      'a service address that no host has is captured',
-      () => pod.connect({ ip: '10.96.0.10', port: 80 }),
-      'outbound from 10.77.0.2 to 10.96.0.10 80',
-    ],
-    [
-      'plaintext to the pod over IPv4 arrives at 15006 with its port',
-      () => client.connect({ ip: pod.ipv4, port: 7000 }),
-      'inbound from 10.77.0.1 to 10.77.0.2 7000',
-    ],
-    [
-      'plaintext to the pod over IPv6 arrives at 15006 with its port',
-      () => client.connect({ ip: pod.ipv6, port: 7000 }),
-      'inbound from fd77::1 to fd77::2 7000',
-    ],
-    [
-      'dialling port 15001 of the own address is seen as such',
-      () => pod.connect({ ip: pod.ipv4, port: 15001 }),
-      'outbound direct',
-    ],
-    [
-      'the pod reaches its own address directly over IPv4',
-      () => pod.connect({ ip: pod.ipv4, port: 7000 }),
-      'app sees 10.77.0.2',
-    ],
-    [
-      'the pod reaches its own address directly over IPv6',
-      () => pod.connect({ ip: pod.ipv6, port: 7000 }),
-      'app sees fd77::2',
-    ],
-    ['IPv4 loopback is untouched', () => pod.connect({ ip: '127.0.0.1', port: 7001 }), 'app sees 127.0.0.1'],
-    ['IPv6 loopback is untouched', () => pod.connect({ ip: '::1', port: 7001 }), 'app sees ::1'],
-    [
-      'what the proxy sends is not captured',
-      () =>
-        pod.connectFd(openOutgoingSocket({ netnsFd: pod.netns.fd, remoteIp: client.ipv4 }), {
-          ip: client.ipv4,
-          port: 8080,
-        }),
-      'app sees 10.77.0.2',
-    ],
-    [
-      'the application sees the IPv4 address of the client that the proxy stands for',
-      () =>
-        pod.connectFd(
-          openOutgoingSocket({
-            netnsFd: pod.netns.fd,
-            remoteIp: pod.ipv4,
-            source: { ip: '10.55.1.2', port: 0 },
+    for (const [sentence, dial, expected] of [
+      [
+        'what the pod dials over IPv4 arrives at 15001 with its destination',
+        () => pod.connect({ ip: client.ipv4, port: 8080 }),
+        'outbound from 10.77.0.2 to 10.77.0.1 8080',
+      ],
+      [
+        'what the pod dials over IPv6 arrives at 15001 with its destination',
+        () => pod.connect({ ip: client.ipv6, port: 8080 }),
+        'outbound from fd77::2 to fd77::1 8080',
+      ],
+      [
+        'a service address that no host has is captured',
+        () => pod.connect({ ip: '10.96.0.10', port: 80 }),
+        'outbound from 10.77.0.2 to 10.96.0.10 80',
+      ],
+      [
+        'plaintext to the pod over IPv4 arrives at 15006 with its port',
+        () => client.connect({ ip: pod.ipv4, port: 7000 }),
+        'inbound from 10.77.0.1 to 10.77.0.2 7000',
+      ],
+      [
+        'plaintext to the pod over IPv6 arrives at 15006 with its port',
+        () => client.connect({ ip: pod.ipv6, port: 7000 }),
+        'inbound from fd77::1 to fd77::2 7000',
+      ],
+      [
+        'dialling port 15001 of the own address is seen as such',
+        () => pod.connect({ ip: pod.ipv4, port: 15001 }),
+        'outbound direct',
+      ],
+      [
+        'the pod reaches its own address directly over IPv4',
+        () => pod.connect({ ip: pod.ipv4, port: 7000 }),
+        'app sees 10.77.0.2',
+      ],
+      [
+        'the pod reaches its own address directly over IPv6',
+        () => pod.connect({ ip: pod.ipv6, port: 7000 }),
+        'app sees fd77::2',
+      ],
+      [
+        'IPv4 loopback is untouched',
+        () => pod.connect({ ip: '127.0.0.1', port: 7001 }),
+        'app sees 127.0.0.1',
+      ],
+      ['IPv6 loopback is untouched', () => pod.connect({ ip: '::1', port: 7001 }), 'app sees ::1'],
+      [
+        'what the proxy sends is not captured',
+        () =>
+          pod.connectFd(openOutgoingSocket({ netnsFd: pod.netns.fd, remoteIp: client.ipv4 }), {
+            ip: client.ipv4,
+            port: 8080,
           }),
-          { ip: pod.ipv4, port: 7000 },
-        ),
-      'app sees 10.55.1.2',
-    ],
-    [
-      'the application sees the IPv6 address of the client that the proxy stands for',
-      () =>
-        pod.connectFd(
-          openOutgoingSocket({
-            netnsFd: pod.netns.fd,
-            remoteIp: pod.ipv6,
-            source: { ip: 'fd55::2', port: 0 },
-          }),
-          { ip: pod.ipv6, port: 7000 },
-        ),
-      'app sees fd55::2',
-    ],
-  ] as const) {
-    t.equal(await answer(dial()), expected, sentence);
-  }
+        'app sees 10.77.0.2',
+      ],
+      [
+        'the application sees the IPv4 address of the client that the proxy stands for',
+        () =>
+          pod.connectFd(
+            openOutgoingSocket({
+              netnsFd: pod.netns.fd,
+              remoteIp: pod.ipv4,
+              source: { ip: '10.55.1.2', port: 0 },
+              toApplication: true,
+            }),
+            { ip: pod.ipv4, port: 7000 },
+          ),
+        'app sees 10.55.1.2',
+      ],
+      [
+        'the application sees the IPv6 address of the client that the proxy stands for',
+        () =>
+          pod.connectFd(
+            openOutgoingSocket({
+              netnsFd: pod.netns.fd,
+              remoteIp: pod.ipv6,
+              source: { ip: 'fd55::2', port: 0 },
+              toApplication: true,
+            }),
+            { ip: pod.ipv6, port: 7000 },
+          ),
+        'app sees fd55::2',
+      ],
+    ] as const) {
+      t.equal(await answer(dial()), expected, sentence);
+    }
 
-  t.equal(await udpEcho(lab), 'ping', 'UDP to and from the pod passes untouched');
+    for (const [remoteIp, ip] of [
+      [pod.ipv4, '10.55.1.2'],
+      [pod.ipv6, 'fd55::2'],
+    ] as const) {
+      const fd = openOutgoingSocket({
+        netnsFd: pod.netns.fd,
+        remoteIp,
+        source: { ip, port: 0 },
+        toApplication: true,
+      });
+      const dialled = pod.connectFd(fd, { ip: remoteIp, port: 7999 });
+      await t.rejects(
+        dialled,
+        { code: 'ECONNREFUSED' },
+        `the kernel's refusal finds the proxy as well: ${ip}`,
+      );
+    }
 
-  client.exec('ip', ['addr', 'add', '10.77.0.9/24', 'dev', client.link]);
-  const probe = openOutgoingSocket({
-    netnsFd: client.netns.fd,
-    remoteIp: pod.ipv4,
-    source: { ip: '10.77.0.9', port: 0 },
+    t.equal(await udpEcho(lab), 'ping', 'UDP to and from the pod passes untouched');
+
+    client.exec('ip', ['addr', 'add', '10.77.0.9/24', 'dev', client.link]);
+    const probe = openOutgoingSocket({
+      netnsFd: client.netns.fd,
+      remoteIp: pod.ipv4,
+      source: { ip: '10.77.0.9', port: 0 },
+    });
+    t.equal(
+      await answer(client.connectFd(probe, { ip: pod.ipv4, port: 7000 })),
+      'app sees 10.77.0.9',
+      'a health probe reaches the application without the proxy',
+    );
+
+    await redirection.drain();
+    t.equal(
+      await answer(pod.connect({ ip: client.ipv4, port: 8080 })),
+      'app sees 10.77.0.2',
+      'while draining, new connections go direct',
+    );
+    await redirection.remove();
+    t.equal(pod.exec('nft', ['list', 'ruleset']), '', 'removal leaves no rule behind');
+    t.notMatch(pod.exec('ip', ['rule']), /100/, 'removal leaves no routing rule behind');
+    t.same(pod.exec('sysctl', ['-n', ...SETTINGS]), '0\n0\n0\n', 'removal leaves no setting behind');
+    t.equal(
+      await answer(client.connect({ ip: pod.ipv4, port: 7000 })),
+      'app sees 10.77.0.1',
+      'after removal the pod is as it was',
+    );
   });
-  t.equal(
-    await answer(client.connectFd(probe, { ip: pod.ipv4, port: 7000 })),
-    'app sees 10.77.0.9',
-    'a health probe reaches the application without the proxy',
-  );
-
-  await redirection.drain();
-  t.equal(
-    await answer(pod.connect({ ip: client.ipv4, port: 8080 })),
-    'app sees 10.77.0.2',
-    'while draining, new connections go direct',
-  );
-  await redirection.remove();
-  t.equal(pod.exec('nft', ['list', 'ruleset']), '', 'removal leaves no rule behind');
-  t.notMatch(pod.exec('ip', ['rule']), /100/, 'removal leaves no routing rule behind');
-  t.equal(
-    await answer(client.connect({ ip: pod.ipv4, port: 7000 })),
-    'app sees 10.77.0.1',
-    'after removal the pod is as it was',
-  );
-});
 
 test('a connection that was open before the rules came, or is open when they drain, lives on', {
   skip,
@@ -210,34 +243,35 @@ test('a connection that was open before the rules came, or is open when they dra
   t.equal(await echo(captured, 'three'), 'three', 'captured, and the rules drain');
 });
 
-test('the proxy may dial the application from the very port that the client dialled from', {
-  skip,
-}, async t => {
-  const lab = new NetnsLab();
-  t.teardown(() => lab.close());
-  const { client, pod } = lab;
-  for (const fd of listenInNetns(pod.netns.fd, 15006)) await pod.adopt(fd, s => s.pipe(s));
-  await new Redirection(pod.netns.fd, OPTIONS, nft).apply();
-  for (const [from, to] of [
-    [client.ipv4, pod.ipv4],
-    [client.ipv6, pod.ipv6],
-  ] as const) {
-    await pod.listen({ ip: to, port: 7000 }, s =>
-      s.once('data', d => s.write(`app ${s.remotePort} ${String(d)}`)),
-    );
-    const redirected = await client.connect({ ip: to, port: 7000 });
-    t.equal(await echo(redirected, 'one'), 'one', 'the redirected connection');
-    const source = { ip: from, port: redirected.localPort ?? 0 };
-    const fd = openOutgoingSocket({ netnsFd: pod.netns.fd, remoteIp: to, source });
-    const own = await pod.connectFd(fd, { ip: to, port: 7000 });
-    t.equal(
-      await echo(own, 'two'),
-      `app ${source.port} two`,
-      "the proxy's connection with the same addresses and ports",
-    );
-    t.equal(await echo(redirected, 'three'), 'three', 'and the first one lives on');
-  }
-});
+for (const [how, options] of ANSWERS)
+  test(`the proxy may dial the application from the very port that the client dialled from: ${how}`, {
+    skip,
+  }, async t => {
+    const lab = new NetnsLab();
+    t.teardown(() => lab.close());
+    const { client, pod } = lab;
+    for (const fd of listenInNetns(pod.netns.fd, 15006)) await pod.adopt(fd, s => s.pipe(s));
+    await new Redirection(pod.netns.fd, options, nft).apply();
+    for (const [from, to] of [
+      [client.ipv4, pod.ipv4],
+      [client.ipv6, pod.ipv6],
+    ] as const) {
+      await pod.listen({ ip: to, port: 7000 }, s =>
+        s.once('data', d => s.write(`app ${s.remotePort} ${String(d)}`)),
+      );
+      const redirected = await client.connect({ ip: to, port: 7000 });
+      t.equal(await echo(redirected, 'one'), 'one', 'the redirected connection');
+      const source = { ip: from, port: redirected.localPort ?? 0 };
+      const fd = openOutgoingSocket({ netnsFd: pod.netns.fd, remoteIp: to, source, toApplication: true });
+      const own = await pod.connectFd(fd, { ip: to, port: 7000 });
+      t.equal(
+        await echo(own, 'two'),
+        `app ${source.port} two`,
+        "the proxy's connection with the same addresses and ports",
+      );
+      t.equal(await echo(redirected, 'three'), 'three', 'and the first one lives on');
+    }
+  });
 
 /** Counts first packets of connections to port 7000, ahead of the pod's guard and behind it; and hides resets from connection tracking. */
 const OBSERVER = `table inet observer {
@@ -291,7 +325,8 @@ test('a kernel without connection-tracking zones captures all the same', { skip 
     const refused = { exitCode: 1, stdout: '', stderr: 'Error: Could not process rule: Not supported' };
     return input.includes(' zone ') ? Promise.resolve(refused) : nft(netnsFd, args, input);
   };
-  const redirection = new Redirection(lab.pod.netns.fd, OPTIONS, zoneless);
+  const tracking = { ...OPTIONS, sysctlDirectory: undefined };
+  const redirection = new Redirection(lab.pod.netns.fd, tracking, zoneless);
   await redirection.apply();
   t.same(await redirection.repair(), []);
   await redirection.drain();
@@ -328,10 +363,63 @@ test('rules that were tampered with are found and repaired', { skip }, async t =
     ['ip', ['-6', 'rule', 'del', 'pref', '32764'], 'the IPv6 rule for mark 0x111 was missing'],
     ['ip', ['route', 'flush', 'table', '100'], 'the IPv4 local route of table 100 was missing'],
     ['ip', ['-6', 'route', 'flush', 'table', '100'], 'the IPv6 local route of table 100 was missing'],
+    ['sysctl', ['-qw', 'net.ipv4.tcp_fwmark_accept=0'], 'net.ipv4.tcp_fwmark_accept was not 1'],
+    ['sysctl', ['-qw', 'net.ipv6.fwmark_reflect=0'], 'net.ipv6.fwmark_reflect was not 1'],
   ] as const) {
     pod.exec(program, args);
     t.same(await redirection.repair(), [found], `${program} ${args.join(' ')}`);
     t.same(await redirection.repair(), [], 'and once is enough');
+  }
+});
+
+/** As ztunnels did it whose sockets did not keep marks. */
+const dialAsOlder = (pod: LabNetns, ip: string): Promise<Socket> =>
+  pod.connectFd(openOutgoingSocket({ netnsFd: pod.netns.fd, remoteIp: pod.ipv4, source: { ip, port: 0 } }), {
+    ip: pod.ipv4,
+    port: 7000,
+  });
+
+test('beside an older ztunnel its connections, and those that it still makes, go on until it is gone', {
+  skip,
+}, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  const { pod } = lab;
+  await pod.listen({ ip: pod.ipv4, port: 7000 }, s => s.pipe(s));
+  pod.exec('sysctl', ['-qw', 'net.netfilter.nf_conntrack_tcp_timeout_close=0']);
+  const older = listenInNetns(pod.netns.fd, 15008);
+  await new Redirection(pod.netns.fd, { ...OPTIONS, sysctlDirectory: undefined }, nft).apply();
+  const before = await dialAsOlder(pod, '10.55.1.2');
+  t.equal(await echo(before, 'one'), 'one', 'before it is replaced');
+
+  const own = listenInNetns(pod.netns.fd, 15008);
+  t.teardown(() => own.forEach(closeFd));
+  const redirection = new Redirection(pod.netns.fd, OPTIONS, nft);
+  await redirection.apply();
+  t.equal(await echo(before, 'two'), 'two', 'what was open');
+  const after = await dialAsOlder(pod, '10.55.1.3');
+  t.equal(await echo(after, 'three'), 'three', 'what it is asked for by clients that have not left it yet');
+  older.forEach(closeFd);
+  t.same(await redirection.repair(), []);
+  t.equal(await echo(before, 'four'), 'four', 'while it drains');
+  t.match(pod.exec('nft', ['list', 'ruleset']), /mark_output/);
+
+  for (const socket of [before, after]) socket.resetAndDestroy();
+  while (pod.exec('nft', ['list', 'ruleset']).includes('mark_output')) {
+    t.same(await redirection.repair(), [], 'that it is gone is no repair');
+    await setImmediate();
+  }
+  t.match(pod.exec('nft', ['list', 'ruleset']), /untracked_output/, 'then nothing is tracked any more');
+});
+
+test('where the settings cannot be written connection tracking keeps the marks', { skip }, async t => {
+  const lab = new NetnsLab();
+  t.teardown(() => lab.close());
+  for (const sysctlDirectory of ['/nonexistent', '/proc/self/net']) {
+    const redirection = new Redirection(lab.pod.netns.fd, { ...OPTIONS, sysctlDirectory }, nft);
+    await redirection.apply();
+    t.match(lab.pod.exec('nft', ['list', 'ruleset']), /mark_output/);
+    t.same(await redirection.repair(), []);
   }
 });
 

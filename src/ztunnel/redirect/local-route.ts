@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { type NetlinkRequest, routeNetlinkChecked } from '#shared/native/netlink.ts';
 import { AddressFamily } from '#shared/native/platform.ts';
 import type { IpFamily } from '#shared/native/socket-address.ts';
-import { REPLY_MARK, REPLY_MARK_MASK } from './capture-rules.ts';
+import { APPLICATION_MARK, MARK_MASK } from '#shared/native/socket-factory.ts';
 
 /** Table that holds one route: everything is local. */
 const LOCAL_ROUTE_TABLE = 100;
@@ -28,7 +28,7 @@ const GONE: readonly number[] = [ENOENT, ESRCH];
 
 /**
  * Makes replies to a spoofed client address come back to the proxy's socket instead of leaving the pod: packets with
- * the reply mark look up table 100, in which every address is local. In the calling thread's namespace; idempotent.
+ * the application's mark look up table 100, in which every address is local. In the calling thread's namespace; idempotent.
  * @returns what had been missing, by name; throws `SystemCallError`.
  */
 export function ensureLocalRoute(): string[] {
@@ -53,7 +53,7 @@ export function removeLocalRoute(): void {
 
 function requests(family: IpFamily, verb: 'add' | 'remove'): [name: string, request: NetlinkRequest][] {
   const route = `IPv${family} local route of table ${LOCAL_ROUTE_TABLE}`;
-  const rule = `IPv${family} rule for mark 0x${REPLY_MARK.toString(16)}`;
+  const rule = `IPv${family} rule for mark 0x${APPLICATION_MARK.toString(16)}`;
   return [
     [route, { ...routeMessage(family, verb), purpose: `${verb} the ${route}` }],
     [rule, { ...ruleMessage(family, verb), purpose: `${verb} the ${rule}` }],
@@ -86,8 +86,8 @@ function ruleMessage(family: IpFamily, verb: 'add' | 'remove'): Omit<NetlinkRequ
     header,
     attributes: [
       { type: RuleAttribute.priority, value: RULE_PRIORITY },
-      { type: RuleAttribute.mark, value: REPLY_MARK },
-      { type: RuleAttribute.mask, value: REPLY_MARK_MASK },
+      { type: RuleAttribute.mark, value: APPLICATION_MARK },
+      { type: RuleAttribute.mask, value: MARK_MASK },
       { type: RuleAttribute.table, value: LOCAL_ROUTE_TABLE },
     ],
   };

@@ -1,8 +1,19 @@
 import { runInNetns } from '#shared/native/netns.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
-import { type CaptureOptions, captureRuleset, drainRuleset, removeRuleset, TABLE } from './capture-rules.ts';
+import { forgetMarks, keepMarks } from './accepted-marks.ts';
+import {
+  type AnswerRouting,
+  type CaptureOptions,
+  type CapturePorts,
+  captureRuleset,
+  drainRuleset,
+  removeRuleset,
+  type RulesetKind,
+  TABLE,
+} from './capture-rules.ts';
 import { ensureLocalRoute, removeLocalRoute } from './local-route.ts';
 import type { Nft } from './nft.ts';
+import { mayHaveMarkedConnections } from './older-ztunnel.ts';
 import { normalizedListing, shapeOfListing, shapeOfRuleset } from './ruleset-listing.ts';
 
 /**
@@ -19,6 +30,8 @@ export class Redirection {
    */
   #loaded: string | undefined;
   #zones = true;
+  /** Undefined: not looked at yet. */
+  #answers: AnswerRouting | undefined;
 
   constructor(netnsFd: number, options: CaptureOptions, nft: Nft) {
     this.#netnsFd = netnsFd;
@@ -29,6 +42,7 @@ export class Redirection {
   /** Loads the rules: all of them are in force when it resolves, or none. `repair` sees that the kernel lists them. */
   async load(): Promise<void> {
     this.#ensureRoute();
+    this.#decideAnswers();
     this.#loaded = undefined;
     await this.#loadCapture();
   }
@@ -48,22 +62,26 @@ export class Redirection {
     const listing = await this.#listing().catch((cause: unknown) => {
       throw new UnseenRulesError(errorMessage(cause), { cause });
     });
-    if (this.#loaded === undefined && listing !== undefined) {
+    const before = this.#answers;
+    repaired.push(...this.#decideAnswers());
+    const isMeant = this.#answers === before;
+    if (isMeant && this.#loaded === undefined && listing !== undefined) {
       this.#see(listing);
       return repaired;
     }
     if (listing === undefined) repaired.push(`table ${TABLE} was missing`);
-    else if (listing !== this.#loaded) repaired.push(`table ${TABLE} was changed`);
-    else return repaired;
+    else if (this.#loaded !== undefined && listing !== this.#loaded)
+      repaired.push(`table ${TABLE} was changed`);
+    else if (isMeant) return repaired;
     await this.apply();
     return repaired;
   }
 
   /** Loads other rules, if these options make any. @returns whether they do. */
   async reconfigure(options: CaptureOptions): Promise<boolean> {
-    const before = captureRuleset(this.#options, this.#zones);
+    const before = this.#ruleset();
     this.#options = options;
-    if (captureRuleset(options, this.#zones) === before) return false;
+    if (this.#ruleset() === before) return false;
     await this.apply();
     return true;
   }
@@ -75,12 +93,16 @@ export class Redirection {
 
   /** New connections are no longer redirected, live ones go on. */
   async drain(): Promise<void> {
-    await this.#load(drainRuleset(this.#zones));
+    await this.#load(drainRuleset(this.#kind(this.#zones)));
   }
 
   async remove(): Promise<void> {
     await this.#load(removeRuleset());
-    runInNetns(this.#netnsFd, removeLocalRoute);
+    const { sysctlDirectory } = this.#options;
+    runInNetns(this.#netnsFd, () => {
+      removeLocalRoute();
+      if (sysctlDirectory !== undefined) forgetMarks(sysctlDirectory);
+    });
   }
 
   /** For a namespace that another process may have captured. @returns whether there was something to remove. */
@@ -92,7 +114,7 @@ export class Redirection {
 
   /** Keeps a listing as what is to be there. Throws when it is not of these rules. */
   #see(listing: string | undefined): void {
-    if (listing === undefined || !sameShape(listing, captureRuleset(this.#options, this.#zones))) {
+    if (listing === undefined || !sameShape(listing, this.#ruleset())) {
       throw new Error(`the capture rules were loaded, but the kernel lists others in table ${TABLE}`);
     }
     this.#loaded = listing;
@@ -102,14 +124,31 @@ export class Redirection {
     return runInNetns(this.#netnsFd, ensureLocalRoute).map(name => `the ${name} was missing`);
   }
 
+  #ruleset(zones = this.#zones): string {
+    return captureRuleset(this.#options, this.#kind(zones));
+  }
+
+  #kind(zones: boolean): RulesetKind {
+    return { zones, answers: this.#answers ?? 'both' };
+  }
+
+  /** @returns what had been set to something else since it was last looked at. */
+  #decideAnswers(): readonly string[] {
+    const before = this.#answers;
+    const { sysctlDirectory, ports } = this.#options;
+    const { answers, set } = runInNetns(this.#netnsFd, () => decideAnswers(before, sysctlDirectory, ports));
+    this.#answers = answers;
+    return before === undefined || before === 'connection_mark' ? [] : set.map(name => `${name} was not 1`);
+  }
+
   /** A kernel built without connection-tracking zones refuses the first ruleset, and captures with the second. */
   async #loadCapture(): Promise<void> {
-    const ruleset = captureRuleset(this.#options, this.#zones);
+    const ruleset = this.#ruleset();
     try {
       await this.#load(ruleset);
     } catch (cause) {
       if (!this.#zones) throw cause;
-      const withoutZones = captureRuleset(this.#options, false);
+      const withoutZones = this.#ruleset(false);
       // What both are refused for is not the zones, and the first refusal says it.
       await this.#load(withoutZones).catch(() => Promise.reject(cause));
       this.#zones = false;
@@ -134,6 +173,19 @@ export class Redirection {
 /** What the rules are now is not known. */
 export class UnseenRulesError extends Error {
   override readonly name = 'UnseenRulesError';
+}
+
+/** In the namespace. That an older ztunnel has gone is looked for while it was there when last looked at. */
+function decideAnswers(
+  before: AnswerRouting | undefined,
+  sysctlDirectory: string | undefined,
+  { inboundHbone }: CapturePorts,
+): { answers: AnswerRouting; set: readonly string[] } {
+  if (sysctlDirectory === undefined) return { answers: 'connection_mark', set: [] };
+  const { kept, set } = keepMarks(sysctlDirectory);
+  if (!kept) return { answers: 'connection_mark', set };
+  const isOlderGone = before === 'socket_mark' || !mayHaveMarkedConnections(inboundHbone);
+  return { answers: isOlderGone ? 'socket_mark' : 'both', set };
 }
 
 function sameShape(listing: string, ruleset: string): boolean {
