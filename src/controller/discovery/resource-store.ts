@@ -114,9 +114,7 @@ class TypeStore {
     this.remove(stored.name);
     this.resources.set(stored.name, stored);
     for (const alias of stored.aliases) {
-      const names = this.byAlias.get(alias);
-      if (names === undefined) this.byAlias.set(alias, new Set([stored.name]));
-      else names.add(stored.name);
+      this.byAlias.getOrInsertComputed(alias, () => new Set()).add(stored.name);
     }
   }
 

@@ -22,6 +22,7 @@ import { backendPolicies } from './backend-policies.ts';
 import { backendTls, type ServiceTls } from './backend-tls.ts';
 import { consulRoutes } from './consul-routes.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import { addTo } from './multimap.ts';
 import type { Entry, Parsed } from './parsed-kind.ts';
 import { type HeldRateLimit, rateLimits } from './rate-limits.ts';
 import type { BoundRoute } from './route-binding.ts';
@@ -64,7 +65,7 @@ function gatewayRoutes(objects: MeshObjects, diagnostics: Diagnostic[]): Attache
       const said: Diagnostic[] = [];
       for (const attachment of value.attachments) {
         const rules = annotatedRules(objects, object, attachment, annotations, said);
-        push(bound, attachment.service, { route, kind: value.kind, attachment: { ...attachment, rules } });
+        addTo(bound, attachment.service, { route, kind: value.kind, attachment: { ...attachment, rules } });
       }
       diagnostics.push(...eachOnce(said));
     }
@@ -111,12 +112,12 @@ function objectRoutes(objects: MeshObjects, diagnostics: Diagnostic[]): Attached
   for (const virtualService of objects.virtualServices.all()) {
     const said: Diagnostic[] = [];
     for (const [service, routes] of istioRoutes(objects, virtualService, said))
-      push(attached, service, routes);
+      addTo(attached, service, routes);
     diagnostics.push(...eachOnce(said));
   }
   for (const { object, value } of objects.serviceProfiles.all()) {
     if (value.service === undefined) continue;
-    push(attached, value.service, {
+    addTo(attached, value.service, {
       dialect: 'Linkerd',
       object: objectName(object),
       field: 'metadata.name',
@@ -126,7 +127,7 @@ function objectRoutes(objects: MeshObjects, diagnostics: Diagnostic[]): Attached
       streamRules: [],
     });
   }
-  for (const [service, routes] of consulRoutes(objects)) push(attached, service, routes);
+  for (const [service, routes] of consulRoutes(objects)) addTo(attached, service, routes);
   return attached;
 }
 
@@ -159,7 +160,7 @@ function destinationRules(objects: MeshObjects): AttachedRoutes['destinationRule
   for (const entry of objects.destinationRules.entries()) {
     const rule = entry.good ?? wantedTlsOf(objects, entry);
     if (rule === undefined) continue;
-    for (const service of rule.value.services) push(byService, service, rule);
+    for (const service of rule.value.services) addTo(byService, service, rule);
   }
   return byService;
 }
@@ -214,10 +215,4 @@ function withSources<
     return resolved === undefined ? match : { ...match, source: resolved };
   });
   return { ...rule, matches };
-}
-
-function push<T>(to: Map<string, T[]>, key: string, item: T): void {
-  const list = to.get(key);
-  if (list === undefined) to.set(key, [item]);
-  else list.push(item);
 }

@@ -71,13 +71,11 @@ const WORKLOAD: Reach = {
   workloads: 'itself',
   // Subsets, policies by selector.
   routes: 'all',
-  everyIf({ before, object }, { hasIntentions, hasLabelledSources }) {
+  everyIf(changed, { hasIntentions, hasLabelledSources }) {
     // A waypoint's identity is in policies; an intention names services, which stand for their pods' accounts.
-    const has = (label: string): boolean =>
-      [before, object].some(one => one?.metadata.labels[label] !== undefined);
-    const isWaypoint = has(GATEWAY_NAME);
+    const isWaypoint = hasLabel(changed, GATEWAY_NAME);
     // Policies let the waypoint pass that a workload is behind.
-    const isInPolicies = hasIntentions || isWaypoint || has(USE_WAYPOINT);
+    const isInPolicies = hasIntentions || isWaypoint || hasLabel(changed, USE_WAYPOINT);
     return [
       // DestinationRules select waypoints by their labels.
       ...(hasLabelledSources || isWaypoint ? (['routes'] as const) : []),
@@ -115,8 +113,7 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
       services: 'all',
       // Addresses given to one may move those of others.
       every: ['lookups', 'services', 'routes'],
-      everyIf: ({ before, object }) =>
-        [before, object].some(one => one?.metadata.labels[USE_WAYPOINT] !== undefined) ? ['policies'] : [],
+      everyIf: changed => (hasLabel(changed, USE_WAYPOINT) ? ['policies'] : []),
     },
   ],
   ['Namespace', { workloads: 'all', services: 'all', routes: 'all', every: ['policies'] }],
@@ -197,10 +194,13 @@ export function scopeOf(changed: readonly ChangedObject[], mesh: MeshTraits): Ch
 }
 
 function addName(workloads: Map<string, Set<string> | 'all'>, namespace: string, name: string): void {
-  const names = workloads.get(namespace);
-  if (names === 'all') return;
-  if (names === undefined) workloads.set(namespace, new Set([name]));
-  else names.add(name);
+  const names = workloads.getOrInsertComputed(namespace, () => new Set());
+  if (names !== 'all') names.add(name);
+}
+
+/** Now or before. */
+function hasLabel({ before, object }: ChangedObject, label: string): boolean {
+  return [before, object].some(one => one?.metadata.labels[label] !== undefined);
 }
 
 /** A VirtualService without hosts, which others may delegate to. */

@@ -6,6 +6,7 @@ import { grantsSecret } from '../translate/reference-grant/reference-grant.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import { allPolicies } from '../translate/service-policies.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import { addTo } from './multimap.ts';
 import { reachedServices, serviceKey } from './reached-services.ts';
 import { waypointAccounts } from './waypoint-principals.ts';
 
@@ -25,11 +26,7 @@ export function credentialResources(
     const wanted = reachedServices(one).flatMap(service => [...(named.get(service) ?? [])]);
     const user = wanted.length === 0 ? undefined : userOf(objects, one);
     if (user === undefined) continue;
-    for (const name of wanted) {
-      const known = users.get(name);
-      if (known === undefined) users.set(name, [user]);
-      else known.push(user);
-    }
+    for (const name of wanted) addTo(users, name, user);
   }
   return [...objects.secrets.all()].flatMap(({ value: credential }) => {
     const wanting = (credential && users.get(credential.name)) ?? [];

@@ -2,7 +2,7 @@ import { isKnownIn, type Visibility } from '#shared/workload/visibility.ts';
 import { allocateAddresses } from '../translate/service-entry/auto-allocate.ts';
 import type { ServiceEntryTranslation } from '../translate/service-entry/service-entry.ts';
 import type { KnownService } from '../translate/service-lookup.ts';
-import type { ServiceSpec } from '../translate/service/service-spec.ts';
+import { podsOf, type ServiceSpec } from '../translate/service/service-spec.ts';
 import type { ParsedKind } from './parsed-kind.ts';
 import { SelectorIndex } from './selector-index.ts';
 import { addressWishes } from './service-entries.ts';
@@ -21,7 +21,10 @@ export class KnownServices {
   /** Hosts of entries, of which several namespaces may have one of the same name. */
   readonly #entryHosts = new Map<string, EntryHost[]>();
   /** By namespace, as of a revision of the Services. */
-  readonly #selectors = new Map<string, { readonly revision: number; readonly index: SelectorIndex }>();
+  readonly #selectors = new Map<
+    string,
+    { readonly revision: number; readonly index: SelectorIndex<ServiceSpec> }
+  >();
   #allocated: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(services: ParsedKind<ServiceSpec | undefined>, entries: ParsedKind<ServiceEntryTranslation>) {
@@ -89,7 +92,7 @@ export class KnownServices {
     let known = this.#selectors.get(namespace);
     if (known?.revision !== revision) {
       const specs = [...this.#services.inNamespace(namespace)].flatMap(({ value }) => value ?? []);
-      known = { revision, index: new SelectorIndex(specs) };
+      known = { revision, index: new SelectorIndex(specs, podsOf) };
       this.#selectors.set(namespace, known);
     }
     return known.index.select(labels);

@@ -11,6 +11,7 @@ import { principalOfAccount } from '../translate/linkerd-policy/identity.ts';
 import type { ServerAuthorization } from '../translate/linkerd-policy/server-authorization.ts';
 import type { HeldServer } from './linkerd-servers.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import { addTo } from './multimap.ts';
 import type { Parsed } from './parsed-kind.ts';
 
 /**
@@ -64,9 +65,9 @@ export class LinkerdAuthorizations {
     const requirements = authentications.map(ref => this.#requirement(object, ref));
     if (requirements.includes(undefined)) return;
     const authorization = requirements.filter(requirement => requirement !== undefined);
-    if (target.kind === 'Namespace') push(this.#ofNamespace, namespace, authorization);
-    else if (target.kind === 'Server') push(this.#ofServer, `${namespace}/${target.name}`, authorization);
-    else push(this.#ofRoute, `${target.route}/${namespace}/${target.name}`, authorization);
+    if (target.kind === 'Namespace') addTo(this.#ofNamespace, namespace, authorization);
+    else if (target.kind === 'Server') addTo(this.#ofServer, `${namespace}/${target.name}`, authorization);
+    else addTo(this.#ofRoute, `${target.route}/${namespace}/${target.name}`, authorization);
   }
 
   #missingTarget(
@@ -122,9 +123,9 @@ export class LinkerdAuthorizations {
   #addServerAuthorization({ object, value }: Parsed<ServerAuthorization>): void {
     const { namespace } = object.metadata;
     const { client, servers } = value;
-    if (typeof servers !== 'string') push(this.#bySelector, namespace, value);
+    if (typeof servers !== 'string') addTo(this.#bySelector, namespace, value);
     else {
-      push(this.#ofServer, `${namespace}/${servers}`, client);
+      addTo(this.#ofServer, `${namespace}/${servers}`, client);
       if (this.#objects.linkerd.servers.entry(namespace, servers) === undefined)
         this.#say(
           object,
@@ -138,10 +139,4 @@ export class LinkerdAuthorizations {
   #say(object: KubeObject, field: string, name: string, message: string): void {
     this.#diagnostics.push(...ignored(object, field, name, message, 'create it or correct the name'));
   }
-}
-
-function push<T>(to: Map<string, T[]>, key: string, value: T): void {
-  const list = to.get(key);
-  if (list === undefined) to.set(key, [value]);
-  else list.push(value);
 }

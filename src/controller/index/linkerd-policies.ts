@@ -8,10 +8,10 @@ import { type AuthorizedRoute, serverRules } from '../translate/linkerd-policy/s
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import { accessTo, inboundAccess, NOTHING_SAID } from './linkerd-inbound-access.ts';
 import { LinkerdAuthorizations } from './linkerd-authorizations.ts';
-import { LinkerdServerIndex } from './linkerd-server-index.ts';
 import { type HeldServer, heldServers } from './linkerd-servers.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { PolicySubject } from './policy-reach.ts';
+import { SelectorIndex } from './selector-index.ts';
 
 /** What one Server, or the default for ports without one, refuses. Without rules: nothing. */
 interface Refusing {
@@ -33,7 +33,7 @@ export class LinkerdPolicies {
   /** By namespace. */
   readonly servers: ReadonlyMap<string, readonly HeldServer[]>;
   readonly #authorizations: LinkerdAuthorizations;
-  readonly #byNamespace: ReadonlyMap<string, LinkerdServerIndex>;
+  readonly #byNamespace: ReadonlyMap<string, SelectorIndex<HeldServer>>;
   /** A workload is asked for by its ztunnel and by each of its services. */
   readonly #holders = new WeakMap<WorkloadSpec, ReadonlyMap<number, HeldServer>>();
   readonly #refusals = new Map<HeldServer, Refusing>();
@@ -46,7 +46,7 @@ export class LinkerdPolicies {
     const { diagnostics, servers } = heldServers(objects);
     this.servers = servers;
     this.#byNamespace = new Map(
-      [...servers].map(([namespace, held]) => [namespace, new LinkerdServerIndex(held)]),
+      [...servers].map(([namespace, held]) => [namespace, new SelectorIndex(held, one => one.server.pods)]),
     );
     this.#authorizations = new LinkerdAuthorizations(objects);
     this.#said = diagnostics;
@@ -89,9 +89,7 @@ export class LinkerdPolicies {
     >();
     const add = (refusing: Refusing, port: string, servicePort: number): void => {
       const key = `${refusing.namespace}/${refusing.name}/${port}`;
-      const held = found.get(key) ?? { refusing, port, ports: new Set() };
-      found.set(key, held);
-      held.ports.add(servicePort);
+      found.getOrInsertComputed(key, () => ({ refusing, port, ports: new Set() })).ports.add(servicePort);
     };
     for (const endpoint of endpoints) {
       const holders = this.holders(endpoint);
@@ -138,9 +136,7 @@ export class LinkerdPolicies {
 
   /** Which Server decides about which port of a workload: of several the oldest, then the first by name. */
   holders(spec: WorkloadSpec): ReadonlyMap<number, HeldServer> {
-    const known = this.#holders.get(spec) ?? this.#findHolders(spec);
-    this.#holders.set(spec, known);
-    return known;
+    return this.#holders.getOrInsertComputed(spec, () => this.#findHolders(spec));
   }
 
   #findHolders(spec: WorkloadSpec): ReadonlyMap<number, HeldServer> {
@@ -168,9 +164,7 @@ export class LinkerdPolicies {
   }
 
   #refusalOf(server: HeldServer): Refusing {
-    const known = this.#refusals.get(server) ?? this.#refusal(server);
-    this.#refusals.set(server, known);
-    return known;
+    return this.#refusals.getOrInsertComputed(server, () => this.#refusal(server));
   }
 
   #refusal(held: HeldServer): Refusing {

@@ -8,6 +8,7 @@ import {
 } from '../translate/linkerd-policy/inbound-route.ts';
 import { closedWhereNeverGood, type LinkerdServer } from '../translate/linkerd-policy/server.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import { addTo } from './multimap.ts';
 import type { Entry } from './parsed-kind.ts';
 
 /** A Server with the routes that are attached to it. */
@@ -87,9 +88,7 @@ function routesByServer(
         if (objects.linkerd.servers.entry(namespace, server) === undefined)
           missing(object, server, diagnostics);
         const attached = { key: keyOf(object), matches: route.matches, object, isGrpc: route.isGrpc };
-        const list = found.get(`${namespace}/${server}`);
-        if (list === undefined) found.set(`${namespace}/${server}`, [attached]);
-        else list.push(attached);
+        addTo(found, `${namespace}/${server}`, attached);
       }
     }
   }

@@ -12,6 +12,7 @@ import { attachedRoutes, hasLabelledSources } from './attached-routes.ts';
 import { credentialResources } from './credentials.ts';
 import { type ChangedObject, type ChangeScope, scopeOf } from './change-scope.ts';
 import { MeshObjects, type MeshObjectsOptions } from './mesh-objects.ts';
+import { addTo } from './multimap.ts';
 import { NodeIdentities } from './node-identities.ts';
 import type { ObjectStatus } from './parsed-kind.ts';
 import { PolicySet } from './policy-set.ts';
@@ -25,7 +26,7 @@ import { telemetryConflicts } from './telemetry.ts';
 import { WaypointFailures } from './waypoint-failures.ts';
 import { withDiagnostics } from './with-diagnostics.ts';
 import { workloadRoutes } from './workload-routes.ts';
-import { servicesOf, specsIn, workloadOf } from './workload-specs.ts';
+import { servicesOf, specsIn, workloadKinds, workloadOf } from './workload-specs.ts';
 
 export interface MeshIndexOptions extends MeshObjectsOptions {
   readonly store: ResourceStore;
@@ -301,19 +302,15 @@ export class MeshIndex {
   #endpointsByService(namespace: string): ReadonlyMap<string, WorkloadSpec[]> {
     const endpoints = new Map<string, WorkloadSpec[]>();
     for (const spec of specsIn(this.objects, namespace)) {
-      for (const { hostname } of servicesOf(this.objects, spec)) {
-        const found = endpoints.get(hostname);
-        if (found === undefined) endpoints.set(hostname, [spec]);
-        else found.push(spec);
-      }
+      for (const { hostname } of servicesOf(this.objects, spec)) addTo(endpoints, hostname, spec);
     }
     return endpoints;
   }
 
   /** Those that have objects, and those that have resources of this group from before. */
   #namespacesOf(group: 'workloads' | 'services' | 'routes'): ReadonlySet<string> {
-    const { pods, serviceEntries, services, slices, workloadEntries } = this.objects;
-    const running = [pods, workloadEntries, slices, serviceEntries];
+    const { serviceEntries, services } = this.objects;
+    const running = workloadKinds(this.objects);
     const kinds = {
       workloads: running,
       services: [services, serviceEntries],

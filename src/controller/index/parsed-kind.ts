@@ -54,9 +54,7 @@ export class ParsedKind<T> {
       accepted: translated.ok,
       diagnostics: translated.diagnostics,
     };
-    const ofNamespace = this.#namespaces.get(namespace);
-    if (ofNamespace === undefined) this.#namespaces.set(namespace, new Map([[name, entry]]));
-    else ofNamespace.set(name, entry);
+    this.#namespaces.getOrInsertComputed(namespace, () => new Map()).set(name, entry);
   }
 
   remove(namespace: string, name: string): void {

@@ -20,7 +20,7 @@ import type { RequestAuthenticationTranslation } from '../translate/request-auth
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { appliesTo, type PolicySubject, selects } from './policy-reach.ts';
 import { providersByName } from './token-providers.ts';
-import { servicesOf, specsIn } from './workload-specs.ts';
+import { servicesOf, specsIn, workloadKinds } from './workload-specs.ts';
 import { waypointOfService } from './waypoint-of-service.ts';
 import { WaypointPrincipals } from './waypoint-principals.ts';
 
@@ -42,6 +42,8 @@ export class PolicySet {
   readonly hasWaypoints: boolean;
   /** Found while workloads were asked about: one policy serves all workloads of the same mode. */
   readonly #mtls = new Map<string, AuthorizationPolicy>();
+  /** A workload is asked about for its ztunnel, and for a waypoint before its own addresses. */
+  readonly #names = new WeakMap<WorkloadSpec, readonly string[]>();
 
   constructor(objects: MeshObjects) {
     this.#objects = objects;
@@ -97,6 +99,10 @@ export class PolicySet {
 
   /** Names of the policies that select this workload, sorted. A gateway is not what a policy for workloads is about. */
   namesFor(spec: WorkloadSpec): readonly string[] {
+    return this.#names.getOrInsertComputed(spec, () => this.#findNames(spec));
+  }
+
+  #findNames(spec: WorkloadSpec): readonly string[] {
     if (spec.labels[GATEWAY_NAME] !== undefined) return [];
     const names = this.#authorizations
       .filter(policy => policy.l4 !== undefined && selects({ ...policy, ...policy.full }, spec))
@@ -124,24 +130,20 @@ export class PolicySet {
         this.#waypoints.behind(namespace).filter(principal => !isOfLastHop(full, principal)),
       );
     });
-    const intentions = this.#intentions.policies.flatMap(intention => {
-      const { namespaces: of, policy } = meshPolicyOf(intention);
+    const others = [
+      ...this.#intentions.policies.map(meshPolicyOf),
+      ...this.#linkerd.found().map(policy => ({ policy, namespaces: [policy.namespace] })),
+    ].flatMap(({ namespaces: reached, policy }) => {
       const { rules } = l4Rules(policy.action, policy.rules);
-      const reach = { namespaces: of, policy: { ...policy, rules } };
+      const reach = { namespaces: reached, policy: { ...policy, rules } };
       return exemptedPolicies(reach, namespaces, namespace => this.#waypoints.behind(namespace));
     });
-    const linkerd = this.#linkerd.found().flatMap(policy => {
-      const { rules } = l4Rules(policy.action, policy.rules);
-      const reach = { namespaces: [policy.namespace], policy: { ...policy, rules } };
-      return exemptedPolicies(reach, namespaces, namespace => this.#waypoints.behind(namespace));
-    });
-    return [...authorizations, ...intentions, ...linkerd, ...this.#mtls.values()];
+    return [...authorizations, ...others, ...this.#mtls.values()];
   }
 
   /** Where policies for the whole mesh are given out, by namespace. */
   get namespaces(): readonly string[] {
-    const { pods, serviceEntries, slices, workloadEntries } = this.#objects;
-    const kinds = [pods, serviceEntries, slices, workloadEntries];
+    const kinds = workloadKinds(this.#objects);
     return [...new Set(kinds.flatMap(kind => [...kind.namespaces()]))].sort();
   }
 
@@ -236,9 +238,7 @@ function addAccount(
   account: ServiceAccountMatch,
 ): void {
   const key = `${account.namespace}/${account.serviceAccount}`;
-  const found = to.get(name);
-  if (found === undefined) to.set(name, new Map([[key, account]]));
-  else found.set(key, account);
+  to.getOrInsertComputed(name, () => new Map()).set(key, account);
 }
 
 function sorted(accounts: ReadonlyMap<string, ServiceAccountMatch>): readonly ServiceAccountMatch[] {

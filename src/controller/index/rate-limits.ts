@@ -8,6 +8,7 @@ import type { LinkerdServer } from '../translate/linkerd-policy/server.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec, ServiceSpecPort } from '../translate/service/service-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import { addTo } from './multimap.ts';
 import type { Parsed } from './parsed-kind.ts';
 
 /** A policy with the Server it is for. */
@@ -29,9 +30,7 @@ export function rateLimits(objects: MeshObjects): ReadonlyMap<string, readonly H
     const server = objects.linkerd.servers.get(namespace, policy.value.server)?.value;
     if (server === undefined || taken.has(key)) continue;
     taken.add(key);
-    const list = held.get(namespace);
-    if (list === undefined) held.set(namespace, [{ policy, server }]);
-    else list.push({ policy, server });
+    addTo(held, namespace, { policy, server });
   }
   return held;
 }

@@ -1,8 +1,9 @@
 import { test } from 'tap';
-import type { ServiceSpec } from '../translate/service/service-spec.ts';
+import type { Labels, LabelSelector } from '#shared/kube/label-selector.ts';
+import { podsOf, type ServiceSpec } from '../translate/service/service-spec.ts';
 import { SelectorIndex } from './selector-index.ts';
 
-function service(name: string, selector: Readonly<Record<string, string>>): ServiceSpec {
+function service(name: string, selector: Labels): ServiceSpec {
   return {
     name,
     namespace: 'shop',
@@ -14,12 +15,15 @@ function service(name: string, selector: Readonly<Record<string, string>>): Serv
   };
 }
 
-const INDEX = new SelectorIndex([
-  service('canary', { version: 'v2', app: 'web' }),
-  service('web', { app: 'web' }),
-  service('manual', {}),
-  service('db', { app: 'db' }),
-]);
+const SERVICES = new SelectorIndex(
+  [
+    service('canary', { version: 'v2', app: 'web' }),
+    service('web', { app: 'web' }),
+    service('manual', {}),
+    service('db', { app: 'db' }),
+  ],
+  podsOf,
+);
 
 const ROWS: readonly (readonly [string, Readonly<Record<string, string>>, readonly string[]])[] = [
   ['a label alone', { app: 'web' }, ['web']],
@@ -36,7 +40,35 @@ const ROWS: readonly (readonly [string, Readonly<Record<string, string>>, readon
 test('which Services select a workload', t => {
   for (const [sentence, labels, names] of ROWS) {
     t.same(
-      INDEX.select(labels).map(({ name }) => name),
+      SERVICES.select(labels).map(({ name }) => name),
+      names,
+      sentence,
+    );
+  }
+  t.end();
+});
+
+/** As Servers of Linkerd, which may ask for more than labels of one value. */
+const SELECTORS = new SelectorIndex<readonly [name: string, pods: LabelSelector | undefined]>(
+  [
+    ['any', { labels: new Map(), expressions: [] }],
+    ['web', { labels: new Map([['app', 'web']]), expressions: [] }],
+    ['not v2', { labels: new Map(), expressions: [{ key: 'version', operator: 'NotIn', values: ['v2'] }] }],
+    ['not for pods', undefined],
+  ],
+  ([, pods]) => pods,
+);
+
+const EXPRESSION_ROWS: readonly (readonly [string, Labels, readonly string[]])[] = [
+  ['an empty selector selects all', {}, ['any', 'not v2']],
+  ['labels and expressions, in the order in which they were given', { app: 'web' }, ['any', 'web', 'not v2']],
+  ['an expression that is not met', { app: 'web', version: 'v2' }, ['any', 'web']],
+];
+
+test('which selectors select a workload', t => {
+  for (const [sentence, labels, names] of EXPRESSION_ROWS) {
+    t.same(
+      SELECTORS.select(labels).map(([name]) => name),
       names,
       sentence,
     );

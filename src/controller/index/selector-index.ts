@@ -1,32 +1,38 @@
-import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
-import type { ServiceSpec } from '../translate/service/service-spec.ts';
+import { type Labels, type LabelSelector, selectsLabels } from '#shared/kube/label-selector.ts';
+import { addTo } from './multimap.ts';
 
-/** Services of a namespace by one of the labels they select, so that no workload is compared with all of them. */
-export class SelectorIndex {
-  readonly #byLabel = new Map<string, (readonly [order: number, service: ServiceSpec])[]>();
+interface Entry<T> {
+  readonly order: number;
+  readonly pods: LabelSelector;
+  readonly item: T;
+}
 
-  constructor(services: Iterable<ServiceSpec>) {
-    let order = 0;
-    for (const service of services) {
-      const [first] = service.selector;
-      // Without a selector a Service has no pods of its own.
-      if (first === undefined) continue;
-      const key = keyOf(...first);
-      const known = this.#byLabel.get(key);
-      const entry = [order++, service] as const;
-      if (known === undefined) this.#byLabel.set(key, [entry]);
-      else known.push(entry);
-    }
+/** What selects pods of a namespace, by one of the labels it asks for, so that no workload is compared with all of it. */
+export class SelectorIndex<T> {
+  readonly #byLabel = new Map<string, Entry<T>[]>();
+  /** Those that ask for no label of one value. */
+  readonly #others: Entry<T>[] = [];
+
+  /** @param podsOf undefined: it selects none */
+  constructor(items: readonly T[], podsOf: (item: T) => LabelSelector | undefined) {
+    items.forEach((item, order) => {
+      const pods = podsOf(item);
+      if (pods === undefined) return;
+      const [label] = pods.labels;
+      const entry = { order, pods, item };
+      if (label === undefined) this.#others.push(entry);
+      else addTo(this.#byLabel, keyOf(...label), entry);
+    });
   }
 
-  /** In the order in which the Services were given. */
-  select(labels: Readonly<Record<string, string>>): readonly ServiceSpec[] {
-    const found: (readonly [number, ServiceSpec])[] = [];
+  /** In the order in which they were given. */
+  select(labels: Labels): readonly T[] {
+    const found = this.#others.filter(({ pods }) => selectsLabels(pods, labels));
     for (const [name, value] of Object.entries(labels)) {
       for (const entry of this.#byLabel.get(keyOf(name, value)) ?? [])
-        if (isSelected(entry[1].selector, labels)) found.push(entry);
+        if (selectsLabels(entry.pods, labels)) found.push(entry);
     }
-    return found.sort(([a], [b]) => a - b).map(([, service]) => service);
+    return found.sort((a, b) => a.order - b.order).map(({ item }) => item);
   }
 }
 

@@ -30,8 +30,9 @@ export function workloadRoutes(
     if (spec.hostNetwork || waypoint === undefined) return [];
     if (bindWaypoint(request, objects, objects.options.cluster).address === undefined) return [];
     const kind = kindOf(spec, policies);
-    const held = ofKind.get(kind) ?? heldFor(objects, policies, { spec, namespace, waypoint });
-    ofKind.set(kind, held);
+    const held = ofKind.getOrInsertComputed(kind, () =>
+      heldFor(objects, policies, { spec, namespace, waypoint }),
+    );
     return [{ kind: 'routes', routes: { ...NO_ROUTES, namespace, hostname: uid, ...held } }];
   });
 }

@@ -4,7 +4,18 @@ import { isSelected, toWorkload } from '../translate/pod-to-workload/pod-to-work
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import type { ParsedKind } from './parsed-kind.ts';
 import type { PolicySet } from './policy-set.ts';
+
+/** What `specsIn` reads. */
+export function workloadKinds({
+  pods,
+  serviceEntries,
+  slices,
+  workloadEntries,
+}: MeshObjects): readonly ParsedKind<unknown>[] {
+  return [pods, workloadEntries, serviceEntries, slices];
+}
 
 /** Everything that runs in a namespace. */
 export function* specsIn(objects: MeshObjects, namespace: string): Generator<WorkloadSpec> {

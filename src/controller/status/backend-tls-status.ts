@@ -4,6 +4,7 @@ import { OVERRIDE_FIX, overrideMessage } from '../index/backend-tls-diagnostics.
 import { resolveAuthorities } from '../index/ca-authorities.ts';
 import type { MeshIndex } from '../index/mesh-index.ts';
 import type { MeshObjects } from '../index/mesh-objects.ts';
+import { addTo } from '../index/multimap.ts';
 import type { Entry } from '../index/parsed-kind.ts';
 import { reachedServices, serviceKey } from '../index/reached-services.ts';
 import { waypointOfService, waypointOfServiceEntry } from '../index/waypoint-of-service.ts';
@@ -46,11 +47,8 @@ function waypointsByService(index: MeshIndex): ReadonlyMap<string, ReadonlySet<s
   for (const routes of index.serviceRoutes()) {
     const waypoint = own.get(serviceKey(routes));
     if (waypoint === undefined) continue;
-    for (const service of reachedServices(routes)) {
-      const found = reaching.get(service);
-      if (found === undefined) reaching.set(service, new Set([waypoint]));
-      else found.add(waypoint);
-    }
+    for (const service of reachedServices(routes))
+      reaching.getOrInsertComputed(service, () => new Set()).add(waypoint);
   }
   return reaching;
 }
@@ -80,9 +78,7 @@ function ancestorsOf(entry: Entry<BackendTlsPolicy>, known: Known): readonly Des
     for (const ancestor of gateways.length > 0
       ? ancestors
       : [`Service/${namespace}/${outcome.target.name}`]) {
-      const found = byAncestor.get(ancestor);
-      if (found === undefined) byAncestor.set(ancestor, [outcome]);
-      else found.push(outcome);
+      addTo(byAncestor, ancestor, outcome);
     }
   }
   return [...byAncestor].map(([ancestor, its]) => ({

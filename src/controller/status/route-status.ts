@@ -169,8 +169,8 @@ export function routesByWaypoint(objects: MeshObjects): ReadonlyMap<string, numb
         const waypoint = waypointOfParent(objects, ref, ref.namespace ?? object.metadata.namespace);
         if (waypoint === undefined) continue;
         const { name } = object.metadata;
-        const found = routes.get(waypoint) ?? new Set<string>();
-        routes.set(waypoint, found.add(`${object.kind}/${object.metadata.namespace}/${name}`));
+        const route = `${object.kind}/${object.metadata.namespace}/${name}`;
+        routes.getOrInsertComputed(waypoint, () => new Set()).add(route);
       }
     }
   }

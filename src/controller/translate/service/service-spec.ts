@@ -1,3 +1,4 @@
+import type { LabelSelector } from '#shared/kube/label-selector.ts';
 import type { AppProtocol } from '#shared/workload/workload.ts';
 
 /** A Service, or a host of a ServiceEntry, as the index keeps it: what its workloads and its own translation need. */
@@ -19,4 +20,9 @@ export interface ServiceSpecPort {
   /** A number, or the name of a port of the pod. An endpoint of a ServiceEntry may have its own under the port's name. */
   readonly targetPort: number | string;
   readonly appProtocol: AppProtocol;
+}
+
+/** Without a selector a Service has no pods of its own. */
+export function podsOf({ selector }: ServiceSpec): LabelSelector | undefined {
+  return selector.size === 0 ? undefined : { labels: selector, expressions: [] };
 }
