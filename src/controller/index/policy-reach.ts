@@ -1,19 +1,10 @@
-import type { PolicyScope } from '#shared/authz/policy.ts';
+import type { PolicyReach } from '../translate/authorization-policy/policy-reach.ts';
 import type { PolicyTarget } from '../translate/authorization-policy/target.ts';
 import { objectAt, textAt } from '../translate/loose-fields.ts';
 import { isSelected } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpecPort } from '../translate/service/service-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
-
-/** What a policy is for, of whatever kind it is. */
-export interface PolicyReach {
-  readonly namespace: string;
-  readonly scope: PolicyScope;
-  readonly selects: ReadonlyMap<string, string> | undefined;
-  readonly selectsEveryNamespace: boolean;
-  readonly targets: readonly PolicyTarget[];
-}
 
 /** A service, or a workload by its own addresses, as policies for waypoints see it. */
 export interface PolicySubject {

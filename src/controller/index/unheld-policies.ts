@@ -1,11 +1,12 @@
 import type { AuthorizationPolicy } from '#shared/authz/policy.ts';
+import type { PolicyReach } from '../translate/authorization-policy/policy-reach.ts';
 import { l4Rules } from '../translate/authorization-policy/l4-part.ts';
 import { type Diagnostic, ignored } from '../translate/diagnostic.ts';
 import { objectAt } from '../translate/loose-fields.ts';
 import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
-import { type PolicyReach, selects } from './policy-reach.ts';
+import { selects } from './policy-reach.ts';
 import { sayIfUnserved, unservedName } from './unserved-service.ts';
 import { servicesOf, specsIn } from './workload-specs.ts';
 

@@ -24,11 +24,11 @@ export const AUTO_WAYPOINT = 'ambient.mesh/auto-waypoint';
 export const TLS_CREDENTIAL = 'ambient.mesh/tls-credential';
 /** Annotation of a mirror pod: the API server takes a pod from a kubelet only with it, and nobody can take it off again. */
 export const MIRROR_POD = 'kubernetes.io/config.mirror';
-/** On a namespace or pod: `ambient` or `none`. */
 /** Linkerd's, on pods and namespaces: who may come to ports that no Server selects. */
 export const INBOUND_POLICY = 'config.linkerd.io/default-inbound-policy';
 /** Linkerd's, likewise: of which of those ports only clients with an identity may come. */
 export const REQUIRE_IDENTITY = 'config.linkerd.io/proxy-require-identity-inbound-ports';
+/** On a namespace or pod: `ambient` or `none`. */
 export const DATAPLANE_MODE = 'istio.io/dataplane-mode';
 /** Annotation of a route or Service: its requests are hedged. */
 export const HEDGE = 'ambient.mesh/hedge';

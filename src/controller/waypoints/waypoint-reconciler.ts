@@ -61,7 +61,6 @@ export class WaypointReconciler {
       if (!wanted.has(resource)) await this.#removeLeftover(resource, namespace, name);
   }
 
-  /** Server-side apply: what others set and we do not stays, what we set and others changed comes back. */
   async #apply({ object, resource }: Manifest, gateway: GatewaySpec): Promise<void> {
     const { api } = this.#options;
     const { name, namespace } = gateway;
@@ -77,12 +76,17 @@ export class WaypointReconciler {
       // Of a Gateway of this name that is gone: two controllers cannot own one object.
       if (owner !== undefined) await this.#delete(path, present);
     }
-    await api.request({
+    await this.#patch(path, object);
+  }
+
+  /** Server-side apply: what others set and we do not stays, what we set and others changed comes back. */
+  async #patch(path: string, body: JsonObject): Promise<void> {
+    await this.#options.api.request({
       method: 'PATCH',
       path,
       query: { fieldManager: FIELD_MANAGER, force: 'true' },
       contentType: APPLY_PATCH,
-      body: object,
+      body,
     });
   }
 
@@ -108,13 +112,7 @@ export class WaypointReconciler {
     }
     // A Gateway of this name that a user made serves as well.
     if (present !== undefined && !isOurs) return;
-    await api.request({
-      method: 'PATCH',
-      path,
-      query: { fieldManager: FIELD_MANAGER, force: 'true' },
-      contentType: APPLY_PATCH,
-      body: autoWaypointGateway(namespace),
-    });
+    await this.#patch(path, autoWaypointGateway(namespace));
     if (present === undefined)
       logger.info('made a waypoint for a namespace that asks for one', { namespace });
   }

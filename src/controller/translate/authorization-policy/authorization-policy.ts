@@ -1,23 +1,17 @@
-import type { AuthorizationPolicy, PolicyAction, PolicyScope, Rule } from '#shared/authz/policy.ts';
+import type { AuthorizationPolicy, PolicyAction, Rule } from '#shared/authz/policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { l4Rules } from './l4-part.ts';
+import { noReach, type PolicyReach, readReach } from './policy-reach.ts';
 import { readRule } from './rule.ts';
-import { readTargets, type PolicyTarget } from './target.ts';
 
 /** One AuthorizationPolicy, for each tier that enforces it. */
-export interface AuthorizationTranslation {
+export interface AuthorizationTranslation extends Omit<PolicyReach, 'namespace' | 'scope'> {
   /** For waypoints: all of it. */
   readonly full: AuthorizationPolicy;
   /** For ztunnels; undefined when only waypoints enforce it (targetRefs), or nothing of it can be enforced at L4. */
   readonly l4: AuthorizationPolicy | undefined;
-  /** Labels of the workloads it is for; undefined: all of its scope. */
-  readonly selects: ReadonlyMap<string, string> | undefined;
-  /** The selector reaches every namespace (a policy of the root namespace), not just the policy's own. */
-  readonly selectsEveryNamespace: boolean;
-  /** What it is attached to at waypoints; empty without targetRefs. */
-  readonly targets: readonly PolicyTarget[];
 }
 
 export interface AuthorizationOptions {
@@ -53,23 +47,17 @@ function readPolicy(
   const { namespace } = object.metadata;
   const action = readAction(spec);
   const provider = readProvider(spec, action);
-  const selects = spec.object('selector', selector => selector.stringMap('matchLabels'));
-  const targets = readTargets(spec);
-  if (selects !== undefined && targets.length > 0) {
-    spec.reject('selector', 'cannot be together with targetRefs', 'keep the one you mean');
-  }
+  const isRoot = namespace === options.rootNamespace;
+  const { scope, selects, selectsEveryNamespace, targets } = readReach(spec, namespace, isRoot);
   const rules = spec
     .objects('rules', fields => readRule(fields, action, namespace, options.trustDomain))
     .filter(rule => rule !== undefined);
-  const isRoot = namespace === options.rootNamespace;
-  const hasSelector = selects !== undefined && selects.size > 0;
-  const scope: PolicyScope = hasSelector ? 'workload_selector' : isRoot ? 'global' : 'namespace';
   const full: AuthorizationPolicy = { ...identityOf(object), scope, action, rules, provider };
   return {
     full,
     l4: targets.length > 0 || !reachesZtunnel(action) ? undefined : l4Policy(full),
-    selects: hasSelector ? selects : undefined,
-    selectsEveryNamespace: hasSelector && isRoot,
+    selects,
+    selectsEveryNamespace,
     targets,
   };
 }
@@ -112,6 +100,6 @@ function identityOf(
 
 function nothing(object: KubeObject): AuthorizationTranslation {
   const rules: readonly Rule[] = [];
-  const full: AuthorizationPolicy = { ...identityOf(object), scope: 'namespace', action: 'allow', rules };
-  return { full, l4: undefined, selects: undefined, selectsEveryNamespace: false, targets: [] };
+  const { scope, ...reach } = noReach(object.metadata.namespace);
+  return { full: { ...identityOf(object), scope, action: 'allow', rules }, l4: undefined, ...reach };
 }

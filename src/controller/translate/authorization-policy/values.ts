@@ -40,7 +40,7 @@ export function cidr(fields: Fields, key: string): CidrMatch | undefined {
   return text === undefined || text === '' ? undefined : cidrOf(fields, key, text);
 }
 
-function cidrOf(fields: Fields, key: string, text: string): CidrMatch | undefined {
+export function cidrOf(fields: Fields, key: string, text: string): CidrMatch | undefined {
   const range = parseCidr(text);
   const ip = range === undefined ? undefined : ipFromBytes(range.bytes);
   if (range !== undefined && ip !== undefined) return { ip, prefixLength: range.prefixLength };

@@ -12,6 +12,7 @@ import type { KubeObject } from '../../source/kube-object.ts';
 import { sayOfConnectFilters, sayOfConnectMatch } from '../connect-rule.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
+import { GRPC_RETRY_CONDITIONS } from '../grpc-retry-conditions.ts';
 import { headerName } from '../http-headers.ts';
 import { checkRegex, pathMatch } from '../path-value.ts';
 import { readHeaderChanges } from './header-changes.ts';
@@ -135,18 +136,14 @@ function readDestination(fields: Fields, namespace: string): Omit<RouterRoute, '
   };
 }
 
-const CONDITIONS: ReadonlyMap<string, RetryCondition> = new Map([
+const CONDITIONS = new Map<string, RetryCondition>([
   ['5xx', '5xx'],
   ['gateway-error', 'gateway_error'],
   ['reset', 'reset'],
   ['connect-failure', 'connect_failure'],
   ['retriable-4xx', 'retriable_4xx'],
   ['refused-stream', 'refused_stream'],
-  ['cancelled', 'grpc_cancelled'],
-  ['deadline-exceeded', 'grpc_deadline_exceeded'],
-  ['internal', 'grpc_internal'],
-  ['resource-exhausted', 'grpc_resource_exhausted'],
-  ['unavailable', 'grpc_unavailable'],
+  ...GRPC_RETRY_CONDITIONS,
 ]);
 const MAX_RETRIES = 100;
 

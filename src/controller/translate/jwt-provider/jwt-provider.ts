@@ -4,6 +4,7 @@ import type { KubeObject } from '../../source/kube-object.ts';
 import { type Fields, readSpec } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { headerName } from '../http-headers.ts';
+import { checkKeysUri } from '../token-keys.ts';
 import { DEFAULT_LOCATIONS } from '../token-locations.ts';
 
 /** Consul's: of a fetch of keys, and what clocks may differ by. */
@@ -83,8 +84,7 @@ function readLocal(fields: Fields): KeySet | undefined {
 
 function readRemote(fields: Fields): KeySet | undefined {
   const uri = fields.requiredString('uri');
-  if (uri !== '' && !/^https?:\/\/[^/]/.test(uri))
-    fields.reject('uri', 'is no HTTP address', 'begin it with https://');
+  if (uri !== '') checkKeysUri(fields, 'uri', uri);
   const timeoutMs = fields.integer('requestTimeoutMs', 0, MAX_TIMEOUT_MS) || DEFAULT_TIMEOUT_MS;
   // Keys are fetched anew every twenty minutes, and before when a token names one that is not there.
   for (const key of ['cacheDuration', 'fetchAsynchronously', 'retryPolicy', 'useSNI']) fields.has(key);

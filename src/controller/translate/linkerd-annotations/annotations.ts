@@ -9,6 +9,7 @@ import {
 import type { FailureAccrual, FailurePenalty } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import type { Diagnostic } from '../diagnostic.ts';
+import { GRPC_RETRY_CONDITIONS } from '../grpc-retry-conditions.ts';
 import { AnnotationReader } from './annotation-reader.ts';
 import { readAccrual } from './failure-accrual.ts';
 import { readFailurePenalty } from './failure-penalty.ts';
@@ -74,14 +75,6 @@ export function withAnnotations(rule: RouteRule, { retry, timeouts }: LinkerdAnn
   };
 }
 
-const GRPC: ReadonlyMap<string, RetryCondition> = new Map([
-  ['cancelled', 'grpc_cancelled'],
-  ['deadline-exceeded', 'grpc_deadline_exceeded'],
-  ['internal', 'grpc_internal'],
-  ['resource-exhausted', 'grpc_resource_exhausted'],
-  ['unavailable', 'grpc_unavailable'],
-]);
-
 /** Linkerd's default is one retry. */
 const DEFAULT_LIMIT = 1;
 const MAX_LIMIT = 100;
@@ -92,13 +85,13 @@ function readRetry(reader: AnnotationReader): RetryPolicy | undefined {
   readHttpConditions(reader, on, statusCodes);
   const grpc = reader.text(`${RETRY}/grpc`);
   for (const name of listOf(grpc)) {
-    const condition = GRPC.get(name);
+    const condition = GRPC_RETRY_CONDITIONS.get(name);
     if (condition !== undefined) on.add(condition);
     else
       reader.refuse(
         `${RETRY}/grpc`,
         `"${name}" is no gRPC status to retry on`,
-        `use ${[...GRPC.keys()].join(', ')}`,
+        `use ${[...GRPC_RETRY_CONDITIONS.keys()].join(', ')}`,
       );
   }
   const limit = reader.integer(`${RETRY}/limit`, 0, MAX_LIMIT);

@@ -1,7 +1,6 @@
 import type { CidrMatch } from '#shared/authz/policy.ts';
 import { type Cidr, cidrContains, parseCidr } from '#shared/workload/cidr.ts';
-import { ipFromBytes } from '#shared/workload/ip.ts';
-import { cidrs } from '../authorization-policy/values.ts';
+import { cidrOf, cidrs } from '../authorization-policy/values.ts';
 import type { Fields } from '../decode.ts';
 import type { Network, Requirement } from './client-authorization.ts';
 
@@ -12,16 +11,10 @@ export function readNetworks(fields: Fields): readonly Network[] {
 
 function readNetwork(fields: Fields): Network | undefined {
   const text = fields.requiredString('cidr');
-  const cidr = parseCidr(text);
-  const range = rangeOf(cidr);
-  if (text !== '' && range === undefined)
-    fields.reject(
-      'cidr',
-      `"${text}" is no IP address or range`,
-      'write an address or a range such as 10.0.0.0/8',
-    );
+  const range = text === '' ? undefined : cidrOf(fields, 'cidr', text);
   const except = cidrs(fields, 'except');
-  if (cidr !== undefined) for (const one of fields.strings('except')) checkException(fields, one, cidr);
+  const whole = parseCidr(text);
+  if (whole !== undefined) for (const one of fields.strings('except')) checkException(fields, one, whole);
   return range === undefined ? undefined : { range, except };
 }
 
@@ -34,11 +27,6 @@ function checkException(fields: Fields, text: string, whole: Cidr): void {
     fields.reject('except', `"${text}" is all of cidr: nobody is left`, 'remove the network, or except less');
   if (!isInside)
     fields.reject('except', `"${text}" is not inside of cidr`, 'remove it or correct one of the two');
-}
-
-function rangeOf(cidr: Cidr | undefined): CidrMatch | undefined {
-  const ip = cidr && ipFromBytes(cidr.bytes);
-  return cidr === undefined || ip === undefined ? undefined : { ip, prefixLength: cidr.prefixLength };
 }
 
 /**

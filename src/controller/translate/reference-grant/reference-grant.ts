@@ -62,28 +62,27 @@ export function grantsService(grant: ReferenceGrant, from: Referrer, serviceName
   const kind = bareKind(from.kind);
   // The other kinds of one name have their group in theirs.
   const group = from.kind === kind ? GATEWAY_GROUP : from.kind.slice(kind.length + 1);
-  return (
-    grant.from.some(f => f.group === group && f.kind === kind && f.namespace === from.namespace) &&
-    grant.to.some(
-      t =>
-        t.group === '' &&
-        t.kind === 'Service' &&
-        (t.name === undefined || t.name === '' || t.name === serviceName),
-    )
-  );
+  return grants(grant, { group, kind, namespace: from.namespace }, 'Service', serviceName);
 }
 
 /** Whether a grant of the Secret's namespace lets Gateways of the other one, and so its waypoints, refer to the Secret. */
 export function grantsSecret(grant: ReferenceGrant, gatewayNamespace: string, secretName: string): boolean {
+  const from = { group: GATEWAY_GROUP, kind: 'Gateway', namespace: gatewayNamespace };
+  return grants(grant, from, 'Secret', secretName);
+}
+
+/** What is referred to is of the core group. */
+function grants(
+  grant: ReferenceGrant,
+  { group, kind, namespace }: ReferenceGrant['from'][number],
+  toKind: 'Service' | 'Secret',
+  toName: string,
+): boolean {
   return (
-    grant.from.some(
-      f => f.group === GATEWAY_GROUP && f.kind === 'Gateway' && f.namespace === gatewayNamespace,
-    ) &&
+    grant.from.some(f => f.group === group && f.kind === kind && f.namespace === namespace) &&
     grant.to.some(
       t =>
-        t.group === '' &&
-        t.kind === 'Secret' &&
-        (t.name === undefined || t.name === '' || t.name === secretName),
+        t.group === '' && t.kind === toKind && (t.name === undefined || t.name === '' || t.name === toName),
     )
   );
 }

@@ -1,21 +1,15 @@
 import { parseJwks } from '#shared/jwt/jwks.ts';
-import type { PolicyScope } from '#shared/authz/policy.ts';
 import type { TokenIssuer, TokenKeys, TokenLocation } from '#shared/route/token-issuer.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
-import { readTargets, type PolicyTarget } from '../authorization-policy/target.ts';
+import { noReach, type PolicyReach, readReach } from '../authorization-policy/policy-reach.ts';
 import { readSpec, type Fields } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { headerName } from '../http-headers.ts';
+import { checkKeysUri } from '../token-keys.ts';
 import { DEFAULT_LOCATIONS } from '../token-locations.ts';
 
 /** Whose tokens requests may bear, and for which services. */
-export interface RequestAuthenticationTranslation {
-  readonly namespace: string;
-  readonly scope: PolicyScope;
-  /** As of `AuthorizationTranslation`. */
-  readonly selects: ReadonlyMap<string, string> | undefined;
-  readonly selectsEveryNamespace: boolean;
-  readonly targets: readonly PolicyTarget[];
+export interface RequestAuthenticationTranslation extends PolicyReach {
   readonly issuers: readonly TokenIssuer[];
 }
 
@@ -30,25 +24,11 @@ export function translateRequestAuthentication(
 ): Translated<RequestAuthenticationTranslation> {
   const diagnostics = new Diagnostics(object);
   const { name, namespace } = object.metadata;
-  const isRoot = namespace === rootNamespace;
-  const read = readSpec(object, diagnostics, spec => {
-    const selects = spec.object('selector', selector => selector.stringMap('matchLabels'));
-    const targets = readTargets(spec);
-    if (selects !== undefined && targets.length > 0)
-      spec.reject('selector', 'cannot be together with targetRefs', 'keep the one you mean');
-    const hasSelector = selects !== undefined && selects.size > 0;
-    const scope: PolicyScope = hasSelector ? 'workload_selector' : isRoot ? 'global' : 'namespace';
-    return {
-      namespace,
-      scope,
-      selects: hasSelector ? selects : undefined,
-      selectsEveryNamespace: hasSelector && isRoot,
-      targets,
-      issuers: spec.objects('jwtRules', (rule, index) => readIssuer(rule, `${namespace}/${name}/${index}`)),
-    };
-  });
-  const nothing = { selects: undefined, selectsEveryNamespace: false, targets: [], issuers: [] };
-  return diagnostics.conclude(read ?? { namespace, scope: 'namespace', ...nothing });
+  const read = readSpec(object, diagnostics, spec => ({
+    ...readReach(spec, namespace, namespace === rootNamespace),
+    issuers: spec.objects('jwtRules', (rule, index) => readIssuer(rule, `${namespace}/${name}/${index}`)),
+  }));
+  return diagnostics.conclude(read ?? { ...noReach(namespace), issuers: [] });
 }
 
 /** Istio's: of a fetch of keys, and what clocks may differ by. */
@@ -96,7 +76,7 @@ function readKeys(fields: Fields): TokenKeys {
     return { kind: 'inline', jwks };
   }
   if (uri === undefined) return { kind: 'discovery' };
-  if (!/^https?:\/\/[^/]/.test(uri)) fields.reject('jwksUri', 'is no HTTP address', 'begin it with https://');
+  checkKeysUri(fields, 'jwksUri', uri);
   return { kind: 'uri', uri };
 }
 

@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster.ts';
 import type { Fields } from '../decode.ts';
 import { tunnel } from '../pod-to-workload/pod.ts';
 import type { WorkloadSpec } from '../pod-to-workload/workload-spec.ts';
+import { readEntryWorkload } from '../workload-entry/entry-workload.ts';
 import { HOST_NAME } from './host-name.ts';
 
 export interface EndpointContext {
@@ -13,8 +14,6 @@ export interface EndpointContext {
   /** By DNS: an address may be a name. */
   readonly named: boolean;
 }
-
-const MAX_WEIGHT = 1_000_000;
 
 /** One of `endpoints[]`: outside the mesh, dialled in plaintext, unless a label says it speaks HBONE. */
 export function readEndpoint(
@@ -32,31 +31,14 @@ export function readEndpoint(
   if (named && hostname !== '' && !HOST_NAME.test(hostname))
     fields.reject('address', 'is neither an IP address nor a host name', 'write such as api.example.com');
   const labels = Object.fromEntries(fields.stringMap('labels'));
-  const namedPorts = new Map<string, number>();
-  fields.object('ports', ports => {
-    for (const port of ports.keys()) {
-      const number = ports.port(port);
-      if (number !== undefined) namedPorts.set(port, number);
-    }
-  });
-  return {
+  return readEntryWorkload(fields, {
     uid: `${cluster.clusterId}/networking.istio.io/ServiceEntry/${namespace}/${name}/${index}`,
     name: `${name}-${index}`,
     namespace,
     labels,
-    consulMeta: {},
     addresses: ip === undefined ? [] : [ip],
     hostname,
-    node: '',
-    serviceAccount: fields.string('serviceAccount') || 'default',
-    hostNetwork: false,
-    healthy: true,
     ...tunnel({ ...object, metadata: { ...object.metadata, labels, annotations: {} } }, false),
     workloadName: name,
-    workloadType: 'pod',
-    namedPorts,
-    network: fields.string('network') ?? '',
-    locality: fields.string('locality') ?? '',
-    capacity: fields.integer('weight', 0, MAX_WEIGHT) ?? 1,
-  };
+  });
 }

@@ -47,25 +47,26 @@ export function compileIntentions(
   const byDestination = oneForEachDestination(all, diagnostics);
   const wildcard = byDestination.get('*');
   const policies: IntentionPolicy[] = [];
+  const add = (levels: Levels, selects: IntentionPolicy['selects']): void => {
+    const [intentions] = levels;
+    const verdicts = verdictsFor(levels, options);
+    reportInVain(intentions, verdicts, diagnostics);
+    reportProviders(intentions, options, diagnostics);
+    const policy = policyOf(verdicts, intentions, options, diagnostics);
+    policies.push({ policy, selects, issuers: issuersOf(levels, options) });
+  };
   for (const [destination, intentions] of byDestination) {
     if (destination === '*') continue;
     const selects = accounts(intentions, destination, options, diagnostics);
-    const verdicts = verdictsFor(intentions, wildcard, options);
     reportUnseen(intentions, options, diagnostics);
-    reportInVain(intentions, verdicts, diagnostics);
-    const issuers = issuersOf([intentions, wildcard], options);
-    reportProviders(intentions, options, diagnostics);
-    policies.push({ policy: policyOf(verdicts, intentions, options, diagnostics), selects, issuers });
+    add(wildcard === undefined ? [intentions] : [intentions, wildcard], selects);
   }
-  if (wildcard !== undefined) {
-    const verdicts = verdictsFor(undefined, wildcard, options);
-    reportInVain(wildcard, verdicts, diagnostics);
-    const issuers = issuersOf([wildcard], options);
-    reportProviders(wildcard, options, diagnostics);
-    policies.push({ policy: policyOf(verdicts, wildcard, options, diagnostics), selects: 'others', issuers });
-  }
+  if (wildcard !== undefined) add([wildcard], 'others');
   return { policies, diagnostics };
 }
+
+/** What is said of a destination, the most exact first. */
+type Levels = readonly [ServiceIntentions, ...ServiceIntentions[]];
 
 /** Consul holds one set of intentions for a destination: the oldest counts. */
 function oneForEachDestination(
@@ -102,8 +103,7 @@ interface Verdicts {
 
 /** What holds for each source of one destination. */
 function verdictsFor(
-  exact: ServiceIntentions | undefined,
-  wildcard: ServiceIntentions | undefined,
+  levels: Levels,
   { defaultAction, providerOf }: Pick<IntentionOptions, 'defaultAction' | 'providerOf'>,
 ): Verdicts {
   const named = new Map<string, Verdict>();
@@ -111,10 +111,10 @@ function verdictsFor(
   // What the destination itself asks for, it asks of everybody, whichever object says who may come.
   const asked = (verdict: Verdict): Verdict =>
     withTokens(verdict, required, name => providerOf(name)?.issuer);
-  for (const level of [exact, wildcard]) {
-    if (level?.tokens !== undefined) required.push(level.tokens);
+  for (const { sources, tokens } of levels) {
+    if (tokens !== undefined) required.push(tokens);
     let others: Verdict | undefined;
-    for (const { name, verdict } of level?.sources ?? []) {
+    for (const { name, verdict } of sources) {
       if (name === '*') others = asked(verdict);
       else if (!named.has(name)) named.set(name, asked(verdict));
     }
@@ -125,10 +125,10 @@ function verdictsFor(
 }
 
 function issuersOf(
-  all: readonly (ServiceIntentions | undefined)[],
+  levels: Levels,
   { providerOf }: Pick<IntentionOptions, 'providerOf'>,
 ): readonly TokenIssuer[] {
-  const names = new Set(all.flatMap(one => (one === undefined ? [] : providersOf(one))));
+  const names = new Set(levels.flatMap(providersOf));
   return [...names]
     .sort()
     .map(providerOf)

@@ -105,7 +105,8 @@ function readHeaderValue(fields: Fields): StringMatch {
   return ignoreCase ? { kind, value, ignoreCase } : { kind, value };
 }
 
-function either(met: Partial<HttpMatch>, ...unmet: readonly Partial<HttpMatch>[]): Condition {
+/** @param unmet what a request that does not meet it meets any of */
+export function either(met: Partial<HttpMatch>, ...unmet: readonly Partial<HttpMatch>[]): Condition {
   return {
     met: { ...ANY_HTTP_REQUEST, ...met },
     unmet: unmet.map(one => ({ ...ANY_HTTP_REQUEST, ...one })),

@@ -1,10 +1,5 @@
-import {
-  ANY_HTTP_REQUEST,
-  type ClaimValueMatch,
-  type HttpMatch,
-  type StringMatch,
-} from '#shared/authz/policy.ts';
-import type { Condition, Permission } from './permission.ts';
+import type { StringMatch } from '#shared/authz/policy.ts';
+import { type Condition, either, type Permission } from './permission.ts';
 import type { Verdict } from './service-intentions.ts';
 import type { TokenWish } from './token-wish.ts';
 
@@ -64,24 +59,12 @@ function conditionOf({ claims, provider }: TokenWish, issuerOf: IssuerLookup): C
   const issuer = issuerOf(provider);
   if (issuer === undefined) return undefined;
   const wanted = [{ path: ['iss'], value: issuer }, ...claims];
-  const is = ({ path, value }: (typeof wanted)[number]): ClaimValueMatch => ({
-    claim: path,
-    values: [exact(value)],
-    notValues: [],
-  });
-  const isNot = ({ path, value }: (typeof wanted)[number]): ClaimValueMatch => ({
-    claim: path,
-    values: [],
-    notValues: [exact(value)],
-  });
-  return {
-    met: http(wanted.map(is)),
-    unmet: wanted.map(one => http([isNot(one)])),
-  };
-}
-
-function http(claims: readonly ClaimValueMatch[]): HttpMatch {
-  return { ...ANY_HTTP_REQUEST, claims };
+  return either(
+    { claims: wanted.map(({ path, value }) => ({ claim: path, values: [exact(value)], notValues: [] })) },
+    ...wanted.map(({ path, value }) => ({
+      claims: [{ claim: path, values: [], notValues: [exact(value)] }],
+    })),
+  );
 }
 
 function exact(value: string): StringMatch {

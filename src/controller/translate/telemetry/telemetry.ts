@@ -1,9 +1,8 @@
-import type { PolicyScope } from '#shared/authz/policy.ts';
 import { ATTRIBUTES } from '#shared/route/log-filter/attributes.ts';
 import { parseLogFilter } from '#shared/route/log-filter/log-filter.ts';
 import type { TraceTag } from '#shared/route/telemetry-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
-import { type PolicyTarget, readTargets } from '../authorization-policy/target.ts';
+import { noReach, type PolicyReach, readReach } from '../authorization-policy/policy-reach.ts';
 import { type Fields, readSpec } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { headerName } from '../http-headers.ts';
@@ -11,13 +10,7 @@ import { type MetricRule, readMetrics } from './metrics.ts';
 import { isForClientsAlone, type ProviderLookup, readProviders } from './provider.ts';
 
 /** What one Telemetry says, as far as waypoints act on it, and for which services. */
-export interface TelemetryTranslation {
-  readonly namespace: string;
-  readonly scope: PolicyScope;
-  /** As of `AuthorizationTranslation`. */
-  readonly selects: ReadonlyMap<string, string> | undefined;
-  readonly selectsEveryNamespace: boolean;
-  readonly targets: readonly PolicyTarget[];
+export interface TelemetryTranslation extends PolicyReach {
   readonly settings: TelemetrySettings;
 }
 
@@ -49,20 +42,11 @@ export function translateTelemetry(
 ): Translated<TelemetryTranslation> {
   const diagnostics = new Diagnostics(object);
   const { namespace } = object.metadata;
-  const isRoot = namespace === rootNamespace;
   const read = readSpec(object, diagnostics, (spec): TelemetryTranslation => {
-    const selects = spec.object('selector', selector => selector.stringMap('matchLabels'));
-    const targets = readTargets(spec);
-    if (selects !== undefined && targets.length > 0)
-      spec.reject('selector', 'cannot be together with targetRefs', 'keep the one you mean');
-    const hasSelector = selects !== undefined && selects.size > 0;
+    const reach = readReach(spec, namespace, namespace === rootNamespace);
     const tracing = spec.objects('tracing', fields => readTracing(fields, providers));
     return {
-      namespace,
-      scope: hasSelector ? 'workload_selector' : isRoot ? 'global' : 'namespace',
-      selects: hasSelector ? selects : undefined,
-      selectsEveryNamespace: hasSelector && isRoot,
-      targets,
+      ...reach,
       settings: {
         accessLog: spec
           .objects('accessLogging', fields => readAccessLogging(fields, providers))
@@ -74,8 +58,7 @@ export function translateTelemetry(
       },
     };
   });
-  const nothing = { selects: undefined, selectsEveryNamespace: false, targets: [], settings: NO_SETTINGS };
-  return diagnostics.conclude(read ?? { namespace, scope: 'namespace', ...nothing });
+  return diagnostics.conclude(read ?? { ...noReach(namespace), settings: NO_SETTINGS });
 }
 
 const NO_SETTINGS: TelemetrySettings = Object.freeze({

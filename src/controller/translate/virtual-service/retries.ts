@@ -1,10 +1,11 @@
 import { DEFAULT_RETRY_POLICY } from '#shared/route/default-retry.ts';
 import type { RetryCondition, RetryPolicy } from '#shared/route/model.ts';
 import type { Fields } from '../decode.ts';
+import { GRPC_RETRY_CONDITIONS } from '../grpc-retry-conditions.ts';
 
 const MAX_ATTEMPTS = 100;
 
-const CONDITIONS: ReadonlyMap<string, RetryCondition> = new Map([
+const CONDITIONS = new Map<string, RetryCondition>([
   ['connect-failure', 'connect_failure'],
   ['refused-stream', 'refused_stream'],
   ['reset', 'reset'],
@@ -13,11 +14,7 @@ const CONDITIONS: ReadonlyMap<string, RetryCondition> = new Map([
   ['5xx', '5xx'],
   ['retriable-4xx', 'retriable_4xx'],
   ['retriable-status-codes', 'retriable_status_codes'],
-  ['cancelled', 'grpc_cancelled'],
-  ['deadline-exceeded', 'grpc_deadline_exceeded'],
-  ['internal', 'grpc_internal'],
-  ['resource-exhausted', 'grpc_resource_exhausted'],
-  ['unavailable', 'grpc_unavailable'],
+  ...GRPC_RETRY_CONDITIONS,
 ]);
 
 /** Conditions of Envoy's that never hold here. */

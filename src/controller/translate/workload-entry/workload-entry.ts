@@ -6,8 +6,7 @@ import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { CANONICAL_NAME, WORKLOAD_NAME } from '../mesh-labels.ts';
 import { tunnel } from '../pod-to-workload/pod.ts';
 import type { WorkloadSpec } from '../pod-to-workload/workload-spec.ts';
-
-const MAX_WEIGHT = 1_000_000;
+import { readEntryWorkload } from './entry-workload.ts';
 
 /** Istio WorkloadEntry: something outside the cluster that is part of the mesh. Undefined when it has no address yet. */
 export function readWorkloadEntry(
@@ -31,34 +30,16 @@ function readEntry(object: KubeObject, fields: Fields, cluster: Cluster): Worklo
       'use an IPv4 or IPv6 address; names and unix sockets are not supported',
     );
   }
-  const namedPorts = new Map<string, number>();
-  fields.object('ports', ports => {
-    for (const port of ports.keys()) {
-      const number = ports.port(port);
-      if (number !== undefined) namedPorts.set(port, number);
-    }
-  });
   const workloadName = labels[WORKLOAD_NAME] || labels[CANONICAL_NAME] || name;
-  const spec: WorkloadSpec = {
+  const spec = readEntryWorkload(fields, {
     uid: `${cluster.clusterId}/networking.istio.io/WorkloadEntry/${namespace}/${name}`,
     name,
     namespace,
     labels,
-    consulMeta: {},
     addresses: ip === undefined ? [] : [ip],
     hostname: '',
-    node: '',
-    serviceAccount: fields.string('serviceAccount') || 'default',
-    hostNetwork: false,
-    healthy: true,
     ...tunnel(object, false),
     workloadName,
-    workloadType: 'pod',
-    namedPorts,
-    network: fields.string('network') ?? '',
-    locality: fields.string('locality') ?? '',
-    // The mesh's default share is 1.
-    capacity: fields.integer('weight', 0, MAX_WEIGHT) ?? 1,
-  };
+  });
   return ip === undefined ? undefined : spec;
 }
