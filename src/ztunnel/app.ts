@@ -119,7 +119,7 @@ class App {
     await this.#workers.start();
     const manager = await this.#createCertificates();
     const discovery = await this.#createDiscovery(manager, stateKnown);
-    const enrolment = this.#createEnrolment(manager);
+    const enrolment = this.#createEnrolment(manager, discovery);
     await this.#serveAdmin(manager, discovery);
     discovery.start();
     await this.#enrolWorkloads(enrolment);
@@ -217,7 +217,7 @@ class App {
     this.#garbage.add(delta);
   }
 
-  #createEnrolment(manager: CertificateManager): PodEnrolment {
+  #createEnrolment(manager: CertificateManager, discovery: DiscoverySource): PodEnrolment {
     const { nodeAgent, traffic, drainMs, instance, stateDir } = this.#config;
     const workers = new PodEnrolment({
       manager,
@@ -226,7 +226,7 @@ class App {
       drainMs,
     });
     if (nodeAgent !== undefined) {
-      const dns = this.#createDns();
+      const dns = this.#createDns(discovery);
       this.#capture = new NodeCapture({
         config: nodeAgent,
         instance,
@@ -243,9 +243,10 @@ class App {
     return workers;
   }
 
-  #createDns(): DnsServer {
+  #createDns(discovery: DiscoverySource): DnsServer {
     const dns = new DnsServer({
       view: this.#store,
+      isCurrent: () => discovery.status().connectedSince !== undefined,
       settings: this.#config.traffic,
       clock: systemClock,
       random: Math.random,

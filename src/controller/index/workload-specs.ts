@@ -1,7 +1,7 @@
 import type { Workload } from '#shared/workload/workload.ts';
 import type { SliceEndpoint, SliceSpec } from '../translate/endpoint-slice/endpoint-slice.ts';
 import { isSelected, toWorkload } from '../translate/pod-to-workload/pod-to-workload.ts';
-import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
+import type { EndpointName, WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { ParsedKind } from './parsed-kind.ts';
@@ -67,14 +67,42 @@ function withEndpointPorts(service: ServiceSpec, { namedPorts }: WorkloadSpec): 
 }
 
 export function workloadOf(objects: MeshObjects, policies: PolicySet, spec: WorkloadSpec): Workload {
+  const services = servicesOf(objects, spec);
   return toWorkload(spec, {
     cluster: objects.options.cluster,
+    dnsName: dnsNameOf(objects, spec, services),
     waypoint: (namespace, name) => objects.waypoint(namespace, name),
     namespaceLabels: objects.namespaceMeta(spec.namespace).labels,
     locality: objects.nodeLocality(spec.node),
-    services: servicesOf(objects, spec),
+    services,
     policies: policies.namesFor(spec),
   });
+}
+
+/**
+ * What the cluster's name server calls it, where it is an endpoint of that Service. The wire has room for one name: its own
+ * goes before those that slices give it, of which the first by the Service's name counts: replicas shall say the same.
+ */
+function dnsNameOf(objects: MeshObjects, spec: WorkloadSpec, services: readonly ServiceSpec[]): string {
+  const { clusterDomain } = objects.options.cluster;
+  for (const { hostname, service } of endpointNames(objects, spec)) {
+    const whole = `${service}.${spec.namespace}.svc.${clusterDomain}`;
+    if (services.some(one => one.hostname === whole)) return `${hostname}.${whole}`;
+  }
+  return '';
+}
+
+function endpointNames(objects: MeshObjects, spec: WorkloadSpec): readonly EndpointName[] {
+  const given: EndpointName[] = [];
+  for (const { value } of objects.slices.inNamespace(spec.namespace)) {
+    if (value === undefined || !isManual(objects, value)) continue;
+    for (const { hostname, pod } of value.endpoints)
+      if (pod === spec.name && hostname !== undefined) given.push({ hostname, service: value.service });
+  }
+  given.sort((a, b) =>
+    a.service < b.service || (a.service === b.service && a.hostname < b.hostname) ? -1 : 1,
+  );
+  return spec.endpointName === undefined ? given : [spec.endpointName, ...given];
 }
 
 /** With a selector, the pods that it selects say all: slices of such a Service are copies of them. */
@@ -112,6 +140,8 @@ function sliceWorkload(objects: MeshObjects, slice: SliceSpec, endpoint: SliceEn
     consulMeta: {},
     addresses: [endpoint.address],
     hostname: '',
+    endpointName:
+      endpoint.hostname === undefined ? undefined : { hostname: endpoint.hostname, service: slice.service },
     node: endpoint.node,
     serviceAccount: 'default',
     hostNetwork: false,

@@ -55,12 +55,15 @@ function workload(item: JsonObject): Workload {
   known(item, WORKLOAD_FIELDS);
   const name = requiredText(item, 'name');
   const namespace = requiredText(item, 'namespace');
+  const addresses = texts(item, 'workloadIps').map((ip, i) => ipOf(ip, `workloadIps[${i}]`));
+  const hostname = text(item, 'hostname', '');
   return {
     uid: text(item, 'uid', `local//Pod/${namespace}/${name}`),
     name,
     namespace,
-    addresses: texts(item, 'workloadIps').map((ip, i) => ipOf(ip, `workloadIps[${i}]`)),
-    hostname: text(item, 'hostname', ''),
+    addresses,
+    hostname: addresses.length === 0 ? hostname : '',
+    dnsName: addresses.length === 0 ? '' : hostname,
     network: text(item, 'network', ''),
     tunnelProtocol: oneOf(item, 'protocol', { TCP: 'none', HBONE: 'hbone' }, 'none'),
     trustDomain: text(item, 'trustDomain', 'cluster.local'),

@@ -33,12 +33,16 @@ export function workloadFromWire(wire: WireFields): Workload {
   const tunnel = readMessage(wire, 'application_tunnel');
   const locality = readMessage(wire, 'locality') ?? {};
   const capacity = readMessage(wire, 'capacity');
+  const addresses = readByteStrings(wire, 'addresses').map((bytes, i) => ipText(bytes, `addresses[${i}]`));
+  const hostname = readText(wire, 'hostname');
   return {
     uid: readName(wire, 'uid'),
     name: readText(wire, 'name'),
     namespace: readName(wire, 'namespace'),
-    addresses: readByteStrings(wire, 'addresses').map((bytes, i) => ipText(bytes, `addresses[${i}]`)),
-    hostname: readText(wire, 'hostname'),
+    addresses,
+    // The wire has one field for both: who has an address needs no name to be found by.
+    hostname: addresses.length === 0 ? hostname : '',
+    dnsName: addresses.length === 0 ? '' : hostname,
     network: readText(wire, 'network'),
     tunnelProtocol: readEnum(wire, 'tunnel_protocol', TUNNEL_PROTOCOLS),
     // The wire leaves out what is the mesh's default.
@@ -76,7 +80,7 @@ export function workloadToWire(w: Workload): object {
     name: w.name,
     namespace: w.namespace,
     addresses: w.addresses.map(ipBytes),
-    hostname: w.hostname,
+    hostname: w.hostname || w.dnsName,
     network: w.network,
     tunnel_protocol: TUNNEL_PROTOCOLS.indexOf(w.tunnelProtocol),
     trust_domain: w.trustDomain === DEFAULT_TRUST_DOMAIN ? '' : w.trustDomain,

@@ -35,12 +35,13 @@ const servicePort: fc.Arbitrary<ServicePort> = fc.record({
   appProtocol: fc.constantFrom('unknown', 'http11', 'http2', 'grpc', 'tcp', 'tls'),
 });
 
-const workload: fc.Arbitrary<Workload> = fc.record({
+const anyWorkload: fc.Arbitrary<Workload> = fc.record({
   uid: name,
   name: text,
   namespace: name,
   addresses: fc.array(ip, { maxLength: 3 }),
   hostname: text,
+  dnsName: text,
   network: text,
   tunnelProtocol: fc.constantFrom('none', 'hbone', 'legacy_istio_mtls'),
   trustDomain: name,
@@ -73,6 +74,12 @@ const workload: fc.Arbitrary<Workload> = fc.record({
   networkMode: fc.constantFrom('standard', 'host_network'),
   capacity: uint32,
 });
+
+/** Who has an address is not found by a name. */
+const workload = anyWorkload.map(w => ({
+  ...w,
+  ...(w.addresses.length > 0 ? { hostname: '' } : { dnsName: '' }),
+}));
 
 const service: fc.Arbitrary<Service> = fc.record({
   name: text,

@@ -22,6 +22,7 @@ export function workload(name: string, fields: Partial<Workload> = {}): Workload
     namespace,
     addresses: [],
     hostname: '',
+    dnsName: '',
     network: '',
     tunnelProtocol: 'hbone',
     trustDomain: 'cluster.local',

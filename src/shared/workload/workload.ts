@@ -10,7 +10,10 @@ export interface Workload {
   readonly name: string;
   readonly namespace: string;
   readonly addresses: readonly string[];
+  /** A name that its addresses are found by, where the mesh says none. */
   readonly hostname: string;
+  /** What name servers call it as the endpoint of a Service: `web-0.web.shop.svc.cluster.local`. Empty: it has no such name. */
+  readonly dnsName: string;
   readonly network: string;
   readonly tunnelProtocol: TunnelProtocol;
   readonly trustDomain: string;

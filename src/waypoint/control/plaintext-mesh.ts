@@ -17,6 +17,7 @@ export function plaintextMesh(upstream: Address): MeshDelta {
         namespace,
         addresses: [upstream.ip],
         hostname: '',
+        dnsName: '',
         network: '',
         tunnelProtocol: 'none',
         trustDomain: '',

@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { encodeAnswer, encodeError, fitAnswer, maxAnswerBytes, ofType } from './answer.ts';
-import { parseQuery, type Question } from './query.ts';
+import { encodeAnswer, encodeError, encodeNobody, fitAnswer, maxAnswerBytes, ofType } from './answer.ts';
+import { Flag, parseQuery, type Question } from './query.ts';
 import { decodeMessage, encodeQuery, encodeReply, type QuerySpec, TYPES } from './testing/messages.ts';
 
 function asked(spec: QuerySpec): { query: Buffer; question: Question } {
@@ -82,6 +82,19 @@ test('errors say of which question', async t => {
     additional: [{ type: 41 }],
   });
   t.match(decodeMessage(encodeError(query, undefined, 1)), { id: 5, code: 1, question: undefined });
+});
+
+test('nobody has the name, says who knows all that have it', async t => {
+  const { query, question } = asked({ name: 'orders', id: 5, udpBytes: 4096 });
+  const bytes = encodeNobody(query, question);
+  t.match(decodeMessage(bytes), {
+    id: 5,
+    code: 3,
+    question: { name: 'orders' },
+    answers: { length: 0 },
+    additional: [{ type: 41 }],
+  });
+  t.ok(bytes.readUInt16BE(2) & Flag.authoritative);
 });
 
 test("somebody else's answer is handed on as it is, or cut where its client takes no more", async t => {

@@ -6,6 +6,7 @@ export const ResponseCode = {
   noError: 0,
   formatError: 1,
   serverFailure: 2,
+  nameError: 3,
   notImplemented: 4,
   refused: 5,
 } as const;
@@ -65,6 +66,11 @@ export function encodeAnswer(
 /** An answer that is no more than a code. @param question undefined: it could not be read, and is left out */
 export function encodeError(query: Buffer, question: Question | undefined, code: number): Buffer {
   return message(query, question, code, [], optRecord(question));
+}
+
+/** That nobody has the name, of which the mesh knows all. */
+export function encodeNobody(query: Buffer, question: Question): Buffer {
+  return message(query, question, Flag.authoritative | ResponseCode.nameError, [], optRecord(question));
 }
 
 /**

@@ -14,6 +14,8 @@ import { UnderWay } from './under-way.ts';
 
 export interface DnsServerOptions {
   readonly view: MeshView;
+  /** Whether `view` hears of what changes. */
+  readonly isCurrent: () => boolean;
   readonly settings: DnsSettings;
   readonly clock: Clock;
   readonly random: () => number;
@@ -31,9 +33,10 @@ export class DnsServer {
   readonly #context: DnsContext;
   readonly #pods = new Map<string, PodDns>();
 
-  constructor({ clock, logger, metrics, ownServers, random, settings, view }: DnsServerOptions) {
+  constructor({ clock, isCurrent, logger, metrics, ownServers, random, settings, view }: DnsServerOptions) {
     this.#context = {
       view,
+      isCurrent,
       settings,
       clock,
       random,

@@ -9,7 +9,7 @@ import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { cannotMakeNetns, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { openDescriptors } from '#shared/testing/open-descriptors.ts';
-import { mesh, service, workload } from '#shared/testing/topology.ts';
+import { endpointOf, mesh, service, workload } from '#shared/testing/topology.ts';
 import { CAPTURE_PORTS } from '../redirect/capture-rules.ts';
 import { createNft } from '../redirect/nft.ts';
 import { Redirection } from '../redirect/redirection.ts';
@@ -28,9 +28,18 @@ const POD = { uid: 'u1', name: 'client', namespace: 'default', serviceAccount: '
 const NO_PROBES = { ports: CAPTURE_PORTS, probeSources: [], sysctlDirectory: '/proc/sys/net' };
 
 const addresses = (...ips: string[]) => ips.map(ip => ({ network: '', ip, prefixLength: undefined }));
+const db = service('db');
 const VIEW = mesh({
-  workloads: [workload('client', { addresses: ['10.77.0.2', 'fd77::2'] })],
+  workloads: [
+    workload('client', { addresses: ['10.77.0.2', 'fd77::2'] }),
+    workload('db-0', {
+      addresses: ['10.0.0.7'],
+      dnsName: `db-0.${db.hostname}`,
+      services: endpointOf(db),
+    }),
+  ],
   services: [
+    db,
     service('orders', { addresses: addresses('10.96.0.1') }),
     service('api', {
       hostname: 'api.test',
@@ -57,6 +66,7 @@ async function setUp(
   const lines: string[] = [];
   const dns = new DnsServer({
     view: VIEW,
+    isCurrent: () => true,
     settings: testSettings,
     clock,
     random: () => 0,
@@ -101,6 +111,22 @@ async function askOverTcp(from: LabNetns, queries: readonly Buffer[], to = SERVE
   }
   return messages.map(decodeMessage);
 }
+
+test('pods of a headless Service by their names, and names that none of them has', { skip }, async t => {
+  const { ask, counts, lab, lines, v4 } = await setUp(t);
+  const query = (pod: string, id: number): Buffer =>
+    encodeQuery({ name: `${pod}.${db.hostname}`, id, udpBytes: 1232 });
+  t.match(await ask(query('db-0', 7)), { id: 7, code: 0, answers: [{ data: '10.0.0.7' }] });
+  const nobody = { id: 8, code: 3, answers: { length: 0 }, question: { name: `db-1.${db.hostname}` } };
+  t.match(await ask(query('db-1', 8)), nobody);
+  t.match(await askOverTcp(lab.pod, [query('db-1', 8)]), [nobody]);
+  t.equal(v4.heard.length, 0, 'no name server hears of them');
+  t.same(counts('istio_dns_requests_total').sort(), [
+    'client default tcp answered 1',
+    'client default udp answered 2',
+  ]);
+  t.match(lines.join('\n'), /result="answered".*name="db-1\.db.*why="no endpoint of that name"/);
+});
 
 test('over UDP and TCP, IPv4 and IPv6: known names are answered, others reach whom the pod asked', {
   skip,

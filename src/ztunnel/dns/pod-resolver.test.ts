@@ -15,6 +15,7 @@ test('a fault of our own is logged, and is not the end of the proxy', async t =>
   const lines: string[] = [];
   const context = {
     view: mesh({}),
+    isCurrent: () => true,
     engine: createTestEngine({ clock }),
     clock,
     random: () => 0,

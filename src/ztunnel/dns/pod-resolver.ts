@@ -4,7 +4,14 @@ import { errorMessage } from '#shared/observability/error-message.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import type { Workload } from '#shared/workload/workload.ts';
 import { findLocalWorkload, type LocalWorkloadInfo } from '../pod/local-workload.ts';
-import { encodeAnswer, encodeError, fitAnswer, maxAnswerBytes, ResponseCode } from './answer.ts';
+import {
+  encodeAnswer,
+  encodeError,
+  encodeNobody,
+  fitAnswer,
+  maxAnswerBytes,
+  ResponseCode,
+} from './answer.ts';
 import { askOverTcp, askOverUdp } from './ask-server.ts';
 import type { DnsContext } from './dns-context.ts';
 import type { DnsResult, Transport } from './dns-metrics.ts';
@@ -12,7 +19,7 @@ import { exchange, type Exchanged, type ExchangeOptions } from './exchange.ts';
 import { mayAsk } from './may-ask.ts';
 import { parseQuery, type Question } from './query.ts';
 import { RecordType, typeName } from './record-type.ts';
-import { resolveQuestion } from './resolve-question.ts';
+import { resolveQuestion, type Resolution } from './resolve-question.ts';
 
 /** A message that came in on a DNS port of a pod. */
 export interface IncomingQuery {
@@ -59,11 +66,20 @@ export class PodResolver {
     }
     const { question } = query;
     if (query.kind === 'opaque') return this.#forward(incoming, question, 'not understood here');
-    const { view, settings, random } = this.#context;
-    const resolution = resolveQuestion(view, this.#source(), query.question, settings.clusterDomain, random);
+    const resolution = this.#resolve(query.question);
     if (resolution.kind === 'forward') return this.#forward(incoming, question, resolution.reason);
+    if (resolution.kind === 'nobody') {
+      this.#record(incoming, question, 'answered', 'no endpoint of that name');
+      return reply(encodeNobody(bytes, query.question));
+    }
     this.#record(incoming, question, 'answered', resolution.ips.join(' '));
     reply(encodeAnswer(bytes, query.question, resolution, maxAnswerBytes(transport, question)));
+  }
+
+  #resolve(question: Question): Resolution {
+    const { isCurrent, random, settings, view } = this.#context;
+    const { clusterDomain } = settings;
+    return resolveQuestion(view, this.#source(), question, { clusterDomain, random, isCurrent });
   }
 
   /** Ends what is under way. */

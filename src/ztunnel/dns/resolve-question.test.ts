@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { endpointOf, mesh, service, workload } from '#shared/testing/topology.ts';
 import type { Service } from '#shared/workload/workload.ts';
-import { resolveQuestion, type Resolution } from './resolve-question.ts';
+import { resolveQuestion, type Resolution, type ResolveOptions } from './resolve-question.ts';
 import { TYPES } from './testing/messages.ts';
 
 const at = (...ips: string[]): Service['addresses'] =>
@@ -81,7 +81,11 @@ const VIEW = mesh({
 
 function ask(name: string | undefined, type: number = TYPES.A, from = source, dnsClass = 1): Resolution {
   const question = { name, type, class: dnsClass, end: 0, edns: undefined };
-  return resolveQuestion(VIEW, from, question, 'cluster.local', () => 0);
+  return resolveQuestion(VIEW, from, question, options());
+}
+
+function options({ clusterDomain = 'cluster.local', random = 0 } = {}): ResolveOptions {
+  return { clusterDomain, random: () => random, isCurrent: () => true };
 }
 
 const known = (...ips: string[]): Resolution => ({ kind: 'known', alias: undefined, ips });
@@ -161,7 +165,11 @@ for (const [sentence, name, type] of [
   ['a host that is a range', 'range.test', TYPES.A],
   ['a Service of another network alone', 'far.shop.svc.cluster.local', TYPES.A],
   ['a headless Service without ready endpoints', 'empty.shop.svc.cluster.local', TYPES.A],
-  ['a pod of a headless Service', 'db-0.db.shop.svc.cluster.local', TYPES.A],
+  [
+    'a pod of a headless Service that it is not known to be called so',
+    'db-0.db.shop.svc.cluster.local',
+    TYPES.A,
+  ],
   ['a short name without its search domain', 'orders', TYPES.A],
   ['with another namespace as its search domain', 'orders.other.svc.cluster.local', TYPES.A],
   ['a search domain and nothing else', 'shop.svc.cluster.local', TYPES.A],
@@ -206,8 +214,7 @@ test('a pod is told no address of a family that it has no way to', async t => {
 
 test('endpoints of a headless Service take turns in coming first', async t => {
   const question = { name: 'db.shop.svc.cluster.local', type: TYPES.A, class: 1, end: 0, edns: undefined };
-  const told = (random: number): Resolution =>
-    resolveQuestion(VIEW, source, question, 'cluster.local', () => random);
+  const told = (random: number): Resolution => resolveQuestion(VIEW, source, question, options({ random }));
   t.same(told(0.99), known('10.0.0.3', '10.0.0.1'));
 });
 
@@ -220,7 +227,7 @@ test("another cluster's domain", async t => {
     edns: undefined,
   };
   t.same(
-    resolveQuestion(VIEW, source, question, 'other.local', () => 0),
+    resolveQuestion(VIEW, source, question, options({ clusterDomain: 'other.local' })),
     alias('api.test', '240.240.0.1'),
   );
 });

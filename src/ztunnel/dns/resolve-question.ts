@@ -3,11 +3,14 @@ import { isIpv6 } from '#shared/workload/ip.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { type Service, serviceName, type Workload } from '#shared/workload/workload.ts';
 import { ofType, type KnownAnswer } from './answer.ts';
+import { endpointAddresses, findEndpointName, readyEndpoints } from './endpoint-name.ts';
 import type { Question } from './query.ts';
 import { CLASS_IN, RecordType } from './record-type.ts';
 
 export type Resolution =
   | ({ readonly kind: 'known' } & KnownAnswer)
+  /** Nobody has the name. */
+  | { readonly kind: 'nobody' }
   /** The name server that the client asked knows better; `reason` is for people. */
   | { readonly kind: 'forward'; readonly reason: string };
 
@@ -22,19 +25,36 @@ const ANSWERED: ReadonlySet<number> = new Set<number>([
   RecordType.https,
 ]);
 
-/** What a pod of the mesh is told. Pure, but for `random`, in [0, 1), by which endpoints take turns in coming first. */
+export interface ResolveOptions {
+  readonly clusterDomain: string;
+  /** In [0, 1): by it endpoints take turns in coming first. */
+  readonly random: () => number;
+  /** Whether the mesh hears of what changes. Of what is new it may not know otherwise. */
+  readonly isCurrent: () => boolean;
+}
+
+/** What a pod of the mesh is told. Pure, but for the options. */
 export function resolveQuestion(
   view: MeshView,
   source: Workload,
   question: Question,
-  clusterDomain: string,
-  random: () => number,
+  { clusterDomain, isCurrent, random }: ResolveOptions,
 ): Resolution {
   const { name, type } = question;
   if (name === undefined || name === '' || question.class !== CLASS_IN) return forward('no name of a host');
   if (!ANSWERED.has(type)) return forward('a type that is not answered here');
   const found = find(view, source, name, clusterDomain);
-  if (found === undefined) return forward('not known here');
+  const endpoint = found?.service.hostname === name ? undefined : findEndpointName(view, source, name);
+  if (endpoint?.kind === 'endpoints') {
+    const ips = rotated(endpoint.ips, random());
+    return { kind: 'known', alias: undefined, ips: reachable(ofType(ips, type), source) };
+  }
+  if (found === undefined) {
+    if (endpoint === undefined) return forward('not known here');
+    return isCurrent()
+      ? { kind: 'nobody' }
+      : forward('no endpoint as far as is known without the controller');
+  }
   const ips = addressesOf(view, source, found.service, random);
   if (ips === undefined) return forward(`${serviceName(found.service)} has no addresses of the mesh`);
   return { kind: 'known', alias: found.alias, ips: reachable(ofType(ips, type), source) };
@@ -114,18 +134,8 @@ function addressesOf(
   if (own.length > 0) return own;
   // Only a Service can be headless; a ServiceEntry without addresses has nothing to say.
   if (!service.canonical || service.addresses.length > 0) return undefined;
-  const ready = readyAddresses(view, source, service);
-  return ready.length === 0 ? undefined : rotated(ready, random());
-}
-
-function readyAddresses(view: MeshView, source: Workload, service: Service): readonly string[] {
-  const takesAll = service.loadBalancing?.healthPolicy === 'allow_all';
-  const ips = view
-    .endpoints(serviceName(service))
-    .filter(({ workload }) => workload.network === source.network)
-    .filter(({ workload }) => takesAll || workload.status === 'healthy')
-    .flatMap(({ workload }) => workload.addresses);
-  return [...new Set(ips)];
+  const ready = readyEndpoints(view, source, service);
+  return ready.length === 0 ? undefined : rotated(endpointAddresses(service, ready), random());
 }
 
 /** Many clients take the first. */

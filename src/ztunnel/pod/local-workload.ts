@@ -55,6 +55,7 @@ function provisionalWorkload(info: LocalWorkloadInfo, settings: LocalWorkloadSet
     namespace: info.namespace,
     addresses: info.ips,
     hostname: '',
+    dnsName: '',
     network: settings.network,
     tunnelProtocol: 'hbone',
     trustDomain: settings.trustDomain,

@@ -35,6 +35,8 @@ function pod(changes: { readonly ready?: string; readonly heartbeat?: string } =
     spec: {
       nodeName: 'n1',
       serviceAccountName: 'web',
+      hostname: 'web-0',
+      subdomain: 'web',
       containers: [
         { name: 'app', image: 'web:1', env: [{ name: 'A' }], ports: [{ name: 'http', containerPort: 8080 }] },
       ],
@@ -93,6 +95,7 @@ test('an EndpointSlice is all body', t => {
       {
         addresses: ['10.0.0.9'],
         conditions: { ready: true, serving: true, terminating: false },
+        hostname: 'db-0',
         targetRef: { kind: 'Pod', name: 'db-0', uid: 'u-3' },
         deprecatedTopology: {},
       },
@@ -105,6 +108,7 @@ test('an EndpointSlice is all body', t => {
       {
         addresses: ['10.0.0.9'],
         conditions: { ready: true, serving: true, terminating: false },
+        hostname: 'db-0',
         targetRef: { kind: 'Pod', name: 'db-0' },
       },
     ],

@@ -62,7 +62,10 @@ function podSpec(spec: JsonObject): JsonObject {
   const containers = objectsAt(spec, 'containers')
     .map(container => ({ ports: objectsAt(container, 'ports').map(p => pick(p, ['name', 'containerPort'])) }))
     .filter(({ ports }) => ports.length > 0);
-  return { ...pick(spec, ['nodeName', 'serviceAccountName', 'hostNetwork']), containers };
+  return {
+    ...pick(spec, ['nodeName', 'serviceAccountName', 'hostNetwork', 'hostname', 'subdomain']),
+    containers,
+  };
 }
 
 function podStatus(status: JsonObject): JsonObject {
@@ -74,7 +77,7 @@ function podStatus(status: JsonObject): JsonObject {
 
 function sliceBody(body: JsonObject): JsonObject {
   const endpoints = objectsAt(body, 'endpoints').map(endpoint => ({
-    ...pick(endpoint, ['addresses', 'conditions', 'nodeName', 'zone']),
+    ...pick(endpoint, ['addresses', 'conditions', 'hostname', 'nodeName', 'zone']),
     targetRef: pick(objectAt(endpoint, 'targetRef'), ['kind', 'name']),
   }));
   return { ...pick(body, ['addressType', 'ports']), endpoints };

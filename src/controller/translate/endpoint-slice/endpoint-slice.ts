@@ -4,6 +4,7 @@ import type { KubeObject } from '../../source/kube-object.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { numberAt, objectAt, objectsAt, textAt, textsAt } from '../loose-fields.ts';
 import { SERVICE_NAME } from '../mesh-labels.ts';
+import { dnsLabel } from '../pod-to-workload/dns-label.ts';
 
 /** The endpoints of a Service without selector, whoever wrote them. */
 export interface SliceSpec {
@@ -21,6 +22,8 @@ export interface SliceEndpoint {
   readonly address: string;
   /** Set when the address is a pod's: then the pod itself is the workload. */
   readonly pod: string | undefined;
+  /** What it is called, as the first label of a name; undefined: nothing. */
+  readonly hostname: string | undefined;
   readonly ready: boolean;
   readonly node: string;
   readonly zone: string;
@@ -67,14 +70,14 @@ function readEndpoint(endpoint: JsonObject, at: string, diagnostics: Diagnostics
   const ready = conditions['ready'] !== false && conditions['terminating'] !== true;
   const target = objectAt(endpoint, 'targetRef');
   const pod = textAt(target, 'kind') === 'Pod' ? textAt(target, 'name') : undefined;
+  const hostname = dnsLabel(endpoint, 'hostname', `${at}.hostname`, diagnostics);
+  const node = textAt(endpoint, 'nodeName') ?? '';
   return textsAt(endpoint, 'addresses').flatMap((text, i) => {
     const address = canonicalIp(text);
     if (address === undefined) {
       diagnostics.reject(`${at}.addresses[${i}]`, text, 'is no IP address', 'use an IPv4 or IPv6 address');
       return [];
     }
-    return [
-      { address, pod, ready, node: textAt(endpoint, 'nodeName') ?? '', zone: textAt(endpoint, 'zone') ?? '' },
-    ];
+    return [{ address, pod, hostname, ready, node, zone: textAt(endpoint, 'zone') ?? '' }];
   });
 }

@@ -13,6 +13,8 @@ export interface WorkloadContext extends WaypointLookup {
   readonly locality: Locality;
   /** Of its namespace that it is an endpoint of. */
   readonly services: readonly ServiceSpec[];
+  /** What name servers call it; empty: it has no such name. */
+  readonly dnsName: string;
   /** `<namespace>/<name>` of policies whose selector it matches, sorted. */
   readonly policies: readonly string[];
 }
@@ -27,6 +29,7 @@ export function toWorkload(spec: WorkloadSpec, context: WorkloadContext): Worklo
     namespace,
     addresses: spec.addresses,
     hostname: spec.hostname,
+    dnsName: context.dnsName,
     network: spec.network || cluster.network,
     tunnelProtocol: spec.tunnelProtocol,
     trustDomain: cluster.trustDomain,

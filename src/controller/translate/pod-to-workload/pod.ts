@@ -5,8 +5,9 @@ import type { Cluster } from '../cluster.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { flagAt, numberAt, objectAt, objectsAt, textAt } from '../loose-fields.ts';
 import { NETWORK, REDIRECTION, TUNNEL } from '../mesh-labels.ts';
+import { dnsLabel } from './dns-label.ts';
 import { podOwner } from './pod-owner.ts';
-import type { WorkloadSpec } from './workload-spec.ts';
+import type { EndpointName, WorkloadSpec } from './workload-spec.ts';
 
 /** Undefined for a pod that nothing can be sent to: without an address, or finished. */
 export function readPod(pod: KubeObject, cluster: Cluster): Translated<WorkloadSpec | undefined> {
@@ -27,6 +28,7 @@ export function readPod(pod: KubeObject, cluster: Cluster): Translated<WorkloadS
     consulMeta: consulMeta(pod.metadata.annotations),
     addresses,
     hostname: '',
+    endpointName: endpointName(spec, diagnostics),
     node: textAt(spec, 'nodeName') ?? '',
     serviceAccount: textAt(spec, 'serviceAccountName') ?? 'default',
     hostNetwork,
@@ -74,6 +76,13 @@ function podIps(status: JsonObject, diagnostics: Diagnostics): readonly string[]
     diagnostics.reject(`status.podIPs[${i}].ip`, text, 'is no IP address', 'use an IPv4 or IPv6 address');
     return [];
   });
+}
+
+/** As the cluster's endpoints have it: by both fields, whichever Service it is. A StatefulSet sets them. */
+function endpointName(spec: JsonObject, diagnostics: Diagnostics): EndpointName | undefined {
+  const hostname = dnsLabel(spec, 'hostname', 'spec.hostname', diagnostics);
+  const service = dnsLabel(spec, 'subdomain', 'spec.subdomain', diagnostics);
+  return hostname === undefined || service === undefined ? undefined : { hostname, service };
 }
 
 /** A pod without conditions has not been looked at yet. */

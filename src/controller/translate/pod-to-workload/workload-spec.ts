@@ -1,5 +1,12 @@
 import type { TunnelProtocol, WorkloadType } from '#shared/workload/workload.ts';
 
+/** The first labels of a name, before those of the namespace. */
+export interface EndpointName {
+  readonly hostname: string;
+  /** The Service in which it is called so. */
+  readonly service: string;
+}
+
 /**
  * Something that runs: a Pod, a WorkloadEntry, or an address of an EndpointSlice. All of it comes from its own object; what
  * other objects add (services, waypoint, policies, locality) is in `WorkloadContext`.
@@ -15,6 +22,8 @@ export interface WorkloadSpec {
   readonly addresses: readonly string[];
   /** Where there is no address: a name that proxies resolve. Empty otherwise. */
   readonly hostname: string;
+  /** What it is called as an endpoint; undefined: nothing. */
+  readonly endpointName: EndpointName | undefined;
   readonly node: string;
   readonly serviceAccount: string;
   readonly hostNetwork: boolean;

@@ -187,6 +187,7 @@ function hostEndpoint(host: string, { cluster, object }: EndpointContext): Workl
     consulMeta: {},
     addresses: [],
     hostname: host,
+    endpointName: undefined,
     node: '',
     serviceAccount: 'default',
     hostNetwork: false,

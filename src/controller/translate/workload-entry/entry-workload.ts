@@ -27,6 +27,7 @@ export function readEntryWorkload(fields: Fields, own: Own): WorkloadSpec {
     namespace,
     labels,
     consulMeta: {},
+    endpointName: undefined,
     addresses,
     hostname,
     node: '',

@@ -173,6 +173,7 @@ export class AskedHosts {
       namespace,
       addresses: ip === undefined ? [] : [ip],
       hostname: host,
+      dnsName: '',
       network,
       tunnelProtocol: 'none',
       trustDomain: '',
