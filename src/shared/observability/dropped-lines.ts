@@ -9,7 +9,7 @@ export function registerDroppedLines(metrics: MetricSet): (lines: Pick<LineSink,
   const dropped = metrics
     .counter({
       name: 'ambient_log_lines_dropped_total',
-      help: 'Lines of the log that were dropped because the output was blocked.',
+      help: 'Lines of the log that were dropped because the output was blocked, or could not be written to (a full disk).',
       labels: [],
     })
     .cell([]);

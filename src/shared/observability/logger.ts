@@ -91,7 +91,16 @@ export function createProcessLogger(
   levels: LogLevels,
   now: () => number,
 ): Logger {
-  return createLogger({ scope, levels, format, writer: LineSink.stdout(), now });
+  return createSinkLogger({ scope, levels, format, writer: LineSink.stdout(), now });
+}
+
+/** A logger that also says, in its own format, what the sink has lost. */
+export function createSinkLogger(options: LoggerOptions & { readonly writer: LineSink }): Logger {
+  const logger = createLogger(options);
+  options.writer.tellLossWith((lines, reason) =>
+    logger.warn('lines of the log were dropped', { lines, reason }),
+  );
+  return logger;
 }
 
 class ScopedLogger implements Logger {

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { FdLedger } from '../engine/fd-ledger.ts';
 import { closeFd } from '../native/socket.ts';
+import { LineSink } from '../observability/line-sink.ts';
 import type { FromWorker, ToWorker, WorkerInit, WorkerProtocol } from './messages.ts';
 
 /** A running worker thread, as its supervisor sees it. */
@@ -36,7 +37,7 @@ export function workerThreads<P extends WorkerProtocol>(options: WorkerThreadOpt
     const ledger = new FdLedger();
     const worker = new Worker(options.entry, {
       name: `traffic-${init.index}`,
-      workerData: { ...init, fdLedger: ledger.memory },
+      workerData: { ...init, fdLedger: ledger.memory, logFd: LineSink.stdout().fd },
       resourceLimits: {
         maxOldGenerationSizeMb: options.maxHeapMb,
         maxYoungGenerationSizeMb: options.youngGenerationMb,

@@ -6,13 +6,20 @@ import { createThreadNativeEngine } from '../engine/native/native-engine.ts';
 import { createNodeEngine } from '../engine/node/node-engine.ts';
 import { type Clock, systemClock } from '../lifecycle/clock.ts';
 import { LineSink } from '../observability/line-sink.ts';
-import { createLogger, type Logger, LogLevels } from '../observability/logger.ts';
+import { createSinkLogger, type Logger, LogLevels } from '../observability/logger.ts';
 import type { FamilySnapshot } from '../observability/metric-set.ts';
 import type { WorkerInit } from './messages.ts';
 import { measureThread } from './thread-metrics.ts';
 
-/** What the link adds: where the thread writes down which descriptors it has open. */
-export type StartedWith<Settings> = WorkerInit<Settings> & { readonly fdLedger: SharedArrayBuffer };
+export type StartedWith<Settings> = WorkerInit<Settings> & OfLink;
+
+/** What the link adds to what a thread is started with. */
+interface OfLink {
+  /** Where the thread writes down which descriptors it has open. */
+  readonly fdLedger: SharedArrayBuffer;
+  /** Where the main thread writes its log. */
+  readonly logFd: number;
+}
 
 /** The port to the main thread, and what this thread was started with. @throws outside a worker thread */
 export function workerStart<Settings>(): {
@@ -31,7 +38,7 @@ function isWorkerInit<Settings>(value: unknown): value is StartedWith<Settings> 
 }
 
 /** What of its start concerns every tier's thread. */
-type Start = Pick<WorkerInit<unknown>, 'log' | 'engine'> & { readonly fdLedger: SharedArrayBuffer };
+type Start = Pick<WorkerInit<unknown>, 'log' | 'engine'> & OfLink;
 
 /** What a traffic thread runs on. */
 export interface WorkerEnvironment {
@@ -47,12 +54,12 @@ export interface WorkerEnvironment {
 /** @param scope of its log lines: the name of the tier */
 export function createWorkerEnvironment(
   scope: string,
-  { engine: name, log, fdLedger }: Start,
+  { engine: name, log, fdLedger, logFd }: Start,
 ): WorkerEnvironment {
   const levels = new LogLevels(log.level);
   for (const [name, level] of Object.entries(log.scopes)) levels.set(level, name);
-  const logWriter = LineSink.stdout();
-  const logger = createLogger({
+  const logWriter = LineSink.ofThread(logFd);
+  const logger = createSinkLogger({
     scope,
     levels,
     format: log.format,

@@ -14,13 +14,14 @@ export class ZtunnelProcess {
   output = '';
   #onOutput: (() => void)[] = [];
 
-  constructor(env: Record<string, string>) {
+  /** @param stdout a descriptor in place of `output` */
+  constructor(env: Record<string, string>, stdout: number | 'pipe' = 'pipe') {
     this.#socket = env['ADMIN_UNIX_SOCKET'] ?? '';
     const program = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN];
     // A test that is killed runs no clean-up: the kernel ends the program with its parent.
     this.child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...program], {
       env: { PATH: process.env['PATH'] ?? '', ENGINE: testEngineName(), ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', stdout, 'pipe'],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (data: Buffer) => {
