@@ -1,5 +1,4 @@
-import { cidrContains, type Cidr } from '../workload/cidr.ts';
-import type { IpBytes } from '../workload/ip.ts';
+import { inRanges } from '../workload/cidr.ts';
 import { lenientPath, normalizePath } from '../route/path.ts';
 import type {
   CompiledMatch,
@@ -187,11 +186,5 @@ function hasAccount(accounts: readonly ServiceAccountMatch[], c: AuthzConnection
   for (const account of accounts) {
     if (account.serviceAccount === c.serviceAccount && account.namespace === c.namespace) return true;
   }
-  return false;
-}
-
-function inRanges(ranges: readonly Cidr[], ip: IpBytes | undefined): boolean {
-  if (ip === undefined) return false;
-  for (const range of ranges) if (cidrContains(range, ip)) return true;
   return false;
 }

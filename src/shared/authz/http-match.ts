@@ -1,5 +1,5 @@
 import { claimAt, claimTexts } from '../jwt/claim-values.ts';
-import { cidrContains, type Cidr } from '../workload/cidr.ts';
+import { inRanges } from '../workload/cidr.ts';
 import { type IpBytes, parseIp } from '../workload/ip.ts';
 import type { CompiledClaimMatch, CompiledHeaderMatch, CompiledHttpMatch, HostMatcher } from './compile.ts';
 import type { AuthzConnection } from './connection.ts';
@@ -89,10 +89,6 @@ function matchesClaim(
 function remoteIp({ headers }: AuthzRequest, { sourceIpBytes }: AuthzConnection): IpBytes | undefined {
   const last = headerText(headers, 'x-forwarded-for')?.split(',').at(-1)?.trim() ?? '';
   return parseIp(last) ?? sourceIpBytes;
-}
-
-function inRanges(ranges: readonly Cidr[], ip: IpBytes | undefined): boolean {
-  return ip !== undefined && ranges.some(range => cidrContains(range, ip));
 }
 
 /**

@@ -7,7 +7,8 @@ import { bindSocket, closeFd, listenSocket, openTcpSocket, setIntOption } from '
 import { familyOf, type IpFamily } from './socket-address.ts';
 import { SystemCallError } from './system-error.ts';
 
-const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
+/** Of this host, by family. */
+export const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
 const LISTEN_BACKLOG = 256;
 /** A thousand queries: what comes while the thread that reads them is busy with something else is not lost. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;

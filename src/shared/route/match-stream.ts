@@ -1,5 +1,5 @@
 import type { CidrMatch } from '../authz/policy.ts';
-import { type Cidr, cidrContains, makeCidr } from '../workload/cidr.ts';
+import { type Cidr, inRanges, makeCidr } from '../workload/cidr.ts';
 import type { IpBytes } from '../workload/ip.ts';
 import { type CompiledSource, compileSource, matchesSource, type RouteCaller } from './compiled-match.ts';
 import { compileHosts, matchesHost, type HostPatterns } from './host.ts';
@@ -106,5 +106,5 @@ function matchesStream(match: CompiledStreamMatch, stream: RoutedStream, caller:
 }
 
 function isWithin(ranges: readonly Cidr[], ip: IpBytes | undefined): boolean {
-  return ranges.length === 0 || (ip !== undefined && ranges.some(range => cidrContains(range, ip)));
+  return ranges.length === 0 || inRanges(ranges, ip);
 }

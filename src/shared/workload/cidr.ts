@@ -47,6 +47,13 @@ export function cidrContains(cidr: Cidr, address: IpBytes): boolean {
   return (((bytes[whole] ?? 0) ^ (address[whole] ?? 0)) & (0xff00 >> rest) & 0xff) === 0;
 }
 
+/** Whether some range holds an address that is known. */
+export function inRanges(ranges: readonly Cidr[], address: IpBytes | undefined): boolean {
+  if (address === undefined) return false;
+  for (const range of ranges) if (cidrContains(range, address)) return true;
+  return false;
+}
+
 /** A copy with every bit after the first `prefixLength` cleared. */
 export function maskBytes(bytes: Uint8Array, prefixLength: number): Uint8Array {
   const masked = new Uint8Array(bytes.length);

@@ -1,11 +1,10 @@
 import type { CompiledPolicySet } from '#shared/authz/compile.ts';
 import { customProviders } from '#shared/authz/evaluate.ts';
-import { RESPONSE_FLAGS } from '#shared/observability/response-flags.ts';
 import type { ExternalAuthorizer } from '#shared/route/external-authorizer.ts';
 import { externalAuthorization } from './external-authorization.ts';
 import { FilterRun, type FilterStep } from './filter-step.ts';
 import { judgedRequest } from './judged-request.ts';
-import type { Refusal } from './refusal.ts';
+import { accessDenied } from './refusal.ts';
 
 /** Asks the authorizers of the policies of action CUSTOM that match a request; all of them must allow it. */
 export function customAuthorization(
@@ -29,14 +28,9 @@ export function customAuthorization(
 
 /** Nobody can be asked: a policy that wanted somebody asked would else let everything pass. */
 function unknownProvider(provider: string): FilterStep {
-  const refusal: Refusal = {
-    status: 403,
-    headers: [],
-    body: 'RBAC: access denied',
-    flag: RESPONSE_FLAGS.unauthorized,
-    grpcStatus: 7,
-    detail: `a CUSTOM policy names the provider ${JSON.stringify(provider)}, which is not configured`,
-  };
+  const refusal = accessDenied(
+    `a CUSTOM policy names the provider ${JSON.stringify(provider)}, which is not configured`,
+  );
   return (_context, done) => {
     done(refusal);
     return undefined;

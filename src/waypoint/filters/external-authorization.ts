@@ -10,7 +10,7 @@ import { type AuthorizerVerdict, verdictRefusal } from './authorizer-verdict.ts'
 import { decodeCheck, encodeCheck } from './check-message.ts';
 import type { FilterContext, FilterStep } from './filter-step.ts';
 import { checkHead, readCheckResponse } from './http-check.ts';
-import type { Refusal } from './refusal.ts';
+import { accessDenied, type Refusal } from './refusal.ts';
 
 const CHECK_METHOD = '/envoy.service.auth.v3.Authorization/Check';
 const MAX_HTTP_ANSWER_BYTES = 256 * 1024;
@@ -112,14 +112,9 @@ function conclude(
 
 /** It is asked with the method of the request, and a CONNECT to it would be one more tunnel; as a GET it may allow it. */
 function cannotBeAsked({ name }: ExternalAuthorizer): Refusal {
-  return {
-    status: 403,
-    headers: [],
-    body: 'RBAC: access denied',
-    flag: RESPONSE_FLAGS.unauthorized,
-    grpcStatus: 7,
-    detail: `external authorizer ${name} is asked over HTTP, where nobody can be asked about a CONNECT`,
-  };
+  return accessDenied(
+    `external authorizer ${name} is asked over HTTP, where nobody can be asked about a CONNECT`,
+  );
 }
 
 function tooLarge({ maxBodyBytes, name }: ExternalAuthorizer): Refusal {

@@ -1,5 +1,5 @@
 import type { HeaderList } from '#shared/http/headers.ts';
-import type { ResponseFlag } from '#shared/observability/response-flags.ts';
+import { RESPONSE_FLAGS, type ResponseFlag } from '#shared/observability/response-flags.ts';
 import type { FilterResponse } from './filter-response.ts';
 import { grpcStatusOf } from './grpc-status.ts';
 
@@ -14,6 +14,18 @@ export interface Refusal {
   readonly grpcStatus: number | undefined;
   /** For the access log. */
   readonly detail: string;
+}
+
+/** As the policies of the mesh themselves refuse. */
+export function accessDenied(detail: string): Refusal {
+  return {
+    status: 403,
+    headers: [],
+    body: 'RBAC: access denied',
+    flag: RESPONSE_FLAGS.unauthorized,
+    grpcStatus: 7,
+    detail,
+  };
 }
 
 /** The response in the client's own terms: gRPC finds its status only where there are trailers alone. */

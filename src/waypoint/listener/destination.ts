@@ -1,7 +1,8 @@
 import type { ConnectRequest } from '#shared/hbone/connect-request.ts';
+import { findAddress, findFullName, inNamespace, type LookupScope } from '#shared/workload/destination.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { findPort, workloadServiceName } from '#shared/workload/workload-service.ts';
-import { type GatewayAddress, isPod, type Service, type ServicePort } from '#shared/workload/workload.ts';
+import type { GatewayAddress, Service, ServicePort } from '#shared/workload/workload.ts';
 
 /** Who this waypoint is, as far as services refer to it. */
 export interface WaypointIdentity {
@@ -30,11 +31,11 @@ export function findDestination(
   clientNamespace: string,
 ): Destination {
   const { port } = request;
-  const meant = serviceAt(view, request, waypoint.network, clientNamespace, clientNamespace);
+  const meant = serviceAt(view, request, waypoint.network, inNamespace(clientNamespace));
   const service =
     meant !== undefined && usesWaypoint(view, meant, waypoint)
       ? meant
-      : serviceAt(view, request, waypoint.network, waypoint.namespace, undefined);
+      : serviceAt(view, request, waypoint.network, { namespace: waypoint.namespace, knownIn: undefined });
   if (service === undefined) return { ok: false, reason: unknown(view, request, waypoint) };
   if (!usesWaypoint(view, service, waypoint)) {
     return {
@@ -49,25 +50,23 @@ export function findDestination(
   return { ok: true, service, port: servicePort };
 }
 
-/** As `resolveAddress` of the client's ztunnel: an entry of another namespace does not get what is dialled to a pod. */
+/** As the client's ztunnel finds it. */
 function serviceAt(
   view: MeshView,
   { host, hostKind }: Pick<ConnectRequest, 'host' | 'hostKind'>,
   network: string,
-  preferredNamespace: string,
-  knownIn: string | undefined,
+  scope: LookupScope,
 ): Service | undefined {
-  if (hostKind === 'ip') {
-    const service = view.serviceByAddress(network, host, knownIn);
-    if (service?.canonical === true || service?.namespace === preferredNamespace) return service;
-    const workload = view.workloadByAddress(network, host);
-    if (service !== undefined && (workload === undefined || !isPod(workload))) return service;
-    return workload && view.service(workloadServiceName(workload));
+  if (hostKind !== 'ip') return findFullName(view, host, scope);
+  const found = findAddress(view, network, host, scope);
+  switch (found.kind) {
+    case 'service':
+      return found.service;
+    case 'workload':
+      return view.service(workloadServiceName(found.workload));
+    case 'unknown':
+      return undefined;
   }
-  return (
-    view.serviceByHostname(host, preferredNamespace, knownIn) ??
-    view.serviceByWildcard(host, preferredNamespace, knownIn)
-  );
 }
 
 function unknown(

@@ -22,7 +22,6 @@ const OWN_UDP_BYTES = 1232;
 const MAX_TCP_BYTES = 65_535;
 /** A pointer to the name of the question. RFC 1035 §4.1.4 */
 const ASKED_NAME = 0xc000 | HEADER_BYTES;
-const TYPE_OPT = 41;
 
 export interface KnownAnswer {
   /** What the asked name is an alias of; undefined: the addresses are its own. */
@@ -130,7 +129,7 @@ function optRecord(question: Question | undefined): Buffer {
   const edns = question?.edns;
   if (edns === undefined) return Buffer.alloc(0);
   const options = Buffer.alloc(OPT_BYTES);
-  options.writeUInt16BE(TYPE_OPT, 1);
+  options.writeUInt16BE(RecordType.opt, 1);
   options.writeUInt16BE(OWN_UDP_BYTES, 3);
   options.writeUInt8(edns.dnssecOk ? 0x80 : 0, 7);
   return options;

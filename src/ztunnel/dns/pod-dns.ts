@@ -3,7 +3,7 @@ import type { Listener, TcpChannel } from '#shared/engine/engine.ts';
 import { ConnectionTracking } from '#shared/native/conntrack.ts';
 import { yieldToYoungerListener } from '#shared/native/reuse-port-group.ts';
 import { closeFd, dupFd } from '#shared/native/socket.ts';
-import { type FamilySocket, listenOnLoopback } from '#shared/native/udp-socket.ts';
+import { type FamilySocket, listenOnLoopback, LOOPBACK } from '#shared/native/udp-socket.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { canonicalIp } from '#shared/workload/ip.ts';
 import type { LocalWorkloadInfo } from '../pod/local-workload.ts';
@@ -15,7 +15,6 @@ import { TcpClient } from './tcp-client.ts';
 
 /** Of one pod. Those beyond are reset. */
 const MAX_TCP_CLIENTS = 128;
-const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
 
 /** The DNS sockets of one pod, in its network namespace. */
 export class PodDns {

@@ -1,3 +1,5 @@
+import { RecordType } from './record-type.ts';
+
 /** RFC 1035 §4.1.1. */
 export const HEADER_BYTES = 12;
 const MAX_LABEL_BYTES = 63;
@@ -5,7 +7,6 @@ const MAX_LABEL_BYTES = 63;
 const MAX_NAME_BYTES = 255;
 /** Type, class, TTL and length of a record, behind its name. */
 const RECORD_FIXED_BYTES = 10;
-const TYPE_OPT = 41;
 
 /** Bits of the second word of a header. */
 export const Flag = {
@@ -101,7 +102,7 @@ function readAdditional(bytes: Buffer, at: number, records: number): Edns | unde
   if (records > 1 || bytes[at] !== 0 || fixed + RECORD_FIXED_BYTES > bytes.length) return 'unknown';
   const version = bytes[fixed + 5];
   const end = fixed + RECORD_FIXED_BYTES + bytes.readUInt16BE(fixed + 8);
-  if (bytes.readUInt16BE(fixed) !== TYPE_OPT || version !== 0 || end !== bytes.length) return 'unknown';
+  if (bytes.readUInt16BE(fixed) !== RecordType.opt || version !== 0 || end !== bytes.length) return 'unknown';
   return {
     udpBytes: bytes.readUInt16BE(fixed + 2),
     dnssecOk: ((bytes[fixed + 6] ?? 0) & 0x80) !== 0,

@@ -1,5 +1,14 @@
-/** Types of records that are of the mesh's own concern. RFC 1035 §3.2.2, RFC 3596, RFC 9460, RFC 1995 */
-export const RecordType = { a: 1, cname: 5, aaaa: 28, svcb: 64, https: 65, ixfr: 251, axfr: 252 } as const;
+/** Types of records that are of the mesh's own concern. RFC 1035 §3.2.2, RFC 3596, RFC 6891, RFC 9460, RFC 1995 */
+export const RecordType = {
+  a: 1,
+  cname: 5,
+  aaaa: 28,
+  opt: 41,
+  svcb: 64,
+  https: 65,
+  ixfr: 251,
+  axfr: 252,
+} as const;
 
 /** RFC 1035 §3.2.4. */
 export const CLASS_IN = 1;

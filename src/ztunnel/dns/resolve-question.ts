@@ -1,4 +1,4 @@
-import { findFullName, resolveHostname } from '#shared/workload/destination.ts';
+import { findFullName, inNamespace, resolveHostname } from '#shared/workload/destination.ts';
 import { isIpv6 } from '#shared/workload/ip.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import { type Service, serviceName, type Workload } from '#shared/workload/workload.ts';
@@ -75,7 +75,7 @@ function find(view: MeshView, source: Workload, name: string, clusterDomain: str
     .map(prefix => `${prefix}.${clusterDomain}`)
     .find(end => name.length > end.length && name.endsWith(end));
   for (const whole of domain === undefined ? [name] : [name, name.slice(0, -domain.length)]) {
-    const service = findFullName(view, source.namespace, whole);
+    const service = findFullName(view, whole, inNamespace(source.namespace));
     if (service !== undefined && isTold(view, source, service, { asked: name, whole, clusterDomain }))
       return { service, alias: whole === name ? undefined : whole };
   }
