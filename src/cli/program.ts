@@ -24,6 +24,7 @@ import { addVersion } from './commands/version.ts';
 import { addWaypointCommands } from './commands/waypoint/waypoint.ts';
 import { addZtunnelConfig } from './commands/ztunnel-config.ts';
 import { PlaygroundProxies } from './playground-proxies.ts';
+import { singleLine } from './single-line.ts';
 
 /** Runs one command line. Never throws: what goes wrong is one line on stderr. @returns the exit status. */
 export async function runCli(argv: readonly string[], io: CliIo, platform: Platform): Promise<number> {
@@ -95,5 +96,5 @@ function isMisunderstood({ code }: CommanderError): boolean {
 
 /** Commander and others break some messages over lines; an operator's terminal gets one. */
 function oneLine(text: string): string {
-  return `ambientctl: ${text.trim().replace(/\s*\n\s*/g, ' ')}\n`;
+  return `ambientctl: ${singleLine(text.trim())}\n`;
 }

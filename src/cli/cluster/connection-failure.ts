@@ -1,4 +1,5 @@
 import { errorMessage } from '#shared/observability/error-message.ts';
+import { singleLine } from '../single-line.ts';
 
 /** What the runtime's TLS says of a certificate that it does not take. */
 const UNTRUSTED =
@@ -12,7 +13,7 @@ export function connectionFailure(server: string, thrown: unknown): string {
   // What the client wraps it in names the request, of which the operator knows nothing.
   const error = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
   const { code, path, syscall } = fieldsOf(error);
-  const said = errorMessage(error).replaceAll(/\s*\n\s*/g, ' ');
+  const said = singleLine(errorMessage(error));
   if (syscall.startsWith('spawn'))
     return `the credential plugin ${path || syscall.replace(/^spawn ?/, '')} of the kubeconfig cannot be started: ${code}; install it, or put it on PATH`;
   if (syscall === 'open' || syscall === 'read')

@@ -9,6 +9,7 @@ import { errorMessage } from '#shared/observability/error-message.ts';
 import { CliError } from '../cli-error.ts';
 import { child, children, text } from '#shared/config/json-fields.ts';
 import { eachLine } from '../lines.ts';
+import { singleLine } from '../single-line.ts';
 import { connectionFailure } from './connection-failure.ts';
 import { POD } from './kinds.ts';
 import type { KubeApi, ListOptions, LogOptions } from './kube-api.ts';
@@ -156,7 +157,7 @@ export class OperatorApi implements KubeApi {
   #explain(what: string, error: unknown): CliError {
     if (error instanceof CliError) return error;
     if (!(error instanceof KubeError)) return new CliError(connectionFailure(this.server, error));
-    const said = oneLine(errorMessage(error));
+    const said = serverWords(errorMessage(error));
     if (error.status === 401)
       return new CliError(`the API server ${this.server} does not accept the credentials of this context`);
     const forbidden = error.status === 403;
@@ -171,11 +172,8 @@ export class ForbiddenError extends CliError {}
 const MAX_SHOWN_CHARS = 400;
 
 /** Without the request line that the client puts before what the server said. */
-function oneLine(message: string): string {
-  return message
-    .replace(/^[A-Z]+ \/\S*: /, '')
-    .replaceAll(/\s*\n\s*/g, ' ')
-    .slice(0, MAX_SHOWN_CHARS);
+function serverWords(message: string): string {
+  return singleLine(message.replace(/^[A-Z]+ \/\S*: /, '')).slice(0, MAX_SHOWN_CHARS);
 }
 
 /** Names of objects and namespaces (RFC 1123); what else would be sent somewhere else. */

@@ -14,10 +14,11 @@ import { loadPage } from '../dashboard/page/load-page.ts';
 import { TapEvents } from '../dashboard/tap-events.ts';
 import { dashboardToken } from '../dashboard/token.ts';
 import { describeTarget } from '../describe/describe-target.ts';
+import { readJsonLine } from '../json-line.ts';
 import { collect, parsePort, parseSeconds, withMeshOptions } from '../options.ts';
 import { PlaygroundProxies } from '../playground-proxies.ts';
 import { openProxies, type Proxies, type ProxyChoice } from '../proxies.ts';
-import { readTapEvent, tapPath } from '../tap/tap-request.ts';
+import { tapPath } from '../tap/tap-request.ts';
 
 interface DashboardOptions extends ProxyChoice {
   readonly address: string;
@@ -110,7 +111,7 @@ function tapOf(watch: MeshWatch): DashboardServerOptions['tap'] {
       waypoints.slice(0, MAX_TAPPED).map(waypoint => {
         const events = new TapEvents(waypoint.name, () => watch.picture().atMs);
         const onLine = (line: string): void => {
-          const event = events.read(readTapEvent(line));
+          const event = events.read(readJsonLine(line));
           if (event !== undefined) onEvent(event);
         };
         return streamLines(waypoint.admin, path, onLine, signal);

@@ -4,10 +4,11 @@ import { streamLines } from '../admin-client.ts';
 import { askEach } from '../ask-proxies.ts';
 import type { Cli } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
+import { readJsonLine } from '../json-line.ts';
 import { text } from '#shared/config/json-fields.ts';
 import { type CommonOptions, withCommonOptions, withNamespaceFilter } from '../options.ts';
 import { findProxies } from '../proxies.ts';
-import { readTapEvent, type TapFilter, tapPath } from '../tap/tap-request.ts';
+import { type TapFilter, tapPath } from '../tap/tap-request.ts';
 
 interface TapOptions extends CommonOptions, TapFilter {
   readonly waypoint?: string;
@@ -66,7 +67,7 @@ function nothingPassed(service: string | undefined, waypoints: readonly string[]
 
 /** One line an event, `key=value`, in the order in which one asks. */
 function tapLine(line: string): string {
-  const event = readTapEvent(line);
+  const event = readJsonLine(line);
   const kind = text(event, 'event');
   switch (kind) {
     case 'request':

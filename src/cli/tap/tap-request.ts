@@ -1,5 +1,3 @@
-import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
-
 /** Which requests of a waypoint are shown; each as it is asked for, the waypoint refuses what is wrong. */
 export interface TapFilter {
   readonly namespace?: string;
@@ -34,14 +32,4 @@ export function tapPath(service: string | undefined, filter: TapFilter): string 
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(wanted)) if (value !== undefined) query.set(name, value);
   return `/debug/tap?${query.toString()}`;
-}
-
-/** A line of its answer; empty when it is none. */
-export function readTapEvent(line: string): JsonObject {
-  try {
-    const value = parseJson(line);
-    return isJsonObject(value) ? value : {};
-  } catch {
-    return {};
-  }
 }

@@ -80,11 +80,10 @@ export const CERTIFICATE_CHECKS: readonly Check[] = [
         byProxy.set(c.proxy, (byProxy.get(c.proxy) ?? new Set()).add(c.serial));
       if (byProxy.size === 0) return unknown('no root is known');
       const all = new Set([...byProxy.values()].flatMap(serials => [...serials]));
-      const published = publishedRoots(snapshot);
+      const unheard = publishedRoots(snapshot).filter(serial => !all.has(serial));
       return noneOf(
         [...byProxy].flatMap(([proxy, serials]) => {
           const missing = [...all].filter(serial => !serials.has(serial));
-          const unheard = published.filter(serial => !all.has(serial));
           return [
             ...(missing.length === 0
               ? []

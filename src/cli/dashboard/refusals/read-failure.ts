@@ -1,5 +1,6 @@
-import { isJsonObject, type JsonObject, parseJson } from '#shared/config/json.ts';
+import { type JsonObject, parseJson } from '#shared/config/json.ts';
 import { text } from '#shared/config/json-fields.ts';
+import { readJsonLine } from '../../json-line.ts';
 
 /** A line of an access log that tells of a connection or request that was refused, or failed. */
 export interface LoggedFailure {
@@ -26,7 +27,7 @@ const MAX_CHARS = 300;
 export function readFailure(line: string): LoggedFailure | undefined {
   // Most lines by far are of what went well.
   if (!line.includes('error')) return undefined;
-  const fields = line.startsWith('{') ? ofJson(line) : ofText(line);
+  const fields = line.startsWith('{') ? readJsonLine(line) : ofText(line);
   const reason = text(fields, 'error');
   if (text(fields, 'level') !== 'error' || text(fields, 'scope') !== 'access' || reason === '')
     return undefined;
@@ -67,15 +68,6 @@ function blamed(reason: string): { readonly policy: string; readonly rule: numbe
 
 function isDenial(reason: string, flags: string): boolean {
   return flags.split(',').includes('UAEX') || /\bdenied by |^denied: |\bno ALLOW policy of /.test(reason);
-}
-
-function ofJson(line: string): JsonObject {
-  try {
-    const value = parseJson(line);
-    return isJsonObject(value) ? value : {};
-  } catch {
-    return {};
-  }
 }
 
 /** Time, level, scope, message and fields, separated by tabs. */
