@@ -42,6 +42,15 @@ function audiences(lab: IndexLab): Record<string, readonly string[]> {
   return Object.fromEntries(stored.map(({ audience = [], name }) => [name, audience]));
 }
 
+/** Of another namespace, and it leads to the service that has the credential. */
+const ROUTE = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: desk, namespace: orders}
+spec:
+  hosts: [desk]
+  http: [{route: [{destination: {host: api.shop.svc.cluster.local, port: {number: 80}}}]}]`;
+
 test('a Secret is for the waypoint of the service whose rule names it, and for nobody while none does', t => {
   const lab = new IndexLab(...MESH, secret('cred'));
   t.same(audiences(lab), {}, 'nobody needs it');
@@ -57,16 +66,9 @@ test('a Secret is for the waypoint of the service whose rule names it, and for n
 
 test('a waypoint whose routes lead there needs it as well', t => {
   const lab = new IndexLab(...MESH, secret('cred'), rule('cred'));
-  const route = `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: desk, namespace: orders}
-spec:
-  hosts: [desk]
-  http: [{route: [{destination: {host: api.shop.svc.cluster.local, port: {number: 80}}}]}]`;
-  lab.apply(route);
+  lab.apply(ROUTE);
   t.same(audiences(lab), { 'shop/cred': [OTHER, OWN] });
-  lab.remove(route);
+  lab.remove(ROUTE);
   t.same(audiences(lab), { 'shop/cred': [OWN] });
   t.end();
 });
@@ -78,13 +80,6 @@ test('a private key goes where its namespace lets it, not to whoever writes a ro
     /ca\.crt: .*\}/,
     `tls.crt: ${encoded(certChainPem)}, tls.key: ${encoded(privateKeyPem)}}`,
   );
-  const route = `
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: desk, namespace: orders}
-spec:
-  hosts: [desk]
-  http: [{route: [{destination: {host: api.shop.svc.cluster.local, port: {number: 80}}}]}]`;
   const grant = (from: string, to: string): string => `
 apiVersion: gateway.networking.k8s.io/v1
 kind: ReferenceGrant
@@ -92,7 +87,7 @@ metadata: {name: grant, namespace: shop}
 spec:
   from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: ${from}}]
   to: [{group: "", kind: Secret, name: ${to}}]`;
-  const lab = new IndexLab(...MESH, keyed, rule('cred'), route);
+  const lab = new IndexLab(...MESH, keyed, rule('cred'), ROUTE);
   t.same(audiences(lab), { 'shop/cred': [OWN] }, 'a route of another namespace');
   lab.apply(grant('orders', 'cred'));
   t.same(audiences(lab), { 'shop/cred': [OTHER, OWN] }, 'with a grant');

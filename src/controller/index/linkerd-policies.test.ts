@@ -516,6 +516,11 @@ const toRoute = (name: string, account: string, group = 'policy.linkerd.io', kin
   );
 
 const GETS = '[{matches: [{method: GET, path: {value: /orders}}]}]';
+const CALLS = [
+  server('api', '', 'podSelector: {}, port: web, proxyProtocol: gRPC'),
+  gatewayRoute('calls', '[{matches: [{method: {service: shop.Orders, method: Get}}]}]', 'GRPCRoute'),
+  toRoute('calls', 'web', 'gateway.networking.k8s.io', 'GRPCRoute'),
+];
 const ADMIN = '[{matches: [{path: {type: Exact, value: /orders/admin}}]}]';
 const ORDERS = [server(), route('gets', GETS), toRoute('gets', 'web')];
 const BOTH = [...ORDERS, route('admin', ADMIN), toRoute('admin', 'root')];
@@ -658,26 +663,8 @@ const REQUESTS: readonly (readonly [string, readonly string[], Request, boolean]
     { path: '/' },
     false,
   ],
-  [
-    'a call',
-    [
-      server('api', '', 'podSelector: {}, port: web, proxyProtocol: gRPC'),
-      gatewayRoute('calls', '[{matches: [{method: {service: shop.Orders, method: Get}}]}]', 'GRPCRoute'),
-      toRoute('calls', 'web', 'gateway.networking.k8s.io', 'GRPCRoute'),
-    ],
-    { from: WEB, method: 'POST', path: '/shop.Orders/Get' },
-    true,
-  ],
-  [
-    'another call',
-    [
-      server('api', '', 'podSelector: {}, port: web, proxyProtocol: gRPC'),
-      gatewayRoute('calls', '[{matches: [{method: {service: shop.Orders, method: Get}}]}]', 'GRPCRoute'),
-      toRoute('calls', 'web', 'gateway.networking.k8s.io', 'GRPCRoute'),
-    ],
-    { from: WEB, method: 'POST', path: '/shop.Orders/Delete' },
-    false,
-  ],
+  ['a call', CALLS, { from: WEB, method: 'POST', path: '/shop.Orders/Get' }, true],
+  ['another call', CALLS, { from: WEB, method: 'POST', path: '/shop.Orders/Delete' }, false],
   [
     'a Server of opaque bytes has no routes',
     [

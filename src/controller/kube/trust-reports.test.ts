@@ -3,8 +3,8 @@ import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import type { KubeRequest } from '#shared/kube/client.ts';
 import { FakeKubeApi } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { TrustReports, type TrustReportsOptions } from './trust-reports.ts';
 
 /** One ConfigMap, and the pods of the controller. */
@@ -30,13 +30,7 @@ class Cluster {
       ca,
       own: () => knows,
       clock: this.clock,
-      logger: createLogger({
-        scope: name,
-        levels: new LogLevels(),
-        format: 'text',
-        writer: { writeLine: line => void lines.push(line) },
-        now: () => 0,
-      }),
+      logger: loggerInto(lines, { scope: name }),
     });
     const prepare = (): void => {
       ca.phase = 'prepared';

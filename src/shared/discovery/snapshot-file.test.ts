@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { createLogger, LogLevels } from '../observability/logger.ts';
+import { loggerInto } from '../testing/logger-into.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { policy, service, workload } from '../testing/topology.ts';
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from './mesh-resource.ts';
@@ -21,14 +21,7 @@ function setUp(t: Test): {
   const path = join(directory, 'nested', 'mesh.snapshot');
   const clock = new FakeClock();
   const lines: string[] = [];
-  const writer = { writeLine: (line: string) => void lines.push(line) };
-  const logger = createLogger({
-    scope: 't',
-    levels: new LogLevels('info'),
-    format: 'text',
-    writer,
-    now: () => 0,
-  });
+  const logger = loggerInto(lines);
   const cache = new ResourceCache();
   const w = workload('a', { addresses: ['10.0.0.1'] });
   cache.put({

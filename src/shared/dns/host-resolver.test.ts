@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createLogger, LogLevels } from '../observability/logger.ts';
+import { loggerInto } from '../testing/logger-into.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import type { HostAddresses } from './host-lookup.ts';
 import { HostResolver } from './host-resolver.ts';
@@ -20,13 +20,7 @@ function lab() {
   const resolver = new HostResolver({
     clock,
     random: () => 0.5,
-    logger: createLogger({
-      scope: 'dns',
-      levels: new LogLevels('info'),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => 0,
-    }),
+    logger: loggerInto(lines, { scope: 'dns' }),
     lookup: hostname =>
       new Promise<HostAddresses>((resolve, reject) => {
         const settled = async (): Promise<void> => void (await new Promise(done => setImmediate(done)));

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import type { JsonObject } from '../config/json.ts';
-import { createLogger, LogLevels } from '../observability/logger.ts';
+import { loggerInto } from '../testing/logger-into.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { FakeKubeApi } from '../testing/fake-kube-api.ts';
 import { Informer } from './informer.ts';
@@ -37,13 +37,7 @@ function bench(options: { readonly metadataOnly?: boolean; readonly namespace?: 
     api,
     clock,
     random: () => 0.5,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels('debug'),
-      format: 'text',
-      writer: { writeLine: line => void logged.push(line) },
-      now: () => clock.now(),
-    }),
+    logger: loggerInto(logged, { level: 'debug', now: () => clock.now() }),
     onChange: ({ deletes, upserts }) => {
       for (const name of deletes) told.push(`-${nameKey(name)}`);
       for (const object of upserts)

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createLogger, LogLevels } from '../observability/logger.ts';
+import { loggerInto } from '../testing/logger-into.ts';
 import { MetricSet } from '../observability/metric-set.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import type { Delivery } from './otlp-transport.ts';
@@ -41,13 +41,7 @@ function setup() {
     encode: batch => Buffer.from(String(batch.length)),
     clock,
     random: () => 0.5,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels('warn'),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => 0,
-    }),
+    logger: loggerInto(lines, { level: 'warn' }),
     metrics,
   });
   const counts = (): Record<string, number> =>

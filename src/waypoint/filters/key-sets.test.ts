@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'tap';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { KeySets } from './key-sets.ts';
@@ -28,13 +28,7 @@ function keySets() {
   const clock = new FakeClock();
   const asked: string[] = [];
   const lines: string[] = [];
-  const logger = createLogger({
-    scope: 'test',
-    levels: new LogLevels('info'),
-    format: 'text',
-    writer: { writeLine: line => void lines.push(line) },
-    now: () => 0,
-  });
+  const logger = loggerInto(lines);
   const sets = new KeySets({ clock, logger, ask: source => asked.push(`${source.kind} ${source.url}`) });
   return { asked, clock, lines, sets };
 }

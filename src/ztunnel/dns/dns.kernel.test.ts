@@ -5,7 +5,7 @@ import { test, type Test } from 'tap';
 import { parseJson } from '#shared/config/json.ts';
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { runInNetns } from '#shared/native/netns.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { cannotMakeNetns, type LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { openDescriptors } from '#shared/testing/open-descriptors.ts';
@@ -71,13 +71,7 @@ async function setUp(
     clock,
     random: () => 0,
     metrics,
-    logger: createLogger({
-      scope: 'ztunnel',
-      levels: new LogLevels('debug'),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => clock.now(),
-    }),
+    logger: loggerInto(lines, { scope: 'ztunnel', level: 'debug', now: () => clock.now() }),
     ownServers: [],
   });
   await dns.serve({ ...POD, ips: [lab.pod.ipv4, lab.pod.ipv6] }, lab.pod.netns.fd, PORT);

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { createTestEngine } from '#shared/testing/engine.ts';
 import { mesh } from '#shared/testing/topology.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { testSettings } from '../testing/settings.ts';
 import { createDnsMetrics } from './dns-metrics.ts';
@@ -21,13 +21,7 @@ test('a fault of our own is logged, and is not the end of the proxy', async t =>
     random: () => 0,
     settings: testSettings,
     metrics: createDnsMetrics(new MetricSet()),
-    logger: createLogger({
-      scope: 'dns',
-      levels: new LogLevels(),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => 0,
-    }),
+    logger: loggerInto(lines, { scope: 'dns' }),
     underWay: new UnderWay(),
     ownServers: [],
   };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { DirectoryPodSource } from './directory-pod-source.ts';
 import type { LocalPod } from './local-pod.ts';
 
@@ -11,13 +11,7 @@ import type { LocalPod } from './local-pod.ts';
 async function watched(t: Test) {
   const directory = mkdtempSync(join(tmpdir(), 'pods-'));
   const lines: string[] = [];
-  const logger = createLogger({
-    scope: 'test',
-    levels: new LogLevels(),
-    format: 'text',
-    writer: { writeLine: line => void lines.push(line) },
-    now: () => 0,
-  });
+  const logger = loggerInto(lines);
   const source = new DirectoryPodSource(directory, systemClock, logger);
   const sets: string[][] = [];
   let wake = (): void => undefined;

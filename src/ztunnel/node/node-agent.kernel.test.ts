@@ -5,7 +5,7 @@ import { test } from 'tap';
 import { systemClock } from '#shared/lifecycle/clock.ts';
 import { dupFd } from '#shared/native/socket.ts';
 import { SystemCallError } from '#shared/native/system-error.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { cannotMakeNetns, LabNetns, NetnsLab } from '#shared/testing/netns-lab.ts';
 import { openDescriptors } from '#shared/testing/open-descriptors.ts';
@@ -133,13 +133,7 @@ function setUp(netns: LabNetns, more: Partial<NodeAgentOptions> = {}) {
     rules: { excludedNamespaces: new Set() },
     nft: createNft(systemClock),
     clock,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels(),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => clock.now(),
-    }),
+    logger: loggerInto(lines, { now: () => clock.now() }),
     random: () => 0.5,
     ...more,
   });

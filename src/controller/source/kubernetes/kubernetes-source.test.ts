@@ -2,7 +2,7 @@ import { test, type Test } from 'tap';
 import type { JsonObject } from '#shared/config/json.ts';
 import { FakeKubeApi } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { keyOf } from '../kube-object.ts';
 import { KubernetesSource } from './kubernetes-source.ts';
@@ -26,13 +26,7 @@ class Cluster {
     random: () => 0.5,
     tlsSecrets: false,
     onWatchError: kind => void this.watchErrors.push(kind),
-    logger: createLogger({
-      scope: 'source',
-      levels: new LogLevels('info'),
-      format: 'text',
-      writer: { writeLine: line => void this.logged.push(line) },
-      now: () => this.clock.now(),
-    }),
+    logger: loggerInto(this.logged, { scope: 'source', now: () => this.clock.now() }),
   });
   started = false;
 

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import type { HostAddresses } from '#shared/dns/host-lookup.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { delta, noRoutes, port, service } from '#shared/testing/topology.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
@@ -27,13 +27,7 @@ function lab() {
     place: { clusterId: 'c', network: 'n', ips: ['10.0.0.1'] },
     clock,
     random: () => 0,
-    logger: createLogger({
-      scope: 'dns',
-      levels: new LogLevels('info'),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => 0,
-    }),
+    logger: loggerInto(lines, { scope: 'dns' }),
     lookup: host => {
       asked.push(host);
       const ips = names.get(host);

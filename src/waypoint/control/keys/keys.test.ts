@@ -4,7 +4,7 @@ import { createSecureServer } from 'node:http2';
 import type { Server } from 'node:net';
 import { test } from 'tap';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { createTestCa } from '#shared/testing/test-ca.ts';
 import { delta, noRoutes, service } from '#shared/testing/topology.ts';
@@ -165,13 +165,7 @@ function keyServer(answers: (string | Error)[]) {
   const server = new KeyServer({
     clock,
     random: () => 1,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels('info'),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => 0,
-    }),
+    logger: loggerInto(lines),
     fetch: async ({ url }) => {
       fetched.push(url.href);
       const answer = answers.shift() ?? new Error('nobody answers');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type AdmissionRequest, formatAdmissionRequest } from '#shared/cni/admission.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { AdmissionServer } from './admission-server.ts';
 
@@ -23,13 +23,7 @@ function setUp(t: Test) {
   const clock = new FakeClock();
   const servers: AdmissionServer[] = [];
   const lines: string[] = [];
-  const logger = createLogger({
-    scope: 'test',
-    levels: new LogLevels(),
-    format: 'text',
-    writer: { writeLine: line => void lines.push(line) },
-    now: () => 0,
-  });
+  const logger = loggerInto(lines);
   const make = (name: string, charges: string[] = []): AdmissionServer => {
     const server = new AdmissionServer({
       path,

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { parseJson } from '#shared/config/json.ts';
 import { systemClock } from '#shared/lifecycle/clock.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { ChainKeeper, type ChainState } from './chain-keeper.ts';
 
 const LIST = { cniVersion: '1.0.0', name: 'kube', plugins: [{ type: 'bridge' }] };
@@ -38,13 +38,7 @@ function setUp(t: Test) {
     access: { host: '10.96.0.1', port: '443', accountDir },
     excludedNamespaces: ['kube-system'],
     clock: systemClock,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels(),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => 0,
-    }),
+    logger: loggerInto(lines),
     onState: state => void states.push(state),
   });
   t.teardown(async () => {

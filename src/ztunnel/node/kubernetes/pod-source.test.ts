@@ -5,7 +5,7 @@ import { type Test, test } from 'tap';
 import type { JsonObject } from '#shared/config/json.ts';
 import { FakeKubeApi, type FakeWatch } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import type { LocalPod } from '../local-pod.ts';
 import { netnsInode, type PodNetns } from './pod-netns.ts';
@@ -43,13 +43,7 @@ function setUp(t: Test, options: { pods?: JsonObject[]; namespaces?: JsonObject[
     if (path === '/api/v1/namespaces') return { metadata: { resourceVersion: '5' }, items: namespaces };
     throw new KubeError(404, 'NotFound', `${path} not found`);
   });
-  const logger = createLogger({
-    scope: 'test',
-    levels: new LogLevels(),
-    format: 'text',
-    writer: { writeLine: line => void lines.push(line) },
-    now: () => clock.now(),
-  });
+  const logger = loggerInto(lines, { now: () => clock.now() });
   const make = (): KubernetesPodSource =>
     new KubernetesPodSource({
       api,

@@ -1,7 +1,7 @@
 import { type Test, test } from 'tap';
 import { FakeKubeApi } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import type { KubePod } from './kube-pod.ts';
 import { PodStatusWriter } from './pod-status-writer.ts';
@@ -37,13 +37,7 @@ function setUp(t: Test) {
     nodeName: 'n1',
     clock,
     random: () => 0.5,
-    logger: createLogger({
-      scope: 'test',
-      levels: new LogLevels(),
-      format: 'text',
-      writer: { writeLine: line => void lines.push(line) },
-      now: () => clock.now(),
-    }),
+    logger: loggerInto(lines, { now: () => clock.now() }),
     pod: () => server.pod,
   });
   t.teardown(() => writer.stop());
