@@ -106,7 +106,8 @@ export class OutputBuffer {
 
   #dropFirst(): void {
     this.#sent = 0;
-    const full = this.#full.shift();
+    // Asked first: to shift an empty array leaves compiled code.
+    const full = this.#full.length === 0 ? undefined : this.#full.shift();
     if (full !== undefined) {
       this.#fullBytes.shift();
       this.#pool.give(full, full.size);
