@@ -170,7 +170,9 @@ function wantedTlsOf(
   objects: MeshObjects,
   { diagnostics, latest: object }: Entry<DestinationRuleTranslation>,
 ): Parsed<DestinationRuleTranslation> | undefined {
-  const value = wantedTls(object, hostContext(objects, object), whyRejected(object, diagnostics));
+  const exportDefault = () => objects.exportDefaults.destinationRules;
+  const options = { ...hostContext(objects, object), exportDefault };
+  const value = wantedTls(object, options, whyRejected(object, diagnostics));
   return value && { object, value };
 }
 

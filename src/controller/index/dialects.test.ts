@@ -281,6 +281,31 @@ test('a DestinationRule that was never good and asks for TLS gives way as if it 
   t.end();
 });
 
+const exportedBy = (word: string): string => `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: istio, namespace: root}
+data: {mesh: '{defaultServiceExportTo: ["${word}"], defaultVirtualServiceExportTo: ["${word}"], defaultDestinationRuleExportTo: ["${word}"]}'}`;
+
+test('a DestinationRule that was never good and asks for TLS is exported as one that is good', t => {
+  const host = 'host: payments.shop.svc.cluster.local';
+  const bad = (more = ''): string => `{${host}, ${more}mispelt: 1, trafficPolicy: {tls: {mode: SIMPLE}}}`;
+  const lab = new IndexLab(SHOP, service('payments'), destinationRule('it', bad(), 'root'));
+  const kind = (): unknown => lab.routes('payments')?.trafficPolicy.tls?.trustedRoots.kind;
+  t.equal(kind(), 'unresolved', 'to all where nothing is said');
+  lab.apply(exportedBy('.'));
+  t.equal(kind(), undefined, 'to its own namespace where the configuration of the mesh says so');
+  t.match(said(lab, 'DestinationRule/root/it'), [/is no field/, /not exported to shop/]);
+  lab.apply(destinationRule('it', bad('exportTo: ["*"], '), 'root'));
+  t.equal(kind(), 'unresolved', 'to whom it says itself');
+  lab.apply(destinationRule('it', bad('exportTo: "*", '), 'root'));
+  t.equal(kind(), 'unresolved', 'to all where whom it says cannot be read');
+  lab.remove(destinationRule('it', bad(), 'root'));
+  lab.apply(destinationRule('own', bad()));
+  t.equal(kind(), 'unresolved', 'one of the namespace itself');
+  t.end();
+});
+
 test('a DestinationRule may be for waypoints of its namespace by their labels, and goes before the others', t => {
   const mesh = SHOP.replace('{}', '{istio.io/use-waypoint: waypoint}');
   const selecting = (labels: string, max: number): string =>
@@ -927,11 +952,6 @@ spec: {hosts: [api.test], http: [{timeout: 1s, route: [{destination: {host: api.
 });
 
 test('objects without exportTo are exported as the configuration of the mesh says', t => {
-  const mesh = (word: string): string => `
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: istio, namespace: root}
-data: {mesh: '{defaultServiceExportTo: ["${word}"], defaultVirtualServiceExportTo: ["${word}"], defaultDestinationRuleExportTo: ["${word}"]}'}`;
   const entry = `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -957,15 +977,15 @@ spec: {hosts: [payments.shop.svc.cluster.local], http: [{route: [{destination: {
   ];
   const lab = new IndexLab(SHOP, ...objects);
   t.match(meant(lab), all, 'to all where it says nothing');
-  lab.apply(mesh('.'));
+  lab.apply(exportedBy('.'));
   t.match(meant(lab), own, 'a change of it reaches objects that are there');
-  lab.apply(mesh('~'));
+  lab.apply(exportedBy('~'));
   t.match(meant(lab), none);
-  t.match(meant(new IndexLab(SHOP, mesh('.'), ...objects)), own, 'and those that come later');
-  lab.apply(mesh('bank'));
+  t.match(meant(new IndexLab(SHOP, exportedBy('.'), ...objects)), own, 'and those that come later');
+  lab.apply(exportedBy('bank'));
   t.match(meant(lab), own, 'what it cannot say is no less than the strictest of use');
   t.match(said(lab, 'ConfigMap/root/istio'), [/not one of/, /not one of/, /not one of/]);
-  lab.remove(mesh('.'));
+  lab.remove(exportedBy('.'));
   t.match(meant(lab), all);
   t.end();
 });

@@ -117,7 +117,7 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     const context = { services: this, clusterDomain };
     this.services = new ParsedKind(object => readService(object, cluster));
     this.serviceEntries = new ParsedKind(object =>
-      translateServiceEntry(object, cluster, () => this.#exportDefaults.serviceEntries),
+      translateServiceEntry(object, cluster, () => this.exportDefaults.serviceEntries),
     );
     this.#known = new KnownServices(this.services, this.serviceEntries);
     this.pods = new ParsedKind(object => readPod(object, cluster));
@@ -132,11 +132,11 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     );
     const providers: ProviderLookup = name => this.telemetryProvider(name);
     this.telemetries = new ParsedKind(o => translateTelemetry(o, { rootNamespace, providers }));
-    const ofRoutes = () => this.#exportDefaults.virtualServices;
+    const ofRoutes = () => this.exportDefaults.virtualServices;
     this.virtualServices = new ParsedKind(o =>
       translateVirtualService(o, { ...context, delegates, exportDefault: ofRoutes }),
     );
-    const ofRules = () => this.#exportDefaults.destinationRules;
+    const ofRules = () => this.exportDefaults.destinationRules;
     this.destinationRules = new ParsedKind(object =>
       translateDestinationRule(object, { ...context, exportDefault: ofRules }),
     );
@@ -221,7 +221,8 @@ export class MeshObjects implements RouteLookup, WaypointLookup, GatewayClassLoo
     this.telemetries.translateAgain();
   }
 
-  get #exportDefaults(): ExportDefaults {
+  /** Of objects that do not say it. */
+  get exportDefaults(): ExportDefaults {
     const config = this.meshConfigs.get(this.options.rootNamespace, MESH_CONFIG_NAME);
     return config?.value.exportDefaults ?? NO_EXPORT_DEFAULTS;
   }

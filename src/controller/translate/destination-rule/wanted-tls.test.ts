@@ -80,6 +80,22 @@ for (const { name, ports = [], refuses, spec, whole } of rows) {
   });
 }
 
+const EXPORTED: readonly [string, object, readonly string[]][] = [
+  ['to whom the mesh says, where it says nothing', {}, ['shop']],
+  ['to whom it says itself', { exportTo: ['bank'] }, ['bank']],
+  ['to all, where it says so', { exportTo: ['*'] }, []],
+  ['to all, where whom it says is no list', { exportTo: '.' }, []],
+  ['to all, where the list is wrong', { exportTo: ['~', 'bank'] }, []],
+];
+
+for (const [name, spec, exportTo] of EXPORTED) {
+  test(`a rule that was never good and asks for TLS is exported ${name}`, t => {
+    const object = never({ trafficPolicy: tls('SIMPLE'), ...spec });
+    t.same(wantedTls(object, { ...OPTIONS, exportDefault: () => '.' }, WHY)?.exportTo, exportTo);
+    t.end();
+  });
+}
+
 const NOT_ASKED: readonly [string, object][] = [
   ['no traffic policy', {}],
   ['one that is no object', { trafficPolicy: 'tls' }],

@@ -1,5 +1,6 @@
 import type { TlsOrigination } from '#shared/route/traffic-policy.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
+import { Diagnostics } from '../diagnostic.ts';
 import {
   type DestinationRuleOptions,
   type DestinationRuleTranslation,
@@ -9,7 +10,8 @@ import { type LeveledParts, NO_PARTS, type PolicyParts } from './policy-parts.ts
 
 /**
  * What holds of a rule that was never good, where it asks for TLS: that there is no plaintext. Nobody is trusted, since what it
- * says of that may be what is wrong; TLS of the mesh knows whom to trust. Its subsets are not there: nothing goes to those.
+ * says of that may be what is wrong; TLS of the mesh knows whom to trust. Its subsets are not there: nothing goes to those. For
+ * whom it is holds as of one that is good; where that is wrong it is for all.
  * @param why told to whoever is refused
  * @returns undefined: it does not ask for TLS, as far as it can be read
  */
@@ -18,7 +20,8 @@ export function wantedTls(
   options: DestinationRuleOptions,
   why: string,
 ): DestinationRuleTranslation | undefined {
-  const read = readLoosely(object, options);
+  const diagnostics = new Diagnostics(object);
+  const read = readLoosely(object, options, diagnostics);
   const { trafficPolicy } = read;
   if (trafficPolicy === undefined) return undefined;
   const whole = tlsAlone(trafficPolicy, why);
@@ -27,12 +30,17 @@ export function wantedTls(
     // Of a port that is there twice the first counts.
     .sort((a, b) => Number(asksForTls(b.parts.tls)) - Number(asksForTls(a.parts.tls)));
   if (![whole, ...ports.map(({ parts }) => parts)].some(({ tls }) => asksForTls(tls))) return undefined;
-  return { ...read, trafficPolicy: { ...whole, ports }, subsets: [] };
+  const exportTo = isRejected(diagnostics, 'spec.exportTo') ? [] : read.exportTo;
+  return { ...read, exportTo, trafficPolicy: { ...whole, ports }, subsets: [] };
 }
 
 /** Whether what holds of a rule is that connections are refused. */
 export function refusesConnections({ ports, tls }: LeveledParts): boolean {
   return [tls, ...ports.map(({ parts }) => parts.tls)].some(one => one?.trustedRoots.kind === 'unresolved');
+}
+
+function isRejected({ found }: Diagnostics, field: string): boolean {
+  return found.some(one => one.severity === 'rejected' && one.field === field);
 }
 
 function tlsAlone({ tls }: PolicyParts, why: string): PolicyParts {
