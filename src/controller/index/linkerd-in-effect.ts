@@ -60,11 +60,21 @@ function sayOfServer(
   const unseen = selected.find(
     spec => isOf(spec) && spec.tunnelProtocol !== 'none' && standingOf(objects, spec) !== 'served',
   );
-  if (unseen !== undefined && l4Rules('deny', policies.rulesOf(held)).changed.length > 0) {
-    const message = `has routes, and ${unseen.name} is behind no Service with a waypoint: nobody sees its requests, and they are refused`;
+  const outcome = unseen && whereUnseen(policies, held);
+  if (unseen !== undefined && outcome !== undefined) {
+    const message = `has routes, and ${unseen.name} is behind no Service with a waypoint: nobody sees its requests, ${outcome}`;
     found.push(...say('podSelector', message, 'label its Service istio.io/use-waypoint'));
   }
   return found;
+}
+
+/** What becomes of requests that no waypoint sees; undefined: what is meant to. */
+function whereUnseen(policies: LinkerdPolicies, held: HeldServer): string | undefined {
+  if (l4Rules('deny', policies.rulesOf(held)).changed.length > 0) return 'and they are refused';
+  const matches = held.routes.flatMap(route => route.matches);
+  return matches.some(({ rank }) => rank.ranked.rule.filters.length > 0)
+    ? 'and filters are not applied'
+    : undefined;
 }
 
 /** Of a namespace, and of its pods one. */

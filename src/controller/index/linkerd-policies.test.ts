@@ -515,6 +515,7 @@ const toRoute = (name: string, account: string, group = 'policy.linkerd.io', kin
     `to-${name}`,
   );
 
+const QUERY = '[{matches: [{queryParams: [{name: a, value: b}]}]}]';
 const GETS = '[{matches: [{method: GET, path: {value: /orders}}]}]';
 const CALLS = [
   server('api', '', 'podSelector: {}, port: web, proxyProtocol: gRPC'),
@@ -640,22 +641,51 @@ const REQUESTS: readonly (readonly [string, readonly string[], Request, boolean]
     false,
   ],
   [
-    'parameters of the query cannot be compared: their match lets in nobody',
-    [server(), route('q', '[{matches: [{queryParams: [{name: a, value: b}]}]}]'), toRoute('q', 'web')],
+    'a parameter of the query',
+    [server(), route('q', QUERY), toRoute('q', 'web')],
+    { from: WEB, path: '/x?z=1&a=b' },
+    true,
+  ],
+  [
+    'another value of it',
+    [server(), route('q', QUERY), toRoute('q', 'web')],
+    { from: WEB, path: '/x?a=c' },
+    false,
+  ],
+  ['none', [server(), route('q', QUERY), toRoute('q', 'web')], { from: WEB, path: '/x' }, false],
+  [
+    'an account of another route with it',
+    [server(), route('q', QUERY), route('all', '[{}]'), toRoute('q', 'root'), toRoute('all', 'web')],
     { from: WEB, path: '/?a=b' },
     false,
   ],
   [
-    'and what would be under it is asked for both',
+    'and without it',
+    [server(), route('q', QUERY), route('all', '[{}]'), toRoute('q', 'root'), toRoute('all', 'web')],
+    { from: WEB, path: '/?a=c' },
+    true,
+  ],
+  [
+    'a parameter with two values wants both: it is not known which one the server takes',
+    [server(), route('q', QUERY), route('all', '[{}]'), toRoute('q', 'root'), toRoute('all', 'web')],
+    { from: WEB, path: '/?a=c&a=b' },
+    false,
+  ],
+  [
+    'whichever way round',
+    [server(), route('q', QUERY), route('all', '[{}]'), toRoute('q', 'web'), toRoute('all', 'root')],
+    { from: WEB, path: '/?a=b&a=c' },
+    false,
+  ],
+  [
+    'by a pattern',
     [
       server(),
-      route('q', '[{matches: [{queryParams: [{name: a, value: b}]}]}]'),
-      route('all', '[{}]'),
-      toRoute('q', 'root'),
-      toRoute('all', 'web'),
+      route('q', '[{matches: [{queryParams: [{name: a, type: RegularExpression, value: "[0-9]+"}]}]}]'),
+      toRoute('q', 'web'),
     ],
-    { from: WEB, path: '/?a=b' },
-    false,
+    { from: WEB, path: '/?a=42' },
+    true,
   ],
   [
     'a route that was never good is of no requests, and not as if there were none',

@@ -1,11 +1,14 @@
 import { type AuthorizationPolicy, EMPTY_MATCH, policyName, type Rule } from '#shared/authz/policy.ts';
 import { LINKERD_DEFAULT_PREFIX, LINKERD_SERVER_PREFIX } from '#shared/authz/decision.ts';
+import type { RouteRule } from '#shared/route/model.ts';
+import { type RankedRule, sortByPrecedence } from '#shared/route/precedence.ts';
 import { selectsLabels } from '#shared/kube/label-selector.ts';
 import type { Diagnostic } from '../translate/diagnostic.ts';
 import { type AccessPolicy, letInBy } from '../translate/linkerd-policy/access-policy.ts';
 import { containerPorts } from '../translate/pod-to-workload/pod.ts';
 import { type AuthorizedRoute, serverRules } from '../translate/linkerd-policy/server-rules.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
+import type { ServiceSpecPort } from '../translate/service/service-spec.ts';
 import { accessTo, inboundAccess, NOTHING_SAID } from './linkerd-inbound-access.ts';
 import { LinkerdAuthorizations } from './linkerd-authorizations.ts';
 import { type HeldServer, heldServers } from './linkerd-servers.ts';
@@ -95,17 +98,39 @@ export class LinkerdPolicies {
       const holders = this.holders(endpoint);
       const inbound = inboundAccess(this.#objects, endpoint);
       if (holders.size === 0 && inbound === NOTHING_SAID) continue;
-      for (const { port, targetPort } of ports) {
-        const number = typeof targetPort === 'number' ? targetPort : endpoint.namedPorts.get(targetPort);
+      for (const port of ports) {
+        const number = targetOf(port, endpoint);
         if (number === undefined) continue;
         const server = holders.get(number);
-        if (server !== undefined) add(this.#refusalOf(server), String(number), port);
-        else add(refusalByDefault(endpoint, accessTo(number, inbound)), '', port);
+        if (server !== undefined) add(this.#refusalOf(server), String(number), port.port);
+        else add(refusalByDefault(endpoint, accessTo(number, inbound)), '', port.port);
       }
     }
     return [...found.values()].flatMap(({ port, ports: held, refusing }) =>
       policiesOf(refusing, port, { destinationPorts: [...held].sort((a, b) => a - b) }),
     );
+  }
+
+  /**
+   * What Servers do to requests, by the filters of their routes, for who stands before them. As with policies, what one Server behind a
+   * port of a service says holds for the port.
+   */
+  inboundRules({ endpoints, kind, ports }: PolicySubject): readonly RouteRule[] {
+    const held = new Map<HeldServer, Set<number>>();
+    for (const endpoint of endpoints) {
+      for (const [number, server] of this.holders(endpoint)) {
+        const numbers =
+          kind === 'workload'
+            ? [number]
+            : ports.filter(port => targetOf(port, endpoint) === number).map(({ port }) => port);
+        for (const port of numbers) held.getOrInsertComputed(server, () => new Set()).add(port);
+      }
+    }
+    const ranked = [...held].flatMap(([server, numbers]) => {
+      const forPorts = [...numbers].sort((a, b) => a - b);
+      return inboundRulesOf(server).map(one => ({ ...one, rule: { ...one.rule, ports: forPorts } }));
+    });
+    return ranked.some(({ rule }) => rule.filters.length > 0) ? sortByPrecedence(ranked) : [];
   }
 
   #policiesFor(spec: WorkloadSpec): readonly AuthorizationPolicy[] {
@@ -178,6 +203,18 @@ export class LinkerdPolicies {
     const audited = server.access === 'audit' ? serverRules(named, routes) : [];
     return { namespace, name: `${LINKERD_SERVER_PREFIX}${name}`, enforced, audited };
   }
+}
+
+function targetOf(
+  { targetPort }: Pick<ServiceSpecPort, 'targetPort'>,
+  { namedPorts }: WorkloadSpec,
+): number | undefined {
+  return typeof targetPort === 'number' ? targetPort : namedPorts.get(targetPort);
+}
+
+/** Those without filters as well: what is theirs is no other rule's. */
+function inboundRulesOf({ routes }: HeldServer): readonly RankedRule[] {
+  return routes.flatMap(({ matches }) => matches.map(({ rank }) => rank.ranked));
 }
 
 function refusalByDefault(

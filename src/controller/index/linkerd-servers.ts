@@ -102,21 +102,23 @@ function missing(route: KubeObject, server: string, diagnostics: Diagnostic[]): 
   diagnostics.push(...said.found);
 }
 
-/** As with Linkerd: the protocol of a Server says which kind of routes it has, if any. */
-function isFor(
-  { isGrpc, object }: AttachedRoute,
-  { protocol }: LinkerdServer,
-  diagnostics: Diagnostic[],
-): boolean {
-  if (protocol !== 'opaque' && protocol !== 'TLS' && (protocol === 'gRPC') === isGrpc) return true;
+function isFor({ isGrpc, object }: AttachedRoute, server: LinkerdServer, diagnostics: Diagnostic[]): boolean {
+  const refused = protocolRefuses(isGrpc, server);
+  if (refused === undefined) return true;
   const said = new Diagnostics(object);
-  const message = `does nothing for a Server of protocol ${protocol}`;
-  said.ignore(
-    'spec.parentRefs',
-    serverParents(object),
-    message,
-    `set proxyProtocol: ${isGrpc ? 'gRPC' : 'HTTP/2'} on the Server`,
-  );
+  said.ignore('spec.parentRefs', serverParents(object), refused.message, refused.fix);
   diagnostics.push(...said.found);
   return false;
+}
+
+/** As with Linkerd: the protocol of a Server says which kind of routes it has, if any. */
+export function protocolRefuses(
+  isGrpc: boolean,
+  { protocol }: LinkerdServer,
+): { readonly message: string; readonly fix: string } | undefined {
+  if (protocol !== 'opaque' && protocol !== 'TLS' && (protocol === 'gRPC') === isGrpc) return undefined;
+  return {
+    message: `does nothing for a Server of protocol ${protocol}`,
+    fix: `set proxyProtocol: ${isGrpc ? 'gRPC' : 'HTTP/2'} on the Server`,
+  };
 }

@@ -17,6 +17,7 @@ import { LinkerdPolicies } from './linkerd-policies.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { policiesThatClose } from './never-good-policies.ts';
 import type { RequestAuthenticationTranslation } from '../translate/request-authentication/request-authentication.ts';
+import type { RouteRule } from '#shared/route/model.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { appliesTo, type PolicySubject, selects } from './policy-reach.ts';
 import { providersByName } from './token-providers.ts';
@@ -118,6 +119,11 @@ export class PolicySet {
       ...this.#intentionsFor(spec).map(one => nameIn(meshPolicyOf(one), spec.namespace, this.hasWaypoints)),
     );
     return names.sort();
+  }
+
+  /** What servers behind a service do to requests that are let in. */
+  inboundRulesFor(subject: PolicySubject): readonly RouteRule[] {
+    return this.#linkerd.inboundRules(subject);
   }
 
   /** The policies that ztunnels get. Ask for every workload's names first: they decide which policies of mTLS, and of Linkerd, there are. */

@@ -76,6 +76,7 @@ export function serviceRoutesOf(
     hostname,
     rules,
     streamRules,
+    inboundRules: waypoint === undefined ? [] : policies.inboundRulesFor(subject),
     ...traffic.policies,
     authorizationPolicies,
     authorizers: authorizersOf(objects, authorizationPolicies),

@@ -367,6 +367,11 @@ const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
     undefined,
   ],
   [
+    'a Server whose route has filters where no waypoint is',
+    `${linkerdServer('podSelector: {}, port: 80')}\n---${serverRoute('[{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x]}}]}]')}\n---${PLAIN_POD}`,
+    /Server shop\/s.*plain is behind no Service with a waypoint: nobody sees its requests, and filters are not applied/,
+  ],
+  [
     'a Server with more matches than can be compared',
     `${linkerdServer('podSelector: {}, port: 80')}\n---${serverRoute(`[${'{}, '.repeat(65)}]`)}\n---${PLAIN_POD}`,
     /Server shop\/s.*its routes have 65 matches, more than the 64 that can be compared: everything is refused/,

@@ -9,7 +9,10 @@ import type { PolicySet } from './policy-set.ts';
 import { telemetryFor } from './telemetry.ts';
 import { specsIn } from './workload-specs.ts';
 
-type Held = Pick<ServiceRoutes, 'authorizationPolicies' | 'authorizers' | 'tokenIssuers' | 'telemetry'>;
+type Held = Pick<
+  ServiceRoutes,
+  'inboundRules' | 'authorizationPolicies' | 'authorizers' | 'tokenIssuers' | 'telemetry'
+>;
 
 /**
  * What a waypoint holds for the workloads of a namespace whose own addresses it stands before (`istio.io/waypoint-for`), each
@@ -39,10 +42,10 @@ export function workloadRoutes(
 
 /** Whatever of a workload policies look at. */
 function kindOf(spec: WorkloadSpec, policies: PolicySet): string {
-  const { labels, serviceAccount } = spec;
+  const { labels, namedPorts, serviceAccount } = spec;
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   // Some are for ports by their names, or by annotations.
-  return JSON.stringify([serviceAccount, sorted, policies.namesFor(spec)]);
+  return JSON.stringify([serviceAccount, sorted, [...namedPorts], policies.namesFor(spec)]);
 }
 
 function heldFor(
@@ -64,6 +67,7 @@ function heldFor(
   };
   const authorizationPolicies = policies.forService(subject);
   return {
+    inboundRules: policies.inboundRulesFor(subject),
     authorizationPolicies,
     authorizers: authorizersOf(objects, authorizationPolicies),
     tokenIssuers: policies.tokenIssuersFor(subject),

@@ -112,8 +112,41 @@ metadata: {name: it, namespace: shop, labels: ${labels}}
 spec: ${spec}`;
 const OUTSIDE = '{hosts: [api.example.com], resolution: DNS, ports: [{number: 80, name: http}]}';
 
+const SERVER = '{group: policy.linkerd.io, kind: Server, name: web}';
+const server = (more = ''): string => `
+---
+apiVersion: policy.linkerd.io/v1beta3
+kind: Server
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {}, port: 80${more}}`;
+
 const ROUTES: readonly [string, string, RegExp, RegExp][] = [
   ['a route of a Service', route(ORDERS), /^Accepted True Accepted: $/, /^ResolvedRefs True ResolvedRefs/],
+  [
+    'a Server as the parent',
+    route(SERVER, '[{filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x]}}]}]') +
+      server(),
+    /^Accepted True Accepted: $/,
+    /^ResolvedRefs True ResolvedRefs/,
+  ],
+  [
+    'a Server that does not exist',
+    route(SERVER, '[{}]'),
+    /Accepted False NoMatchingParent: there is no Server shop\/web; create it/,
+    /True/,
+  ],
+  [
+    'a Server of another protocol',
+    route(SERVER, '[{}]') + server(', proxyProtocol: gRPC'),
+    /Accepted False NotAllowedByListeners: does nothing for a Server of protocol gRPC; set proxyProtocol: HTTP\/2/,
+    /True/,
+  ],
+  [
+    'a filter that a Server does not apply',
+    route(SERVER, '[{filters: [{type: URLRewrite, urlRewrite: {hostname: a}}]}]') + server(),
+    /Accepted False UnsupportedValue: .*is no filter that a Server applies.*It is a route of no requests/s,
+    /True/,
+  ],
   [
     'a Service that does not exist',
     route('{group: "", kind: Service, name: nope}'),

@@ -7,10 +7,12 @@ import type { Entry } from '../index/parsed-kind.ts';
 import type { RouteConflict } from '../index/route-binding.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
 import type { DesiredParent } from './desired-status.ts';
+import { acceptedByServer, isServer } from './server-parent.ts';
 import { waypointOfService, waypointOfServiceEntry } from '../index/waypoint-of-service.ts';
 
 /**
- * `status.parents` of a Gateway API route: one entry for each parent that is ours to answer for: Services, ServiceEntries and waypoints.
+ * `status.parents` of a Gateway API route: one entry for each parent that is ours to answer for: Services, ServiceEntries, Servers
+ * of Linkerd and waypoints.
  * A rejected route is not Accepted by any, whatever of it is still in force.
  */
 export function routeParents(
@@ -22,9 +24,12 @@ export function routeParents(
   const parents: DesiredParent[] = [];
   for (const parentRef of objectsAt(objectAt(route.spec), 'parentRefs')) {
     const ref = refOf(parentRef);
-    const accepted = acceptedBy(entry, ref, objects, conflicts);
+    const ofServer = isServer(ref) ? acceptedByServer(route, ref.name, objects) : undefined;
+    const accepted = ofServer ?? acceptedBy(entry, ref, objects, conflicts);
+    // Backends are nothing to a Server.
+    const resolved = ofServer === undefined ? resolvedRefs(entry) : isTrue('ResolvedRefs', 'ResolvedRefs');
     if (accepted !== undefined)
-      parents.push({ parentRef: written(parentRef), conditions: [accepted, resolvedRefs(entry)] });
+      parents.push({ parentRef: written(parentRef), conditions: [accepted, resolved] });
   }
   return parents;
 }

@@ -7,6 +7,7 @@ import type {
   AuthorizationPolicy,
   CidrMatch,
   ClaimValueMatch,
+  HeaderValueMatch,
   HttpMatch,
   Match,
   PolicyAction,
@@ -35,6 +36,8 @@ export interface PatternedFields {
   readonly path: boolean;
   /** Names of headers. */
   readonly headers: readonly string[];
+  /** Names of parameters of the query. */
+  readonly queryParams: readonly string[];
 }
 
 export interface CompiledPolicy {
@@ -80,7 +83,8 @@ export interface CompiledHttpMatch {
   readonly notMethods: StringMatcher | undefined;
   readonly paths: StringMatcher | undefined;
   readonly notPaths: StringMatcher | undefined;
-  readonly headers: readonly CompiledHeaderMatch[];
+  readonly headers: readonly CompiledValueMatch[];
+  readonly queryParams: readonly CompiledValueMatch[];
   readonly requestPrincipals: StringMatcher | undefined;
   readonly notRequestPrincipals: StringMatcher | undefined;
   readonly remoteIps: readonly Cidr[] | undefined;
@@ -94,7 +98,8 @@ export interface HostMatcher {
   readonly hostOnly: StringMatcher | undefined;
 }
 
-export interface CompiledHeaderMatch {
+/** Of a header or a parameter of the query. */
+export interface CompiledValueMatch {
   readonly name: string;
   readonly values: StringMatcher | undefined;
   readonly notValues: StringMatcher | undefined;
@@ -135,11 +140,15 @@ function asksForServerName({ notServerNames, serverNames }: CompiledMatch): bool
 function patternedFields(policies: readonly CompiledPolicy[]): PatternedFields | undefined {
   const http = matchesOf(policies).flatMap(match => match.http ?? []);
   const path = http.some(({ notPaths, paths }) => isPatterned(paths) || isPatterned(notPaths));
-  const patterned = http
-    .flatMap(({ headers }) => headers)
-    .filter(({ notValues, values }) => isPatterned(values) || isPatterned(notValues));
-  const headers = [...new Set(patterned.map(({ name }) => name))];
-  return path || headers.length > 0 ? { path, headers } : undefined;
+  const headers = patternedNames(http.flatMap(match => match.headers));
+  const queryParams = patternedNames(http.flatMap(match => match.queryParams));
+  if (!path && headers.length === 0 && queryParams.length === 0) return undefined;
+  return { path, headers, queryParams };
+}
+
+function patternedNames(matches: readonly CompiledValueMatch[]): readonly string[] {
+  const patterned = matches.filter(({ notValues, values }) => isPatterned(values) || isPatterned(notValues));
+  return [...new Set(patterned.map(({ name }) => name))];
 }
 
 function isPatterned(matcher: StringMatcher | undefined): boolean {
@@ -190,17 +199,21 @@ function compileHttp(http: HttpMatch): CompiledHttpMatch {
     notMethods: compileStrings(http.notMethods),
     paths: compileStrings(http.paths),
     notPaths: compileStrings(http.notPaths),
-    headers: http.headers.map(header => ({
-      name: header.name.toLowerCase(),
-      values: compileStrings(header.values),
-      notValues: compileStrings(header.notValues),
-    })),
+    headers: http.headers.map(header => compileValues(header.name.toLowerCase(), header)),
+    queryParams: http.queryParams.map(parameter => compileValues(parameter.name, parameter)),
     requestPrincipals: compileStrings(http.requestPrincipals),
     notRequestPrincipals: compileStrings(http.notRequestPrincipals),
     remoteIps: compileCidrs(http.remoteIps),
     notRemoteIps: compileCidrs(http.notRemoteIps),
     claims: http.claims.map(compileClaim),
   };
+}
+
+function compileValues(
+  name: string,
+  { notValues, values }: Pick<HeaderValueMatch, 'notValues' | 'values'>,
+): CompiledValueMatch {
+  return { name, values: compileStrings(values), notValues: compileStrings(notValues) };
 }
 
 function compileClaim({ claim, notValues, values }: ClaimValueMatch): CompiledClaimMatch {

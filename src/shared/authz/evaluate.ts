@@ -1,5 +1,6 @@
 import { inRanges } from '../workload/cidr.ts';
 import { lenientPath, normalizePath } from '../route/path.ts';
+import { queryValues } from '../route/query.ts';
 import type {
   CompiledMatch,
   CompiledPolicy,
@@ -58,7 +59,8 @@ function isTooLong(patterned: PatternedFields | undefined, { path, request }: Ht
   if (patterned === undefined) return false;
   if (patterned.path && path !== undefined && path.length > MAX_TEXT_CHARS) return true;
   const isLong = (value: string | undefined): boolean => value !== undefined && value.length > MAX_TEXT_CHARS;
-  return patterned.headers.some(name => someHeaderValue(request.headers, name, isLong));
+  if (patterned.headers.some(name => someHeaderValue(request.headers, name, isLong))) return true;
+  return patterned.queryParams.some(name => queryValues(request.path, name).some(isLong));
 }
 
 /** Who has to be asked about a request, each once, in the order of the policies. */

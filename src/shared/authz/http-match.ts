@@ -1,11 +1,12 @@
 import { claimAt, claimTexts } from '../jwt/claim-values.ts';
+import { queryValues } from '../route/query.ts';
 import { inRanges } from '../workload/cidr.ts';
 import { type IpBytes, parseIp } from '../workload/ip.ts';
-import type { CompiledClaimMatch, CompiledHeaderMatch, CompiledHttpMatch, HostMatcher } from './compile.ts';
+import type { CompiledClaimMatch, CompiledValueMatch, CompiledHttpMatch, HostMatcher } from './compile.ts';
 import type { AuthzConnection } from './connection.ts';
 import type { PolicyAction } from './policy.ts';
 import { headerText, hostOf, someHeaderValue, type AuthzRequest } from './request.ts';
-import { matchesAny } from './string-match.ts';
+import { matchesAny, type StringMatcher } from './string-match.ts';
 import type { TokenIdentity } from './token-identity.ts';
 
 /** A request with what is known of it beyond its head. */
@@ -27,13 +28,14 @@ export function matchesHttp(match: CompiledHttpMatch, subject: HttpSubject, acti
 
 function matchesOperation(match: CompiledHttpMatch, subject: HttpSubject, action: PolicyAction): boolean {
   const { request } = subject;
-  const { hosts, notHosts, methods, notMethods, headers } = match;
+  const { hosts, notHosts, methods, notMethods, headers, queryParams } = match;
   if (methods !== undefined && !matchesAny(methods, request.method)) return false;
   if (notMethods !== undefined && matchesAny(notMethods, request.method)) return false;
   if (!matchesPath(match, subject, action)) return false;
   if (hosts !== undefined && !matchesHost(hosts, request.authority)) return false;
   if (notHosts !== undefined && matchesHost(notHosts, request.authority)) return false;
   for (const header of headers) if (!matchesHeader(header, request.headers)) return false;
+  for (const parameter of queryParams) if (!matchesQuery(parameter, request.path, action)) return false;
   return true;
 }
 
@@ -103,10 +105,22 @@ function matchesHost(hosts: HostMatcher, authority: string): boolean {
   );
 }
 
-function matchesHeader(
-  { name, notValues, values }: CompiledHeaderMatch,
-  headers: readonly string[],
+function matchesQuery(
+  { name, notValues, values }: CompiledValueMatch,
+  target: string,
+  action: PolicyAction,
 ): boolean {
+  const found = queryValues(target, name);
+  const isIn = (matcher: StringMatcher) => (value: string) => matchesAny(matcher, value);
+  if (action === 'allow') {
+    if (values !== undefined && (found.length === 0 || !found.every(isIn(values)))) return false;
+    return notValues === undefined || !found.some(isIn(notValues));
+  }
+  if (values !== undefined && !found.some(isIn(values))) return false;
+  return notValues === undefined || found.length === 0 || !found.every(isIn(notValues));
+}
+
+function matchesHeader({ name, notValues, values }: CompiledValueMatch, headers: readonly string[]): boolean {
   if (values !== undefined && !someHeaderValue(headers, name, text => matchesAny(values, text))) return false;
   return notValues === undefined || !someHeaderValue(headers, name, text => matchesAny(notValues, text));
 }

@@ -63,6 +63,7 @@ export interface HttpMatch {
   readonly paths: readonly StringMatch[];
   readonly notPaths: readonly StringMatch[];
   readonly headers: readonly HeaderValueMatch[];
+  readonly queryParams: readonly QueryValueMatch[];
   /** `<issuer>/<subject>` of a verified token. */
   readonly requestPrincipals: readonly StringMatch[];
   readonly notRequestPrincipals: readonly StringMatch[];
@@ -74,6 +75,16 @@ export interface HttpMatch {
 
 /** `when: request.headers[name]`. */
 export interface HeaderValueMatch {
+  readonly name: string;
+  readonly values: readonly StringMatch[];
+  readonly notValues: readonly StringMatch[];
+}
+
+/**
+ * A parameter of the query. Servers differ in which value they take of one that comes several times: what denies matches if any
+ * of them is one of `values`, or is none of `notValues`; what allows only if all of them are, or none is.
+ */
+export interface QueryValueMatch {
   readonly name: string;
   readonly values: readonly StringMatch[];
   readonly notValues: readonly StringMatch[];
@@ -142,6 +153,7 @@ export const ANY_HTTP_REQUEST: HttpMatch = Object.freeze({
   paths: [],
   notPaths: [],
   headers: [],
+  queryParams: [],
   requestPrincipals: [],
   notRequestPrincipals: [],
   remoteIps: [],

@@ -269,6 +269,55 @@ test('of a path that servers read in two ways both count, on the strict side', t
   t.end();
 });
 
+const parameter = (values: readonly StringMatch[], notValues: readonly StringMatch[] = []) => ({
+  queryParams: [{ name: 'a', values, notValues }],
+});
+
+/** A query, and what a policy of each action makes of it. */
+const QUERIES: readonly (readonly [
+  sentence: string,
+  query: string,
+  http: Partial<HttpMatch>,
+  allows: boolean,
+  denies: boolean,
+])[] = [
+  ['its value', '?a=1', parameter([exact('1')]), true, true],
+  ['another one', '?a=2', parameter([exact('1')]), false, false],
+  ['decoded', '?%61=%31', parameter([exact('1')]), true, true],
+  ['of another name', '?A=1&aa=1', parameter([exact('1')]), false, false],
+  ['none', '', parameter([exact('1')]), false, false],
+  ['any', '?a', parameter([{ kind: 'any' }]), true, true],
+  ['a pattern is for the whole value', '?a=11', parameter([{ kind: 'regex', value: '1' }]), false, false],
+  ['one of two', '?a=1&a=2', parameter([exact('1')]), false, true],
+  ['one of two, the other way round', '?a=2&a=1', parameter([exact('1')]), false, true],
+  ['all of two', '?a=1&a=1', parameter([exact('1')]), true, true],
+  ['all but a value', '?a=2', parameter([], [exact('1')]), true, true],
+  ['all but its value', '?a=1', parameter([], [exact('1')]), false, false],
+  ['all but a value, where there is none', '', parameter([], [exact('1')]), true, true],
+  ['all but one of two', '?a=1&a=2', parameter([], [exact('1')]), false, true],
+];
+
+test('of a parameter that comes several times every value counts, on the strict side', t => {
+  for (const [sentence, query, http, allows, denies] of QUERIES) {
+    const request = { ...GET, path: `/${query}` };
+    const of = (action: 'allow' | 'deny') =>
+      compile([policy('p', action, [{ http: { ...ANY_HTTP_REQUEST, ...http } }])]);
+    t.equal(evaluate(of('allow'), SOURCE, request).allowed, allows, `ALLOW: ${sentence}`);
+    t.equal(evaluate(of('deny'), SOURCE, request).allowed, !denies, `DENY: ${sentence}`);
+  }
+  t.end();
+});
+
+test('a value of a parameter that is too long for a pattern is refused', t => {
+  const denied = compile([
+    policy('p', 'deny', [{ http: { ...ANY_HTTP_REQUEST, ...parameter([{ kind: 'regex', value: '.*b' }]) } }]),
+  ]);
+  const long = 'x'.repeat(8_193);
+  t.match(evaluate(denied, SOURCE, { ...GET, path: `/?a=1&a=${long}b` }), { allowed: false });
+  t.match(evaluate(denied, SOURCE, { ...GET, path: `/?b=${long}b` }), { allowed: true });
+  t.end();
+});
+
 test('CUSTOM: who is asked, each once, and nobody about a request that does not match', t => {
   const set = compile([
     policy('a', 'custom', [{}], { provider: 'one' }),

@@ -1,6 +1,7 @@
 import type {
   AuthorizationPolicy,
   CidrMatch,
+  HeaderValueMatch,
   HttpMatch,
   Match,
   PolicyAction,
@@ -187,11 +188,8 @@ function httpMatchFromWire(wire: WireFields): HttpMatch {
     notMethods: textMatches(wire, 'not_methods'),
     paths: textMatches(wire, 'paths'),
     notPaths: textMatches(wire, 'not_paths'),
-    headers: readMessages(wire, 'headers').map(h => ({
-      name: readName(h, 'name'),
-      values: textMatches(h, 'values'),
-      notValues: textMatches(h, 'not_values'),
-    })),
+    headers: readMessages(wire, 'headers').map(valueMatchFromWire),
+    queryParams: readMessages(wire, 'query_params').map(valueMatchFromWire),
     requestPrincipals: textMatches(wire, 'request_principals'),
     notRequestPrincipals: textMatches(wire, 'not_request_principals'),
     remoteIps: cidrs(wire, 'remote_ips'),
@@ -204,6 +202,23 @@ function httpMatchFromWire(wire: WireFields): HttpMatch {
   };
 }
 
+/** Of a header or a parameter of the query. */
+function valueMatchFromWire(wire: WireFields): HeaderValueMatch {
+  return {
+    name: readName(wire, 'name'),
+    values: textMatches(wire, 'values'),
+    notValues: textMatches(wire, 'not_values'),
+  };
+}
+
+function valueMatchToWire({ name, notValues, values }: HeaderValueMatch): object {
+  return {
+    name,
+    values: values.map(stringMatchToWire),
+    not_values: notValues.map(stringMatchToWire),
+  };
+}
+
 function httpMatchToWire(http: HttpMatch): object {
   return {
     hosts: http.hosts.map(stringMatchToWire),
@@ -212,11 +227,8 @@ function httpMatchToWire(http: HttpMatch): object {
     not_methods: http.notMethods.map(stringMatchToWire),
     paths: http.paths.map(stringMatchToWire),
     not_paths: http.notPaths.map(stringMatchToWire),
-    headers: http.headers.map(h => ({
-      name: h.name,
-      values: h.values.map(stringMatchToWire),
-      not_values: h.notValues.map(stringMatchToWire),
-    })),
+    headers: http.headers.map(valueMatchToWire),
+    query_params: http.queryParams.map(valueMatchToWire),
     request_principals: http.requestPrincipals.map(stringMatchToWire),
     not_request_principals: http.notRequestPrincipals.map(stringMatchToWire),
     remote_ips: http.remoteIps.map(cidrToWire),

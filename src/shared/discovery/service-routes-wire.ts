@@ -24,6 +24,7 @@ export function serviceRoutesFromWire(wire: WireFields): ServiceRoutes {
     hostname: readName(wire, 'hostname'),
     rules: readEach(wire, 'rules', ruleFromWire),
     streamRules: readEach(wire, 'stream_rules', streamRuleFromWire),
+    inboundRules: readEach(wire, 'inbound_rules', ruleFromWire),
     subsets: readEach(wire, 'subsets', subsetFromWire),
     trafficPolicy: readIfSet(wire, 'traffic_policy', trafficPolicyFromWire) ?? NO_TRAFFIC_POLICY,
     portPolicies: portPoliciesFromWire(wire),
@@ -42,6 +43,7 @@ export function serviceRoutesToWire(routes: ServiceRoutes): object {
     hostname: routes.hostname,
     rules: routes.rules.map(ruleToWire),
     stream_rules: routes.streamRules.map(streamRuleToWire),
+    inbound_rules: routes.inboundRules.map(ruleToWire),
     subsets: routes.subsets.map(subset => ({
       name: subset.name,
       traffic_policy: subset.trafficPolicy && trafficPolicyToWire(subset.trafficPolicy),

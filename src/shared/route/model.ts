@@ -19,6 +19,11 @@ export interface ServiceRoutes {
   readonly rules: readonly RouteRule[];
   /** For connections that are not HTTP, in order of precedence. */
   readonly streamRules: readonly StreamRule[];
+  /**
+   * What servers behind it do to requests that came in, whatever rule led there, by their filters alone: the first that matches what
+   * they get. In order of precedence.
+   */
+  readonly inboundRules: readonly RouteRule[];
   readonly subsets: readonly Subset[];
   /** How connections to this service's endpoints are made, whatever rule led there (`effective-policy.ts`). */
   readonly trafficPolicy: TrafficPolicy;
@@ -239,6 +244,7 @@ export const PLAIN_RULE: RouteRule = Object.freeze({
 export const NO_ROUTES: Omit<ServiceRoutes, 'namespace' | 'hostname'> = Object.freeze({
   rules: [],
   streamRules: [],
+  inboundRules: [],
   subsets: [],
   trafficPolicy: NO_TRAFFIC_POLICY,
   portPolicies: [],

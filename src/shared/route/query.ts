@@ -3,8 +3,25 @@
  * empty when it has no `=`. A value that does not decode is returned as written.
  */
 export function queryValue(target: string, name: string): string | undefined {
+  let first: string | undefined;
+  visitValues(target, name, value => {
+    first = value;
+    return false;
+  });
+  return first;
+}
+
+/** All of them, in their order. */
+export function queryValues(target: string, name: string): readonly string[] {
+  const values: string[] = [];
+  visitValues(target, name, value => values.push(value) > 0);
+  return values;
+}
+
+/** @param visit whether to go on */
+function visitValues(target: string, name: string, visit: (value: string) => boolean): void {
   const question = target.indexOf('?');
-  if (question < 0) return undefined;
+  if (question < 0) return;
   const hash = target.indexOf('#');
   const end = hash < 0 ? target.length : hash;
   let at = question + 1;
@@ -13,10 +30,11 @@ export function queryValue(target: string, name: string): string | undefined {
     const stop = ampersand < 0 || ampersand > end ? end : ampersand;
     const equals = target.indexOf('=', at);
     const nameEnd = equals < 0 || equals > stop ? stop : equals;
-    if (isName(target, at, nameEnd, name)) return decode(target.slice(Math.min(nameEnd + 1, stop), stop));
+    if (isName(target, at, nameEnd, name)) {
+      if (!visit(decode(target.slice(Math.min(nameEnd + 1, stop), stop)))) return;
+    }
     at = stop + 1;
   }
-  return undefined;
 }
 
 /** Compares in place; only a name written with escapes is copied. */

@@ -152,6 +152,10 @@ const accounts = fc.array(fc.record({ namespace: name, serviceAccount: name }), 
 const cidrs = fc.array(cidr, { maxLength: 2 });
 const ports = fc.array(port, { maxLength: 2 });
 
+const valueMatches = fc.array(fc.record({ name, values: textMatches, notValues: textMatches }), {
+  maxLength: 2,
+});
+
 const httpMatch: fc.Arbitrary<HttpMatch> = fc.record({
   hosts: textMatches,
   notHosts: textMatches,
@@ -159,7 +163,8 @@ const httpMatch: fc.Arbitrary<HttpMatch> = fc.record({
   notMethods: textMatches,
   paths: textMatches,
   notPaths: textMatches,
-  headers: fc.array(fc.record({ name, values: textMatches, notValues: textMatches }), { maxLength: 2 }),
+  headers: valueMatches,
+  queryParams: valueMatches,
   requestPrincipals: textMatches,
   notRequestPrincipals: textMatches,
   remoteIps: cidrs,
@@ -222,6 +227,7 @@ const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
   namespace: name,
   hostname: name,
   rules: fc.array(routeRule, { maxLength: 2 }),
+  inboundRules: fc.array(routeRule, { maxLength: 2 }),
   streamRules: fc.array(streamRule(cidrs), { maxLength: 2 }),
   subsets: fc.array(
     fc.record({

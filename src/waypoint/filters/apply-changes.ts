@@ -13,7 +13,7 @@ export interface FilterOutcome {
   readonly responseChanges: readonly HeaderChange[];
 }
 
-const NOTHING: FilterOutcome = Object.freeze({ response: undefined, responseChanges: [] });
+export const NOTHING: FilterOutcome = Object.freeze({ response: undefined, responseChanges: [] });
 
 /** Changes the request as the filters of a rule or a backend say, in place, in their order. Filters of other kinds are not for here. */
 export function applyChanges(

@@ -14,6 +14,7 @@ import { normalizeTarget } from '#shared/route/path.ts';
 import type { ClientSession } from '../balance/session.ts';
 import { applyChanges } from '../filters/apply-changes.ts';
 import type { FilterResponse } from '../filters/filter-response.ts';
+import { applyInboundFilters } from '../filters/inbound-filters.ts';
 import { type JudgedRequest, judgedRequest } from '../filters/judged-request.ts';
 import type { ServiceState } from '../services/service-state.ts';
 import type { Downstream } from './environment.ts';
@@ -114,7 +115,8 @@ function keptBackend(
 }
 
 /**
- * Makes the rule's changes to the request, in place, and chooses a backend: that of the client's session, else by weight.
+ * Makes the rule's changes to the request, in place, chooses a backend, that of the client's session, else by weight, and makes its
+ * changes and those of the servers behind the service.
  * @param changes filters of the rule
  */
 export function decideForward(
@@ -136,8 +138,14 @@ export function decideForward(
     return { kind: 'fail', failure: 'unknown_service', detail };
   }
   const { filters } = backend;
-  if (filters.length === 0) return { kind: 'forward', backend, target, responseChanges, mirrors: NO_MIRRORS };
-  const more = applyChanges(filters, request, port, match).responseChanges;
+  if (filters.length === 0 && service.inbound === undefined)
+    return { kind: 'forward', backend, target, responseChanges, mirrors: NO_MIRRORS };
+  const ofBackend = applyChanges(filters, request, port, match);
+  const inbound = applyInboundFilters(downstream, request);
+  // Responses come by the server's filters first.
+  const all = [...inbound.responseChanges, ...responseChanges, ...ofBackend.responseChanges];
+  if (inbound.response !== undefined)
+    return { kind: 'answer', response: inbound.response, responseChanges: all };
   const mirrors = filters.flatMap(filter => (filter.kind === 'mirror' ? [filter.mirror] : []));
-  return { kind: 'forward', backend, target, responseChanges: [...responseChanges, ...more], mirrors };
+  return { kind: 'forward', backend, target, responseChanges: all, mirrors };
 }

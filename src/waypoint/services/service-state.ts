@@ -52,6 +52,8 @@ export class ServiceState {
   readonly service: Service;
   readonly routes: ServiceRoutes | undefined;
   readonly matcher: RouteMatcher;
+  /** What servers do to requests by filters of their own; undefined: nothing. */
+  readonly inbound: RouteMatcher | undefined;
   /** Of connections that are not HTTP. */
   readonly streams: StreamMatcher;
   readonly policies: CompiledPolicySet;
@@ -86,6 +88,7 @@ export class ServiceState {
     this.service = service;
     this.routes = view.routes(this.name);
     this.matcher = compileRoutes(this.routes ?? { rules: [] });
+    this.inbound = compileInbound(this.routes);
     this.streams = compileStreamRules(this.routes?.streamRules ?? []);
     this.policies = compile(this.routes?.authorizationPolicies ?? []);
     this.logFilter = compileLogFilter(this.routes?.telemetry.accessLogFilter);
@@ -318,6 +321,11 @@ function reportedWeights(
 ): Readonly<Record<string, number | null>> | undefined {
   if (!endpoints.some(({ load }) => load.reported !== undefined)) return undefined;
   return Object.fromEntries(endpoints.map(({ load, uid }) => [uid, load.reported?.current ?? null]));
+}
+
+function compileInbound(routes: ServiceRoutes | undefined): RouteMatcher | undefined {
+  const rules = routes?.inboundRules ?? [];
+  return rules.length === 0 ? undefined : compileRoutes({ rules });
 }
 
 /** It was checked when it came. */

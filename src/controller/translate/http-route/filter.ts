@@ -53,15 +53,7 @@ function readFilter(
     case undefined:
       return undefined;
     case 'RequestRedirect':
-      return {
-        kind: 'redirect',
-        redirect: readFilterBody(
-          fields,
-          'requestRedirect',
-          redirect => readRedirect(redirect, matches),
-          NO_REDIRECT,
-        ),
-      };
+      return readRedirectFilter(fields, matches);
     case 'URLRewrite':
       return {
         kind: 'rewrite',
@@ -84,6 +76,12 @@ const NO_REDIRECT: Redirect = {
   status: 302,
 };
 const NO_REWRITE: Rewrite = { hostname: undefined, path: undefined };
+
+/** @param matches of the rule: a prefix can be replaced where each of them has one */
+export function readRedirectFilter(fields: Fields, matches: readonly RouteMatch[]): RouteFilter {
+  const read = (redirect: Fields): Redirect => readRedirect(redirect, matches);
+  return { kind: 'redirect', redirect: readFilterBody(fields, 'requestRedirect', read, NO_REDIRECT) };
+}
 
 function readRedirect(fields: Fields, matches: readonly RouteMatch[]): Redirect {
   return {

@@ -1,15 +1,19 @@
 import { ANY_REQUEST, PLAIN_RULE, type RouteMatch } from '#shared/route/model.ts';
 import { comparePrecedence, type RankedMatch } from '#shared/route/precedence.ts';
-import type { KubeObject } from '../../source/kube-object.ts';
+import { keyOf, type KubeObject } from '../../source/kube-object.ts';
 import { type Fields, readSpec } from '../decode.ts';
 import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { EVERY_CALL, readGrpcMatch } from '../grpc-route/match.ts';
 import { readMatch } from '../http-route/match.ts';
 import { objectAt, objectsAt, textAt } from '../loose-fields.ts';
+import { readInboundFilters } from './inbound-filter.ts';
 import { POLICY_GROUP } from './reference.ts';
 import { type RequestCondition, requestCondition } from './request-condition.ts';
 
-/** A route as its Servers see it: which requests it is for, that policies may name them. Where to is not theirs to say. */
+/**
+ * A route as its Servers see it: which requests it is for, that policies may name them, and what is done to those that are let in.
+ * Where to is not theirs to say.
+ */
 export interface InboundRoute {
   /** In the route's namespace. */
   readonly servers: readonly string[];
@@ -19,6 +23,7 @@ export interface InboundRoute {
 }
 
 export interface InboundMatch {
+  /** Its rule is that of this match alone. */
   readonly rank: RankedMatch;
   readonly condition: RequestCondition;
 }
@@ -85,20 +90,26 @@ const ELSEWHERE = ['name', 'backendRefs', 'timeouts', 'retry', 'sessionPersisten
 function readRule(fields: Fields, ruleIndex: number, context: RuleContext): readonly InboundMatch[] {
   const { hosts, isForServersAlone, route } = context;
   for (const key of ELSEWHERE) fields.has(key);
-  if (fields.has('filters') && isForServersAlone)
-    fields.ignore(
-      'filters',
-      'is not applied to requests for a Server',
-      'attach a route with them to the Service',
-    );
   const isGrpc = isGrpcRoute(route);
   const read = fields.objects('matches', of => (isGrpc ? readGrpcMatch(of) : readHttpMatch(of)));
   const matches = read.length > 0 ? read : [isGrpc ? EVERY_CALL : EVERY_REQUEST];
+  const filters = readInboundFilters(fields, {
+    matches: matches.map(({ match }) => match),
+    isGrpc,
+    isForServersAlone,
+  });
   return hosts.flatMap(host =>
     matches.map(({ match, specificity }, matchIndex) => {
       const { creationTimestamp, name, namespace } = route.metadata;
       const order = [...hostRank(host), ...specificity];
-      const ranked = { rule: PLAIN_RULE, creationTimestamp, namespace, name, ruleIndex, specificity: order };
+      const rule = {
+        ...PLAIN_RULE,
+        name: `${keyOf(route)}/${ruleIndex}`,
+        hosts: host === undefined ? [] : [host],
+        matches: [match],
+        filters,
+      };
+      const ranked = { rule, creationTimestamp, namespace, name, ruleIndex, specificity: order };
       return { rank: { ranked, match, matchIndex }, condition: requestCondition(match, host) };
     }),
   );
@@ -115,14 +126,7 @@ const EVERY_REQUEST: OrderedMatch = {
 };
 
 function readHttpMatch(fields: Fields): OrderedMatch {
-  const match = readMatch(fields);
-  if (match.query.length > 0)
-    fields.ignore(
-      'queryParams',
-      'cannot be compared where access is decided: what this match alone is for is refused',
-      'match the path, the method or headers',
-    );
-  return { match, specificity: [] };
+  return { match: readMatch(fields), specificity: [] };
 }
 
 /** Characters of a host without wildcard, then of one with it. */

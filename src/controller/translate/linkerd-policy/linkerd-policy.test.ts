@@ -207,6 +207,44 @@ const REJECTED: readonly [string, string, object, string, RegExp][] = [
     /no field of this object/,
   ],
   [
+    'a filter that a Server does not apply',
+    'HTTPRoute',
+    attached([{ filters: [{ type: 'URLRewrite', urlRewrite: { hostname: 'a' } }] }]),
+    'spec.rules[0].filters[0].type',
+    /is no filter that a Server applies/,
+  ],
+  [
+    'a filter without what it is to do',
+    'HTTPRoute',
+    attached([{ filters: [{ type: 'RequestRedirect' }] }]),
+    'spec.rules[0].filters[0].requestRedirect',
+    /is required for this type of filter/,
+  ],
+  [
+    'a redirect by a prefix that is not matched',
+    'HTTPRoute',
+    attached([
+      {
+        matches: [{ path: { type: 'Exact', value: '/a' } }],
+        filters: [
+          {
+            type: 'RequestRedirect',
+            requestRedirect: { path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/b' } },
+          },
+        ],
+      },
+    ]),
+    'spec.rules[0].filters[0].requestRedirect.path.replacePrefixMatch',
+    /needs matches of type PathPrefix only/,
+  ],
+  [
+    'a redirect of gRPC',
+    'GRPCRoute',
+    attached([{ filters: [{ type: 'RequestRedirect', requestRedirect: {} }] }]),
+    'spec.rules[0].filters[0].type',
+    /is no filter that a Server applies/,
+  ],
+  [
     'a Server of another namespace as parent',
     'HTTPRoute',
     attached([], { namespace: 'bank' }),
@@ -252,18 +290,14 @@ const SAID: readonly [string, string, object, string, RegExp][] = [
     /is of trust domain other, and this mesh is cluster.local/,
   ],
   [
-    'parameters of a query',
+    'a filter that is for the Service of a route alone',
     'HTTPRoute',
-    attached([{ matches: [{ queryParams: [{ name: 'a', value: 'b' }] }] }]),
-    'spec.rules[0].matches[0].queryParams',
-    /cannot be compared where access is decided/,
-  ],
-  [
-    'filters of a route for a Server',
-    'HTTPRoute',
-    attached([{ filters: [{ type: 'RequestRedirect' }] }]),
-    'spec.rules[0].filters',
-    /is not applied to requests for a Server/,
+    {
+      parentRefs: [SERVER, { group: '', kind: 'Service', name: 'web' }],
+      rules: [{ filters: [{ type: 'URLRewrite', urlRewrite: { hostname: 'a' } }] }],
+    },
+    'spec.rules[0].filters[0].type',
+    /is no filter that a Server applies/,
   ],
 ];
 

@@ -7,8 +7,6 @@ export interface RequestCondition {
   readonly met: HttpMatch | undefined;
   /** Any of them. None: every request meets it. */
   readonly unmet: readonly HttpMatch[];
-  /** Policies cannot ask for parameters of the query: then `met` holds for more requests than the match. */
-  readonly isExact: boolean;
 }
 
 type Part = Partial<HttpMatch>;
@@ -20,13 +18,14 @@ export function requestCondition(match: RouteMatch, host: string | undefined): R
     pathPart(match.path),
     methodPart(match.method),
     ...match.headers.map(headerPart),
+    ...match.query.map(queryPart),
   ].filter(part => part !== undefined);
   const headers = parts.flatMap(({ met }) => met.headers ?? []);
+  const queryParams = parts.flatMap(({ met }) => met.queryParams ?? []);
   const met = parts.reduce<Part>((all, part) => ({ ...all, ...part.met }), {});
   return {
-    met: parts.length === 0 ? undefined : { ...ANY_HTTP_REQUEST, ...met, headers },
+    met: parts.length === 0 ? undefined : { ...ANY_HTTP_REQUEST, ...met, headers, queryParams },
     unmet: parts.map(({ unmet }) => ({ ...ANY_HTTP_REQUEST, ...unmet })),
-    isExact: match.query.length === 0,
   };
 }
 
@@ -65,8 +64,22 @@ function methodPart(method: string | undefined): BothWays | undefined {
   return { met: { methods }, unmet: { notMethods: methods } };
 }
 
-function headerPart({ kind, name, value }: ValueMatch): BothWays {
-  const match: StringMatch = kind === 'present' ? { kind: 'any' } : { kind, value };
+function queryPart(match: ValueMatch): BothWays {
+  const { name } = match;
+  const value = valueOf(match);
+  return {
+    met: { queryParams: [{ name, values: [value], notValues: [] }] },
+    unmet: { queryParams: [{ name, values: [], notValues: [value] }] },
+  };
+}
+
+function valueOf({ kind, value }: ValueMatch): StringMatch {
+  return kind === 'present' ? { kind: 'any' } : { kind, value };
+}
+
+function headerPart(header: ValueMatch): BothWays {
+  const { name } = header;
+  const match = valueOf(header);
   return {
     met: { headers: [{ name, values: [match], notValues: [] }] },
     unmet: { headers: [{ name, values: [], notValues: [match] }] },

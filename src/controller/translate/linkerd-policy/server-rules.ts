@@ -60,9 +60,8 @@ function met({ condition }: InboundMatch): readonly Clause[] {
   return condition.met === undefined ? [] : [{ matches: [matchOf(condition.met)] }];
 }
 
-/** A condition that is not known exactly is never known to be unmet: what may be its business is refused as if it were not. */
 function unmet({ condition }: InboundMatch): readonly Clause[] {
-  return condition.isExact ? [{ matches: condition.unmet.map(matchOf) }] : [];
+  return [{ matches: condition.unmet.map(matchOf) }];
 }
 
 /** A clause without alternatives holds for nothing. */
