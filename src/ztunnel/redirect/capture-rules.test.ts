@@ -63,7 +63,7 @@ const tracked = (packets: string): string => `  chain zone_output {
   }
   chain mark_prerouting {
     type filter hook prerouting priority -150; policy accept;
-    iifname "lo" meta mark & 0xfff ${packets} ct mark set ct mark & 0xfffff000 | 0x111
+    iifname "lo" meta mark & 0xfff ${packets} ct direction original ct mark set ct mark & 0xfffff000 | 0x111
   }
   chain mark_output {
     type route hook output priority -150; policy accept;

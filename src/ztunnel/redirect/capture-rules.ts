@@ -166,7 +166,8 @@ function markChains(packet: string): Chain[] {
     {
       name: 'mark_prerouting',
       hook: 'type filter hook prerouting priority -150',
-      rules: [`iifname "lo" ${packet} ct mark set ct mark ${SET_MARK}`],
+      // By direction: what the proxy answers on a redirected connection goes over loopback too, and is routed as it is.
+      rules: [`iifname "lo" ${packet} ct direction original ct mark set ct mark ${SET_MARK}`],
     },
     {
       name: 'mark_output',

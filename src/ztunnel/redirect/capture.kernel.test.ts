@@ -384,7 +384,7 @@ test('beside an older ztunnel its connections, and those that it still makes, go
 }, async t => {
   const lab = new NetnsLab();
   t.teardown(() => lab.close());
-  const { pod } = lab;
+  const { client, pod } = lab;
   await pod.listen({ ip: pod.ipv4, port: 7000 }, s => s.pipe(s));
   pod.exec('sysctl', ['-qw', 'net.netfilter.nf_conntrack_tcp_timeout_close=0']);
   const older = listenInNetns(pod.netns.fd, 15008);
@@ -399,6 +399,9 @@ test('beside an older ztunnel its connections, and those that it still makes, go
   t.equal(await echo(before, 'two'), 'two', 'what was open');
   const after = await dialAsOlder(pod, '10.55.1.3');
   t.equal(await echo(after, 'three'), 'three', 'what it is asked for by clients that have not left it yet');
+  for (const fd of listenInNetns(pod.netns.fd, 15001)) await pod.adopt(fd, s => s.pipe(s));
+  const redirected = await pod.connect({ ip: client.ipv4, port: 80 });
+  t.equal(await echo(redirected, 'redirected'), 'redirected');
   older.forEach(closeFd);
   t.same(await redirection.repair(), []);
   t.equal(await echo(before, 'four'), 'four', 'while it drains');
@@ -410,6 +413,7 @@ test('beside an older ztunnel its connections, and those that it still makes, go
     await setImmediate();
   }
   t.match(pod.exec('nft', ['list', 'ruleset']), /untracked_output/, 'then nothing is tracked any more');
+  t.equal(await echo(redirected, 'still'), 'still', 'for which redirected connections need not end');
 });
 
 test('where the settings cannot be written connection tracking keeps the marks', { skip }, async t => {
