@@ -20,6 +20,7 @@ import { ClassifiedRequests } from '../waypoint/telemetry/classified-requests.ts
 import { EjectionTelemetry } from '../waypoint/telemetry/ejections.ts';
 import { RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
 import { RetryMetrics } from '../waypoint/telemetry/retries.ts';
+import { createBoundGauges, createRefusedConnections } from '../ztunnel/connections/bound-metrics.ts';
 import { createDnsMetrics } from '../ztunnel/dns/dns-metrics.ts';
 import { createNodeMetrics } from '../ztunnel/node/node-metrics.ts';
 
@@ -46,6 +47,8 @@ const REGISTRARS: readonly Registrar[] = [
   { use: 'createDnsMetrics(', register: m => void createDnsMetrics(m) },
   { use: 'startTracing(', register: m => void exportSpans(m) },
   { use: 'new TcpMetrics(', register: m => void new TcpMetrics(m) },
+  { use: 'createBoundGauges(', register: m => void createBoundGauges(m) },
+  { use: 'createRefusedConnections(', register: m => void createRefusedConnections(m) },
   { use: 'new Denials(', register: m => void new Denials(m) },
   { use: 'registerWorkerRestarts(', register: m => void registerWorkerRestarts(m) },
   { use: 'createCertificateMetrics(', register: m => void createCertificateMetrics(m) },

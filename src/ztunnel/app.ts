@@ -24,8 +24,10 @@ import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { CertificateFeed } from './control/certificate-feed.ts';
+import { connectionSettings } from './control/connection-settings.ts';
 import { requestCertificates, createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
+import type { ConnectionBounds } from './connections/connection-bounds.ts';
 import { DnsServer } from './dns/dns-server.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
 import { NodeCapture } from './control/node-capture.ts';
@@ -70,6 +72,7 @@ class App {
   readonly #store = new MeshStore();
   readonly #garbage = new ChangeGarbage(systemClock);
   readonly #engine: EngineChoice;
+  readonly #bounds: ConnectionBounds;
   readonly #workers: WorkerPool;
   /** Whoever holds the originals of listening sockets. */
   readonly #listening: (() => Promise<void> | void)[] = [];
@@ -92,6 +95,9 @@ class App {
     this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
     const { congestionControl } = config;
     const tunnelCongestion = chooseTunnelCongestion(congestionControl, this.#engine.name, this.logger);
+    const connections = connectionSettings(config, this.logger);
+    const { perPod, room, roomIs } = connections;
+    this.#bounds = { perPod, room, roomIs };
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({
@@ -99,7 +105,11 @@ class App {
         maxHeapMb: config.workerHeapMb,
         youngGenerationMb: YOUNG_GENERATION_MB,
       }),
-      init: { settings: { ...config.traffic, tunnelCongestion }, log: config.log, engine: this.#engine.name },
+      init: {
+        settings: { ...config.traffic, tunnelCongestion, connections },
+        log: config.log,
+        engine: this.#engine.name,
+      },
       wholeMesh: () => this.#store.toDelta(),
       clock: systemClock,
       random: Math.random,
@@ -113,9 +123,7 @@ class App {
     if (config.stateDir !== undefined) removeAbandoned(config.stateDir);
     const stateKnown = this.#readiness.register('state of the mesh');
     const socketsOpen = this.#readiness.register('workload sockets');
-    await this.#serve(config.readinessAddress, [
-      readinessRoute(this.#readiness, () => this.#capture?.warnings() ?? []),
-    ]);
+    await this.#serve(config.readinessAddress, [readinessRoute(this.#readiness, () => this.#warnings())]);
     await this.#workers.start();
     const manager = await this.#createCertificates();
     const discovery = await this.#createDiscovery(manager, stateKnown);
@@ -233,6 +241,7 @@ class App {
         workers,
         dns,
         stateDir,
+        trafficWarnings: () => this.#workers.warnings(),
         peersKnowItLeft: pod => this.#isDialledDirectly(pod),
         clock: systemClock,
         random: Math.random,
@@ -241,6 +250,10 @@ class App {
       });
     }
     return workers;
+  }
+
+  #warnings(): string[] {
+    return this.#capture?.warnings() ?? this.#workers.warnings();
   }
 
   #createDns(discovery: DiscoverySource): DnsServer {
@@ -284,6 +297,7 @@ class App {
       updateProcess();
       this.#certificateMetrics.update(manager.gauges());
       this.#capture?.updateMetrics();
+      this.#workers.updateMetrics();
       return exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
     };
     const metrics = metricsRoutes(render, exposition.contentType);
@@ -293,7 +307,7 @@ class App {
         nodeName: instance.nodeName,
         certificates: () => manager.status(),
         discovery: () => discovery.status(),
-        config: { ...this.#config, engine: this.#engine },
+        config: { ...this.#config, engine: this.#engine, connections: this.#bounds },
         connections: {
           help: 'every connection carried now',
           dump: async () => ({ connections: (await this.#workers.connections()).flat() }),
@@ -302,7 +316,7 @@ class App {
       ...loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope)),
       ...metrics,
       ...(this.#capture === undefined ? [] : [this.#capture.route()]),
-      readinessRoute(this.#readiness, () => this.#capture?.warnings() ?? []),
+      readinessRoute(this.#readiness, () => this.#warnings()),
     ];
     await this.#serve(adminAddress, routes);
     if (adminSocket !== undefined) await this.#newServer(routes).listen({ unixSocket: adminSocket });

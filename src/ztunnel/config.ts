@@ -31,6 +31,8 @@ export interface ZtunnelConfig {
   readonly engine: EngineName | undefined;
   readonly workerThreads: number;
   readonly workerHeapMb: number;
+  /** 0: by what the process may use. */
+  readonly maxConnectionsPerPod: number;
   readonly drainMs: number;
   readonly stateDir: string | undefined;
   readonly log: LogConfig;
@@ -87,6 +89,12 @@ export function declareConfig(env: EnvReader): ZtunnelConfig {
       512,
       { min: 32, max: 65_536 },
       'heap of a traffic thread; one that needs more is ended and started again',
+    ),
+    maxConnectionsPerPod: env.integer(
+      'MAX_CONNECTIONS_PER_POD',
+      0,
+      { min: 0, max: 10_000_000 },
+      'connections that a pod may have open in each direction, of all threads together; more are refused. 0: an eighth of what ztunnel has room for, at least 4096',
     ),
     drainMs: readDrain(env),
     stateDir: env.optional(

@@ -45,7 +45,7 @@ async function start(t: Test, stdout: number): Promise<ZtunnelProcess> {
     ADMIN_UNIX_SOCKET: `${state.path}/admin.sock`,
     ZTUNNEL_WORKER_THREADS: '1',
   };
-  const ztunnel = new ZtunnelProcess(env, stdout);
+  const ztunnel = new ZtunnelProcess(env, { stdout });
   t.teardown(async () => {
     await ztunnel.kill();
     await new Promise<void>(resolve => app.close(() => resolve()));

@@ -1,5 +1,5 @@
 /** Descriptors above are not kept in it; the limit of open files of a process is below in practice. */
-const MAX_FD = 1_048_576;
+export const MAX_FD = 1_048_576;
 
 /**
  * Which descriptors a thread has open that the runtime knows nothing of, in memory that its supervisor shares: the kernel

@@ -3,6 +3,7 @@ import { getHeader, type HeaderList } from '../http/headers.ts';
 import { ErrorCode } from '../http2/error-code.ts';
 import type { Http2Stream, StreamReset } from '../http2/stream.ts';
 import { formatHostPort } from '../workload/ip.ts';
+import { isLimitReached } from './limit-reached.ts';
 import { ConnectRefusedError, type HboneTunnel } from './hbone-target.ts';
 import { TunnelChannel, type TunnelEnds } from './tunnel-channel.ts';
 import type { RequestHolder, TunnelRequest } from './tunnel-request.ts';
@@ -62,7 +63,7 @@ export class ClientTunnel extends TunnelChannel implements HboneTunnel, RequestH
       return;
     }
     if (!endStream) this.#stream?.reset(ErrorCode.CANCEL);
-    request.reject(refusal(status, request));
+    request.reject(refusal(status, isLimitReached(fields), request));
   }
 
   override onReset(reset: StreamReset): void {
@@ -84,12 +85,12 @@ function where({ target }: TunnelRequest): string {
   return `HBONE tunnel to ${formatHostPort(target.request.host, target.request.port)} via ${formatHostPort(target.remote.ip, target.remote.port)}`;
 }
 
-function refusal(status: number, request: TunnelRequest): ConnectRefusedError {
-  const meaning =
-    status === 401 || status === 403
-      ? 'denied by policy there'
-      : status === 503
-        ? 'its application could not be reached'
-        : 'not for this workload, or malformed';
+function refusal(status: number, limitReached: boolean, request: TunnelRequest): ConnectRefusedError {
+  const meaning = limitReached ? 'it has as many connections there as it may' : meaningOf(status);
   return new ConnectRefusedError(status, `${where(request)} refused with ${status}: ${meaning}`);
+}
+
+function meaningOf(status: number): string {
+  if (status === 401 || status === 403) return 'denied by policy there';
+  return status === 503 ? 'its application could not be reached' : 'not for this workload, or malformed';
 }

@@ -21,6 +21,9 @@ export interface InboundConnect {
   readonly signal: CancelSignal;
   /** Answers 200. The channel ends as the tunnel does: half-close is END_STREAM, abort is RST_STREAM. */
   accept(): ByteChannel;
-  /** Answers with the status. `reason` is for the log of this side; it is not sent to the peer. */
-  refuse(status: RefusalStatus, reason: string): void;
+  /**
+   * Answers with the status. `reason` is for the log of this side; it is not sent to the peer.
+   * @param isLimitReached the workload has as many connections as it may, which the peer is told (RFC 9209 §2.3.12)
+   */
+  refuse(status: RefusalStatus, reason: string, isLimitReached?: boolean): void;
 }

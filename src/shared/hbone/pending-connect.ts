@@ -4,6 +4,7 @@ import type { SecureChannel } from '../engine/engine.ts';
 import { ErrorCode } from '../http2/error-code.ts';
 import type { Http2Stream, StreamReset } from '../http2/stream.ts';
 import type { ConnectRequest } from './connect-request.ts';
+import { LIMIT_REACHED_FIELDS } from './limit-reached.ts';
 import type { InboundConnect, RefusalStatus } from './inbound-connect.ts';
 import { TunnelChannel } from './tunnel-channel.ts';
 import type { SpiffeId } from '../spiffe/spiffe-id.ts';
@@ -46,9 +47,12 @@ export class PendingConnect implements InboundConnect {
     return this.tunnel;
   }
 
-  refuse(status: RefusalStatus, _reason: string): void {
+  refuse(status: RefusalStatus, _reason: string, isLimitReached = false): void {
     this.#answer();
-    this.#stream.sendHeaders([':status', String(status)], true);
+    this.#stream.sendHeaders(
+      [':status', String(status), ...(isLimitReached ? LIMIT_REACHED_FIELDS : [])],
+      true,
+    );
     this.#stream.reset(ErrorCode.NO_ERROR);
   }
 

@@ -24,6 +24,18 @@ export interface HbonePoolOptions {
   /** After a failed handshake or dial, per key. Default 100 ms doubling to 5 s, ±20 %. */
   readonly backoff?: BackoffOptions;
   readonly http2?: Partial<Http2Options>;
+  /** Is told of each session; by default nobody is. */
+  readonly sessions?: SessionPlaces;
+}
+
+/** Keeps count of the sessions of a pool. */
+export interface SessionPlaces {
+  /** One begins to connect. */
+  opened(): void;
+  /** It is over. */
+  closed(): void;
+  /** Whether one that carries nothing may stay open, until its idle timeout. */
+  mayIdle(): boolean;
 }
 
 /** One live session, for `config_dump` and tests. */

@@ -112,6 +112,8 @@ export class SessionGroup implements SessionEvents, RequestHolder {
       if (!session.open(request)) this.place(request);
     }
     this.#connectIfNeeded();
+    if (session.isIdle && this.#options.sessions?.mayIdle() === false)
+      session.retire(new ChannelError('drain', 'idle, and there are many that are'));
   }
 
   onClose(session: HboneSession, error: ChannelError | undefined, wasReady: boolean): void {

@@ -78,6 +78,11 @@ test('refusals reach the caller with their status', async t => {
     made.onConnect = connect => connect.refuse(status, 'because');
     await t.rejects(made.pool.connect(made.target), { name: 'ConnectRefusedError', status, code });
   }
+  made.onConnect = connect => connect.refuse(503, 'because', true);
+  await t.rejects(made.pool.connect(made.target), {
+    status: 503,
+    message: /refused with 503: it has as many connections there as it may$/,
+  });
   t.equal(made.sessions[0]?.openStreams, 0);
 });
 

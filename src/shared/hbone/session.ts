@@ -53,6 +53,7 @@ export class HboneSession {
   readonly #events: SessionEvents;
   #state: State;
   #idleTimer: Timer | undefined;
+  #isCounted = true;
 
   /** Begins to connect. */
   constructor(target: HboneTarget, options: HbonePoolOptions, limits: SessionLimits, events: SessionEvents) {
@@ -67,6 +68,7 @@ export class HboneSession {
       ),
     );
     this.#state = { kind: 'connecting', attempt, deadline };
+    options.sessions?.opened();
     void this.#connect(attempt.signal);
   }
 
@@ -76,6 +78,11 @@ export class HboneSession {
 
   get isReady(): boolean {
     return this.#state.kind === 'ready';
+  }
+
+  /** It takes streams, and carries none. */
+  get isIdle(): boolean {
+    return this.#state.kind === 'ready' && this.#state.connection.openStreams === 0;
   }
 
   get hasCapacity(): boolean {
@@ -100,6 +107,7 @@ export class HboneSession {
     const state = this.#state;
     if (state.kind === 'connecting') this.#fail(reason);
     if (state.kind !== 'ready') return;
+    if (this.isIdle) this.#giveBack();
     this.#state = { ...state, kind: 'draining' };
     state.connection.drain();
   }
@@ -217,6 +225,12 @@ export class HboneSession {
     });
   }
 
+  /** One that is on its way out and carries nothing counts no more: several that become idle at once are not all closed. */
+  #giveBack(): void {
+    if (this.#isCounted) this.#options.sessions?.closed();
+    this.#isCounted = false;
+  }
+
   /** Ends a session that never was ready. */
   #fail(error: ChannelError): void {
     const state = this.#state;
@@ -230,6 +244,7 @@ export class HboneSession {
     if (this.#state.kind === 'closed') return;
     this.#state = { kind: 'closed' };
     this.#idleTimer?.cancel();
+    this.#giveBack();
     this.#events.onClose(this, error, wasReady);
   }
 }

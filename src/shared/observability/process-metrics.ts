@@ -23,11 +23,16 @@ export function registerProcess(metrics: MetricSet, component: string, readiness
       help: 'Memory that this process may use: the limit of its container, or what the machine has.',
       labels: [],
     })
-    // Without a limit the runtime says 0, or more than there is.
-    .cell([]).value = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
+    .cell([]).value = memoryLimitBytes();
   const updateDropped = registerDroppedLines(metrics);
   return () => {
     ready.value = readiness.ready ? 1 : 0;
     updateDropped(LineSink.stdout());
   };
+}
+
+/** What this process may use: the limit of its container, or what the machine has. */
+export function memoryLimitBytes(): number {
+  // Without a limit the runtime says 0, or more than there is.
+  return Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
 }

@@ -37,7 +37,7 @@ export const TCP_RESPONSE_FLAGS = {
   networkPolicy: 'NETWORK_POLICY',
   identity: 'IDENTITY_ERROR',
   certificateRevoked: 'CERT_REVOKED',
-  /** The waypoint's alone: Envoy's word. */
+  /** No place for another connection. Envoy's word. */
   overflow: 'UO',
 } as const;
 

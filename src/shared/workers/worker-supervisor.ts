@@ -45,6 +45,9 @@ export abstract class WorkerSupervisor<P extends WorkerProtocol> {
   /** Tells a worker that starts what the tier has said to the others, beyond log levels and the mesh, which it knows. */
   protected abstract tellEverything(worker: WorkerHandle<P>): void;
 
+  /** A thread is gone with all it had; it is started again. */
+  protected onEnded(_index: number): void {}
+
   /** What a thread says unasked. */
   protected onEvent(_event: P['event']): void {}
 
@@ -135,6 +138,7 @@ export abstract class WorkerSupervisor<P extends WorkerProtocol> {
 
   #onCrash(worker: WorkerHandle<P>, reason: string): void {
     if (this.#stopping) return;
+    this.onEnded(worker.index);
     const { clock, logger, random, restarts } = this.#options;
     const attempts = this.#attempts.get(worker.index) ?? { count: 0, startedAt: 0 };
     if (clock.monotonic() - attempts.startedAt > STABLE_MS) attempts.count = 0;

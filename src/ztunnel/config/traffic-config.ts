@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** What does not depend on what the kernel has. */
-export type ConfiguredTraffic = Omit<TrafficSettings, 'tunnelCongestion'>;
+export type ConfiguredTraffic = Omit<TrafficSettings, 'tunnelCongestion' | 'connections'>;
 
 export function readTraffic(
   env: EnvReader,

@@ -13,6 +13,7 @@ import type { ConnectionPeers } from '#shared/observability/connection-peers.ts'
 import { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { dumpConnection } from './connection-dump.ts';
 import { ConnectionManager } from './connection-manager.ts';
+import type { ConnectionPlace } from './place-keeper.ts';
 
 const outbound: ConnectionPeers = {
   reporter: 'source',
@@ -24,6 +25,9 @@ const outbound: ConnectionPeers = {
   security: 'mutual_tls',
 };
 const inbound: ConnectionPeers = { ...outbound, reporter: 'destination', service: undefined };
+
+/** There is always one more. */
+const boundless: ConnectionPlace = { take: () => undefined, give: () => undefined };
 
 function setup(format: LogFormat = 'text') {
   const clock = new FakeClock();
@@ -57,7 +61,7 @@ function fakeCopy(bytesSent: number, bytesReceived: number) {
 
 test('one line for a connection that ended in order, golden', t => {
   const { clock, lines, manager, total } = setup();
-  const connection = manager.start('u-1', '10.0.0.1:40000', outbound);
+  const connection = manager.start('u-1', '10.0.0.1:40000', outbound, boundless);
   connection.destinationAddress = '10.0.1.1:15008';
   connection.hboneAddress = '10.0.1.1:8080';
   manager.established(connection);
@@ -84,7 +88,7 @@ test('one line for a connection that ended in order, golden', t => {
 
 test('the same in JSON, seen from the other side', t => {
   const { lines, manager } = setup('json');
-  const connection = manager.start('u-1', '10.0.0.1:40000', inbound);
+  const connection = manager.start('u-1', '10.0.0.1:40000', inbound, boundless);
   connection.destinationAddress = '10.0.1.1:15008';
   manager.established(connection);
   connection.attach(fakeCopy(84, 239));
@@ -106,7 +110,7 @@ test('the same in JSON, seen from the other side', t => {
 
 test('a connection that never came about is one error line and one failure', t => {
   const { lines, manager, total } = setup();
-  const connection = manager.start('u-1', '10.0.0.1:40000', outbound);
+  const connection = manager.start('u-1', '10.0.0.1:40000', outbound, boundless);
   manager.end(connection, new ChannelError('connect_refused', 'connect to 10.0.1.1:15008: refused'));
   t.equal(lines.length, 1);
   t.match(lines[0], /\terror\taccess\tconnection failed\t.*error="connect to 10\.0\.1\.1:15008: refused"$/);
@@ -117,7 +121,7 @@ test('a connection that never came about is one error line and one failure', t =
 
 test('bytes of a long connection are counted while it lives, and none twice', t => {
   const { clock, manager, total } = setup();
-  const connection = manager.start('u-1', '10.0.0.1:40000', outbound);
+  const connection = manager.start('u-1', '10.0.0.1:40000', outbound, boundless);
   manager.established(connection);
   const copy = fakeCopy(100, 0);
   connection.attach(copy);
@@ -135,7 +139,7 @@ test('bytes of a long connection are counted while it lives, and none twice', t 
 test('a policy change cuts exactly the connections it forbids, and names the rule', t => {
   const { lines, manager, total } = setup();
   const open = (principal: string) => {
-    const connection = manager.start('u-1', '10.0.0.1:40000', inbound);
+    const connection = manager.start('u-1', '10.0.0.1:40000', inbound, boundless);
     connection.authz = authzConnection({
       sourceIdentity: `spiffe://cluster.local/ns/default/sa/${principal}`,
       sourceIp: '10.0.0.1',
@@ -149,7 +153,7 @@ test('a policy change cuts exactly the connections it forbids, and names the rul
   };
   const evil = open('evil');
   const good = open('good');
-  const waiting = manager.start('u-1', '10.0.0.1:1', inbound);
+  const waiting = manager.start('u-1', '10.0.0.1:1', inbound, boundless);
   waiting.authz = evil.connection.authz;
   const principals = [{ kind: 'exact' as const, value: 'cluster.local/ns/default/sa/evil' }];
   const policies = compile([policy('no-evil', 'deny', [{ principals }])]);
@@ -176,7 +180,7 @@ test('a policy change cuts exactly the connections it forbids, and names the rul
 test('cutting all, cutting those of a pod, and waiting for the last', async t => {
   const { manager } = setup();
   const open = (pod: string) => {
-    const connection = manager.start(pod, '10.0.0.1:40000', outbound);
+    const connection = manager.start(pod, '10.0.0.1:40000', outbound, boundless);
     connection.attach({ bytesSent: 0, bytesReceived: 0, abort: reason => manager.end(connection, reason) });
     return connection;
   };
@@ -194,7 +198,7 @@ test('cutting all, cutting those of a pod, and waiting for the last', async t =>
 
 test('the dump of a live connection', t => {
   const { manager } = setup();
-  const connection = manager.start('u-1', '10.0.0.1:40000', inbound);
+  const connection = manager.start('u-1', '10.0.0.1:40000', inbound, boundless);
   connection.destinationAddress = '10.0.1.1:15008';
   connection.hboneAddress = '10.0.1.1:8080';
   connection.attach(fakeCopy(1, 2));

@@ -7,6 +7,7 @@ import type { AccessLog } from '#shared/observability/access-log.ts';
 import { logConnection } from '../telemetry/connection-log.ts';
 import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
 import type { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
+import type { ConnectionPlace } from './place-keeper.ts';
 import { responseFlag } from './response-flag.ts';
 import { TrackedConnection } from './tracked-connection.ts';
 
@@ -37,12 +38,23 @@ export class ConnectionManager {
     return this.#live;
   }
 
-  /** Registers a connection before anything is decided about it, so that no policy change can miss it. */
-  start(podUid: string, sourceAddress: string, peers: ConnectionPeers): TrackedConnection {
+  /**
+   * Registers a connection before anything is decided about it, so that no policy change can miss it. One for which there is
+   * no place is `aborted` from the beginning.
+   */
+  start(
+    podUid: string,
+    sourceAddress: string,
+    peers: ConnectionPeers,
+    place: ConnectionPlace,
+  ): TrackedConnection {
     const { clock } = this.#options;
     const connection = new TrackedConnection(podUid, sourceAddress, peers, clock.now(), clock.monotonic());
     connection.index = this.#live.length;
     this.#live.push(connection);
+    const refusal = place.take();
+    if (refusal === undefined) connection.place = place;
+    else connection.abort(refusal);
     if (this.#countTimer === undefined) this.#scheduleCount();
     return connection;
   }
@@ -59,6 +71,7 @@ export class ConnectionManager {
   end(connection: TrackedConnection, error: ChannelError | undefined): void {
     if (connection.index < 0) return;
     this.#remove(connection);
+    connection.place?.give();
     const { metrics } = this.#options;
     const { cells } = connection;
     // Whoever cut it knows why; what the sockets report after that is only the consequence.

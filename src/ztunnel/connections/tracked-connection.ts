@@ -3,6 +3,7 @@ import type { ChannelError } from '#shared/engine/channel.ts';
 import type { BidirectionalCopy } from '#shared/engine/copy.ts';
 import type { ConnectionPeers } from '#shared/observability/connection-peers.ts';
 import type { TcpCells } from '#shared/observability/tcp-metrics.ts';
+import type { ConnectionPlace } from './place-keeper.ts';
 
 /** One connection from the moment it was accepted to its line in the log. Only the `ConnectionManager` ends it. */
 export class TrackedConnection {
@@ -19,6 +20,8 @@ export class TrackedConnection {
   /** Inbound only: what policies compare, now and whenever they change. */
   authz: AuthzConnection | undefined;
   cells: TcpCells | undefined;
+  /** Owned by the manager; undefined: there was none for it. */
+  place: ConnectionPlace | undefined;
   #copy: BidirectionalCopy | undefined;
   #aborted: ChannelError | undefined;
   #countedSent = 0;
@@ -38,7 +41,7 @@ export class TrackedConnection {
     this.openedMonotonicMs = monotonicMs;
   }
 
-  /** Set when somebody cut the connection before it was established: whoever establishes it must give it up. */
+  /** Set when there is no place for the connection, or somebody cut it before it was established: whoever establishes it must give it up. */
   get aborted(): ChannelError | undefined {
     return this.#aborted;
   }

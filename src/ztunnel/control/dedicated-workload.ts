@@ -3,7 +3,7 @@ import { bindSocket, closeFd, listenSocket, openTcpSocket, setIntOption } from '
 import { isIpv6 } from '#shared/workload/ip.ts';
 import type { DedicatedConfig } from '../config/workload-config.ts';
 import { HBONE_PORT } from '../ports.ts';
-import type { PodAssignment } from '../workers/messages.ts';
+import type { WorkloadAssignment } from '../workers/messages.ts';
 
 const LISTEN_BACKLOG = 1024;
 
@@ -11,7 +11,10 @@ const LISTEN_BACKLOG = 1024;
  * The one workload of `PROXY_MODE=dedicated`, with sockets that all worker threads share. The caller owns them.
  * Throws `SystemCallError` naming the address that cannot be listened on.
  */
-export function dedicatedWorkload(config: DedicatedConfig): { assignment: PodAssignment; close: () => void } {
+export function dedicatedWorkload(config: DedicatedConfig): {
+  assignment: WorkloadAssignment;
+  close: () => void;
+} {
   const fds: number[] = [];
   const listen = (address: Address): { fd: number } => {
     const fd = listenOn(address);

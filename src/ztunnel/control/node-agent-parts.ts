@@ -13,6 +13,8 @@ export interface NodeAgentParts {
   readonly dns: PodDnsServer;
   /** Undefined: nothing is kept for the next start. */
   readonly stateDir: string | undefined;
+  /** What an operator has to know of the traffic of pods; a line each. */
+  readonly trafficWarnings: () => readonly string[];
   readonly peersKnowItLeft: (pod: LocalPod) => boolean;
   readonly clock: Clock;
   readonly random: () => number;

@@ -64,7 +64,7 @@ export class NodeCapture {
     const pods = this.#agent
       .unmeshed()
       .map(({ pod, status }) => `pod ${pod.namespace}/${pod.name} is not in the mesh: ${status.message}`);
-    return [...pods, ...(this.#kubernetes?.warnings() ?? [])];
+    return [...pods, ...this.#parts.trafficWarnings(), ...(this.#kubernetes?.warnings() ?? [])];
   }
 
   route(): AdminRoute {

@@ -4,7 +4,7 @@ import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import type { EnrolledPod, LeaveReason, PodWorkers } from '../node/enrolment.ts';
 import type { LocalPod } from '../node/local-pod.ts';
 import type { LocalWorkloadInfo } from '../pod/local-workload.ts';
-import type { PodAssignment } from '../workers/messages.ts';
+import type { WorkloadAssignment } from '../workers/messages.ts';
 import type { WorkerPool } from '../workers/worker-pool.ts';
 
 export interface PodEnrolmentOptions {
@@ -47,7 +47,7 @@ export class PodEnrolment implements PodWorkers {
    * The certificate is fetched meanwhile and not waited for: without the CA the pod still starts, and what needs an
    * identity is refused with that reason. Rejects when the identity is not valid or no worker can listen.
    */
-  async assign(assignment: PodAssignment): Promise<void> {
+  async assign(assignment: WorkloadAssignment): Promise<void> {
     const { info } = assignment;
     const { manager, workers } = this.#options;
     const before = this.#leases.get(info.uid);

@@ -24,7 +24,17 @@ export class HboneListener {
   }
 
   accept(channel: TcpChannel): void {
-    void this.#serve(channel);
+    const { hbone } = this.#pod.places;
+    const refusal = hbone.take();
+    if (refusal === undefined) {
+      void this.#serve(
+        channel,
+        once(() => hbone.give()),
+      );
+      return;
+    }
+    this.#warn('HBONE connection refused', channel.remoteAddress, refusal.message);
+    channel.abort(refusal);
   }
 
   /** GOAWAY to every peer; open tunnels live on. */
@@ -38,8 +48,11 @@ export class HboneListener {
     for (const session of this.#sessions) session.close(reason);
   }
 
-  /** Never rejects: a peer that fails the handshake is logged and forgotten. */
-  async #serve(channel: TcpChannel): Promise<void> {
+  /**
+   * Never rejects: a peer that fails the handshake is logged and forgotten.
+   * @param giveBack the place of the connection
+   */
+  async #serve(channel: TcpChannel, giveBack: () => void): Promise<void> {
     const { certificates, engine, settings } = this.#pod.traffic;
     const { remoteAddress } = channel;
     try {
@@ -49,13 +62,14 @@ export class HboneListener {
         timeoutMs: settings.handshakeTimeoutMs,
         verifyPeer: true,
       });
-      this.#keep(secure);
+      this.#keep(secure, giveBack);
     } catch (error) {
+      giveBack();
       this.#warn('HBONE handshake failed', remoteAddress, connectionError(error).message);
     }
   }
 
-  #keep(secure: SecureChannel): void {
+  #keep(secure: SecureChannel, giveBack: () => void): void {
     const { settings, clock } = this.#pod.traffic;
     const { remoteAddress } = secure;
     let session: HboneServerSession | undefined;
@@ -66,6 +80,7 @@ export class HboneListener {
       onBadRequest: (status, reason) =>
         this.#warn('bad HBONE request', remoteAddress, `${status}: ${reason}`),
       onClose: () => {
+        giveBack();
         // A channel that broke meanwhile may be told of before there is a session.
         if (session !== undefined) this.#sessions.delete(session);
         session = undefined;
@@ -96,4 +111,13 @@ export class HboneListener {
       error,
     });
   }
+}
+
+/** A session that fails may be told of by its end as well. */
+function once(fn: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) fn();
+    isDone = true;
+  };
 }

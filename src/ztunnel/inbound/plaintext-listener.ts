@@ -18,6 +18,8 @@ export function acceptPlaintext(pod: PodContext, channel: TcpChannel): void {
 async function serve(pod: PodContext, channel: TcpChannel): Promise<void> {
   const connection = startPlaintext(pod, channel);
   try {
+    const refused = connection.aborted;
+    if (refused !== undefined) throw refused;
     const target = targetOf(pod, channel);
     connection.destinationAddress = formatHostPort(target.ip, target.port);
     connection.authz = authzConnection({
@@ -66,7 +68,7 @@ function targetOf(pod: PodContext, channel: TcpChannel): SocketEndpoint {
 function startPlaintext(pod: PodContext, channel: TcpChannel): TrackedConnection {
   const { view, connections, settings } = pod.traffic;
   const { ip, port } = channel.remoteAddress;
-  return connections.start(pod.info.uid, formatHostPort(ip, port), {
+  const peers = {
     reporter: 'destination',
     source: view.workloadByAddress(settings.network, ip),
     sourceIdentity: undefined,
@@ -74,5 +76,6 @@ function startPlaintext(pod: PodContext, channel: TcpChannel): TrackedConnection
     destinationIdentity: undefined,
     service: undefined,
     security: 'unknown',
-  });
+  } as const;
+  return connections.start(pod.info.uid, formatHostPort(ip, port), peers, pod.places.inbound);
 }

@@ -3,6 +3,7 @@ import { ChannelError, type SocketEndpoint } from '#shared/engine/channel.ts';
 import type { InboundConnect, RefusalStatus } from '#shared/hbone/inbound-connect.ts';
 import { formatHostPort } from '#shared/workload/ip.ts';
 import { carry, connectionError } from '../connections/carry.ts';
+import { BoundError } from '../connections/bound-error.ts';
 import type { TrackedConnection } from '../connections/tracked-connection.ts';
 import type { PodContext } from '../pod/pod-context.ts';
 import { authorize } from './authorize.ts';
@@ -14,6 +15,19 @@ import { buildInboundRequest, type InboundRequest } from './build-request.ts';
  */
 export function serveConnect(pod: PodContext, connect: InboundConnect): void {
   const inbound: Inbound = { pod, connect, connection: startInbound(pod, connect) };
+  try {
+    decide(inbound);
+  } catch (error) {
+    refuse(inbound, 503, connectionError(error));
+  }
+}
+
+function decide(inbound: Inbound): void {
+  const { pod, connect, connection } = inbound;
+  if (connection.aborted !== undefined) {
+    refuse(inbound, 503, connection.aborted);
+    return;
+  }
   const { workload, known } = pod.current();
   if (!known) {
     const problem = `the controller has not told about ${workload.uid} yet: its policies are not known`;
@@ -33,8 +47,8 @@ export function serveConnect(pod: PodContext, connect: InboundConnect): void {
     refuse(inbound, request.status, new ChannelError('protocol', request.reason));
     return;
   }
-  describe(inbound.connection, request, connect.peerIdentity);
-  const denied = authorize(pod, inbound.connection);
+  describe(connection, request, connect.peerIdentity);
+  const denied = authorize(pod, connection);
   if (denied === undefined) void reachApplication(inbound, request.target, request.sourceIp);
   else refuse(inbound, 401, denied);
 }
@@ -64,13 +78,13 @@ async function reachApplication(inbound: Inbound, target: SocketEndpoint, source
 
 function refuse({ pod, connect, connection }: Inbound, status: RefusalStatus, error: ChannelError): void {
   pod.traffic.connections.end(connection, error);
-  connect.refuse(status, error.message);
+  connect.refuse(status, error.message, error instanceof BoundError);
 }
 
 function startInbound(pod: PodContext, connect: InboundConnect): TrackedConnection {
   const { connections } = pod.traffic;
   const { remote, local, request } = connect;
-  const connection = connections.start(pod.info.uid, formatHostPort(remote.ip, remote.port), {
+  const peers = {
     reporter: 'destination',
     source: undefined,
     sourceIdentity: connect.peerIdentity,
@@ -78,7 +92,9 @@ function startInbound(pod: PodContext, connect: InboundConnect): TrackedConnecti
     destinationIdentity: pod.identity,
     service: undefined,
     security: 'mutual_tls',
-  });
+  } as const;
+  const source = formatHostPort(remote.ip, remote.port);
+  const connection = connections.start(pod.info.uid, source, peers, pod.places.inbound);
   connection.destinationAddress = formatHostPort(local.ip, local.port);
   connection.hboneAddress = request.authority;
   return connection;

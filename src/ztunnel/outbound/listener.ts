@@ -11,6 +11,7 @@ import { connectOutbound, type OutboundTarget } from './connect.ts';
 export function acceptOutbound(pod: PodContext, channel: TcpChannel): void {
   const connection = startOutbound(pod, channel);
   try {
+    if (connection.aborted !== undefined) throw connection.aborted;
     const original = originalDestinationOf(pod, channel);
     if (original.kind === 'direct') {
       throw new ChannelError('protocol', 'dialled the capture port itself; connect to the service instead');
@@ -25,7 +26,7 @@ export function acceptOutbound(pod: PodContext, channel: TcpChannel): void {
 /** Registers a connection of the pod's application before anything is known about where it goes. */
 export function startOutbound(pod: PodContext, channel: TcpChannel): TrackedConnection {
   const { ip, port } = channel.remoteAddress;
-  return pod.traffic.connections.start(pod.info.uid, formatHostPort(ip, port), {
+  const peers = {
     reporter: 'source',
     source: pod.current().workload,
     sourceIdentity: pod.identity,
@@ -33,7 +34,8 @@ export function startOutbound(pod: PodContext, channel: TcpChannel): TrackedConn
     destinationIdentity: undefined,
     service: undefined,
     security: 'unknown',
-  });
+  } as const;
+  return pod.traffic.connections.start(pod.info.uid, formatHostPort(ip, port), peers, pod.places.outbound);
 }
 
 /** Never rejects: whatever happens ends in the connection's one log line. */

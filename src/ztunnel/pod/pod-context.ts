@@ -1,4 +1,5 @@
 import type { HbonePool } from '#shared/hbone/session-pool.ts';
+import type { PodPlaces } from '../connections/place-keeper.ts';
 import type { TrafficContext } from './traffic-context.ts';
 import type { Dialer } from './dialer.ts';
 import { findLocalWorkload, type LocalWorkload, type LocalWorkloadInfo } from './local-workload.ts';
@@ -8,17 +9,25 @@ export class PodContext {
   readonly traffic: TrafficContext;
   readonly dialer: Dialer;
   readonly pool: HbonePool;
+  readonly places: PodPlaces;
   info: LocalWorkloadInfo;
   /** SPIFFE id, from what the node knows: it never changes while the pod runs. */
   readonly identity: string;
   #found: LocalWorkload | undefined;
   #foundVersion = -1;
 
-  constructor(traffic: TrafficContext, info: LocalWorkloadInfo, dialer: Dialer, pool: HbonePool) {
+  constructor(
+    traffic: TrafficContext,
+    info: LocalWorkloadInfo,
+    dialer: Dialer,
+    pool: HbonePool,
+    places: PodPlaces,
+  ) {
     this.traffic = traffic;
     this.info = info;
     this.dialer = dialer;
     this.pool = pool;
+    this.places = places;
     this.identity = `spiffe://${traffic.settings.trustDomain}/ns/${info.namespace}/sa/${info.serviceAccount}`;
   }
 

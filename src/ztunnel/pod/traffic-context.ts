@@ -7,6 +7,7 @@ import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { MeshView } from '#shared/workload/mesh-view.ts';
 import type { ConnectionManager } from '../connections/connection-manager.ts';
+import type { ConnectionSettings } from '../connections/place-keeper.ts';
 import type { OutboundSettings } from '../outbound/build-request.ts';
 import type { RecentFailures } from '../outbound/recent-failures.ts';
 import type { OriginalDestination } from '../redirect/original-dst.ts';
@@ -26,6 +27,7 @@ export interface TrafficSettings extends LocalWorkloadSettings, OutboundSettings
   /** Undefined: as the kernel does by itself. */
   readonly tunnelCongestion: CongestionPolicy | undefined;
   readonly http2: Partial<Http2Options>;
+  readonly connections: ConnectionSettings;
 }
 
 /** What every connection of one thread shares. */

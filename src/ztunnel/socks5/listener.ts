@@ -11,7 +11,13 @@ import { SOCKS5_REPLY } from './request.ts';
 
 /** A connection of a workload that asks for its destination by SOCKS5 instead of being captured. */
 export function acceptSocks5(pod: PodContext, channel: TcpChannel): void {
-  void serve(pod, channel, startOutbound(pod, channel));
+  const connection = startOutbound(pod, channel);
+  if (connection.aborted === undefined) {
+    void serve(pod, channel, connection);
+    return;
+  }
+  pod.traffic.connections.end(connection, undefined);
+  channel.abort(connection.aborted);
 }
 
 /** Never rejects. */

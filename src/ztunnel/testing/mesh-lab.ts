@@ -9,6 +9,7 @@ import { createTestCa, type TestCa } from '#shared/testing/test-ca.ts';
 import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import { workloadIdentity, type Workload } from '#shared/workload/workload.ts';
+import { PodCounts, podCountMemory } from '../connections/pod-counts.ts';
 import type { TrafficSettings } from '../pod/traffic-context.ts';
 import type { OriginalDestination } from '../redirect/original-dst.ts';
 import { TrafficThread } from '../workers/traffic-thread.ts';
@@ -17,11 +18,22 @@ import { testSettings } from './settings.ts';
 /** Where a captured connection was going, by the port of the listener it was "redirected" to. */
 type Redirects = Map<number, OriginalDestination>;
 
+/** Each lab has one thread a node. */
+const THREADS = 1;
+
+interface LabEntry {
+  readonly node: LabNode;
+  readonly redirects: Redirects;
+  readonly counts: Map<string, SharedArrayBuffer>;
+}
+
 export interface LabNode {
   readonly thread: TrafficThread;
   readonly lines: string[];
   /** Lines of the access log, once there are so many; the tests wait for events, never for time. */
   access(count: number): Promise<string[]>;
+  /** What an enrolled workload has open, by its uid; of one that was enrolled again as of now. */
+  counts(uid: string): PodCounts;
 }
 
 /**
@@ -31,7 +43,7 @@ export interface LabNode {
 export class MeshLab {
   readonly ca: TestCa;
   readonly #subnet = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`;
-  readonly #nodes: { node: LabNode; redirects: Redirects }[] = [];
+  readonly #nodes: LabEntry[] = [];
   readonly #servers: Server[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #mesh = new MeshStore();
@@ -66,11 +78,13 @@ export class MeshLab {
       now: () => clock.now(),
     });
     const redirects: Redirects = new Map();
+    const counts = new Map<string, SharedArrayBuffer>();
     const thread = new TrafficThread({
       engine: createTestEngine({ clock }),
       clock,
       random: Math.random,
       settings: { ...testSettings, ...settings },
+      index: 0,
       logger,
       logFormat: 'text',
       logWriter: writer,
@@ -83,9 +97,14 @@ export class MeshLab {
         if (accessLines().length < count) await new Promise<void>(resolve => waits.push({ count, resolve }));
         return accessLines();
       },
+      counts(uid) {
+        const found = counts.get(uid);
+        if (found === undefined) throw new Error(`${uid} is not enrolled`);
+        return new PodCounts(found, THREADS);
+      },
     };
     thread.apply(this.#mesh.toDelta());
-    this.#nodes.push({ node, redirects });
+    this.#nodes.push({ node, redirects, counts });
     return node;
   }
 
@@ -108,6 +127,7 @@ export class MeshLab {
         inboundHbone: ips.map(ip => ({ ip, port: 15008 })),
         socks5: ips.map(ip => ({ ip, port: 15080 })),
       },
+      counts: this.#countsFor(node, uid),
     });
   }
 
@@ -126,10 +146,12 @@ export class MeshLab {
     entry?.redirects.set(port, { kind: 'redirected', destination });
     const { name, namespace, serviceAccount, addresses: ips } = workload;
     const none = { outbound: [], inboundPlaintext: [], inboundHbone: [], socks5: [] };
+    const uid = `capture-${port}`;
     await node.thread.enrol({
-      info: { uid: `capture-${port}`, name, namespace, serviceAccount, ips },
+      info: { uid, name, namespace, serviceAccount, ips },
       netnsFd: undefined,
       listeners: { ...none, [kind]: [{ ip, port }] },
+      counts: this.#countsFor(node, uid),
     });
     return port;
   }
@@ -160,6 +182,12 @@ export class MeshLab {
     await Promise.all(
       this.#servers.map(server => new Promise<void>(resolve => server.close(() => resolve()))),
     );
+  }
+
+  #countsFor(node: LabNode, uid: string): SharedArrayBuffer {
+    const memory = podCountMemory(THREADS);
+    this.#nodes.find(n => n.node === node)?.counts.set(uid, memory);
+    return memory;
   }
 
   #track(socket: Socket): void {

@@ -1,3 +1,4 @@
+import { countMemory } from '../connections/shared-count.ts';
 import type { TrafficSettings } from '../pod/traffic-context.ts';
 
 /** Settings of a traffic thread for tests. */
@@ -17,4 +18,5 @@ export const testSettings: TrafficSettings = {
   originalSource: false,
   tunnelCongestion: undefined,
   http2: {},
+  connections: { perPod: 4_096, room: 32_768, roomIs: 'a test', threads: 1, used: countMemory(1, 1) },
 };

@@ -14,10 +14,14 @@ export class ZtunnelProcess {
   output = '';
   #onOutput: (() => void)[] = [];
 
-  /** @param stdout a descriptor in place of `output` */
-  constructor(env: Record<string, string>, stdout: number | 'pipe' = 'pipe') {
+  /** `stdout`: a descriptor in place of `output`; `openFiles`: its RLIMIT_NOFILE, in place of that of the test. */
+  constructor(
+    env: Record<string, string>,
+    { stdout = 'pipe', openFiles }: { readonly stdout?: number | 'pipe'; readonly openFiles?: number } = {},
+  ) {
     this.#socket = env['ADMIN_UNIX_SOCKET'] ?? '';
-    const program = [process.execPath, '--disable-warning=ExperimentalWarning', MAIN];
+    const limited = openFiles === undefined ? [] : ['prlimit', `--nofile=${openFiles}`, '--'];
+    const program = [...limited, process.execPath, '--disable-warning=ExperimentalWarning', MAIN];
     // A test that is killed runs no clean-up: the kernel ends the program with its parent.
     this.child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...program], {
       env: { PATH: process.env['PATH'] ?? '', ENGINE: testEngineName(), ...env },

@@ -5,11 +5,17 @@ import type { PodListeners } from '../pod/pod-proxy.ts';
 import type { TrafficSettings } from '../pod/traffic-context.ts';
 
 /** A local workload to carry traffic for. All descriptors belong to the main thread. */
-export interface PodAssignment {
+export interface WorkloadAssignment {
   readonly info: LocalWorkloadInfo;
   /** Undefined: the process's own namespace (`PROXY_MODE=dedicated`). Belongs to the main thread. */
   readonly netnsFd: number | undefined;
   readonly listeners: PodListeners;
+}
+
+/** What a thread is told of it. */
+export interface PodAssignment extends WorkloadAssignment {
+  /** Memory of its `PodCounts`, which all threads share. */
+  readonly counts: SharedArrayBuffer;
 }
 
 /** What is said beyond what every tier's threads are told. */

@@ -11,6 +11,7 @@ import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import { dumpConnection, type ConnectionDump } from '../connections/connection-dump.ts';
 import { ConnectionManager } from '../connections/connection-manager.ts';
+import { PlaceKeeper, type PodPlaces } from '../connections/place-keeper.ts';
 import { RecentFailures } from '../outbound/recent-failures.ts';
 import { CertificateStore } from '../pod/certificate-store.ts';
 import { netnsDialer, plainDialer, type Dialer } from '../pod/dialer.ts';
@@ -28,6 +29,8 @@ export interface TrafficThreadOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly settings: TrafficSettings;
+  /** Which of the threads this is, from 0. */
+  readonly index: number;
   readonly logger: Logger;
   readonly logFormat: LogFormat;
   readonly logWriter: BytesWriter;
@@ -42,6 +45,7 @@ export class TrafficThread {
   readonly #metrics = new MetricSet();
   readonly #certificates: CertificateStore;
   readonly #policies = new PolicyCache();
+  readonly #places: PlaceKeeper;
   readonly #context: TrafficContext;
   readonly #pods = new Map<string, PodProxy>();
   /** No longer accept, and still carry connections: policy and evictions hold for them too. */
@@ -51,6 +55,13 @@ export class TrafficThread {
     this.#options = options;
     const { clock, engine, logger, logFormat: format, logWriter: writer } = options;
     this.#certificates = new CertificateStore(engine, clock);
+    this.#places = new PlaceKeeper({
+      settings: options.settings.connections,
+      thread: options.index,
+      clock,
+      logger,
+      metrics: this.#metrics,
+    });
     const accessLogger = logger.child('access');
     const denials = new Denials(this.#metrics);
     this.connections = new ConnectionManager({
@@ -99,7 +110,8 @@ export class TrafficThread {
       .get(info.uid)
       ?.close(new ChannelError('aborted', `workload ${info.uid} was enrolled again`));
     const dialer = this.#dialerFor(assignment);
-    const pod = new PodContext(this.#context, info, dialer, this.#poolFor(dialer));
+    const places = this.#places.placesOf(info, assignment.counts);
+    const pod = new PodContext(this.#context, info, dialer, this.#poolFor(dialer, places), places);
     const proxy = new PodProxy(pod, assignment.netnsFd);
     this.#pods.set(info.uid, proxy);
     try {
@@ -184,7 +196,7 @@ export class TrafficThread {
       : netnsDialer({ ...common, netnsFd });
   }
 
-  #poolFor(dialer: Dialer): HbonePool {
+  #poolFor(dialer: Dialer, { sessions }: PodPlaces): HbonePool {
     const { engine, clock, random, settings } = this.#options;
     return new HbonePool({
       engine,
@@ -196,6 +208,7 @@ export class TrafficThread {
       maxStreamsPerConnection: settings.maxStreamsPerConnection,
       connectTimeoutMs: settings.connectTimeoutMs,
       http2: settings.http2,
+      sessions,
     });
   }
 

@@ -5,12 +5,13 @@ import { MetricSet } from '#shared/observability/metric-set.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { FakeWorkers } from '#shared/testing/fake-workers.ts';
 import { delta, mesh, workload } from '#shared/testing/topology.ts';
-import type { PodAssignment, ZtunnelProtocol } from './messages.ts';
+import type { WorkloadAssignment, ZtunnelProtocol } from './messages.ts';
+import { countMemory } from '../connections/shared-count.ts';
 import { testSettings } from '../testing/settings.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 const noListeners = { outbound: [], inboundPlaintext: [], inboundHbone: [], socks5: [] };
-const pod: PodAssignment = {
+const pod: WorkloadAssignment = {
   info: { uid: 'u-1', name: 'p', namespace: 'default', serviceAccount: 'p', ips: ['10.0.0.1'] },
   netnsFd: undefined,
   listeners: noListeners,
@@ -25,7 +26,10 @@ function setup(count = 2) {
     count,
     spawn: workers.spawn,
     init: {
-      settings: testSettings,
+      settings: {
+        ...testSettings,
+        connections: { ...testSettings.connections, threads: count, used: countMemory(count, 1) },
+      },
       log: { format: 'text', level: 'info', scopes: {} },
       engine: testEngineName(),
     },

@@ -4,7 +4,8 @@ import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts
 import type { WorkerHandle } from '#shared/workers/worker-handle.ts';
 import { WorkerSupervisor, type WorkerSupervisorOptions } from '#shared/workers/worker-supervisor.ts';
 import type { LocalWorkloadInfo } from '../pod/local-workload.ts';
-import type { PodAssignment, ZtunnelProtocol } from './messages.ts';
+import { ConnectionBook } from '../connections/connection-book.ts';
+import type { PodAssignment, WorkloadAssignment, ZtunnelProtocol } from './messages.ts';
 
 type Handle = WorkerHandle<ZtunnelProtocol>;
 
@@ -26,11 +27,13 @@ export class WorkerPool extends WorkerSupervisor<ZtunnelProtocol> {
   readonly #logger: WorkerPoolOptions['logger'];
   readonly #certificates = new Map<string, TlsMaterial>();
   readonly #pods = new Map<string, PodAssignment>();
+  readonly #book: ConnectionBook;
 
   constructor(options: WorkerPoolOptions) {
     const restarts = registerWorkerRestarts(options.metrics);
     super({ ...options, replyTimeoutMs: REPLY_TIMEOUT_MS, restarts });
     this.#logger = options.logger;
+    this.#book = new ConnectionBook(options.init.settings.connections, options.metrics);
   }
 
   setCertificate(identity: string, material: TlsMaterial): void {
@@ -44,14 +47,16 @@ export class WorkerPool extends WorkerSupervisor<ZtunnelProtocol> {
   }
 
   /** Rejects when no worker can accept for the workload. A worker that is starting hears of it when it is ready. */
-  async enrol(pod: PodAssignment): Promise<void> {
-    this.#pods.set(pod.info.uid, pod);
+  async enrol(workload: WorkloadAssignment): Promise<void> {
+    const { uid } = workload.info;
+    const pod = { ...workload, counts: this.#book.begin(uid, workload.info) };
+    this.#pods.set(uid, pod);
     const results = await this.request({ kind: 'enrol', pod }, ENROL_TIMEOUT_MS);
     const failures = results.flatMap(r => (r.status === 'rejected' ? [String(r.reason)] : []));
     if (failures.length === 0) return;
     this.#logCannotAccept(pod, failures[0]);
     if (failures.length < results.length) return;
-    this.#pods.delete(pod.info.uid);
+    this.#forget(uid);
     throw new Error(`no worker can accept for ${pod.info.namespace}/${pod.info.name}: ${failures[0]}`);
   }
 
@@ -64,8 +69,22 @@ export class WorkerPool extends WorkerSupervisor<ZtunnelProtocol> {
 
   /** Resolves when no worker uses the workload's descriptors, at the latest a little after `drainMs`. */
   async leave(podUid: string, drainMs: number): Promise<void> {
-    this.#pods.delete(podUid);
+    this.#forget(podUid);
     await this.request({ kind: 'leave', podUid, drainMs }, drainMs + REPLY_TIMEOUT_MS);
+  }
+
+  /** Brings the gauges of open connections up to date. */
+  updateMetrics(): void {
+    this.#book.updateMetrics();
+  }
+
+  /** Pods whose connections are refused for want of a place; a line each. */
+  warnings(): string[] {
+    return this.#book.warnings();
+  }
+
+  protected override onEnded(index: number): void {
+    this.#book.threadEnded(index);
   }
 
   protected tellEverything(worker: Handle): void {
@@ -76,6 +95,11 @@ export class WorkerPool extends WorkerSupervisor<ZtunnelProtocol> {
         this.#logCannotAccept(pod, String(error));
       });
     }
+  }
+
+  #forget(podUid: string): void {
+    this.#pods.delete(podUid);
+    this.#book.end(podUid);
   }
 
   #logCannotAccept(pod: PodAssignment, error: string | undefined): void {

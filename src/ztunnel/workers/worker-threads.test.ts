@@ -6,6 +6,8 @@ import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { delta } from '#shared/testing/topology.ts';
 import { type WorkerLink, workerThreads } from '#shared/workers/worker-link.ts';
+import { countMemory } from '../connections/shared-count.ts';
+import { seriesOf } from '#shared/testing/series.ts';
 import { dedicatedWorkload } from '../control/dedicated-workload.ts';
 import { MeshLab } from '../testing/mesh-lab.ts';
 import { testSettings } from '../testing/settings.ts';
@@ -65,7 +67,10 @@ test('real threads share the listening sockets; one that dies is replaced and th
       return link;
     },
     init: {
-      settings: testSettings,
+      settings: {
+        ...testSettings,
+        connections: { perPod: 40, room: 1_000, roomIs: 'a test', threads: 2, used: countMemory(2, 1) },
+      },
       log: { format: 'text', level: 'error', scopes: {} },
       engine: testEngineName(),
     },
@@ -104,13 +109,22 @@ test('real threads share the listening sockets; one that dies is replaced and th
     'the counters of all threads add up',
   );
 
-  const held = await Promise.all(Array.from({ length: 16 }, () => heldConnection(ip, port)));
+  const outbound = (): number | undefined => {
+    pool.updateMetrics();
+    return seriesOf(metrics.snapshot(), 'ambient_pod_connections')['default p outbound'];
+  };
+  while (outbound() !== 0) await new Promise(resolve => setImmediate(resolve));
+  const held = await Promise.all(Array.from({ length: 40 }, () => heldConnection(ip, port)));
+  t.equal(outbound(), 40);
+  await t.rejects(heldConnection(ip, port), { code: 'ECONNRESET' }, 'whichever thread is asked');
   const [carried = []] = await pool.connections();
+  t.ok(carried.length > 0 && carried.length < 40, 'the bound is of both threads together');
   await links[0]?.terminate();
   // Nobody waits for a thread that is gone: its descriptors are closed with it.
   while (held.filter(socket => socket.closed).length < carried.length)
     await new Promise(resolve => setImmediate(resolve));
   t.equal(held.filter(socket => !socket.closed).length, held.length - carried.length, "the others' live on");
+  t.equal(outbound(), held.length - carried.length, 'and their places are free');
   for (const socket of held) socket.destroy();
   t.equal(await roundTrip(ip, port), 'hello', 'the other thread serves meanwhile');
   while (pool.readyWorkers < 2) await new Promise(resolve => setImmediate(resolve));
@@ -122,6 +136,7 @@ test('real threads share the listening sockets; one that dies is replaced and th
   let open = await pool.connections();
   while (open.flat().length > 0) open = await pool.connections();
   t.strictSame(open, [[], []], 'of each thread: none');
+  t.equal(outbound(), 0);
   await pool.drain(1_000);
   close();
   await pool.stop();

@@ -18,6 +18,7 @@ export function runWorker(port: MessagePort, init: StartedWith<TrafficSettings>)
     clock,
     random: Math.random,
     settings: init.settings,
+    index: init.index,
     logger,
     logFormat: init.log.format,
     logWriter,
