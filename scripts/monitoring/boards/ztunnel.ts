@@ -81,6 +81,29 @@ export const ZTUNNEL: Board = {
             legend: '{{policy}} rule {{rule}}',
           },
         ]),
+        chart('Connections of pods', 'The ten that have the most, by direction.', 'short', [
+          {
+            expr: `topk(10, ${ofPods(Z, 'ambient_pod_connections')})`,
+            legend: '{{captured_namespace}}/{{captured_pod}} {{direction}}',
+          },
+        ]),
+        chart(
+          'Refused for want of a place',
+          'A pod has as many as it may (pod), or as are left for all others (node).',
+          'cps',
+          [
+            {
+              expr: sum(
+                rateOfPods(Z, 'ambient_connections_refused_total'),
+                'captured_namespace',
+                'captured_pod',
+                'direction',
+                'bound',
+              ),
+              legend: '{{captured_namespace}}/{{captured_pod}} {{direction}} ({{bound}})',
+            },
+          ],
+        ),
         chart(
           'Handshakes',
           'Of HBONE, by side. Failed: a certificate that is not trusted or over, a peer that went away. Refused: too many at a time.',

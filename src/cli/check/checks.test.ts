@@ -455,6 +455,22 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /node n1: probes are not exempt: EACCES/,
   ],
   [
+    'a pod that is at its bound',
+    'connections-bounded',
+    change({
+      nodeReports: [
+        {
+          node: 'n1',
+          pods: [],
+          warnings: [
+            'connections are refused: pod shop/orders-1 has 8192 outbound connections, as many as a pod may',
+          ],
+        },
+      ],
+    }),
+    /node n1: connections are refused: pod shop\/orders-1 has 8192 outbound connections/,
+  ],
+  [
     'a policy that lets nobody in',
     'network-policies',
     withObjects(policy('deny', '{ podSelector: {} }')),

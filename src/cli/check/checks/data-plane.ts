@@ -24,6 +24,7 @@ const KEEPS_EMPTY =
 const NOT_CHAINED = 'the CNI plugin is not in the chain';
 const NOT_ANSWERED = 'the CNI plugin is not answered';
 const NOT_EXEMPT = 'probes are not exempt';
+const NO_PLACE = 'connections are refused';
 /** What capture fails with where the kernel cannot do it. */
 const KERNEL_FAULT = /\bnft\b|setns|nf_tables|Operation not (?:permitted|supported)|EPERM|ENOSYS|EOPNOTSUPP/;
 
@@ -90,6 +91,13 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
     description: 'probes of the kubelet reach captured pods',
     severity: 'fatal',
     run: ({ nodeReports }) => warnedOf(nodeReports, NOT_EXEMPT),
+  },
+  {
+    category,
+    id: 'connections-bounded',
+    description: 'no pod has as many connections as it may',
+    severity: 'warning',
+    run: ({ nodeReports }) => warnedOf(nodeReports, NO_PLACE),
   },
   {
     category,
