@@ -14,6 +14,8 @@ export interface ConfigDump {
   readonly certificates: readonly DumpedCertificate[];
   /** What the traffic threads run on, and why; undefined where the proxy does not tell. */
   readonly engine: DumpedEngine | undefined;
+  /** What is amiss with the process though it goes on; a sentence each. */
+  readonly warnings: readonly string[];
   readonly raw: JsonObject;
 }
 
@@ -78,6 +80,7 @@ export function decodeConfigDump(value: unknown): ConfigDump {
     services: children(raw, 'services').map(decodeService),
     policies: children(raw, 'policies').map(decodePolicy),
     certificates: children(raw, 'certificates').map(decodeCertificate),
+    warnings: texts(raw, 'warnings'),
     engine: decodeEngine(raw['config']),
     raw,
   };

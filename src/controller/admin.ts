@@ -21,6 +21,8 @@ export interface AdminState {
   readonly index: MeshIndex;
   readonly problems: () => readonly SourceProblem[];
   readonly config: Readonly<Record<string, string>>;
+  /** What is amiss though it goes on; a sentence each. */
+  readonly warnings: () => readonly string[];
 }
 
 /** What the controller knows, and how far its clients are. */
@@ -68,13 +70,14 @@ function withEffects(index: MeshIndex): readonly ObjectStatus[] {
   });
 }
 
-function configDump({ config, store }: AdminState): object {
+function configDump({ config, store, warnings }: AdminState): object {
   const ofKind = <T>(type: ResourceType, pick: (resource: MeshResource) => T | undefined): T[] =>
     [...store.all(type).values()]
       .sort((a, b) => (a.name < b.name ? -1 : 1))
       .flatMap(({ resource }) => pick(resource) ?? []);
   return {
     version: VERSION,
+    warnings: warnings(),
     revision: store.revision,
     workloads: ofKind(ADDRESS_TYPE, r => (r.kind === 'workload' ? r.workload : undefined)),
     services: ofKind(ADDRESS_TYPE, r => (r.kind === 'service' ? r.service : undefined)),

@@ -1,12 +1,14 @@
 import type { KubeConnection } from '#shared/kube/connection.ts';
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
+import { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { loggingRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { type AdminAddress, type AdminRoute, AdminServer } from '#shared/observability/admin-server.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { isSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { debugRoutes } from './admin.ts';
-import { type Authority, announceTrust } from './authority.ts';
+import { announceTrust } from './announce-trust.ts';
+import type { Authority } from './authority.ts';
 import { caStatusRoute, trustRoutes, type Unconfirmed } from './ca-routes.ts';
 import { createCertificate, type CreateCertificateRequest } from './ca/service.ts';
 import { authenticateBearer } from './ca/token-authenticator.ts';
@@ -57,6 +59,7 @@ export async function startController(
   } = options;
   const logger = createProcessLogger('controller', config.logFormat, levels, () => clock.now());
   const metrics = new ControllerMetrics();
+  const faults = new StandingFaults();
   const readiness = new Readiness(() => logger.info('controller ready'));
   const started = readiness.register('discovery server');
 
@@ -65,13 +68,21 @@ export async function startController(
     clock,
     random,
     logger,
+    faults,
     connection,
     onWatchError: kind => metrics.source.onWatchError(kind),
   });
   const { authority } = platform;
   const store = new ResourceStore();
   const index = new MeshIndex({ ...config, store, logger: logger.child('index') });
-  const stopAnnouncing = announceTrust(authority.ca, config.ca.rootCertPath, store, logger.child('ca'));
+  const stopAnnouncing = announceTrust({
+    ca: authority.ca,
+    rootCertPath: config.ca.rootCertPath,
+    store,
+    clock,
+    logger: logger.child('ca'),
+    faults,
+  });
   const parts = { config, platform, authority, index, store, metrics };
   const served = await createServer({ ...parts, clock, logger: logger.child('discovery') });
   const problems = new Problems(logger.child('source'));
@@ -79,7 +90,7 @@ export async function startController(
   const reports = openTrustReports({ ...parts, discovery, clock, logger: logger.child('ca') });
   const unconfirmed = (): Promise<readonly string[]> =>
     reports?.unconfirmed() ?? Promise.resolve(discovery.unconfirmedTrust());
-  const pages = adminPages({ ...parts, readiness, levels, problems, discovery, unconfirmed });
+  const pages = adminPages({ ...parts, readiness, faults, levels, problems, discovery, unconfirmed });
   const admins = await openAdmins(config, logger.child('admin'), pages);
   // Before anyone can connect: a client that came too early would be told that everything is gone.
   await platform.source.start({
@@ -197,21 +208,30 @@ function openTrustReports(
 function adminPages(
   parts: Parts & {
     readonly readiness: Readiness;
+    readonly faults: StandingFaults;
     readonly levels: LogLevels;
     readonly problems: Problems;
     readonly discovery: DiscoveryServer;
     readonly unconfirmed: Unconfirmed;
   },
 ): AdminPages {
-  const { authority, config, discovery, index, levels, metrics, problems, readiness, store, unconfirmed } =
-    parts;
+  const { authority, config, discovery, faults, index, levels, metrics, problems, readiness, store } = parts;
+  const { unconfirmed } = parts;
   const { leadership } = parts.platform;
+  const warnings = (): readonly string[] => faults.sentences;
   const measured = { ca: authority.ca, discovery, index, leadership, problems: () => problems.all.length };
   const metricsPages = metrics.routes({ ...measured, readiness });
-  const readinessPage = readinessRoute(readiness, undefined, parts.platform.waitingFor);
+  const readinessPage = readinessRoute(readiness, warnings, parts.platform.waitingFor);
   return {
     pages: [
-      ...debugRoutes({ store, discovery, index, problems: () => problems.all, config: config.shown }),
+      ...debugRoutes({
+        store,
+        discovery,
+        index,
+        problems: () => problems.all,
+        config: config.shown,
+        warnings,
+      }),
       caStatusRoute(authority, unconfirmed),
       ...loggingRoutes(levels, () => undefined),
       ...metricsPages,

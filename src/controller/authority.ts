@@ -1,6 +1,6 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import type { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { softwareProvider } from '#shared/pki/crypto-provider.ts';
@@ -11,9 +11,9 @@ import { createJoinTokens, type JoinTokens } from './ca/join-token.ts';
 import { directoryKeyStore, loadOrCreateKey } from './ca/key-store.ts';
 import { DEFAULT_LEAF_POLICY, type LeafPolicy } from './ca/leaf-policy.ts';
 import { ManagedCa } from './ca/managed-ca.ts';
+import { tellUnwritten, tellUnwrittenCa } from './ca/unwritten-state.ts';
 import { PluggedCa } from './ca/plugged-ca.ts';
 import type { CaConfig } from './config/ca-config.ts';
-import type { ResourceStore } from './discovery/resource-store.ts';
 import { LeafJournal } from './ca/leaf-journal.ts';
 import { LeafLedger } from './ca/leaf-ledger.ts';
 
@@ -31,7 +31,12 @@ export interface Authority {
 }
 
 /** The CA of a directory, which this process alone has. Rejects with `CaError`. */
-export async function openAuthority(config: CaConfig, clock: Clock, logger: Logger): Promise<Authority> {
+export async function openAuthority(
+  config: CaConfig,
+  clock: Clock,
+  logger: Logger,
+  faults: StandingFaults,
+): Promise<Authority> {
   const { directory, pluggedDirectory, trustDomain } = config;
   const leafPolicy = leafPolicyOf(config);
   const keys = directoryKeyStore(directory, softwareProvider);
@@ -51,11 +56,18 @@ export async function openAuthority(config: CaConfig, clock: Clock, logger: Logg
     logger.error(message, { reason: errorMessage(cause) });
   };
   const store = directoryCaStore(directory, keys);
-  const managed = await ManagedCa.open({ clock, trustDomain, store, leafPolicy, onWarning });
-  const journal = new LeafJournal(join(directory, 'leaves.jsonl'), reason => {
-    logger.error('journal of leaves not written; after a restart a root rotation waits for the last leaf', {
-      reason,
-    });
+  const onUnwritten = tellUnwrittenCa(logger, faults);
+  const managed = await ManagedCa.open({ clock, trustDomain, store, leafPolicy, onWarning, onUnwritten });
+  const journal = new LeafJournal({
+    path: join(directory, 'leaves.jsonl'),
+    clock,
+    onState: reason => {
+      tellUnwritten(logger, faults, {
+        what: 'the journal of leaves',
+        consequence: 'after a restart a root rotation waits for the last leaf',
+        reason,
+      });
+    },
   });
   return {
     ca: managed,
@@ -94,45 +106,4 @@ export function reloadPeriodically(
   };
   schedule();
   return { now, stop: () => timer.cancel() };
-}
-
-/**
- * Keeps proxies told of the roots: on the discovery stream, and in the file they read before they have one. In the turn of
- * the change itself: a step of a rotation that follows must find proxies that have not confirmed it.
- * @returns the function that ends it. @throws Error when the file cannot be written at the start.
- */
-export function announceTrust(
-  ca: CertificateAuthority,
-  rootCertPath: string | undefined,
-  store: ResourceStore,
-  logger: Logger,
-): () => void {
-  const publish = (): void => {
-    const { bundle, version } = ca.trust;
-    store.publish([{ kind: 'trust', trust: { trustDomain: ca.trustDomain, rootsPem: bundle.pem, version } }]);
-  };
-  replaceFile(rootCertPath, ca.trust.bundle.pem);
-  publish();
-  return ca.onTrustChange(({ bundle }) => {
-    try {
-      // The file first: who is told on the stream may have to connect again at once.
-      replaceFile(rootCertPath, bundle.pem);
-    } catch (error) {
-      const reason = errorMessage(error);
-      logger.error('file of the roots not written; new proxies may not connect', {
-        path: rootCertPath,
-        reason,
-      });
-    }
-    publish();
-  });
-}
-
-/** Whole or not at all, for readers that look at any moment. */
-function replaceFile(path: string | undefined, text: string): void {
-  if (path === undefined) return;
-  mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.tmp`;
-  writeFileSync(temporary, text, { mode: 0o644 });
-  renameSync(temporary, path);
 }

@@ -3,6 +3,7 @@ import type { KubeConnection } from '#shared/kube/connection.ts';
 import { defaultConnection } from '#shared/kube/kubeconfig.ts';
 import { VERSION } from '#shared/config/version.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { type Authority, openAuthority } from './authority.ts';
 import { createTokenReviewer } from './ca/token-review.ts';
@@ -41,6 +42,7 @@ export interface PlatformOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
+  readonly faults: StandingFaults;
   /** Undefined: that of the pod, or of the kubeconfig. */
   readonly connection: KubeConnection | undefined;
   /** A list or watch of a kind broke off; it is tried again. */
@@ -57,8 +59,11 @@ export function openPlatform(options: PlatformOptions): Promise<Platform> {
   return source.kind === 'directory' ? openMachine(options, source.path) : openCluster(options, source);
 }
 
-async function openMachine({ clock, config, logger }: PlatformOptions, path: string): Promise<Platform> {
-  const authority = await openAuthority(config.ca, clock, logger.child('ca'));
+async function openMachine(
+  { clock, config, faults, logger }: PlatformOptions,
+  path: string,
+): Promise<Platform> {
+  const authority = await openAuthority(config.ca, clock, logger.child('ca'), faults);
   const leadership = new SoleLeader();
   return {
     authority,
@@ -76,7 +81,7 @@ async function openMachine({ clock, config, logger }: PlatformOptions, path: str
 }
 
 async function openCluster(options: PlatformOptions, cluster: ClusterConfig): Promise<Platform> {
-  const { clock, config, logger, random } = options;
+  const { clock, config, faults, logger, random } = options;
   const connection = options.connection ?? (await defaultConnection(process.env, clock));
   const api = new KubeClient(connection, clock, `ambient-mesh-controller/${VERSION}`);
   const shared = { api, clock, random };
@@ -86,6 +91,7 @@ async function openCluster(options: PlatformOptions, cluster: ClusterConfig): Pr
     ca: config.ca,
     cluster,
     logger: logger.child('ca'),
+    faults,
   });
   const source = new KubernetesSource({
     ...shared,

@@ -4,10 +4,12 @@ import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import { registerHandshakes } from '#shared/engine/handshake-metrics.ts';
 import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
+import { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { type FamilySnapshot, MetricSet } from '#shared/observability/metric-set.ts';
 import { registerProcess } from '#shared/observability/process-metrics.ts';
 import { TcpMetrics } from '#shared/observability/tcp-metrics.ts';
 import { registerWorkerRestarts } from '#shared/observability/worker-restarts.ts';
+import { StateFiles } from '#shared/state/state-files.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { quietLogger } from '#shared/testing/quiet-logger.ts';
 import { SpanExporter } from '#shared/tracing/span-exporter.ts';
@@ -51,8 +53,22 @@ const REGISTRARS: readonly Registrar[] = [
   { use: 'createRefusedConnections(', register: m => void createRefusedConnections(m) },
   { use: 'new Denials(', register: m => void new Denials(m) },
   { use: 'registerWorkerRestarts(', register: m => void registerWorkerRestarts(m) },
+  { use: 'new StateFiles(', register: keepState },
   { use: 'createCertificateMetrics(', register: m => void createCertificateMetrics(m) },
 ];
+
+/** Of a directory that is not there: nothing is written. */
+function keepState(metrics: MetricSet): void {
+  const files = new StateFiles({
+    directory: '/nonexistent',
+    clock: new FakeClock(),
+    random: () => 0,
+    logger: quietLogger,
+    metrics,
+    faults: new StandingFaults(),
+  });
+  files.file('configuration');
+}
 
 function exportSpans(metrics: MetricSet): SpanExporter {
   const transport = {

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { ShutdownSignals } from '#shared/lifecycle/shutdown.ts';
+import { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { AdminServer } from '#shared/observability/admin-server.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
@@ -53,6 +54,7 @@ class WaypointApp {
   readonly #levels: LogLevels;
   readonly #store = new MeshStore();
   readonly #metrics = new MetricSet();
+  readonly #faults = new StandingFaults();
   readonly #garbage: ChangeGarbage;
   readonly #readiness = new Readiness(() => {
     this.logger.info('ready');
@@ -131,6 +133,7 @@ class WaypointApp {
       clock: this.#clock,
       logger: this.logger,
       metrics: this.#metrics,
+      faults: this.#faults,
       onCertificate: material => {
         this.#workers.setCertificate(material);
         certified();
@@ -180,13 +183,15 @@ class WaypointApp {
       return exposition.render([this.#metrics.snapshot(), ...(await this.#workers.metrics())]);
     };
     const metrics = metricsRoutes(render, exposition.contentType);
-    const readiness = readinessRoute(this.#readiness);
+    const warnings = (): readonly string[] => this.#faults.sentences;
+    const readiness = readinessRoute(this.#readiness, warnings);
     const state = stateRoutes({
       store: this.#store,
       nodeName: this.#config.instance.nodeName,
       certificates: () => this.#membership?.certificates() ?? [],
       discovery: () => this.#membership?.discovery(),
       config: { ...this.#config, engine: this.#engine },
+      warnings,
       connections: {
         help: 'requests in progress, connections and pools of each thread',
         dump: async () => ({ threads: await this.#workers.connections() }),

@@ -34,7 +34,7 @@ function dedicated(
     STATE_DIR: statePath,
     ADMIN_ADDR: 'off',
     ADMIN_UNIX_SOCKET: `${statePath}/admin.sock`,
-    LOG_LEVEL: 'info,ztunnel::identity=debug',
+    LOG_LEVEL: 'info,ztunnel::state=debug',
     ZTUNNEL_WORKER_THREADS: '2',
     CONNECTION_TERMINATION_DEADLINE: '2s',
     ...change,
@@ -103,7 +103,7 @@ test('two processes without a controller carry traffic from what is on disk', as
     source: 'spiffe://cluster.local/ns/default/sa/client',
   });
 
-  await b.says('certificates written');
+  await b.says(/state written\t.*certificates\.json/);
   await b.kill('SIGKILL');
   b = dedicated('orders-1', serverIp, states[1].path);
   await b.says(/\tready\b/);

@@ -1,13 +1,13 @@
 import type { Address } from '#shared/config/address.ts';
-import { removeAbandoned } from '#shared/config/staged-file.ts';
 import { createDiscoveryMetrics } from '#shared/discovery/discovery-metrics.ts';
 import { systemLookup } from '#shared/dns/host-lookup.ts';
 import { NamedEndpoints } from '#shared/dns/named-endpoints.ts';
 import type { DiscoverySource } from '#shared/discovery/discovery-source.ts';
-import { CertificateManager } from '#shared/identity/certificate-manager.ts';
+import type { CertificateManager } from '#shared/identity/certificate-manager.ts';
 import { createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
 import { delay, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
+import { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
 import { AdminServer } from '#shared/observability/admin-server.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
@@ -15,6 +15,7 @@ import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { registerProcess } from '#shared/observability/process-metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
+import { StateFiles } from '#shared/state/state-files.ts';
 import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
 import { chooseTunnelCongestion } from '#shared/engine/choose-congestion.ts';
@@ -23,13 +24,13 @@ import { ChangeGarbage } from '#shared/workers/change-garbage.ts';
 import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
 import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
-import { CertificateFeed } from './control/certificate-feed.ts';
 import { connectionSettings } from './control/connection-settings.ts';
-import { requestCertificates, createDiscovery } from './control/control-plane.ts';
+import { createDiscovery } from './control/control-plane.ts';
 import { dedicatedWorkload } from './control/dedicated-workload.ts';
 import type { ConnectionBounds } from './connections/connection-bounds.ts';
 import { DnsServer } from './dns/dns-server.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
+import { keepCertificates } from './control/keep-certificates.ts';
 import { NodeCapture } from './control/node-capture.ts';
 import type { LocalPod } from './node/local-pod.ts';
 import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
@@ -69,6 +70,8 @@ class App {
   readonly #metrics = new MetricSet();
   readonly #certificateMetrics = createCertificateMetrics(this.#metrics);
   readonly #readiness: Readiness;
+  readonly #faults = new StandingFaults();
+  readonly #stateFiles: StateFiles | undefined;
   readonly #store = new MeshStore();
   readonly #garbage = new ChangeGarbage(systemClock);
   readonly #engine: EngineChoice;
@@ -91,6 +94,7 @@ class App {
       this.logger.info('ready');
       collectGarbageLater(systemClock);
     });
+    this.#stateFiles = this.#openStateFiles();
     this.#engine = chooseEngine(config.engine);
     this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
     const { congestionControl } = config;
@@ -120,7 +124,6 @@ class App {
 
   async start(): Promise<void> {
     const config = this.#config;
-    if (config.stateDir !== undefined) removeAbandoned(config.stateDir);
     const stateKnown = this.#readiness.register('state of the mesh');
     const socketsOpen = this.#readiness.register('workload sockets');
     await this.#serve(config.readinessAddress, [readinessRoute(this.#readiness, () => this.#warnings())]);
@@ -157,35 +160,16 @@ class App {
   }
 
   async #createCertificates(): Promise<CertificateManager> {
-    const { certificates, stateDir } = this.#config;
-    const logger = this.logger.child('identity');
-    const manager = new CertificateManager({
-      clock: systemClock,
-      requestCertificate: await requestCertificates(this.#config, systemClock),
-      ttlMs: certificates.ttlMs,
-      onFailure: ({ identity, message, retryInMs, notAfterMs }) => {
-        this.#certificateMetrics.onFailure();
-        const validUntil = notAfterMs === undefined ? undefined : new Date(notAfterMs).toISOString();
-        logger.warn('certificate not renewed', {
-          identity,
-          error: message,
-          retryInMs: Math.round(retryInMs),
-          validUntil,
-        });
-      },
-    });
-    const feed = new CertificateFeed({
-      manager,
+    const { manager, stop } = await keepCertificates({
+      config: this.#config,
       workers: this.#workers,
-      stateDir,
+      stateFiles: this.#stateFiles,
+      faults: this.#faults,
       clock: systemClock,
-      logger,
+      metrics: this.#certificateMetrics,
+      logger: this.logger.child('identity'),
     });
-    feed.restore();
-    this.#stops.push(async () => {
-      await feed.stop();
-      manager.close();
-    });
+    this.#stops.push(stop);
     return manager;
   }
 
@@ -200,6 +184,7 @@ class App {
     this.#stops.push(() => Promise.resolve(named.close()));
     const discovery = await createDiscovery({
       config: this.#config,
+      stateFiles: this.#stateFiles,
       clock: systemClock,
       random: Math.random,
       logger: this.logger,
@@ -226,7 +211,7 @@ class App {
   }
 
   #createEnrolment(manager: CertificateManager, discovery: DiscoverySource): PodEnrolment {
-    const { nodeAgent, traffic, drainMs, instance, stateDir } = this.#config;
+    const { nodeAgent, traffic, drainMs, instance } = this.#config;
     const workers = new PodEnrolment({
       manager,
       workers: this.#workers,
@@ -240,8 +225,8 @@ class App {
         instance,
         workers,
         dns,
-        stateDir,
         trafficWarnings: () => this.#workers.warnings(),
+        stateFiles: this.#stateFiles,
         peersKnowItLeft: pod => this.#isDialledDirectly(pod),
         clock: systemClock,
         random: Math.random,
@@ -250,10 +235,6 @@ class App {
       });
     }
     return workers;
-  }
-
-  #warnings(): string[] {
-    return this.#capture?.warnings() ?? this.#workers.warnings();
   }
 
   #createDns(discovery: DiscoverySource): DnsServer {
@@ -289,6 +270,24 @@ class App {
     return workload?.tunnelProtocol !== 'hbone';
   }
 
+  /** What an operator has to know although the proxy is ready; a line each. */
+  #warnings(): readonly string[] {
+    return [...(this.#capture?.warnings() ?? this.#workers.warnings()), ...this.#faults.sentences];
+  }
+
+  #openStateFiles(): StateFiles | undefined {
+    const { stateDir: directory } = this.#config;
+    if (directory === undefined) return undefined;
+    return new StateFiles({
+      directory,
+      clock: systemClock,
+      random: Math.random,
+      logger: this.logger,
+      metrics: this.#metrics,
+      faults: this.#faults,
+    });
+  }
+
   async #serveAdmin(manager: CertificateManager, discovery: DiscoverySource): Promise<void> {
     const { adminAddress, adminSocket, instance, statsAddress } = this.#config;
     const exposition = createMetricsExposition();
@@ -308,6 +307,7 @@ class App {
         certificates: () => manager.status(),
         discovery: () => discovery.status(),
         config: { ...this.#config, engine: this.#engine, connections: this.#bounds },
+        warnings: () => this.#warnings(),
         connections: {
           help: 'every connection carried now',
           dump: async () => ({ connections: (await this.#workers.connections()).flat() }),

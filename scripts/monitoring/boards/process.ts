@@ -50,7 +50,7 @@ export function processPanels(component: Component): readonly Panel[] {
     chart('Open file descriptors', 'Sockets above all.', 'short', [
       { expr: ofPods(component, 'process_open_fds'), legend },
     ]),
-    chart('Log lines dropped', 'The output was blocked: who reads the container’s log is too slow.', 'ops', [
+    chart('Log lines dropped', 'Who reads the container’s log is too slow, or its disk is full.', 'ops', [
       { expr: perPod(component, 'ambient_log_lines_dropped_total'), legend },
     ]),
     chart('Versions', 'Two: an upgrade is under way.', 'short', [

@@ -471,6 +471,19 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /node n1: connections are refused: pod shop\/orders-1 has 8192 outbound connections/,
   ],
   [
+    'a node whose disk is full',
+    'state-written',
+    change({
+      proxies: [
+        ...ZTUNNEL_PROXIES,
+        asked('ztunnel', 'ztunnel-1', 'n1', {
+          warnings: ['state not kept: /var/run/ambient-mesh/pods.json (pods) cannot be written: ENOSPC'],
+        }),
+      ],
+    }),
+    /ztunnel ztunnel-1: state not kept: .*pods.json \(pods\) cannot be written: ENOSPC/,
+  ],
+  [
     'a policy that lets nobody in',
     'network-policies',
     withObjects(policy('deny', '{ podSelector: {} }')),

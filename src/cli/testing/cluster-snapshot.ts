@@ -159,6 +159,7 @@ export interface DumpFields {
   readonly leafEnds?: string;
   readonly root?: string;
   readonly rootEnds?: string;
+  readonly warnings?: readonly string[];
 }
 
 /** A proxy that answered. */
@@ -179,6 +180,7 @@ export function asked(kind: ProxyKind, name: string, node: string, fields: DumpF
     version: fields.version ?? '0.1.0',
     node,
     certificates: kind === 'controller' ? [] : [certificate],
+    warnings: fields.warnings ?? [],
   });
   const namespace = kind === 'waypoint' ? 'shop' : 'istio-system';
   return {

@@ -1,10 +1,10 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CryptoProvider, softwareProvider } from '#shared/pki/crypto-provider.ts';
+import { replaceFile } from '#shared/state/replace-file.ts';
 import { formatCaState, parseCaState } from './ca-state-text.ts';
 import { directoryKeyStore, type KeyStore } from './key-store.ts';
 import type { CaState } from './root-rotation.ts';
-import { writeFileAtomically } from './write-file.ts';
 
 /** Where a CA we made is kept: its state, and its keys. */
 export interface CaStore {
@@ -36,8 +36,7 @@ export function directoryCaStore(
       }
     },
     async write(state) {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      await writeFileAtomically(path, formatCaState(state));
+      await replaceFile(path, formatCaState(state));
     },
   };
 }

@@ -7,8 +7,8 @@ import {
   importPrivateKey,
   type KeyHandle,
 } from '#shared/pki/crypto-provider.ts';
+import { replaceFile } from '#shared/state/replace-file.ts';
 import { CaError } from './ca-error.ts';
-import { writeFileAtomically } from './write-file.ts';
 
 /**
  * Where the CA's keys live, by name (`root-…`, `intermediate-…`, `join-token`). An HSM implements it with labels of
@@ -40,8 +40,7 @@ export function directoryKeyStore(directory: string, provider: CryptoProvider): 
   return {
     async create(name) {
       const key = await generateKey(provider, true);
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-      await writeFileAtomically(fileOf(name), await exportPrivateKey(key));
+      await replaceFile(fileOf(name), await exportPrivateKey(key));
       return key;
     },
     async load(name) {

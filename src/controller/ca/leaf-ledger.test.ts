@@ -1,7 +1,7 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { test } from 'tap';
+import { dirname, join } from 'node:path';
+import { type Test, test } from 'tap';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { LeafJournal } from './leaf-journal.ts';
 import { LeafLedger } from './leaf-ledger.ts';
@@ -42,44 +42,78 @@ test('leaves that have ended are swept: it does not grow with the pods there eve
   t.end();
 });
 
-test('a process that is killed leaves a journal that the next one believes', t => {
-  const directory = mkdtempSync(join(tmpdir(), 'ambient-leaves-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const path = join(directory, 'leaves.jsonl');
-  const open = (clock: FakeClock): LeafLedger =>
-    new LeafLedger(clock, clock.now() + MINUTE_MS, new LeafJournal(path, reason => t.fail(reason)));
-  const clock = new FakeClock(Date.now());
-  const notAfterMs = clock.now() + 10 * MINUTE_MS;
+interface Machine {
+  readonly clock: FakeClock;
+  readonly path: string;
+  bootId: string;
+  /** What the journals of this machine have said of themselves. */
+  readonly said: (string | undefined)[];
+}
 
-  const first = open(clock);
+function machine(t: Test): Machine {
+  const directory = mkdtempSync(join(tmpdir(), 'ambient-leaves-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return { clock: new FakeClock(), path: join(directory, 'data', 'leaves.jsonl'), bootId: 'one', said: [] };
+}
+
+/** Of a process that starts. `unknownUntilMs` as the state of the CA has it. */
+function open({ bootId, clock, path, said }: Machine, unknownUntilMs = 0): LeafLedger {
+  const onState = (failure: string | undefined): void => void said.push(failure);
+  return new LeafLedger(clock, unknownUntilMs, new LeafJournal({ path, clock, onState, bootId }));
+}
+
+test('a process that is killed leaves a journal that the next one believes', t => {
+  const it = machine(t);
+  const { clock, path } = it;
+  const unknownUntilMs = clock.now() + MINUTE_MS;
+  const notAfterMs = clock.now() + 10 * MINUTE_MS;
+  const first = open(it, unknownUntilMs);
   first.record('node-a', 'orders', { signer: 'old', notAfterMs });
-  t.equal(open(clock).othersThan('new'), undefined, 'no journal while leaves live that would not be in it');
+  t.equal(
+    open(it, unknownUntilMs).othersThan('new'),
+    undefined,
+    'no journal while leaves live that would not be in it',
+  );
   clock.advance(MINUTE_MS + 1);
   first.record('node-b', 'orders', { signer: 'old', notAfterMs });
   first.record('node-b', 'orders', { signer: 'new', notAfterMs });
   appendFileSync(path, '{"key":"torn');
-  t.equal(open(clock).othersThan('new'), 1, 'both are known, the torn line is not');
-  t.equal(readFileSync(path, 'utf8').split('\n').length, 3, 'written anew at the start');
-
-  utimesSync(path, 1, 1);
-  t.equal(open(clock).othersThan('new'), undefined, 'not after the machine was started');
+  const later = clock.now() + MINUTE_MS;
+  t.equal(open(it, later).othersThan('new'), 1, 'both are known, the torn line is not');
+  t.equal(readFileSync(path, 'utf8').split('\n').length, 4, 'written anew at the start');
+  t.same(it.said, []);
   t.end();
 });
 
-test('a journal that cannot be written is not left with a gap', t => {
-  const directory = mkdtempSync(join(tmpdir(), 'ambient-leaves-'));
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
-  const clock = new FakeClock(Date.now());
-  const reasons: string[] = [];
-  const path = join(directory, 'leaves.jsonl');
-  const ledger = new LeafLedger(clock, 0, new LeafJournal(path, reason => void reasons.push(reason)));
-  const leaf = { signer: 'a', notAfterMs: clock.now() + MINUTE_MS };
+test('after the machine was started anew the journal is not believed, whatever its clock says', t => {
+  const it = machine(t);
+  open(it).record('node-a', 'orders', { signer: 'old', notAfterMs: it.clock.now() + MINUTE_MS });
+  it.bootId = 'two';
+  it.clock.jumpWallClock(-5 * 60 * MINUTE_MS);
+  t.equal(open(it, it.clock.now() + MINUTE_MS).othersThan('new'), undefined);
+  t.end();
+});
+
+test('a journal that cannot be written is not left with a gap, and is whole again when it can', t => {
+  const it = machine(t);
+  const directory = dirname(it.path);
+  const ledger = open(it);
+  const leaf = { signer: 'a', notAfterMs: it.clock.now() + MINUTE_MS };
   rmSync(directory, { recursive: true });
+  // A file where the directory was, as nothing stops root from writing.
+  writeFileSync(directory, '');
   ledger.record('node', 'one', leaf);
-  t.match(reasons, [/ENOENT/]);
-  mkdirSync(directory);
   ledger.record('node', 'two', leaf);
-  t.throws(() => readFileSync(path), { code: 'ENOENT' });
-  t.equal(ledger.othersThan('b'), 2, 'the process itself knows');
+  t.match(it.said, [/ENOTDIR/], 'told once');
+  t.equal(open(it, it.clock.now() + MINUTE_MS).othersThan('b'), undefined, 'another process does not know');
+  it.said.length = 0;
+  rmSync(directory);
+  it.clock.advance(9_999);
+  ledger.record('node', 'three', leaf);
+  t.throws(() => readFileSync(it.path), { code: 'ENOENT' });
+  it.clock.advance(1);
+  ledger.record('node', 'four', leaf);
+  t.same(it.said, [undefined]);
+  t.equal(open(it, it.clock.now() + MINUTE_MS).othersThan('b'), 4, 'those of the gap too');
   t.end();
 });

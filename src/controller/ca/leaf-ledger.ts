@@ -25,7 +25,7 @@ export class LeafLedger {
   constructor(clock: Clock, unknownUntilMs: number, journal?: LeafJournal) {
     this.#clock = clock;
     this.#journal = journal;
-    const earlier = journal?.load(clock.now());
+    const earlier = journal?.load();
     this.#unknownUntilMs = earlier === undefined ? unknownUntilMs : 0;
     for (const [key, leaf] of earlier ?? []) this.#leaves.set(key, leaf);
     this.#sweep();

@@ -5,7 +5,9 @@ import { readCertificateAnswer, verifyAnswer } from '#shared/pki/cert-chain.ts';
 import { exportPublicKey, generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
+import { stagedPath } from '#shared/state/staged-file.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { parseCaState } from './ca-state-text.ts';
 import { directoryCaStore } from './ca-store.ts';
 import { directoryKeyStore, type KeyStore } from './key-store.ts';
 import { ManagedCa, type ManagedCaOptions } from './managed-ca.ts';
@@ -202,13 +204,39 @@ test('the intermediate is renewed by its root in good time, and leaves never out
   t.equal((await ca.issue(ID, key, 90 * DAY_MS)).notAfterMs, clock.now() + 90 * DAY_MS);
 });
 
-test('a state that cannot be written is warned of and does not stop certificates', async t => {
+test('a state that cannot be written does not stop certificates, and is written when it can be', async t => {
   const directory = t.testdir();
+  const told: unknown[] = [];
+  const clock = new FakeClock();
+  const onUnwritten = (cause: unknown): void => void told.push(cause);
+  const ca = await ManagedCa.open(await optionsFor(directory, { clock, onUnwritten }));
+  const horizon = async (): Promise<number> => {
+    const state = parseCaState(await readFile(join(directory, 'ca-state.json'), 'utf8'), '');
+    return state.leavesUntilMs;
+  };
+  // A directory in the way of the temporary file: works as root too, whom no mode stops.
+  const obstacle = stagedPath(join(directory, 'ca-state.json'));
+  await mkdir(obstacle);
+  t.ok(await ca.issue(ID, await publicKey(), 0));
+  t.ok(await ca.issue(ID, await publicKey(), 2 * HOUR_MS));
+  t.match(told, [/EISDIR/], 'told once');
+  t.equal(await horizon(), 0);
+  await rm(obstacle, { recursive: true });
+  clock.advance(59_999);
+  await ca.issue(ID, await publicKey(), HOUR_MS);
+  t.equal(await horizon(), 0);
+  clock.advance(1);
+  await ca.issue(ID, await publicKey(), HOUR_MS);
+  t.ok((await horizon()) >= clock.now() + 23 * HOUR_MS, 'of every leaf that was given');
+  t.match(told.slice(1), [undefined]);
+});
+
+test('keys that cannot be removed do not stop the start', async t => {
+  const directory = t.testdir();
+  await ManagedCa.open(await optionsFor(directory));
+  await mkdir(join(directory, 'root-00000000-key.pem'));
   const warnings: string[] = [];
   const onWarning = (message: string): void => void warnings.push(message);
-  const ca = await ManagedCa.open(await optionsFor(directory, { onWarning }));
-  // A directory in the way of the temporary file: works as root too, whom no mode stops.
-  await mkdir(join(directory, 'ca-state.json.tmp'));
-  t.ok(await ca.issue(ID, await publicKey(), 0));
-  t.match(warnings, [/could not be written/]);
+  t.ok(await ManagedCa.open(await optionsFor(directory, { onWarning })));
+  t.match(warnings, [/could not be removed/]);
 });

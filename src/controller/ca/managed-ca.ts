@@ -33,6 +33,8 @@ export interface ManagedCaOptions {
   readonly leafPolicy?: LeafPolicy;
   /** Something an operator should know that does not stop the CA, e.g. a failed renewal of the intermediate. */
   readonly onWarning?: (message: string, cause: unknown) => void;
+  /** The state cannot be written, and the CA goes on; undefined: it is written again. */
+  readonly onUnwritten?: (cause: unknown) => void;
 }
 
 export interface RotationRequest {
@@ -43,7 +45,7 @@ export interface RotationRequest {
 
 /** An intermediate is replaced when less than this share of its life is left: longer than any leaf lives. */
 const RENEW_INTERMEDIATE_SHARE = 1 / 3;
-const RENEWAL_RETRY_MS = 60_000;
+const RETRY_MS = 60_000;
 /** `leavesUntilMs` is rounded up by this share of a leaf's life, so that it is not written for each leaf. */
 const HORIZON_SLACK_SHARE = 1 / 8;
 const MIN_HORIZON_SLACK_MS = 10_000;
@@ -55,12 +57,15 @@ export class ManagedCa implements CertificateAuthority {
   readonly #store: CaStore;
   readonly #leafPolicy: LeafPolicy;
   readonly #onWarning: (message: string, cause: unknown) => void;
+  readonly #onUnwritten: (cause: unknown) => void;
   readonly #trust: AnnouncedTrust;
   #state: CaState;
   #authority: SigningAuthority;
   #lastChange: Promise<void> = Promise.resolve();
   #horizonWritten: Promise<void> = Promise.resolve();
-  #nextRenewalMs = 0;
+  /** A write of it failed: monotonic time of the next try. */
+  #horizonRetryMs: number | undefined;
+  #nextRenewalMs = Number.NEGATIVE_INFINITY;
 
   private constructor(options: ManagedCaOptions, state: CaState, authority: SigningAuthority) {
     this.trustDomain = options.trustDomain;
@@ -68,6 +73,7 @@ export class ManagedCa implements CertificateAuthority {
     this.#store = options.store;
     this.#leafPolicy = options.leafPolicy ?? DEFAULT_LEAF_POLICY;
     this.#onWarning = options.onWarning ?? (() => undefined);
+    this.#onUnwritten = options.onUnwritten ?? (() => undefined);
     this.#state = state;
     this.#authority = authority;
     this.#trust = new AnnouncedTrust(trustOf(state, authority));
@@ -204,22 +210,34 @@ export class ManagedCa implements CertificateAuthority {
   #coverLeaf(nowMs: number, ttlMs: number): Promise<void> {
     const { defaultTtlMs, maxTtlMs } = this.#leafPolicy;
     const lifeMs = Math.min(ttlMs === 0 ? defaultTtlMs : ttlMs, maxTtlMs);
-    if (nowMs + lifeMs > this.#state.leavesUntilMs) {
+    const isBeyond = nowMs + lifeMs > this.#state.leavesUntilMs;
+    if (isBeyond) {
       const leavesUntilMs = nowMs + lifeMs + Math.max(MIN_HORIZON_SLACK_MS, lifeMs * HORIZON_SLACK_SHARE);
       this.#state = { ...this.#state, leavesUntilMs };
-      // A full disk must not stop the mesh's certificates: memory knows the time, only a restart would forget it.
-      this.#horizonWritten = this.#exclusive(() => this.#writeHorizon()).catch((error: unknown) =>
-        this.#onWarning('the CA’s state could not be written', error),
-      );
     }
+    const isRetryDue = this.#horizonRetryMs !== undefined && this.#clock.monotonic() >= this.#horizonRetryMs;
+    if (isBeyond || isRetryDue) this.#horizonWritten = this.#keepHorizon();
     return this.#horizonWritten;
+  }
+
+  /** A full disk must not stop the mesh's certificates: memory knows the time, only a restart would forget it. Never rejects. */
+  async #keepHorizon(): Promise<void> {
+    if (this.#horizonRetryMs !== undefined) this.#horizonRetryMs = this.#clock.monotonic() + RETRY_MS;
+    try {
+      await this.#exclusive(() => this.#writeHorizon());
+      if (this.#horizonRetryMs !== undefined) this.#onUnwritten(undefined);
+      this.#horizonRetryMs = undefined;
+    } catch (error) {
+      if (this.#horizonRetryMs === undefined) this.#onUnwritten(error);
+      this.#horizonRetryMs = this.#clock.monotonic() + RETRY_MS;
+    }
   }
 
   #renewIntermediateIfDue(nowMs: number): void {
     const { notBeforeMs, notAfterMs } = this.#authority.certificate;
     const isDue = notAfterMs - nowMs < (notAfterMs - notBeforeMs) * RENEW_INTERMEDIATE_SHARE;
-    if (!isDue || nowMs < this.#nextRenewalMs) return;
-    this.#nextRenewalMs = nowMs + RENEWAL_RETRY_MS;
+    if (!isDue || this.#clock.monotonic() < this.#nextRenewalMs) return;
+    this.#nextRenewalMs = this.#clock.monotonic() + RETRY_MS;
     void this.#exclusive(async () => {
       const active = await renewIntermediate(this.#store.keys, this.#state.active, this.trustDomain, nowMs);
       await this.#commit({ ok: true, state: { ...this.#state, active } });
@@ -229,8 +247,16 @@ export class ManagedCa implements CertificateAuthority {
     );
   }
 
-  /** Removes keys that a crash between two steps, or a finished rotation, left without a certificate. */
+  /** Removes keys that a crash between two steps, or a finished rotation, left without a certificate. Never rejects: they do no harm. */
   async #removeUnusedKeys(): Promise<void> {
+    try {
+      await this.#removeKeys();
+    } catch (error) {
+      this.#onWarning('keys that the CA no longer uses could not be removed', error);
+    }
+  }
+
+  async #removeKeys(): Promise<void> {
     const used = new Set(
       trustedAuthorities(this.#state).flatMap(record => [record.rootKey, record.intermediateKey]),
     );

@@ -7,6 +7,7 @@ import { isNotFound } from '#shared/kube/kube-error.ts';
 import { objectPath } from '#shared/kube/resource.ts';
 import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts';
 import { type Clock, delay } from '#shared/lifecycle/clock.ts';
+import type { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import { generateKey, softwareProvider } from '#shared/pki/crypto-provider.ts';
@@ -18,6 +19,7 @@ import { ManagedCa } from '../ca/managed-ca.ts';
 import { PluggedCa } from '../ca/plugged-ca.ts';
 import { SecretCaStore } from '../ca/secret-ca-store.ts';
 import { readSecret } from '../ca/secret-data.ts';
+import { tellUnwrittenCa } from '../ca/unwritten-state.ts';
 import type { CaConfig } from '../config/ca-config.ts';
 import type { ClusterConfig } from '../config/source-config.ts';
 import { LeafLedger } from '../ca/leaf-ledger.ts';
@@ -31,6 +33,7 @@ export interface ClusterAuthorityOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
+  readonly faults: StandingFaults;
 }
 
 const JOIN_TOKEN = 'join-token';
@@ -117,6 +120,7 @@ async function openManaged(options: ClusterAuthorityOptions): Promise<Authority>
     store,
     leafPolicy: leafPolicyOf(options.ca),
     onWarning: (message, cause) => logger.error(message, { reason: errorMessage(cause) }),
+    onUnwritten: tellUnwrittenCa(logger, options.faults),
   });
   const stopWatching = [
     keepSecret(options, managed, store),

@@ -9,6 +9,7 @@ import { policy, workload } from '../testing/topology.ts';
 import type { MeshDelta } from '../workload/mesh-view.ts';
 import { DiscoveryClient, type DiscoveryClientOptions } from './client.ts';
 import type { DeltaResource } from './delta-message.ts';
+import { testStateFile } from '../testing/state-file.ts';
 import { SnapshotFile } from './snapshot-file.ts';
 import { createDiscoveryMetrics } from './discovery-metrics.ts';
 import { FakeTransport } from '../testing/fake-transport.ts';
@@ -219,7 +220,7 @@ test('credentials go to the listener alone: nothing waits for them, and none is 
       onSynced: () => void seen.synced++,
       onCredential: (name, credential) => void heard.push([name, credential?.trustedRootsPem]),
     },
-    snapshot: new SnapshotFile({ path, clock: new FakeClock(), logger: quietLogger }),
+    snapshot: snapshotAt(path),
   });
   client.start();
   transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('a', '1')] });
@@ -255,7 +256,7 @@ test('what is being written is waited for at the end, what came since is written
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const path = join(directory, 'snapshot');
   const clock = new FakeClock();
-  const snapshot = new SnapshotFile({ path, clock, logger: quietLogger });
+  const snapshot = snapshotAt(path, clock);
   const { client, transport } = setUp({ types: [ADDRESS_TYPE], clock, snapshot });
   client.start();
   transport.last.respond({ typeUrl: ADDRESS_TYPE, resources: [pod('first', '1')] });
@@ -283,3 +284,7 @@ test('what arrives is counted', async t => {
   t.equal(value('istio_xds_message_total', AUTHORIZATION_TYPE), 0, 'from the first scrape on');
   await client.stop();
 });
+
+function snapshotAt(path: string, clock = new FakeClock()): SnapshotFile {
+  return new SnapshotFile({ file: testStateFile(path, clock), clock, logger: quietLogger });
+}

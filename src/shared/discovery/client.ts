@@ -84,7 +84,7 @@ export class DiscoveryClient implements DiscoverySource {
     this.#stream?.cancel();
     this.#stream = undefined;
     // What is not complete must not be what a restart begins with.
-    if (this.#held === undefined) await this.#options.snapshot?.flush(this.#cache);
+    if (this.#held === undefined) await this.#options.snapshot?.close();
   }
 
   subscribe(name: string): void {

@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import type { Clock } from '../lifecycle/clock.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { StateFiles } from '../state/state-files.ts';
 import { DiscoveryClient } from './client.ts';
 import { type ControllerEndpoint, createDeltaTransport } from './controller-channel.ts';
 import type { DiscoveryMetrics } from './discovery-metrics.ts';
@@ -15,7 +15,7 @@ export interface ProxyDiscoveryOptions {
   readonly endpoint: ControllerEndpoint;
   readonly types: readonly ResourceType[];
   /** Where what the last process knew is found, and kept for the next; undefined: nowhere. */
-  readonly stateDir: string | undefined;
+  readonly stateFiles: StateFiles | undefined;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -26,14 +26,14 @@ export interface ProxyDiscoveryOptions {
 
 /** A proxy's configuration from a controller, with what the last process has left of it. */
 export function createProxyDiscovery(options: ProxyDiscoveryOptions): DiscoverySource {
-  const { clock, endpoint, instance, kind, listener, logger, metrics, random, stateDir, types } = options;
-  const path = stateDir === undefined ? undefined : join(stateDir, 'mesh.snapshot');
+  const { clock, endpoint, instance, kind, listener, logger, metrics, random, stateFiles, types } = options;
+  const file = stateFiles?.file('configuration');
   return new DiscoveryClient({
     transport: createDeltaTransport(endpoint),
     node: makeDiscoveryNode(kind, instance),
     types,
     listener,
-    ...(path === undefined ? {} : { snapshot: new SnapshotFile({ path, clock, logger }) }),
+    ...(file === undefined ? {} : { snapshot: new SnapshotFile({ file, clock, logger }) }),
     clock,
     random,
     logger: logger.child('xds'),

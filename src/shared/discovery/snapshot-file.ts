@@ -1,17 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { stagedPath } from '../config/staged-file.ts';
-import type { Clock, Timer } from '../lifecycle/clock.ts';
+import type { Clock } from '../lifecycle/clock.ts';
 import { errorMessage } from '../observability/error-message.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { StateFile } from '../state/state-file.ts';
 import { decodeDeltaResponse, encodeDeltaResponse } from './delta-message.ts';
 import { decodeResource, encodeResource, parseResourceType, RESOURCE_TYPES } from './mesh-resource.ts';
 import type { HeldResource, ResourceCache } from './resource-cache.ts';
 
 export interface SnapshotFileOptions {
-  readonly path: string;
+  readonly file: StateFile;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Changes within this time are written together. Default 1 s. */
@@ -30,14 +28,10 @@ const MAX_BUSY_SHARE = 0.05;
  *
  *     magic (16) | format version (uint32) | SHA-256 of the rest | (length (uint32) | DeltaDiscoveryResponse)*
  *
- * one message a resource type. Written beside the file and renamed over it, so that a crash leaves the old one or the new
- * one. The checksum is against torn writes and bit rot, not against an attacker: who can write there can write policy.
+ * one message a resource type. The checksum is against torn writes and bit rot, not against an attacker: who can write there can write policy.
  */
 export class SnapshotFile {
   readonly #options: SnapshotFileOptions;
-  #timer: Timer | undefined;
-  #writing: Promise<void> = Promise.resolve();
-  #dirty = false;
   #formatMs = 0;
 
   constructor(options: SnapshotFileOptions) {
@@ -46,7 +40,8 @@ export class SnapshotFile {
 
   /** What the file holds; nothing, with the reason logged, when it is absent, damaged or of another format. */
   load(): readonly HeldResource[] {
-    const { logger, path } = this.#options;
+    const { file, logger } = this.#options;
+    const { path } = file;
     try {
       const held = parseSnapshot(readFileSync(path), reason => {
         logger.warn('resource of the snapshot is not acceptable and left out', { path, reason });
@@ -62,41 +57,20 @@ export class SnapshotFile {
 
   /** Writes `cache`, as it is then, a little later. */
   schedule(cache: ResourceCache): void {
-    this.#dirty = true;
-    // A large mesh that never rests must not keep the thread busy with writing it down.
-    const delayMs = Math.max(
-      this.#options.debounceMs ?? DEFAULT_DEBOUNCE_MS,
-      this.#formatMs / MAX_BUSY_SHARE,
-    );
-    this.#timer ??= this.#options.clock.setTimer(delayMs, () => {
-      this.#timer = undefined;
-      void this.flush(cache);
-    });
-  }
-
-  /** Writes now if anything is unwritten. Never rejects: a failed write is logged and tried again with the next change. */
-  async flush(cache: ResourceCache): Promise<void> {
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    // One write at a time: two would share the temporary file.
-    this.#writing = this.#writing.then(() => this.#write(cache));
-    await this.#writing;
-  }
-
-  async #write(cache: ResourceCache): Promise<void> {
-    if (!this.#dirty) return;
-    this.#dirty = false;
-    const { clock, logger, path } = this.#options;
-    try {
+    const { clock, debounceMs = DEFAULT_DEBOUNCE_MS, file } = this.#options;
+    const content = (): Buffer => {
       const startedAt = clock.monotonic();
-      const content = formatSnapshot(cache);
+      const formatted = formatSnapshot(cache);
       this.#formatMs = clock.monotonic() - startedAt;
-      await replaceFile(path, content);
-      logger.debug('configuration snapshot written', { path });
-    } catch (error) {
-      this.#dirty = true;
-      logger.error('configuration snapshot not written', { path, reason: errorMessage(error) });
-    }
+      return formatted;
+    };
+    // A large mesh that never rests must not keep the thread busy with writing it down.
+    file.schedule(content, Math.max(debounceMs, this.#formatMs / MAX_BUSY_SHARE));
+  }
+
+  /** Writes what is unwritten, and nothing any more afterwards. Never rejects. */
+  close(): Promise<void> {
+    return this.#options.file.close();
   }
 }
 
@@ -156,27 +130,6 @@ function parseType(bytes: Buffer, onRejected: (reason: string) => void): readonl
     onRejected(`${name}: ${decoded.reason}`);
     return [];
   });
-}
-
-/** Atomically, and durably: the data before the rename, the rename before this resolves. */
-async function replaceFile(path: string, content: Buffer): Promise<void> {
-  const directory = dirname(path);
-  await mkdir(directory, { recursive: true });
-  const temporary = stagedPath(path);
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function uint32(value: number): Buffer {

@@ -3,7 +3,7 @@ import { type AdminRoute, json, text } from './admin-server.ts';
 import { LOG_LEVELS, type LogLevel, type LogLevels, parseLogLevel } from './logger.ts';
 
 /**
- * `GET /healthz/ready`: 200 when ready, 503 with what is waited for. `warnings` are shown below "ready": what an operator
+ * `GET /healthz/ready`: 200 when ready, 503 with what is waited for. `warnings` are shown below: what an operator
  * has to know, though it is no reason to take the whole process out of service.
  */
 export function readinessRoute(
@@ -20,7 +20,7 @@ export function readinessRoute(
       readiness.ready
         ? text(['ready', ...warnings()].map(line => `${line}\n`).join(''))
         : text(
-            [`waiting for: ${readiness.waitingFor.join(', ')}`, ...details()]
+            [`waiting for: ${readiness.waitingFor.join(', ')}`, ...details(), ...warnings()]
               .map(line => `${line}\n`)
               .join(''),
             503,

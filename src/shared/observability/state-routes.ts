@@ -16,6 +16,8 @@ export interface StateSources {
   readonly discovery: () => DiscoveryStatus | undefined;
   /** What the process was configured with; it holds no secrets. */
   readonly config: object;
+  /** What is amiss though it goes on; a sentence each. */
+  readonly warnings: () => readonly string[];
   readonly connections: ConnectionsPage;
 }
 
@@ -57,6 +59,7 @@ function dumpConfig(sources: StateSources): object {
     routes: sorted(routes, serviceName),
     certificates: sources.certificates(),
     discovery: sources.discovery(),
+    warnings: sources.warnings(),
     config: sources.config,
   };
 }

@@ -8,12 +8,14 @@ import { createFakeCa } from '#shared/identity/fake-ca.ts';
 import type { RequestCertificate } from '#shared/identity/request-certificate.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
+import type { StateFiles } from '#shared/state/state-files.ts';
 import type { WaypointConfig } from '../config.ts';
 import type { ControllerConfig } from '../config/controller-config.ts';
 
 export interface DiscoveryOptions {
   readonly config: WaypointConfig;
   readonly controller: ControllerConfig;
+  readonly stateFiles: StateFiles | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -24,7 +26,7 @@ export interface DiscoveryOptions {
 /** Where workloads, services, policies and routes come from, with what the last process has left of them. */
 export function createDiscovery(options: DiscoveryOptions): DiscoverySource {
   const { config, controller, ...rest } = options;
-  const { instance, stateDir } = config;
+  const { instance } = config;
   const { address, rootCa, tokenPath } = controller;
   return createProxyDiscovery({
     ...rest,
@@ -32,7 +34,6 @@ export function createDiscovery(options: DiscoveryOptions): DiscoverySource {
     instance,
     endpoint: controllerEndpoint({ address, rootCa, tokenPath, clusterId: instance.clusterId }),
     types: RESOURCE_TYPES,
-    stateDir,
   });
 }
 

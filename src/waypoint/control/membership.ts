@@ -8,8 +8,10 @@ import { CertificateManager } from '#shared/identity/certificate-manager.ts';
 import { type CertificateMetrics, createCertificateMetrics } from '#shared/identity/certificate-metrics.ts';
 import type { CertificateStatus } from '#shared/identity/certificate-status.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
+import type { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
+import { StateFiles } from '#shared/state/state-files.ts';
 import type { MeshDelta, MeshView } from '#shared/workload/mesh-view.ts';
 import type { WaypointConfig } from '../config.ts';
 import type { ControllerConfig } from '../config/controller-config.ts';
@@ -40,6 +42,7 @@ export interface MembershipOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: MetricSet;
+  readonly faults: StandingFaults;
   /** Now, and again whenever it is renewed. */
   readonly onCertificate: (material: TlsMaterial) => void;
   readonly onDelta: (delta: MeshDelta) => void;
@@ -57,7 +60,7 @@ export interface MembershipOptions {
 
 /** Never rejects for want of a controller: it is waited for, with what the last process has left in force. */
 export async function joinMesh(options: MembershipOptions): Promise<Membership> {
-  const { clock, config, controller, logger, metrics, onDelta } = options;
+  const { clock, config, controller, faults, logger, metrics, onDelta } = options;
   const random = Math.random;
   const certificateMetrics = createCertificateMetrics(metrics);
   const certificates = await keepCertificate(options, certificateMetrics);
@@ -88,9 +91,14 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     onDelta,
     onFailed: options.onHostFailed,
   });
+  const { stateDir: directory } = config;
   const discovery = createDiscovery({
     config,
     controller,
+    stateFiles:
+      directory === undefined
+        ? undefined
+        : new StateFiles({ directory, clock, random, logger, metrics, faults }),
     clock,
     random,
     logger,

@@ -8,10 +8,12 @@ import { createFakeCa } from '#shared/identity/fake-ca.ts';
 import type { RequestCertificate } from '#shared/identity/request-certificate.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
+import type { StateFiles } from '#shared/state/state-files.ts';
 import type { ZtunnelConfig } from '../config.ts';
 
 export interface ControlPlaneOptions {
   readonly config: ZtunnelConfig;
+  readonly stateFiles: StateFiles | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -22,7 +24,7 @@ export interface ControlPlaneOptions {
 /** Where the mesh's state comes from, with what the last process has left of it. */
 export async function createDiscovery(options: ControlPlaneOptions): Promise<DiscoverySource> {
   const { config, ...rest } = options;
-  const { discovery, instance, stateDir } = config;
+  const { discovery, instance } = config;
   const { address, localPath, rootCa, tokenPath } = discovery;
   if (localPath !== undefined) {
     // Loaded on demand: a proxy with a controller has no use for a YAML parser.
@@ -36,7 +38,6 @@ export async function createDiscovery(options: ControlPlaneOptions): Promise<Dis
     instance,
     endpoint: controllerEndpoint({ address, rootCa, tokenPath, clusterId: instance.clusterId }),
     types: [ADDRESS_TYPE, AUTHORIZATION_TYPE, TRUST_BUNDLE_TYPE],
-    stateDir,
   });
 }
 

@@ -42,7 +42,7 @@ export class KubernetesNode {
     this.#parts = parts;
     this.#config = config;
     this.#agent = agent;
-    const { clock, instance, logger, random, stateDir } = parts;
+    const { clock, instance, logger, random, stateFiles } = parts;
     const { access, daemonSet } = config;
     const environment = { KUBERNETES_SERVICE_HOST: access.host, KUBERNETES_SERVICE_PORT: access.port };
     const connection = inClusterConnection(environment, clock, access.accountDir);
@@ -53,7 +53,7 @@ export class KubernetesNode {
       nodeName: instance.nodeName,
       rules,
       findNetns: createNetnsFinder(config),
-      snapshot: stateDir === undefined ? undefined : new PodSnapshot(join(stateDir, 'pods.json'), logger),
+      snapshot: stateFiles === undefined ? undefined : new PodSnapshot(stateFiles.file('pods')),
     });
     this.#admission = this.#answerPlugin(rules);
     this.#chain = this.#keepChain(rules, metrics);

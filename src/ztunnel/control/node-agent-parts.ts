@@ -2,6 +2,7 @@ import type { ProxyInstance } from '#shared/discovery/discovery-node.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
+import type { StateFiles } from '#shared/state/state-files.ts';
 import type { NodeAgentConfig } from '../config/node-agent-config.ts';
 import type { PodDnsServer, PodWorkers } from '../node/enrolment.ts';
 import type { LocalPod } from '../node/local-pod.ts';
@@ -12,7 +13,7 @@ export interface NodeAgentParts {
   readonly workers: PodWorkers;
   readonly dns: PodDnsServer;
   /** Undefined: nothing is kept for the next start. */
-  readonly stateDir: string | undefined;
+  readonly stateFiles: StateFiles | undefined;
   /** What an operator has to know of the traffic of pods; a line each. */
   readonly trafficWarnings: () => readonly string[];
   readonly peersKnowItLeft: (pod: LocalPod) => boolean;

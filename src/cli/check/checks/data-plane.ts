@@ -15,6 +15,7 @@ import {
 import { noPodsOf } from './no-pods.ts';
 import { PODS_ADMITTED_CHECK } from './pods-admitted.ts';
 import { waitingOf } from './pods-start.ts';
+import { STATE_WRITTEN_CHECK } from './state-written.ts';
 
 const category = 'data plane';
 /** Of the cluster itself, for a node that is not ready, and of whoever wants pods to wait for the mesh. */
@@ -139,6 +140,7 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
       return noneOf([...absent, ...behind]);
     },
   },
+  { ...STATE_WRITTEN_CHECK, category },
   {
     category,
     id: 'pods-captured',

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeAbandoned, stagedPath } from '#shared/config/staged-file.ts';
+import { removeAbandoned, stagedPath } from '#shared/state/staged-file.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';

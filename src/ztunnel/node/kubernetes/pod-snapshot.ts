@@ -1,8 +1,6 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
-import { stagedPath } from '#shared/config/staged-file.ts';
-import { errorMessage } from '#shared/observability/error-message.ts';
-import type { Logger } from '#shared/observability/logger.ts';
+import type { StateFile } from '#shared/state/state-file.ts';
 import type { LocalPod } from '../local-pod.ts';
 import { parsePodFile } from '../pod-file.ts';
 import type { PodNetns } from './pod-netns.ts';
@@ -22,20 +20,16 @@ const MAX_BYTES = 16 << 20;
  * something while the node runs: a namespace is recognized by its inode, and none outlives a restart of the node.
  */
 export class PodSnapshot {
-  readonly #path: string;
-  readonly #logger: Logger;
-  #writing: Promise<void> = Promise.resolve();
-  #next: string | undefined;
+  readonly #file: StateFile;
 
-  constructor(path: string, logger: Logger) {
-    this.#path = path;
-    this.#logger = logger.child('pod_source');
+  constructor(file: StateFile) {
+    this.#file = file;
   }
 
   /** What can be read of it; a note that is damaged counts as none. */
   async read(): Promise<NotedPod[]> {
     try {
-      const text = await readFile(this.#path, 'utf8');
+      const text = await readFile(this.#file.path, 'utf8');
       return text.length > MAX_BYTES ? [] : parseSnapshot(text);
     } catch {
       return [];
@@ -54,29 +48,13 @@ export class PodSnapshot {
         ? []
         : [{ pod, runtimeUid, netns: { ...found, inode: String(found.inode) } }];
     });
-    const isWriting = this.#next !== undefined;
-    this.#next = `${JSON.stringify({ pods: noted })}\n`;
-    if (!isWriting) this.#writing = this.#writing.then(() => this.#flush());
+    const text = `${JSON.stringify({ pods: noted })}\n`;
+    this.#file.schedule(() => text, 0);
+    void this.#file.flush();
   }
 
-  async stop(): Promise<void> {
-    await this.#writing;
-  }
-
-  async #flush(): Promise<void> {
-    const text = this.#next;
-    this.#next = undefined;
-    if (text === undefined) return;
-    const temporary = stagedPath(this.#path);
-    try {
-      await writeFile(temporary, text, { mode: 0o600 });
-      await rename(temporary, this.#path);
-    } catch (error) {
-      this.#logger.warn('cannot write the note of pods for the next ztunnel', {
-        path: this.#path,
-        error: errorMessage(error),
-      });
-    }
+  stop(): Promise<void> {
+    return this.#file.close();
   }
 }
 

@@ -7,6 +7,7 @@ import { FakeKubeApi, type FakeWatch } from '#shared/testing/fake-kube-api.ts';
 import { KubeError } from '#shared/kube/kube-error.ts';
 import { loggerInto } from '#shared/testing/logger-into.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { testStateFile } from '#shared/testing/state-file.ts';
 import type { LocalPod } from '../local-pod.ts';
 import { netnsInode, type PodNetns } from './pod-netns.ts';
 import { PodSnapshot } from './pod-snapshot.ts';
@@ -53,7 +54,7 @@ function setUp(t: Test, options: { pods?: JsonObject[]; namespaces?: JsonObject[
         sought.push([...uids]);
         return Promise.resolve(new Map([...found].filter(([uid]) => uids.has(uid))));
       },
-      snapshot: new PodSnapshot(join(directory, 'pods.json'), logger),
+      snapshot: new PodSnapshot(testStateFile(join(directory, 'pods.json'), clock, logger)),
       clock,
       random: () => 0.5,
       logger,

@@ -19,7 +19,16 @@ export function removeAbandoned(
 ): void {
   for (const name of namesIn(directory)) {
     const pid = name.startsWith(prefix) ? STAGED.exec(name)?.[1] : undefined;
-    if (pid !== undefined && !isRunning(pid)) rmSync(join(directory, name), { force: true });
+    if (pid !== undefined && !isRunning(pid)) removeIfPossible(join(directory, name));
+  }
+}
+
+/** On a disk that is read-only it stays, and whoever starts goes on. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The next start finds it again.
   }
 }
 
