@@ -228,7 +228,7 @@ test('resource definitions: all by default, without a dialect nobody speaks, or 
   const namesakes = ['authorizationpolicies.policy.linkerd.io', 'httproutes.policy.linkerd.io'];
   const ordinary = files.filter(file => !namesakes.includes(file));
   t.same(new Set(names()), new Set(ordinary));
-  t.equal(files.length, 21);
+  t.equal(files.length, 22);
   t.same(new Set(names('--set', 'crds.namesakes=true')), new Set(files));
   const fewer = names('--set', 'crds.groups.linkerd\\.io=false');
   t.same(new Set(fewer), new Set(ordinary.filter(f => f !== 'serviceprofiles.linkerd.io')));

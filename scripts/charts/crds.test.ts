@@ -213,6 +213,13 @@ const WRONG: readonly (readonly [
     /must validate one and only one schema/,
   ],
   [
+    'a machine without identity',
+    'workload.linkerd.io/v1beta1',
+    'ExternalWorkload',
+    { meshTLS: { serverName: 'a' }, workloadIPs: [{ ip: '192.0.2.1' }] },
+    /identity: Required value/,
+  ],
+  [
     'a method nobody knows',
     'policy.linkerd.io/v1beta2',
     'HTTPRoute',

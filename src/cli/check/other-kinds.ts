@@ -52,11 +52,6 @@ const OTHER_KINDS: readonly OtherKind[] = [
     instead: 'nothing of it is held: use a ServiceEntry with a waypoint',
   },
   {
-    kind: 'ExternalWorkload',
-    definition: 'externalworkloads.workload.linkerd.io',
-    instead: 'write a WorkloadEntry',
-  },
-  {
     kind: 'TrafficSplit',
     definition: 'trafficsplits.split.smi-spec.io',
     instead: 'use the weights of an HTTPRoute',

@@ -26,7 +26,7 @@ import { addTo } from './multimap.ts';
 import type { Entry, Parsed } from './parsed-kind.ts';
 import { type HeldRateLimit, rateLimits } from './rate-limits.ts';
 import type { BoundRoute } from './route-binding.ts';
-import { specsIn } from './workload-specs.ts';
+import { namespacesOfWorkloads, specsIn } from './workload-specs.ts';
 
 /** Every route that is attached to something, by service, so that no service has to look through all of them. */
 export interface AttachedRoutes {
@@ -194,10 +194,7 @@ function resolveSources(
 ): ReadonlyMap<SourceMatch, SourceMatch> {
   const resolved = new Map<SourceMatch, SourceMatch>();
   for (const { labels, source } of labelled) {
-    const namespaces =
-      source.namespaces.length > 0
-        ? source.namespaces
-        : new Set([...objects.pods.namespaces(), ...objects.workloadEntries.namespaces()]);
+    const namespaces = source.namespaces.length > 0 ? source.namespaces : namespacesOfWorkloads(objects);
     const workloads: string[] = [];
     for (const namespace of namespaces) {
       for (const spec of specsIn(objects, namespace))

@@ -6,7 +6,7 @@ import { GATEWAY_NAME, USE_WAYPOINT } from '../translate/mesh-labels.ts';
 
 /** Which resources a change of objects may have changed. Too wide costs time, too narrow would leave proxies stale. */
 export interface ChangeScope {
-  /** Pods and WorkloadEntries, by namespace and name; `all` of a namespace. */
+  /** Pods, WorkloadEntries and ExternalWorkloads, by namespace and name; `all` of a namespace. */
   readonly workloads: ReadonlyMap<string, ReadonlySet<string> | 'all'>;
   readonly everyWorkload: boolean;
   readonly services: ReadonlySet<string>;
@@ -103,6 +103,7 @@ const SERVER_ROUTE: Reach = {
 const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
   ['Pod', WORKLOAD],
   ['WorkloadEntry', WORKLOAD],
+  ['ExternalWorkload', WORKLOAD],
   ['EndpointSlice', { workloads: 'all', routes: 'all' }],
   // What routes refer to, and identities of waypoints in policies.
   ['Service', { workloads: 'all', services: 'all', every: ['lookups', 'policies', 'routes'] }],

@@ -34,15 +34,16 @@ function sayOfServer(
   specs: readonly WorkloadSpec[],
 ): readonly Diagnostic[] {
   const { namespace, object, routes, server } = held;
-  // Of one for machines that is said by itself.
-  if (server.pods === undefined) return [];
   const selected = specs.filter(spec => policies.portsOf(held, spec).length > 0);
   const isOf = (spec: WorkloadSpec): boolean => [...policies.holders(spec).values()].includes(held);
   const say = (field: string, message: string, fix: string): readonly Diagnostic[] =>
     ignored(object, `spec.${field}`, objectAt(object.spec)[field], message, fix);
+  const isForPods = server.pods !== undefined;
+  const selector = isForPods ? 'podSelector' : 'externalWorkloadSelector';
   if (selected.length === 0) {
-    const message = `selects nothing: namespace ${namespace} has no pod with these labels and a port ${server.port}`;
-    return say('podSelector', message, 'correct the labels or the port, or remove the Server');
+    const kind = isForPods ? 'pod' : 'ExternalWorkload';
+    const message = `selects nothing: namespace ${namespace} has no ${kind} with these labels and a port ${server.port}`;
+    return say(selector, message, 'correct the labels or the port, or remove the Server');
   }
   const other = selected.find(spec => !isOf(spec));
   const found: Diagnostic[] = [];
@@ -50,7 +51,7 @@ function sayOfServer(
     const [port = 0] = policies.portsOf(held, other);
     const older = policies.holders(other).get(port)?.name;
     const message = `does nothing for port ${port} of ${other.name}: Server ${older} is older and decides about it`;
-    found.push(...say('podSelector', message, 'let only one Server select a port'));
+    found.push(...say(selector, message, 'let only one Server select a port'));
   }
   const matches = routes.reduce((sum, route) => sum + route.matches.length, 0);
   if (matches > MAX_MATCHES) {
@@ -63,7 +64,7 @@ function sayOfServer(
   const outcome = unseen && whereUnseen(policies, held);
   if (unseen !== undefined && outcome !== undefined) {
     const message = `has routes, and ${unseen.name} is behind no Service with a waypoint: nobody sees its requests, ${outcome}`;
-    found.push(...say('podSelector', message, 'label its Service istio.io/use-waypoint'));
+    found.push(...say(selector, message, 'label its Service istio.io/use-waypoint'));
   }
   return found;
 }

@@ -3,6 +3,7 @@ import {
   type AccessPolicy,
   withIdentity,
 } from '../translate/linkerd-policy/access-policy.ts';
+import { isExternalWorkload } from '../translate/external-workload/external-workload.ts';
 import { INBOUND_POLICY, REQUIRE_IDENTITY } from '../translate/mesh-labels.ts';
 import { readOpaquePorts } from '../translate/opaque-ports.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
@@ -22,12 +23,13 @@ const NONE: ReadonlySet<number> = new Set();
 export const NOTHING_SAID: InboundAccess = { access: undefined, identityPorts: NONE };
 
 /**
- * By Linkerd's annotations of the pod, else of its namespace. What is none of the values they can have is taken for the strictest: it
+ * By Linkerd's annotations of the pod or ExternalWorkload, else of its namespace. What is none of the values they can have is taken for the strictest: it
  * may be one that refuses, misspelt.
  */
 export function inboundAccess(objects: MeshObjects, spec: WorkloadSpec): InboundAccess {
-  const pod = objects.pods.get(spec.namespace, spec.name);
-  const own = pod?.value?.uid === spec.uid ? pod.object.metadata.annotations : undefined;
+  const kind = isExternalWorkload(spec) ? objects.linkerd.externalWorkloads : objects.pods;
+  const workload = kind.get(spec.namespace, spec.name);
+  const own = workload?.value?.uid === spec.uid ? workload.object.metadata.annotations : undefined;
   const { annotations } = objects.namespaceMeta(spec.namespace);
   const written = (key: string): string | undefined => own?.[key] ?? annotations[key];
   const [policy, ports] = [written(INBOUND_POLICY), written(REQUIRE_IDENTITY)];

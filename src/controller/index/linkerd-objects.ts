@@ -10,13 +10,15 @@ import {
   serverParents,
   translateInboundRoute,
 } from '../translate/linkerd-policy/inbound-route.ts';
+import { readExternalWorkload } from '../translate/external-workload/external-workload.ts';
 import { translateServerAuthorization } from '../translate/linkerd-policy/server-authorization.ts';
 import { translateServer } from '../translate/linkerd-policy/server.ts';
 import { translateRateLimitPolicy } from '../translate/linkerd-rate-limit/rate-limit-policy.ts';
 import { ParsedKind } from './parsed-kind.ts';
 
-/** Objects of group policy.linkerd.io: Servers, and what is said of who may come to them. */
+/** Objects of Linkerd's: Servers, and what is said of who may come to them, and machines. */
 export class LinkerdObjects {
+  readonly externalWorkloads;
   readonly servers = new ParsedKind(translateServer);
   readonly authorizations = new ParsedKind(translateLinkerdAuthorization);
   readonly meshTlsAuthentications;
@@ -32,6 +34,7 @@ export class LinkerdObjects {
   );
 
   constructor(cluster: Cluster) {
+    this.externalWorkloads = new ParsedKind(object => readExternalWorkload(object, cluster));
     this.meshTlsAuthentications = new ParsedKind(object => translateMeshTls(object, cluster));
     this.serverAuthorizations = new ParsedKind(object => translateServerAuthorization(object, cluster));
     this.rateLimitPolicies = new ParsedKind(object => translateRateLimitPolicy(object, cluster));
@@ -40,6 +43,7 @@ export class LinkerdObjects {
   /** By name (`kindName`); without the routes, which are read for others too. */
   kinds(): readonly (readonly [string, ParsedKind<unknown>])[] {
     return [
+      ['ExternalWorkload', this.externalWorkloads],
       ['Server', this.servers],
       ['AuthorizationPolicy.policy.linkerd.io', this.authorizations],
       ['MeshTLSAuthentication', this.meshTlsAuthentications],

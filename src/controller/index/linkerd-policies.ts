@@ -7,8 +7,9 @@ import type { Diagnostic } from '../translate/diagnostic.ts';
 import { type AccessPolicy, letInBy } from '../translate/linkerd-policy/access-policy.ts';
 import { containerPorts } from '../translate/pod-to-workload/pod.ts';
 import { type AuthorizedRoute, serverRules } from '../translate/linkerd-policy/server-rules.ts';
+import { targetPortOf } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
-import type { ServiceSpecPort } from '../translate/service/service-spec.ts';
+import { selectedBy } from '../translate/linkerd-policy/server.ts';
 import { accessTo, inboundAccess, NOTHING_SAID } from './linkerd-inbound-access.ts';
 import { LinkerdAuthorizations } from './linkerd-authorizations.ts';
 import { type HeldServer, heldServers } from './linkerd-servers.ts';
@@ -36,7 +37,8 @@ export class LinkerdPolicies {
   /** By namespace. */
   readonly servers: ReadonlyMap<string, readonly HeldServer[]>;
   readonly #authorizations: LinkerdAuthorizations;
-  readonly #byNamespace: ReadonlyMap<string, SelectorIndex<HeldServer>>;
+  /** By namespace. */
+  readonly #selecting: Readonly<Record<'pods' | 'machines', ReadonlyMap<string, SelectorIndex<HeldServer>>>>;
   /** A workload is asked for by its ztunnel and by each of its services. */
   readonly #holders = new WeakMap<WorkloadSpec, ReadonlyMap<number, HeldServer>>();
   readonly #refusals = new Map<HeldServer, Refusing>();
@@ -48,9 +50,9 @@ export class LinkerdPolicies {
     this.#objects = objects;
     const { diagnostics, servers } = heldServers(objects);
     this.servers = servers;
-    this.#byNamespace = new Map(
-      [...servers].map(([namespace, held]) => [namespace, new SelectorIndex(held, one => one.server.pods)]),
-    );
+    const by = (kind: 'pods' | 'machines'): ReadonlyMap<string, SelectorIndex<HeldServer>> =>
+      new Map([...servers].map(([ns, held]) => [ns, new SelectorIndex(held, one => one.server[kind])]));
+    this.#selecting = { pods: by('pods'), machines: by('machines') };
     this.#authorizations = new LinkerdAuthorizations(objects);
     this.#said = diagnostics;
   }
@@ -99,7 +101,7 @@ export class LinkerdPolicies {
       const inbound = inboundAccess(this.#objects, endpoint);
       if (holders.size === 0 && inbound === NOTHING_SAID) continue;
       for (const port of ports) {
-        const number = targetOf(port, endpoint);
+        const number = targetPortOf(port, endpoint);
         if (number === undefined) continue;
         const server = holders.get(number);
         if (server !== undefined) add(this.#refusalOf(server), String(number), port.port);
@@ -122,7 +124,7 @@ export class LinkerdPolicies {
         const numbers =
           kind === 'workload'
             ? [number]
-            : ports.filter(port => targetOf(port, endpoint) === number).map(({ port }) => port);
+            : ports.filter(port => targetPortOf(port, endpoint) === number).map(({ port }) => port);
         for (const port of numbers) held.getOrInsertComputed(server, () => new Set()).add(port);
       }
     }
@@ -166,7 +168,8 @@ export class LinkerdPolicies {
 
   #findHolders(spec: WorkloadSpec): ReadonlyMap<number, HeldServer> {
     const holders = new Map<number, HeldServer>();
-    for (const server of this.#byNamespace.get(spec.namespace)?.select(spec.labels) ?? []) {
+    const selecting = this.#selecting[selectedBy(spec)].get(spec.namespace);
+    for (const server of selecting?.select(spec.labels) ?? []) {
       for (const port of this.portsOf(server, spec)) if (!holders.has(port)) holders.set(port, server);
     }
     return holders;
@@ -174,8 +177,9 @@ export class LinkerdPolicies {
 
   /** Of a workload, by number. Containers of a pod may have ports of the same name. */
   portsOf({ server }: HeldServer, spec: WorkloadSpec): readonly number[] {
-    const { pods, port } = server;
-    if (pods === undefined || !selectsLabels(pods, spec.labels)) return [];
+    const { port } = server;
+    const selector = server[selectedBy(spec)];
+    if (selector === undefined || !selectsLabels(selector, spec.labels)) return [];
     if (typeof port === 'number') return [port];
     const pod = this.#objects.pods.get(spec.namespace, spec.name);
     if (pod?.value?.uid === spec.uid) return containerPorts(pod.object, port);
@@ -203,13 +207,6 @@ export class LinkerdPolicies {
     const audited = server.access === 'audit' ? serverRules(named, routes) : [];
     return { namespace, name: `${LINKERD_SERVER_PREFIX}${name}`, enforced, audited };
   }
-}
-
-function targetOf(
-  { targetPort }: Pick<ServiceSpecPort, 'targetPort'>,
-  { namedPorts }: WorkloadSpec,
-): number | undefined {
-  return typeof targetPort === 'number' ? targetPort : namedPorts.get(targetPort);
 }
 
 /** Those without filters as well: what is theirs is no other rule's. */

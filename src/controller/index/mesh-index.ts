@@ -26,7 +26,7 @@ import { telemetryConflicts } from './telemetry.ts';
 import { WaypointFailures } from './waypoint-failures.ts';
 import { withDiagnostics } from './with-diagnostics.ts';
 import { workloadRoutes } from './workload-routes.ts';
-import { servicesOf, specsIn, workloadKinds, workloadOf } from './workload-specs.ts';
+import { servicesOf, specsIn, workloadKind, workloadKinds, workloadOf } from './workload-specs.ts';
 
 export interface MeshIndexOptions extends MeshObjectsOptions {
   readonly store: ResourceStore;
@@ -227,18 +227,15 @@ export class MeshIndex {
     this.#published.replaceGroup(`workloads/${namespace}`, workloads);
   }
 
-  /** `name` is `Pod/<name>` or `WorkloadEntry/<name>`. */
+  /** `Pod/<name>`, or the name of a WorkloadEntry or ExternalWorkload likewise. */
   #recomputeWorkload(namespace: string, kindAndName: string): void {
-    const [kind, name = ''] = kindAndName.split('/');
+    const [kind = '', name = ''] = kindAndName.split('/');
     const { clusterId } = this.objects.options.cluster;
-    const isPod = kind === 'Pod';
-    const spec = (isPod ? this.objects.pods : this.objects.workloadEntries).get(namespace, name)?.value;
+    const [specs, type] = workloadKind(this.objects, kind);
+    const spec = specs.get(namespace, name)?.value;
     const group = `workloads/${namespace}`;
     if (spec !== undefined) this.#published.put(group, this.#resource(spec));
-    else {
-      const type = isPod ? '/Pod' : 'networking.istio.io/WorkloadEntry';
-      this.#published.remove(group, `${clusterId}/${type}/${namespace}/${name}`);
-    }
+    else this.#published.remove(group, `${clusterId}/${type}/${namespace}/${name}`);
   }
 
   #resource(spec: WorkloadSpec): {

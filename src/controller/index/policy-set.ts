@@ -21,7 +21,7 @@ import type { RouteRule } from '#shared/route/model.ts';
 import type { TokenIssuer } from '#shared/route/token-issuer.ts';
 import { appliesTo, type PolicySubject, selects } from './policy-reach.ts';
 import { providersByName } from './token-providers.ts';
-import { servicesOf, specsIn, workloadKinds } from './workload-specs.ts';
+import { namespacesOfWorkloads, servicesOf, specsIn, workloadKinds } from './workload-specs.ts';
 import { waypointOfService } from './waypoint-of-service.ts';
 import { WaypointPrincipals } from './waypoint-principals.ts';
 
@@ -227,8 +227,7 @@ type Accounts = ReadonlyMap<string, readonly ServiceAccountMatch[]>;
 function accountsByService(objects: MeshObjects): Accounts {
   const behind = new Map<string, Map<string, ServiceAccountMatch>>();
   const named = new Map<string, Map<string, ServiceAccountMatch>>();
-  const namespaces = new Set([...objects.pods.namespaces(), ...objects.workloadEntries.namespaces()]);
-  for (const namespace of namespaces) {
+  for (const namespace of namespacesOfWorkloads(objects)) {
     for (const spec of specsIn(objects, namespace)) {
       const account = { namespace, serviceAccount: spec.serviceAccount };
       addAccount(named, account.serviceAccount, account);

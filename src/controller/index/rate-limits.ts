@@ -4,7 +4,8 @@ import type { LocalRateLimit } from '#shared/route/route-filter.ts';
 import { keyOf } from '../source/kube-object.ts';
 import { type Diagnostic, Diagnostics } from '../translate/diagnostic.ts';
 import type { RateLimitPolicy } from '../translate/linkerd-rate-limit/rate-limit-policy.ts';
-import type { LinkerdServer } from '../translate/linkerd-policy/server.ts';
+import { type LinkerdServer, selectedBy } from '../translate/linkerd-policy/server.ts';
+import { targetPortOf } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec, ServiceSpecPort } from '../translate/service/service-spec.ts';
 import type { MeshObjects } from './mesh-objects.ts';
@@ -73,18 +74,19 @@ export function limitsOfService(
 }
 
 function coverage(
-  { pods, port }: LinkerdServer,
-  { targetPort }: ServiceSpecPort,
+  server: LinkerdServer,
+  servicePort: ServiceSpecPort,
   endpoints: readonly WorkloadSpec[],
 ): 'all' | 'some' | 'none' {
-  if (pods === undefined) return 'none';
   const serving = endpoints.flatMap(endpoint => {
-    const number = numberOf(targetPort, endpoint);
+    const number = targetPortOf(servicePort, endpoint);
     return number === undefined ? [] : [{ endpoint, number }];
   });
-  const selected = serving.filter(
-    ({ endpoint, number }) => selectsLabels(pods, endpoint.labels) && numberOf(port, endpoint) === number,
-  );
+  const selected = serving.filter(({ endpoint, number }) => {
+    const selector = server[selectedBy(endpoint)];
+    if (selector === undefined || !selectsLabels(selector, endpoint.labels)) return false;
+    return numberOf(server.port, endpoint) === number;
+  });
   if (selected.length === 0) return 'none';
   return selected.length === serving.length ? 'all' : 'some';
 }

@@ -67,7 +67,11 @@ function* askingFor(
   for (const { object } of of(objects.services)) yield object.metadata;
   for (const { object, value } of of(objects.serviceEntries))
     if (value.services.some(({ selector }) => selector.size > 0)) yield object.metadata;
-  for (const { value } of [...of(objects.pods), ...of(objects.workloadEntries)])
+  for (const { value } of [
+    ...of(objects.pods),
+    ...of(objects.workloadEntries),
+    ...of(objects.linkerd.externalWorkloads),
+  ])
     if (value?.labels[USE_WAYPOINT] !== undefined) yield value;
   const namespaces = namespace === undefined ? objects.namespaceNames() : [namespace];
   for (const own of namespaces) yield { labels: {}, namespace: own };

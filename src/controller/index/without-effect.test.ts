@@ -351,6 +351,11 @@ const ROWS: readonly (readonly [string, string, RegExp | undefined])[] = [
     /Server shop\/s.*selects nothing.*a port admin/,
   ],
   [
+    'a Server for machines that selects nothing',
+    linkerdServer('externalWorkloadSelector: {}, port: 8080'),
+    /Server shop\/s.*spec.externalWorkloadSelector.*selects nothing: namespace shop has no ExternalWorkload with these/,
+  ],
+  [
     'a Server beside an older one',
     `${linkerdServer('podSelector: {}, port: 80')}\n---${linkerdServer('podSelector: {}, port: 80').replace('name: s', 'name: t')}\n---${PLAIN_POD}`,
     /Server shop\/t.*does nothing for port 80 of pay-0: Server s is older and decides about it.*let only one/,

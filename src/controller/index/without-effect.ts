@@ -9,7 +9,7 @@ import { linkerdInEffect } from './linkerd-in-effect.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { selects } from './policy-reach.ts';
 import { withoutWaypoint } from './without-waypoint.ts';
-import { specsIn } from './workload-specs.ts';
+import { namespacesOfWorkloads, specsIn } from './workload-specs.ts';
 
 /**
  * What is well-formed and does nothing: routes past which all requests go, policies that select nobody, labels and classes that nobody knows. Not of
@@ -67,7 +67,7 @@ function resolverOf(objects: MeshObjects, service: string): ServiceResolver | un
 
 function idlePolicies(objects: MeshObjects): Diagnostic[] {
   const { authorizationPolicies, peerAuthentications, requestAuthentications } = objects;
-  const everywhere = [...new Set([...objects.pods.namespaces(), ...objects.workloadEntries.namespaces()])];
+  const everywhere = [...namespacesOfWorkloads(objects)];
   return [authorizationPolicies, peerAuthentications, requestAuthentications].flatMap(kind =>
     [...kind.all()].flatMap(({ object, value }) => {
       if (value.selects === undefined) return [];

@@ -1,5 +1,6 @@
 import type { Workload } from '#shared/workload/workload.ts';
 import type { SliceEndpoint, SliceSpec } from '../translate/endpoint-slice/endpoint-slice.ts';
+import { EXTERNAL_WORKLOAD } from '../translate/external-workload/external-workload.ts';
 import { isSelected, toWorkload } from '../translate/pod-to-workload/pod-to-workload.ts';
 import type { EndpointName, WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
@@ -9,18 +10,36 @@ import type { PolicySet } from './policy-set.ts';
 
 /** What `specsIn` reads. */
 export function workloadKinds({
+  linkerd,
   pods,
   serviceEntries,
   slices,
   workloadEntries,
 }: MeshObjects): readonly ParsedKind<unknown>[] {
-  return [pods, workloadEntries, serviceEntries, slices];
+  return [pods, workloadEntries, linkerd.externalWorkloads, serviceEntries, slices];
+}
+
+/** Where workloads run that have objects of their own. */
+export function namespacesOfWorkloads({ linkerd, pods, workloadEntries }: MeshObjects): ReadonlySet<string> {
+  const kinds = [pods, workloadEntries, linkerd.externalWorkloads];
+  return new Set(kinds.flatMap(kind => [...kind.namespaces()]));
+}
+
+/** A kind each of whose objects is a workload, and what its workloads have in their uids. */
+export function workloadKind(
+  { linkerd, pods, workloadEntries }: MeshObjects,
+  kind: string,
+): readonly [specs: ParsedKind<WorkloadSpec | undefined>, type: string] {
+  if (kind === 'WorkloadEntry') return [workloadEntries, 'networking.istio.io/WorkloadEntry'];
+  return kind === 'ExternalWorkload' ? [linkerd.externalWorkloads, EXTERNAL_WORKLOAD] : [pods, '/Pod'];
 }
 
 /** Everything that runs in a namespace. */
 export function* specsIn(objects: MeshObjects, namespace: string): Generator<WorkloadSpec> {
   for (const { value } of objects.pods.inNamespace(namespace)) if (value !== undefined) yield value;
   for (const { value } of objects.workloadEntries.inNamespace(namespace))
+    if (value !== undefined) yield value;
+  for (const { value } of objects.linkerd.externalWorkloads.inNamespace(namespace))
     if (value !== undefined) yield value;
   for (const { value } of objects.serviceEntries.inNamespace(namespace)) yield* value.workloads;
   for (const { value } of objects.slices.inNamespace(namespace)) {
@@ -151,6 +170,7 @@ function sliceWorkload(objects: MeshObjects, slice: SliceSpec, endpoint: SliceEn
     workloadName: slice.service,
     workloadType: 'pod',
     namedPorts: new Map(),
+    declaredPorts: undefined,
     network: '',
     locality: endpoint.zone === '' ? '' : `/${endpoint.zone}/`,
     capacity: 1,

@@ -28,6 +28,7 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ['XBackendTrafficPolicy', { group: 'gateway.networking.x-k8s.io', namespaced: true }],
   ['ServiceEntry', { group: 'networking.istio.io', namespaced: true }],
   ['WorkloadEntry', { group: 'networking.istio.io', namespaced: true }],
+  ['ExternalWorkload', { group: 'workload.linkerd.io', namespaced: true }],
   ['VirtualService', { group: 'networking.istio.io', namespaced: true }],
   ['DestinationRule', { group: 'networking.istio.io', namespaced: true }],
   ['AuthorizationPolicy', { group: 'security.istio.io', namespaced: true }],

@@ -61,6 +61,7 @@ function readObjects(yaml: string): KubeObject[] {
         generation: 1,
       },
       spec: at(object, 'spec'),
+      status: at(object, 'status'),
     };
   });
 }
@@ -132,9 +133,10 @@ function texts(value: unknown): Record<string, string> {
 
 /** Without undefined fields, and maps as objects: what YAML can say. */
 function plain(value: unknown): unknown {
-  const json = JSON.stringify(value, (_key, item: unknown): unknown =>
-    item instanceof Map ? Object.fromEntries(item) : item,
-  );
+  const json = JSON.stringify(value, (_key, item: unknown): unknown => {
+    if (item instanceof Set) return [...item];
+    return item instanceof Map ? Object.fromEntries(item) : item;
+  });
   const parsed: unknown = JSON.parse(json);
   return parsed;
 }

@@ -84,6 +84,25 @@ test('a status is kept of pods alone: one that we wrote is no change', t => {
   t.end();
 });
 
+test('of the status of a machine what says whether it is ready is kept: a probe that repeats it is no change', t => {
+  const machine = (probed: string): KubeObject =>
+    parsed({
+      apiVersion: 'workload.linkerd.io/v1beta1',
+      kind: 'ExternalWorkload',
+      metadata: { name: 'vm', namespace: 'shop', uid: 'u-4' },
+      spec: { workloadIPs: [{ ip: '192.0.2.1' }] },
+      status: {
+        conditions: [
+          { type: 'Ready', status: 'True', lastProbeTime: probed },
+          { type: 'Reachable', status: 'True' },
+        ],
+      },
+    });
+  t.same(prune(machine('a')).status, { conditions: [{ type: 'Ready', status: 'True' }] });
+  t.same(prune(machine('a')), prune(machine('b')));
+  t.end();
+});
+
 test('an EndpointSlice is all body', t => {
   const slice = parsed({
     apiVersion: 'discovery.k8s.io/v1',

@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject } from '#shared/config/json.ts';
 import { CA_BUNDLE_KEY } from '../../translate/ca-bundle/ca-bundle.ts';
 import { MESH_CONFIG_KEY } from '../../translate/mesh-config/mesh-config.ts';
 import { CREDENTIAL_KEYS } from '../../translate/tls-credential/tls-credential.ts';
+import { readinessOf } from '../../translate/external-workload/external-workload.ts';
 import { MIRROR_POD } from '../../translate/mesh-labels.ts';
 import { objectAt, objectsAt } from '../../translate/loose-fields.ts';
 import type { KubeObject } from '../kube-object.ts';
@@ -32,6 +33,13 @@ export function prune(object: KubeObject): KubeObject {
       return { ...kept, spec: undefined };
     case 'EndpointSlice':
       return { ...kept, spec: undefined, body: sliceBody(body) };
+    case 'ExternalWorkload':
+      return {
+        ...kept,
+        spec: object.spec,
+        status: readinessOf(object.status),
+        body: { metadata: metadataKept },
+      };
     case 'Secret':
       return { ...kept, spec: undefined, body: { data: pick(objectAt(body, 'data'), CREDENTIAL_KEYS) } };
     case 'ConfigMap':

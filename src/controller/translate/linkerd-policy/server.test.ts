@@ -1,10 +1,22 @@
 import { test } from 'tap';
 import { selectsLabels } from '#shared/kube/label-selector.ts';
 import { kubeObject } from '../../testing/golden-pairs.ts';
-import { closedWhereNeverGood, translateServer } from './server.ts';
+import { closedWhereNeverGood, selectedBy, translateServer } from './server.ts';
 
 const WRONG_SERVERS: readonly [string, object, string, RegExp][] = [
   ['a Server for nobody', { port: 80 }, 'spec.podSelector', /is required/],
+  [
+    'a Server for pods and machines',
+    { podSelector: {}, externalWorkloadSelector: {}, port: 80 },
+    'spec.externalWorkloadSelector',
+    /cannot be together with podSelector/,
+  ],
+  [
+    'an operator nobody knows, of machines',
+    { port: 80, externalWorkloadSelector: { matchExpressions: [{ key: 'a', operator: 'Is' }] } },
+    'spec.externalWorkloadSelector.matchExpressions[0].operator',
+    /not one of/,
+  ],
   ['a Server without a port', { podSelector: {} }, 'spec.port', /is required/],
   [
     'an access policy nobody knows',
@@ -81,13 +93,16 @@ test('label selectors', async t => {
   }
 });
 
-test('machines are not held, and that is said', t => {
-  const result = translateServer(kubeObject('Server', { externalWorkloadSelector: {}, port: 80 }));
-  t.match(result, {
-    ok: true,
-    value: { pods: undefined },
-    diagnostics: [{ field: 'spec.externalWorkloadSelector', message: /is not supported/ }],
-  });
+test('a Server is for machines, or for pods', t => {
+  const externalWorkloadSelector = { matchLabels: { a: 'x' } };
+  const result = translateServer(kubeObject('Server', { externalWorkloadSelector, port: 80 }));
+  t.match(result, { ok: true, value: { pods: undefined }, diagnostics: [] });
+  const machines = result.ok ? result.value.machines : undefined;
+  t.equal(machines && selectsLabels(machines, { a: 'x' }), true);
+  t.equal(machines && selectsLabels(machines, { a: 'y' }), false);
+  t.equal(selectedBy({ uid: 'c/workload.linkerd.io/ExternalWorkload/shop/vm' }), 'machines');
+  t.equal(selectedBy({ uid: 'c//Pod/shop/vm' }), 'pods');
+  t.equal(selectedBy({ uid: 'c/networking.istio.io/WorkloadEntry/shop/vm' }), 'pods');
   t.end();
 });
 
@@ -95,6 +110,8 @@ const NEVER_GOOD: readonly [string, object, boolean][] = [
   ['a wrong access policy', { podSelector: {}, port: 80, accessPolicy: 'x' }, true],
   ['a field that is none', { podSelector: {}, port: 80, acess: 'deny' }, true],
   ['a selector that is none', { podSelector: { labels: {} }, port: 80 }, false],
+  ['of machines', { externalWorkloadSelector: {}, port: 80, accessPolicy: 'x' }, true],
+  ['a selector of machines that is none', { externalWorkloadSelector: { labels: {} }, port: 80 }, false],
   ['no selector', { podSelectr: {}, port: 80 }, false],
   ['a port that is none', { podSelector: {}, port: 0 }, false],
 ];

@@ -1,7 +1,7 @@
 import type { Locality, ServicePort, Workload } from '#shared/workload/workload.ts';
 import { canonicalName, canonicalRevision } from '../canonical.ts';
 import type { Cluster } from '../cluster.ts';
-import type { ServiceSpec } from '../service/service-spec.ts';
+import type { ServiceSpec, ServiceSpecPort } from '../service/service-spec.ts';
 import { bindWaypoint, type WaypointLookup } from '../waypoint-gateway/bind-waypoint.ts';
 import type { WorkloadSpec } from './workload-spec.ts';
 
@@ -63,7 +63,16 @@ export function isSelected(
   return true;
 }
 
-/** A named target port that this workload does not have leaves it out of that port's endpoints. */
+/** Undefined: the workload has no such port. */
+export function targetPortOf(
+  { targetPort }: Pick<ServiceSpecPort, 'targetPort'>,
+  { declaredPorts, namedPorts }: Pick<WorkloadSpec, 'declaredPorts' | 'namedPorts'>,
+): number | undefined {
+  if (typeof targetPort === 'string') return namedPorts.get(targetPort);
+  return declaredPorts?.has(targetPort) === false ? undefined : targetPort;
+}
+
+/** A target port that this workload does not have leaves it out of that port's endpoints. */
 function servicePorts(
   spec: WorkloadSpec,
   { services }: WorkloadContext,
@@ -72,8 +81,7 @@ function servicePorts(
     services.map(service => [
       `${service.namespace}/${service.hostname}`,
       service.ports.flatMap(port => {
-        const targetPort =
-          typeof port.targetPort === 'number' ? port.targetPort : spec.namedPorts.get(port.targetPort);
+        const targetPort = targetPortOf(port, spec);
         if (targetPort === undefined) return [];
         return [{ servicePort: port.port, targetPort, appProtocol: port.appProtocol }];
       }),

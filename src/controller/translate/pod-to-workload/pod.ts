@@ -36,6 +36,7 @@ export function readPod(pod: KubeObject, cluster: Cluster): Translated<WorkloadS
     ...tunnel(pod, hostNetwork),
     ...podOwner(pod),
     namedPorts: namedPorts(spec),
+    declaredPorts: undefined,
     network: labels[NETWORK] ?? '',
     locality: '',
     capacity: 1,
@@ -86,7 +87,7 @@ function endpointName(spec: JsonObject, diagnostics: Diagnostics): EndpointName 
 }
 
 /** A pod without conditions has not been looked at yet. */
-function isReady(status: JsonObject): boolean {
+export function isReady(status: JsonObject): boolean {
   return objectsAt(status, 'conditions').some(
     condition => textAt(condition, 'type') === 'Ready' && textAt(condition, 'status') === 'True',
   );

@@ -8,7 +8,7 @@ export interface EndpointName {
 }
 
 /**
- * Something that runs: a Pod, a WorkloadEntry, or an address of an EndpointSlice. All of it comes from its own object; what
+ * Something that runs: a Pod, a WorkloadEntry, an ExternalWorkload, or an address of an EndpointSlice. All of it comes from its own object; what
  * other objects add (services, waypoint, policies, locality) is in `WorkloadContext`.
  */
 export interface WorkloadSpec {
@@ -34,6 +34,8 @@ export interface WorkloadSpec {
   readonly workloadType: WorkloadType;
   /** Ports by name, for services that refer to them so. */
   readonly namedPorts: ReadonlyMap<string, number>;
+  /** Those that Services reach; undefined: any. */
+  readonly declaredPorts: ReadonlySet<number> | undefined;
   /** Empty: the cluster's. */
   readonly network: string;
   /** `region/zone/subzone`, where the object says so itself. */

@@ -197,6 +197,7 @@ function hostEndpoint(host: string, { cluster, object }: EndpointContext): Workl
     workloadName: name,
     workloadType: 'pod',
     namedPorts: new Map(),
+    declaredPorts: undefined,
     network: '',
     locality: '',
     capacity: 1,

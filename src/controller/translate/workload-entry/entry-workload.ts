@@ -39,6 +39,7 @@ export function readEntryWorkload(fields: Fields, own: Own): WorkloadSpec {
     workloadName: own.workloadName,
     workloadType: 'pod',
     namedPorts,
+    declaredPorts: undefined,
     network: fields.string('network') ?? '',
     locality: fields.string('locality') ?? '',
     // The mesh's default share is 1.
