@@ -203,7 +203,7 @@ export class PodKeeper {
       throw cause;
     }
     this.#capturedIn = netnsPath;
-    this.#logger.info('pod enrolled', this.#names(pod));
+    this.#logger.info('pod enrolled', { ...this.#names(pod), answers: capture.redirection.answers });
   }
 
   /**

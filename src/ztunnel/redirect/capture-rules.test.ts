@@ -24,6 +24,11 @@ table inet ambient_mesh {
     type filter hook output priority -300; policy accept;
     meta mark & 0xfff == 0x111 notrack
   }
+  chain former_prerouting {
+    type filter hook prerouting priority -150; policy accept;
+    iifname != "lo" ip saddr 169.254.7.127 tcp flags & (fin | syn | rst | ack) == syn tproxy ip to :tcp dport
+    iifname != "lo" ip6 saddr fd16:9254:7127:1337:ffff:ffff:ffff:ffff tcp flags & (fin | syn | rst | ack) == syn tproxy ip6 to :tcp dport
+  }
   chain redirect_output {
     type nat hook output priority -100; policy accept;
     meta mark & 0xfff == 0x539 accept comment "the proxy itself"
@@ -116,6 +121,17 @@ test('rulesets', async t => {
     /zone/,
     'a kernel without zones gets none',
   );
+  t.notMatch(
+    captureRuleset({ ...DEFAULTS, probePorts: [] }, SOCKET_MARK),
+    /tproxy/,
+    'where nothing reaches the application past the proxy, nothing is looked for that could answer it',
+  );
+  t.match(
+    captureRuleset({ ...DEFAULTS, bypassInbound: true }, SOCKET_MARK),
+    /"lo" meta l4proto tcp tcp flags .* tproxy/,
+    'where all plaintext does, for all of it',
+  );
+  t.match(drainRuleset(SOCKET_MARK), /"lo" meta l4proto tcp tcp flags .* tproxy/, 'and while the pod leaves');
   t.notMatch(drainRuleset(SOCKET_MARK), /redirect to|drop/, 'a draining pod redirects nothing');
   t.match(
     drainRuleset(SOCKET_MARK),
@@ -131,7 +147,7 @@ test('rulesets', async t => {
 });
 
 test('listings', async t => {
-  t.same(shapeOfRuleset(GOLDEN), { chains: 4, rules: 17 });
+  t.same(shapeOfRuleset(GOLDEN), { chains: 5, rules: 19 });
   const listing = (handle: number): string =>
     JSON.stringify({
       nftables: [

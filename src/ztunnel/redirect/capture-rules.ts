@@ -49,6 +49,14 @@ export const DEFAULT_PROBE_SOURCES: readonly string[] = [
   'fd16:9254:7127:1337:ffff:ffff:ffff:ffff',
 ];
 
+/** Packets. `family`: of theirs, where a statement has to say it; empty: both. */
+interface Match {
+  readonly family: 'ip ' | 'ip6 ' | '';
+  readonly text: string;
+}
+
+const ALL_TCP: Match = { family: '', text: 'meta l4proto tcp' };
+
 interface Chain {
   readonly name: string;
   readonly hook: string;
@@ -67,9 +75,10 @@ export interface RulesetKind {
  * or over a half-removed one, gives the same state. Throws when a probe source is not an address.
  */
 export function captureRuleset(options: CaptureOptions, kind: RulesetKind): string {
-  const proxy = proxyChains(kind, options.captureDns);
+  const { bypassInbound, captureDns } = options;
+  const proxy = proxyChains(kind, captureDns, bypassInbound === true ? [ALL_TCP] : probes(options));
   const chains = [...proxy, outputRedirect(options), inputRedirect(options)];
-  return ruleset(options.bypassInbound === true ? chains : [...chains, inputGuard(options)]);
+  return ruleset(bypassInbound === true ? chains : [...chains, inputGuard(options)]);
 }
 
 /**
@@ -78,7 +87,7 @@ export function captureRuleset(options: CaptureOptions, kind: RulesetKind): stri
  */
 export function drainRuleset(kind: RulesetKind): string {
   const nat = [OUTPUT_NAT, PREROUTING_NAT].map(chain => ({ ...chain, rules: [] }));
-  return ruleset([...proxyChains(kind, true), ...nat]);
+  return ruleset([...proxyChains(kind, true, [ALL_TCP]), ...nat]);
 }
 
 /** Succeeds whether or not the table is there. */
@@ -100,15 +109,16 @@ const APPLICATION_PACKET = `${MARK} == ${hex(APPLICATION_MARK)}`;
 const SET_MARK = `& ${hex(~MARK_MASK >>> 0)} | ${hex(APPLICATION_MARK)}`;
 const APART = 'ct original zone set 1';
 
-/** For the proxy's own connections to the application, and for its DNS queries. */
-function proxyChains({ answers, zones }: RulesetKind, dns: boolean): Chain[] {
+/** For the proxy's own connections to the application, and for its DNS queries. `direct`: what else comes to the application, past the proxy. */
+function proxyChains({ answers, zones }: RulesetKind, dns: boolean, direct: readonly Match[]): Chain[] {
   // Of a ztunnel from before sockets kept marks all packets had the proxy's.
   const tracked =
     answers === 'both' ? PROXY_PACKET : `${MARK} { ${hex(APPLICATION_MARK)}, ${hex(PROXY_MARK)} }`;
   const byConnection = [...(zones ? zoneChains(tracked) : []), ...markChains(tracked)];
   const queries = zones && dns ? [queriesApart()] : [];
   if (answers === 'connection_mark') return [...queries, ...byConnection];
-  return [untracked(), ...queries, ...(answers === 'both' ? byConnection : [])];
+  const former = direct.length === 0 ? [] : [forgetsFormer(direct)];
+  return [untracked(), ...former, ...queries, ...(answers === 'both' ? byConnection : [])];
 }
 
 /**
@@ -121,6 +131,24 @@ function untracked(): Chain {
     name: 'untracked_output',
     hook: 'type filter hook output priority -300',
     rules: [`${APPLICATION_PACKET} notrack`],
+  };
+}
+
+/**
+ * For a minute after a connection of the proxy the application's side of it is remembered (TIME_WAIT), mark included. A client that
+ * then dials the application itself from the same port (while the pod leaves, or as a health probe) would be answered by what is
+ * remembered, and the answer would never leave the pod: the client would try for a minute. Where a packet that begins a
+ * connection meets such a remnant, `tproxy` drops the remnant in favour of who listens (nf_tproxy_handle_time_wait4). Nothing else
+ * comes of it, or, where who listens is a transparent socket, what comes anyway: the packet is for that socket. Which is why
+ * this must never be asked for a packet that is redirected afterwards.
+ */
+function forgetsFormer(direct: readonly Match[]): Chain {
+  return {
+    name: 'former_prerouting',
+    hook: 'type filter hook prerouting priority -150',
+    rules: direct.map(
+      ({ family, text }) => `iifname != "lo" ${text} ${NEW_CONNECTION} tproxy ${family}to :tcp dport`,
+    ),
   };
 }
 
@@ -233,17 +261,22 @@ function inputGuard(options: CaptureOptions): Chain {
 }
 
 /** What reaches the application without the proxy. */
-function notCaptured({ probeSources, probePorts }: CaptureOptions): readonly string[] {
-  const probed =
-    probePorts === undefined ? '' : ` tcp dport { ${[...probePorts].sort((a, b) => a - b).join(', ')} }`;
-  const probes = probePorts?.length === 0 ? [] : probeSources;
+function notCaptured(options: CaptureOptions): readonly string[] {
   return [
     'iifname "lo" accept comment "within the pod, and the proxy dialling the application"',
-    ...probes.map(
-      ip =>
-        `${familyOf(ip) === 4 ? 'ip' : 'ip6'} saddr ${ip}${probed} accept comment "health probes of the node"`,
-    ),
+    ...probes(options).map(({ text }) => `${text} accept comment "health probes of the node"`),
   ];
+}
+
+/** What matches packets of health probes. */
+function probes({ probeSources, probePorts }: CaptureOptions): readonly Match[] {
+  if (probePorts?.length === 0) return [];
+  const probed =
+    probePorts === undefined ? '' : ` tcp dport { ${[...probePorts].sort((a, b) => a - b).join(', ')} }`;
+  return probeSources.map(ip => {
+    const family = familyOf(ip) === 4 ? 'ip ' : 'ip6 ';
+    return { family, text: `${family}saddr ${ip}${probed}` };
+  });
 }
 
 /** nft 1.0.6 accepts a rule only on a line of its own. */

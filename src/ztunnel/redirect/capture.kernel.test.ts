@@ -26,6 +26,9 @@ const ANSWERS = [
   ['sockets keep the mark', OPTIONS],
   ['connection tracking keeps the mark', { ...OPTIONS, sysctlDirectory: undefined }],
 ] as const;
+/** A kernel that refuses a ruleset captures with the next one. */
+const MEANT = ({ sysctlDirectory }: CaptureOptions): RegExp =>
+  sysctlDirectory === undefined ? /mark_output/ : /untracked_output/;
 const SETTINGS = ['net.ipv4.tcp_fwmark_accept', 'net.ipv4.fwmark_reflect', 'net.ipv6.fwmark_reflect'];
 const nft = createNft(systemClock);
 
@@ -76,6 +79,7 @@ for (const [how, options] of ANSWERS)
     t.teardown(() => lab.close());
     const { client, pod } = lab;
     const redirection = await capturedPod(lab, options);
+    t.match(pod.exec('nft', ['list', 'ruleset']), MEANT(options), 'by the rules that were meant');
     for (const [ip, port] of [
       [client.ipv4, 8080],
       [client.ipv6, 8080],
@@ -415,6 +419,58 @@ test('beside an older ztunnel its connections, and those that it still makes, go
   t.match(pod.exec('nft', ['list', 'ruleset']), /untracked_output/, 'then nothing is tracked any more');
   t.equal(await echo(redirected, 'still'), 'still', 'for which redirected connections need not end');
 });
+
+/** What the client dials there, the kernel takes to the pod: other addresses, so other clocks and sequence numbers. */
+const SERVICE = (podIp: string): string => `table ip service {
+  chain output { type nat hook output priority -100; ip daddr 10.96.0.1 tcp dport 80 dnat to ${podIp}:7000; }
+}
+`;
+
+/** From each of these ports the proxy has had a connection that the application closed first. */
+async function haveHadConnections(pod: LabNetns, ip: string, ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    const fd = openOutgoingSocket({
+      netnsFd: pod.netns.fd,
+      remoteIp: pod.ipv4,
+      source: { ip, port },
+      toApplication: true,
+    });
+    await answer(pod.connectFd(fd, { ip: pod.ipv4, port: 7000 }));
+  }
+  const remembered = (): number => pod.exec('ss', ['-Htan', 'state', 'time-wait']).split('\n').length - 1;
+  while (remembered() < ports.length) await setImmediate();
+}
+
+const DIRECTLY = [
+  ['while the pod leaves', (redirection: Redirection) => redirection.drain()],
+  ['as a probe', () => Promise.resolve()],
+] as const;
+
+for (const [how, options] of ANSWERS)
+  for (const [when, begin] of DIRECTLY)
+    test(`who dials a pod directly ${when} may come from ports that the proxy had connections from: ${how}`, {
+      skip,
+    }, async t => {
+      const lab = new NetnsLab();
+      t.teardown(() => lab.close());
+      const { client, pod } = lab;
+      client.exec('nft', ['-f', '-'], SERVICE(pod.ipv4));
+      await pod.listen({ ip: pod.ipv4, port: 7000 }, s => s.end(`app sees ${s.remoteAddress}`));
+      const sources = [client.ipv4];
+      const redirection = new Redirection(pod.netns.fd, { ...options, probeSources: sources }, nft);
+      await redirection.apply();
+      t.match(pod.exec('nft', ['list', 'ruleset']), MEANT(options), 'by the rules that were meant');
+      const ports = Array.from({ length: 16 }, (_, i) => 40_000 + i);
+      await haveHadConnections(pod, client.ipv4, ports);
+      await begin(redirection);
+      const direct = ports.map(port => {
+        const source = { ip: client.ipv4, port };
+        const fd = openOutgoingSocket({ netnsFd: client.netns.fd, remoteIp: '10.96.0.1', source });
+        return answer(client.connectFd(fd, { ip: '10.96.0.1', port: 80 }));
+      });
+      for (const [i, text] of (await Promise.all(direct)).entries())
+        t.equal(text, 'app sees 10.77.0.1', `from port ${ports[i]}`);
+    });
 
 test('where the settings cannot be written connection tracking keeps the marks', { skip }, async t => {
   const lab = new NetnsLab();

@@ -30,6 +30,8 @@ export class Redirection {
    */
   #loaded: string | undefined;
   #zones = true;
+  /** The kernel takes rules that look for sockets. */
+  #asksForSockets = true;
   /** Undefined: not looked at yet. */
   #answers: AnswerRouting | undefined;
 
@@ -37,6 +39,11 @@ export class Redirection {
     this.#netnsFd = netnsFd;
     this.#options = options;
     this.#nft = nft;
+  }
+
+  /** How answers of the application find the proxy; undefined before the rules were loaded. */
+  get answers(): AnswerRouting | undefined {
+    return this.#answers;
   }
 
   /** Loads the rules: all of them are in force when it resolves, or none. `repair` sees that the kernel lists them. */
@@ -124,8 +131,8 @@ export class Redirection {
     return runInNetns(this.#netnsFd, ensureLocalRoute).map(name => `the ${name} was missing`);
   }
 
-  #ruleset(zones = this.#zones): string {
-    return captureRuleset(this.#options, this.#kind(zones));
+  #ruleset(): string {
+    return captureRuleset(this.#options, this.#kind(this.#zones));
   }
 
   #kind(zones: boolean): RulesetKind {
@@ -135,24 +142,32 @@ export class Redirection {
   /** @returns what had been set to something else since it was last looked at. */
   #decideAnswers(): readonly string[] {
     const before = this.#answers;
-    const { sysctlDirectory, ports } = this.#options;
-    const { answers, set } = runInNetns(this.#netnsFd, () => decideAnswers(before, sysctlDirectory, ports));
+    const { sysctlDirectory = '', ports } = this.#options;
+    const directory = this.#asksForSockets && sysctlDirectory !== '' ? sysctlDirectory : undefined;
+    const { answers, set } = runInNetns(this.#netnsFd, () => decideAnswers(before, directory, ports));
     this.#answers = answers;
     return before === undefined || before === 'connection_mark' ? [] : set.map(name => `${name} was not 1`);
   }
 
-  /** A kernel built without connection-tracking zones refuses the first ruleset, and captures with the second. */
+  /**
+   * A kernel that lacks what a ruleset needs (zones of connection tracking, rules that ask for sockets) refuses it, and captures with
+   * the next one.
+   */
   async #loadCapture(): Promise<void> {
-    const ruleset = this.#ruleset();
-    try {
-      await this.#load(ruleset);
-    } catch (cause) {
-      if (!this.#zones) throw cause;
-      const withoutZones = this.#ruleset(false);
-      // What both are refused for is not the zones, and the first refusal says it.
-      await this.#load(withoutZones).catch(() => Promise.reject(cause));
-      this.#zones = false;
+    let refusal: unknown;
+    for (const kind of kindsToTry(this.#kind(this.#zones))) {
+      try {
+        await this.#load(captureRuleset(this.#options, kind));
+        this.#zones = kind.zones;
+        this.#asksForSockets &&= kind.answers === this.#answers;
+        this.#answers = kind.answers;
+        return;
+      } catch (cause) {
+        // What all are refused for is none of that, and the first refusal says it.
+        refusal ??= cause;
+      }
     }
+    throw refusal;
   }
 
   async #load(ruleset: string): Promise<void> {
@@ -173,6 +188,12 @@ export class Redirection {
 /** What the rules are now is not known. */
 export class UnseenRulesError extends Error {
   override readonly name = 'UnseenRulesError';
+}
+
+/** What is wanted first. */
+function kindsToTry({ answers, zones }: RulesetKind): readonly RulesetKind[] {
+  const ways = [...new Set([answers, 'connection_mark'] as const)];
+  return ways.flatMap(way => [...new Set([zones, false])].map(asZones => ({ answers: way, zones: asZones })));
 }
 
 /** In the namespace. That an older ztunnel has gone is looked for while it was there when last looked at. */
