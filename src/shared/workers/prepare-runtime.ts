@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import type { Clock } from '../lifecycle/clock.ts';
 import { useOneArena } from '../native/allocator.ts';
+import { forbidCoreFiles } from '../native/core-files.ts';
 import { AllocatorTrim } from './allocator-trim.ts';
 import { HelperScheduling } from './helper-scheduling.ts';
 
@@ -13,6 +14,7 @@ import { HelperScheduling } from './helper-scheduling.ts';
  *   runtime chooses
  */
 export function prepareRuntimeForTraffic(clock: Clock, heapGrowingPercent?: number): void {
+  forbidCoreFiles();
   useOneArena();
   setFlagsFromString('--no-parallel-scavenge');
   if (heapGrowingPercent !== undefined) setFlagsFromString(`--heap-growing-percent=${heapGrowingPercent}`);
