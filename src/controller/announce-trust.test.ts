@@ -2,9 +2,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { test } from 'tap';
 import { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
-import { createLogger, LogLevels } from '#shared/observability/logger.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
+import { loggerInto } from '#shared/testing/logger-into.ts';
 import { announceTrust } from './announce-trust.ts';
 import { directoryCaStore } from './ca/ca-store.ts';
 import { ManagedCa } from './ca/managed-ca.ts';
@@ -17,8 +17,7 @@ test('roots that cannot be written to their file are told on the stream, and wri
   const ca = await ManagedCa.open({ clock, trustDomain, store: directoryCaStore(join(directory, 'ca')) });
   const faults = new StandingFaults();
   const lines: string[] = [];
-  const writer = { writeLine: (line: string) => void lines.push(line.split('\t').slice(1, 5).join(' ')) };
-  const logger = createLogger({ scope: 'ca', levels: new LogLevels(), format: 'text', writer, now: () => 0 });
+  const logger = loggerInto(lines);
   const store = new ResourceStore();
   const rootCertPath = join(directory, 'data', 'root-cert.pem');
   const roots = (): number => readFileSync(rootCertPath, 'utf8').split('BEGIN').length - 1;
@@ -29,14 +28,14 @@ test('roots that cannot be written to their file are told on the stream, and wri
   await ca.prepareRotation();
   t.equal(store.revision, 2);
   clock.advance(25_000);
-  t.match(lines, [/^error ca state not written, trying again what="the file of the roots .*reason="E/]);
+  t.match(lines, [/\terror\ttest\tstate not written, trying again\twhat="the file of the roots .*reason="E/]);
   t.match(faults.sentences, [
     /^state not kept: the file of the roots .* cannot be written: E.*new may not trust/,
   ]);
   rmSync(join(directory, 'data'));
   clock.advance(10_000);
   t.equal(roots(), 2, 'those of now');
-  t.match(lines.slice(1), [/^info ca state written again/]);
+  t.match(lines.slice(1), [/\tinfo\ttest\tstate written again/]);
   t.same(faults.sentences, []);
   t.equal(clock.pendingTimers, 0);
 

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { StandingFaults } from '../lifecycle/standing-faults.ts';
-import { createLogger, LogLevels } from '../observability/logger.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { loggerInto } from '../testing/logger-into.ts';
 import { StateFile, type StateFileOptions } from './state-file.ts';
 
 function setUp(t: Test, replace?: StateFileOptions['replace']) {
@@ -16,13 +16,7 @@ function setUp(t: Test, replace?: StateFileOptions['replace']) {
     holds: 'pods',
     clock,
     random: () => 0.5,
-    logger: createLogger({
-      scope: 't',
-      levels: new LogLevels('info'),
-      format: 'text',
-      writer: { writeLine: line => void seen.lines.push(line.split('\t').slice(1).join(' ')) },
-      now: () => 0,
-    }),
+    logger: loggerInto(seen.lines),
     faults,
     onFailure: () => void seen.failures++,
     ...(replace && { replace }),
@@ -87,14 +81,14 @@ test('a full disk: one line, a warning, counts, and tries further and further ap
   }
   t.same(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
   t.match(seen.lines, [
-    /^error t state not written, trying again; .* path=".*pods.json" holds="pods" reason="ENOSPC: /,
+    /\terror\ttest\tstate not written, trying again; .*\tpath=".*pods.json" holds="pods" reason="ENOSPC: /,
   ]);
   t.match(faults.sentences, [/^state not kept: .*pods.json \(pods\) cannot be written: ENOSPC: /]);
   it.isFull = false;
   clock.advance(60_000);
   await settle();
   t.same(it.written, ['later than 123000'], 'without a change, what was said last');
-  t.match(seen.lines.slice(1), [/^info t state written again .* failedForMs=243000$/]);
+  t.match(seen.lines.slice(1), [/\tinfo\ttest\tstate written again\t.* failedForMs=243000$/]);
   t.same(faults.sentences, []);
   t.equal(clock.pendingTimers, 0);
 });

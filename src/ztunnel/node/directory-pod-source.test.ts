@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -67,6 +67,20 @@ test('pods come, change and go with their files', async t => {
   t.same(await next(4), ['b:two', 'c:three'], 'a removed file');
   t.notOk(existsSync(status('a')), 'takes its status with it');
   t.equal(sets.length, 4, 'status files cause no report');
+});
+
+test('a disk that is read-only keeps no pod from being captured or released', async t => {
+  const { source, onPods, next, write, status, directory } = await watched(t);
+  write('a', file('a', 'one'));
+  await source.start(onPods);
+  await next(1);
+  // Not to be removed, nor written over.
+  for (const uid of ['a', 'b']) mkdirSync(join(status(uid), 'in the way'), { recursive: true });
+  rmSync(join(directory, 'a.json'));
+  write('b', file('b', 'two'));
+  t.same(await next(2), ['b:two']);
+  await t.rejects(source.report('b', { state: 'enrolled', message: 'yes' }), { code: 'EISDIR' });
+  t.notOk(existsSync(`${status('b')}.tmp`), 'no part of it is left');
 });
 
 test('a directory that is not there is an error at the start', async t => {

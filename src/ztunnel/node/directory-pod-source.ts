@@ -1,9 +1,9 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
+import { watchDirectory } from '#shared/state/watch-directory.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { MAX_POD_FILE_BYTES, parsePodFile } from './pod-file.ts';
 
@@ -32,7 +32,7 @@ export class DirectoryPodSource implements PodSource {
   readonly #clock: Clock;
   readonly #logger: Logger;
   #known = new Map<string, KnownFile>();
-  #watcher: FSWatcher | undefined;
+  #unwatch: (() => void) | undefined;
   #timer: Timer | undefined;
   #scanning: Promise<void> | undefined;
   #scanAgain = false;
@@ -45,11 +45,12 @@ export class DirectoryPodSource implements PodSource {
   }
 
   async start(onPods: (pods: ReadonlyMap<string, LocalPod>) => void): Promise<void> {
-    const watcher = watch(this.#directory, (_event, name) => {
-      if (name === null || isPodFile(name)) this.#scheduleScan(SETTLE_MS);
+    this.#unwatch = watchDirectory(this.#directory, {
+      onChange: name => {
+        if (name === null || isPodFile(name)) this.#scheduleScan(SETTLE_MS);
+      },
+      onFailure: error => this.#logger.warn('watch failed; rescans go on', { error }),
     });
-    watcher.on('error', error => this.#logger.warn('watch failed; rescans go on', { error: error.message }));
-    this.#watcher = watcher;
     this.#onPods = onPods;
     try {
       await this.#scan(true);
@@ -62,7 +63,7 @@ export class DirectoryPodSource implements PodSource {
 
   async stop(): Promise<void> {
     this.#onPods = undefined;
-    this.#watcher?.close();
+    this.#unwatch?.();
     this.#timer?.cancel();
     await this.#scanning;
   }
@@ -71,8 +72,14 @@ export class DirectoryPodSource implements PodSource {
     if (!this.#known.has(uid)) return;
     const annotations = status.state === 'enrolled' ? { 'ambient.istio.io/redirection': 'enabled' } : {};
     const path = join(this.#directory, uid + STATUS_SUFFIX);
-    await writeFile(`${path}.tmp`, `${JSON.stringify({ annotations, ...status })}\n`);
-    await rename(`${path}.tmp`, path);
+    try {
+      await writeFile(`${path}.tmp`, `${JSON.stringify({ annotations, ...status })}\n`);
+      await rename(`${path}.tmp`, path);
+    } catch (error) {
+      // Half of it would be in the way of everybody else on a disk that is full.
+      await rm(`${path}.tmp`, { force: true }).catch(() => undefined);
+      throw error;
+    }
     // The pod may have gone while the status was being written.
     if (!this.#known.has(uid)) await rm(path, { force: true });
   }
@@ -118,8 +125,21 @@ export class DirectoryPodSource implements PodSource {
     }
     const gone = [...this.#known.keys()].filter(uid => !next.has(uid));
     this.#known = next;
-    for (const uid of gone) await rm(join(this.#directory, uid + STATUS_SUFFIX), { force: true });
+    for (const uid of gone) await this.#removeStatus(uid);
     if (changed || gone.length > 0) this.#publish();
+  }
+
+  /** Never rejects: a disk that is read-only keeps no pod from being captured or released. */
+  async #removeStatus(uid: string): Promise<void> {
+    const path = join(this.#directory, uid + STATUS_SUFFIX);
+    try {
+      await rm(path, { force: true });
+    } catch (error) {
+      this.#logger.warn('cannot remove the status of a pod that is gone', {
+        path,
+        error: errorMessage(error),
+      });
+    }
   }
 
   #publish(): void {

@@ -130,6 +130,23 @@ test('a path that cannot be made is told of, once, until it can', async t => {
   t.match(await ask(formatAdmissionRequest(REQUEST)), 'first');
 });
 
+test('a start goes on where the path cannot be made, and makes it when it can', async t => {
+  const { make, ask, path, clock } = setUp(t);
+  const directory = dirname(path);
+  rmSync(directory, { recursive: true });
+  writeFileSync(directory, '');
+  const charges: string[] = [];
+  const server = make('first', charges);
+  await server.start();
+  t.match(server.failure, /cni.sock cannot be made: /);
+  rmSync(directory);
+  mkdirSync(directory);
+  clock.advance(2_000);
+  while (server.failure !== undefined) await new Promise(resolve => setImmediate(resolve));
+  t.match(await ask(formatAdmissionRequest(REQUEST)), 'first');
+  t.same(charges, ['first']);
+});
+
 test('a path that may not be looked at takes no pod from whoever has it', async t => {
   const { make, path } = setUp(t);
   const server = make('first');

@@ -51,9 +51,13 @@ export class AdmissionServer {
     this.#logger = options.logger.child('cni');
   }
 
-  /** Takes over from whoever serves now. Rejects when the directory is not there or not writable. */
+  /** Takes over from whoever serves now; where that cannot be, it is tried again. Never rejects. */
   async start(): Promise<void> {
-    await this.#takeOver();
+    try {
+      await this.#takeOver();
+    } catch (error) {
+      this.#failed(whyNot(this.#options.path, error));
+    }
     this.#scheduleCheck();
   }
 

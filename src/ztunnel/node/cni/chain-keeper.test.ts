@@ -174,8 +174,38 @@ test('stopping leaves the plugin in the chain; uninstalling leaves nothing', asy
   t.notOk(existsSync(conf('ambient-cni.d')));
 });
 
-test('a plugin that is missing from the image is named', async t => {
-  const { keeper, plugin } = setUp(t);
+test('an executable that cannot be put into place: the start goes on, and it is put there when it can be', async t => {
+  const { binDir, conf, keeper, lines, plugin, types } = setUp(t);
+  writeFileSync(conf('10-kube.conflist'), JSON.stringify(LIST));
   rmSync(plugin);
-  await t.rejects(keeper.start(), { message: /ENOENT.*plugin/ });
+  await keeper.start();
+  t.match(keeper.state, {
+    installed: false,
+    reason: /no pod starts on this node: .*cannot be written: ENOENT.*plugin/,
+  });
+  t.same(types('10-kube.conflist'), ['"type":"bridge"'], 'the chain does not name what is not there');
+  writeFileSync(plugin, 'the plugin');
+  await keeper.check();
+  t.match(keeper.state, { installed: true });
+  t.equal(readFileSync(join(binDir, 'ambient-cni'), 'utf8'), 'the plugin');
+  t.match(lines.join('\n'), /the CNI plugin is installed/);
+});
+
+test('a full disk at an upgrade: the executable of before serves, which is told once, until there is room', async t => {
+  const { binDir, conf, keeper, lines, plugin, types } = setUp(t);
+  writeFileSync(conf('10-kube.conflist'), JSON.stringify(LIST));
+  writeFileSync(join(binDir, 'ambient-cni'), 'of before', { mode: 0o755 });
+  rmSync(plugin);
+  await keeper.start();
+  for (let looks = 0; looks < 3; looks++) await keeper.check();
+  t.match(keeper.state, {
+    installed: false,
+    reason: /ambient-cni is not of this release, and cannot be written: ENOENT/,
+  });
+  t.same(types('10-kube.conflist'), CHAINED, 'pods are captured');
+  t.equal(lines.filter(line => line.includes('is not in the chain')).length, 1);
+  writeFileSync(plugin, 'the plugin');
+  await keeper.check();
+  t.equal(readFileSync(join(binDir, 'ambient-cni'), 'utf8'), 'the plugin');
+  t.match(keeper.state, { installed: true });
 });

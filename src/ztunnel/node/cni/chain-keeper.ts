@@ -1,7 +1,7 @@
-import { type FSWatcher, watch } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeAbandoned, stagedPath } from '#shared/state/staged-file.ts';
+import { watchDirectory } from '#shared/state/watch-directory.ts';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
@@ -40,11 +40,13 @@ export class ChainKeeper {
   readonly #options: ChainKeeperOptions;
   readonly #logger: Logger;
   #state: ChainState = { installed: false, reason: 'not looked at yet' };
-  #watcher: FSWatcher | undefined;
+  #unwatch: (() => void) | undefined;
   #timer: Timer | undefined;
   #steps: Promise<void> = Promise.resolve();
   #stopped = false;
   #wasChained = false;
+  /** This release's executable has been put into place once. */
+  #isInstalled = false;
 
   constructor(options: ChainKeeperOptions) {
     this.#options = options;
@@ -55,17 +57,16 @@ export class ChainKeeper {
     return this.#state;
   }
 
-  /** Rejects when the executable cannot be put into place. A list that is not there yet is waited for. */
+  /** Never rejects: what is not there yet, or cannot be written, is waited for, and pods that are captured are served meanwhile. */
   async start(): Promise<void> {
     const { binDir, confDir } = this.#options.config;
     for (const directory of [binDir, confDir]) removeAbandoned(directory, `.${PLUGIN_TYPE}`);
-    await this.#installPlugin();
-    this.#watcher = watch(confDir, (_event, name) => {
-      if (name === null || CONF_FILE.test(name)) this.#checkAfter(SETTLE_MS);
+    this.#unwatch = watchDirectory(confDir, {
+      onChange: name => {
+        if (name === null || CONF_FILE.test(name)) this.#checkAfter(SETTLE_MS);
+      },
+      onFailure: error => this.#logger.warn('watch failed; checks go on', { error }),
     });
-    this.#watcher.on('error', error =>
-      this.#logger.warn('watch failed; checks go on', { error: error.message }),
-    );
     await this.check();
   }
 
@@ -77,7 +78,7 @@ export class ChainKeeper {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#watcher?.close();
+    this.#unwatch?.();
     this.#timer?.cancel();
     await this.#steps;
   }
@@ -98,9 +99,11 @@ export class ChainKeeper {
   async #check(): Promise<void> {
     if (this.#stopped) return;
     try {
+      const notInstalled = await this.#installPlugin();
       await this.#restorePlugin();
       await this.#writeCredentials();
-      await this.#chain();
+      const state = await this.#chain();
+      this.#set(notInstalled === undefined ? state : { installed: false, reason: notInstalled });
     } catch (error) {
       this.#set({ installed: false, reason: errorMessage(error) });
     }
@@ -113,23 +116,21 @@ export class ChainKeeper {
     this.#timer = this.#options.clock.setTimer(delayMs, () => void this.check());
   }
 
-  async #chain(): Promise<void> {
+  async #chain(): Promise<ChainState> {
     const { confDir } = this.#options.config;
     const [name] = await this.#confFiles();
     if (name === undefined) {
-      this.#set({
+      return {
         installed: false,
         reason: `${confDir} has no network yet: the network plugin comes first`,
-      });
-      return;
+      };
     }
     const path = join(confDir, name);
     const { size } = await stat(path);
     if (size > MAX_CONF_BYTES) throw new Error(`${path} is longer than ${MAX_CONF_BYTES} bytes`);
     const change = chained(await readFile(path, 'utf8'), this.#entry());
     if (change.kind === 'unusable') {
-      this.#set({ installed: false, reason: `${path}: ${change.reason}` });
-      return;
+      return { installed: false, reason: `${path}: ${change.reason}` };
     }
     if (change.kind === 'unchanged') this.#wasChained = true;
     else {
@@ -138,7 +139,7 @@ export class ChainKeeper {
       else this.#logger.info('the CNI plugin is chained', { path });
       this.#wasChained = true;
     }
-    this.#set({ installed: true, file: path });
+    return { installed: true, file: path };
   }
 
   /** In the order in which container runtimes look at them. */
@@ -161,11 +162,20 @@ export class ChainKeeper {
     };
   }
 
-  async #installPlugin(): Promise<void> {
+  /** Once. @returns why it could not be: where another release's is there, that one serves meanwhile */
+  async #installPlugin(): Promise<string | undefined> {
+    if (this.#isInstalled) return undefined;
     const target = this.#pluginPath();
-    if (await isSameFile(this.#options.config.plugin, target)) return;
-    await this.#copyPlugin(target);
-    this.#logger.info('the CNI plugin is installed', { path: target });
+    try {
+      if (!(await isSameFile(this.#options.config.plugin, target))) {
+        await this.#copyPlugin(target);
+        this.#logger.info('the CNI plugin is installed', { path: target });
+      }
+      this.#isInstalled = true;
+      return undefined;
+    } catch (error) {
+      return `${target} is not of this release, and cannot be written: ${errorMessage(error)}`;
+    }
   }
 
   /** Chained and not there, no pod of the node would start. Another release's file stays: its ztunnel is in charge, or comes to be. */
