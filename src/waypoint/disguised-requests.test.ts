@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { test } from 'tap';
 import { ANY_HTTP_REQUEST } from '#shared/authz/policy.ts';
 import { noRoutes, policy } from '#shared/testing/topology.ts';
-import { deploy } from './testing/deploy.ts';
+import { ask, deploy } from './testing/deploy.ts';
 import { WaypointLab } from './testing/waypoint-lab.ts';
 
 const DENIED = [
@@ -94,6 +94,53 @@ test('however a request is written, it does not get past a DENY that it is meant
     t.equal(found, status, `HTTP/2: ${sentence}`);
   }
   t.same(reached, ['/ok'], 'the server has seen the honest one');
+});
+
+/** What is asked for, how it is answered with slashes merged, and decoded and merged, and what the server gets then. */
+const NORMALIZED: readonly (readonly [sentence: string, target: string, merged: string, decoded: string])[] =
+  [
+    ['an honest one', '/ok?x=//%2f', '200 /ok?x=//%2f', '200 /ok?x=//%2f'],
+    ['slashes doubled are one', '//ok//a', '200 /ok/a', '200 /ok/a'],
+    ['a slash encoded', '/ok%2fa', '200 /ok%2fa', '200 /ok/a'],
+    ['what is denied', '/admin/users', '403', '403'],
+    ['doubled', '//admin//users', '403', '403'],
+    ['encoded', '/%2fadmin%5cusers', '403', '403'],
+    ['with parameters', '/admin;x/users', '403', '403'],
+    ['a parent before an encoded slash', '/ok/..%2fadmin', '400', '403'],
+    ['one that leads to what is let in', '/admin%2f..%2fok', '400', '200 /ok'],
+    ['a parent with parameters', '/ok/..;/admin', '400', '400'],
+    ['what no ALLOW is for', '/else', '403', '403'],
+    ['though it is hidden behind what one is for', '/ok%2f..%2felse', '400', '403'],
+  ];
+
+test('with slashes merged, or decoded, policies hold for what the server gets', async t => {
+  for (const [normalization, column] of [
+    ['merge_slashes', 2],
+    ['decode_and_merge_slashes', 3],
+  ] as const) {
+    const lab = await WaypointLab.create({ detectionTimeoutMs: 5_000 });
+    t.teardown(() => lab.close());
+    const app = createServer((request, response) => void response.end(request.url));
+    const allowed = policy('ok', 'allow', [
+      {
+        http: {
+          ...ANY_HTTP_REQUEST,
+          paths: [
+            { kind: 'exact', value: '/ok' },
+            { kind: 'exact', value: '/ok/a' },
+            { kind: 'exact', value: '/ok%2fa' },
+          ],
+        },
+      },
+    ]);
+    const { echo, port } = await deploy(lab, [app]);
+    const authorizationPolicies = [...DENIED, allowed];
+    lab.apply({ routes: [noRoutes(echo, { authorizationPolicies, pathNormalization: normalization })] });
+    for (const row of NORMALIZED) {
+      const { body, status } = await ask(port, { path: row[1], headers: { host: 'x' } });
+      t.equal(status === 200 ? `200 ${body}` : String(status), row[column], `${normalization}: ${row[0]}`);
+    }
+  }
 });
 
 function written(port: number, request: string): Promise<string> {

@@ -14,6 +14,7 @@ import { resolverPolicy, resolverRefused } from './consul-routes.ts';
 import { destinationPolicy, type WaypointLabels } from './destination-policy.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
+import { pathNormalization } from './path-normalization.ts';
 import type { PolicySubject } from './policy-reach.ts';
 import type { PolicySet } from './policy-set.ts';
 import { limitsOfService, withRateLimits } from './rate-limits.ts';
@@ -83,6 +84,7 @@ export function serviceRoutesOf(
     tokenIssuers: policies.tokenIssuersFor(subject),
     telemetry: telemetryFor(subject, objects),
     routed,
+    pathNormalization: pathNormalization(objects),
     endpointsByHost,
   };
   const annotated = withServiceAnnotations(

@@ -4,6 +4,7 @@ import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts
 import { bindWaypoint, requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import { authorizersOf } from './authorizers.ts';
 import type { MeshObjects } from './mesh-objects.ts';
+import { pathNormalization } from './path-normalization.ts';
 import type { PolicySubject } from './policy-reach.ts';
 import type { PolicySet } from './policy-set.ts';
 import { telemetryFor } from './telemetry.ts';
@@ -24,6 +25,7 @@ export function workloadRoutes(
   namespace: string,
 ): readonly MeshResource[] {
   const namespaceLabels = objects.namespaceMeta(namespace).labels;
+  const normalization = pathNormalization(objects);
   // Pods of one Deployment are alike, and there may be thousands.
   const ofKind = new Map<string, Held>();
   return [...specsIn(objects, namespace)].flatMap(spec => {
@@ -36,7 +38,12 @@ export function workloadRoutes(
     const held = ofKind.getOrInsertComputed(kind, () =>
       heldFor(objects, policies, { spec, namespace, waypoint }),
     );
-    return [{ kind: 'routes', routes: { ...NO_ROUTES, namespace, hostname: uid, ...held } }];
+    return [
+      {
+        kind: 'routes',
+        routes: { ...NO_ROUTES, namespace, hostname: uid, pathNormalization: normalization, ...held },
+      },
+    ];
   });
 }
 

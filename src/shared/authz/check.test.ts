@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { parseJson } from '../config/json.ts';
+import type { PathNormalization } from '../route/path.ts';
 import { ANY_HTTP_REQUEST } from './policy.ts';
 import { mesh, noRoutes, policy, service, workload } from '../testing/topology.ts';
 import { authzCheckRoute } from './check-route.ts';
@@ -42,6 +43,24 @@ test('the answer names the policy that decided and all that apply', async t => {
     body: { allowed: false, reason: /no ALLOW policy of default\/only-orders matched/ },
   });
   t.match(await check(PAYMENTS), { status: 200, body: { allowed: false, source: 'plaintext' } });
+});
+
+test('of a service whose paths are normalized as the mesh says', async t => {
+  const shop = service('shop');
+  const admin = [{ http: { ...ANY_HTTP_REQUEST, paths: [{ kind: 'exact', value: '/a' } as const] } }];
+  const allowed = async (how: PathNormalization, path: string): Promise<unknown> => {
+    const authorizationPolicies = [policy('a', 'allow', admin)];
+    const routes = noRoutes(shop, { authorizationPolicies, pathNormalization: how });
+    const route = authzCheckRoute(() => mesh({ services: [shop], routes: [routes] }));
+    const query = `service=default/shop.default.svc.cluster.local&method=GET&path=${encodeURIComponent(path)}`;
+    const asked = { method: 'GET', path: '/authz/check', query: new URLSearchParams(query) } as const;
+    return parseJson((await route.handle(asked)).body);
+  };
+  t.match(await allowed('base', '//a'), { allowed: false });
+  t.match(await allowed('merge_slashes', '//a?x=//'), { allowed: true });
+  t.match(await allowed('merge_slashes', '/%2fa'), { allowed: false });
+  t.match(await allowed('decode_and_merge_slashes', '/%2fa'), { allowed: true });
+  t.match(await allowed('decode_and_merge_slashes', '/a%00'), { allowed: false });
 });
 
 test('of a service, with the server name of a TLS connection', async t => {

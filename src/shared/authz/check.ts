@@ -1,3 +1,4 @@
+import { normalizeTarget } from '../route/path.ts';
 import type { MeshView } from '../workload/mesh-view.ts';
 import { serviceName, type Service, type Workload } from '../workload/workload.ts';
 import { compile } from './compile.ts';
@@ -39,6 +40,13 @@ export interface AppliedPolicy {
   readonly rules: number;
 }
 
+/** A request as the waypoint of the service has put its path before policies see it. */
+function asReceived(view: MeshView, { destination, request }: AuthzQuery): AuthzRequest | undefined {
+  if (request === undefined || 'workload' in destination) return request;
+  const routes = view.routes(serviceName(destination.service));
+  return { ...request, path: normalizeTarget(request.path, routes?.pathNormalization) ?? request.path };
+}
+
 export function checkAuthorization(view: MeshView, query: AuthzQuery): AuthzAnswer {
   const { destination, sourceIdentity, sourceIp, port, serverName } = query;
   const policies =
@@ -56,7 +64,7 @@ export function checkAuthorization(view: MeshView, query: AuthzQuery): AuthzAnsw
     destinationPort: port,
     serverName,
   });
-  const decision = evaluate(compile(policies), connection, query.request);
+  const decision = evaluate(compile(policies), connection, asReceived(view, query));
   return {
     destination: 'workload' in destination ? destination.workload.uid : serviceName(destination.service),
     source: sourceIdentity ?? (sourceIp === '' ? 'plaintext' : `plaintext from ${sourceIp}`),

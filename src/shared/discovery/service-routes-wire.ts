@@ -13,9 +13,19 @@ import {
   trafficPolicyFromWire,
   trafficPolicyToWire,
 } from './traffic-policy-wire.ts';
-import { readEach, readFlag, readIfSet, readName, readTexts, type WireFields } from './wire-fields.ts';
+import {
+  readEach,
+  readEnum,
+  readFlag,
+  readIfSet,
+  readName,
+  readTexts,
+  type WireFields,
+} from './wire-fields.ts';
 
 /** `ambient.mesh.v1.ServiceRoutes` ↔ `ServiceRoutes`. */
+
+const PATH_NORMALIZATIONS = ['base', 'merge_slashes', 'decode_and_merge_slashes'] as const;
 
 /** @throws InvalidField */
 export function serviceRoutesFromWire(wire: WireFields): ServiceRoutes {
@@ -33,6 +43,7 @@ export function serviceRoutesFromWire(wire: WireFields): ServiceRoutes {
     tokenIssuers: readEach(wire, 'token_issuers', tokenIssuerFromWire),
     telemetry: readIfSet(wire, 'telemetry', telemetryFromWire) ?? NO_TELEMETRY_POLICY,
     routed: readFlag(wire, 'routed'),
+    pathNormalization: readEnum(wire, 'path_normalization', PATH_NORMALIZATIONS),
     endpointsByHost: readFlag(wire, 'endpoints_by_host'),
   };
 }
@@ -57,6 +68,7 @@ export function serviceRoutesToWire(routes: ServiceRoutes): object {
     token_issuers: routes.tokenIssuers.map(tokenIssuerToWire),
     telemetry: telemetryToWire(routes.telemetry),
     routed: routes.routed,
+    path_normalization: PATH_NORMALIZATIONS.indexOf(routes.pathNormalization),
     endpoints_by_host: routes.endpointsByHost,
   };
 }

@@ -1,6 +1,7 @@
 import type { AuthorizationPolicy } from '../authz/policy.ts';
 import type { RequestCondition, ResponseClass } from './condition.ts';
 import type { ExternalAuthorizer } from './external-authorizer.ts';
+import type { PathNormalization } from './path.ts';
 import type { RouteFilter } from './route-filter.ts';
 import type { StreamRule } from './stream-rule.ts';
 import type { TokenIssuer } from './token-issuer.ts';
@@ -40,6 +41,8 @@ export interface ServiceRoutes {
    * to the service itself.
    */
   readonly routed: boolean;
+  /** What is made of the paths of requests before anything else. */
+  readonly pathNormalization: PathNormalization;
   /** Its host is a wildcard, and its endpoints are what the host that a request (or TLS) names stands for. */
   readonly endpointsByHost: boolean;
 }
@@ -253,5 +256,6 @@ export const NO_ROUTES: Omit<ServiceRoutes, 'namespace' | 'hostname'> = Object.f
   tokenIssuers: [],
   telemetry: NO_TELEMETRY_POLICY,
   routed: false,
+  pathNormalization: 'base',
   endpointsByHost: false,
 });

@@ -43,7 +43,7 @@ test('a normalized path is normal, absolute, and without dot segments', t => {
         throw new Error(`${target} → ${normal}`);
       if (/[?#\\]/.test(normal)) throw new Error(`${target} → ${normal}`);
     }),
-    fuzzRun(3),
+    fuzzRun(4),
   );
   t.pass();
   t.end();
@@ -58,7 +58,23 @@ test('where there is nothing to decode, it is what the URL parser makes of it', 
       const ours = normalizePath(target);
       if (ours !== theirs) throw new Error(`${target}: ours ${ours}, URL ${theirs}`);
     }),
-    fuzzRun(3),
+    fuzzRun(4),
+  );
+  t.pass();
+  t.end();
+});
+
+test('merged and decoded slashes are neither repeated nor encoded, and what comes of them is normal', t => {
+  fc.assert(
+    fc.property(path, fc.constantFrom('merge_slashes', 'decode_and_merge_slashes'), (target, how) => {
+      const normal = normalizePath(target, how);
+      if (normal === undefined) return;
+      if (normal.includes('//')) throw new Error(`${target} → ${normal}: repeated`);
+      if (how === 'decode_and_merge_slashes' && /%2f|%5c/i.test(normal))
+        throw new Error(`${target} → ${normal}: encoded`);
+      if (normalizePath(normal) !== normal) throw new Error(`${target} → ${normal}: not normal`);
+    }),
+    fuzzRun(4),
   );
   t.pass();
   t.end();
@@ -72,7 +88,7 @@ test('the query of a target is kept', t => {
       const normal = normalizeTarget(target);
       if (normal !== undefined && normal !== `${normalizePath(plain)}?${query}`) throw new Error(target);
     }),
-    fuzzRun(3),
+    fuzzRun(4),
   );
   t.pass();
   t.end();

@@ -1,18 +1,28 @@
 /**
+ * What is made of paths (Istio's `pathNormalization` of the mesh). `merge_slashes`: repeated slashes are one, in the end;
+ * `decode_and_merge_slashes`: `%2F` and `%5C` are slashes before anything else.
+ */
+export type PathNormalization = 'base' | 'merge_slashes' | 'decode_and_merge_slashes';
+
+/**
  * The path of a request target, without query and fragment, in the normal form policies and routes compare: RFC 3986
  * unreserved characters percent-decoded once, `\` as `/`, dot segments resolved (Istio's path normalization BASE).
- * `%2F` and repeated slashes stay as they are.
+ * `%2F` and repeated slashes stay as they are, unless told otherwise.
  *
  * A path that is normal already is returned as is, without a copy when it has no query.
  * @returns undefined when the path holds an encoded or raw NUL, or a `..` that is hidden from who does not decode slashes
  *   or knows nothing of parameters (`/public/..%2fadmin`, `/public/..;/admin`): such a request is to be refused with 400.
  */
-export function normalizePath(target: string): string | undefined {
+export function normalizePath(target: string, how: PathNormalization = 'base'): string | undefined {
   const path = pathOf(target);
-  if (!needsWork(path)) return path;
+  const merges = how !== 'base';
+  if (!needsWork(path) && !(merges && path.includes('//'))) return path;
   if (/%00|\0/.test(path)) return undefined;
-  const decoded = decodeUnreserved(path).replaceAll('\\', '/');
-  return HIDDEN_PARENT.test(decoded) ? undefined : removeDotSegments(decoded);
+  const written = how === 'decode_and_merge_slashes' ? path.replace(/%2f|%5c/gi, '/') : path;
+  const decoded = decodeUnreserved(written).replaceAll('\\', '/');
+  if (HIDDEN_PARENT.test(decoded)) return undefined;
+  const normal = removeDotSegments(decoded);
+  return merges ? normal.replace(/\/{2,}/g, '/') : normal;
 }
 
 /**
@@ -28,9 +38,9 @@ export function lenientPath(path: string): string | undefined {
 }
 
 /** The same request target with its path normalized and its query kept. */
-export function normalizeTarget(target: string): string | undefined {
+export function normalizeTarget(target: string, how: PathNormalization = 'base'): string | undefined {
   const end = pathEnd(target);
-  const path = normalizePath(target);
+  const path = normalizePath(target, how);
   if (path === undefined || path.length === target.length) return path;
   return path + target.slice(end);
 }

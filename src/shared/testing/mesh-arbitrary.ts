@@ -228,6 +228,7 @@ const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
   hostname: name,
   rules: fc.array(routeRule, { maxLength: 2 }),
   inboundRules: fc.array(routeRule, { maxLength: 2 }),
+  pathNormalization: fc.constantFrom('base', 'merge_slashes', 'decode_and_merge_slashes'),
   streamRules: fc.array(streamRule(cidrs), { maxLength: 2 }),
   subsets: fc.array(
     fc.record({

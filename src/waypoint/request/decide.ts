@@ -28,15 +28,18 @@ import type { RequestFailure } from './error-response.ts';
 /**
  * Puts the request into the form that policies and routes compare, in place: a normal path, and the name of the service
  * where none is asked for, as the server will be told. Refuses what cannot be served at all.
- * @param authority of the service
+ * @param service that is asked
  */
-export function checkRequest(request: RequestHead, authority: string): RequestFailure | undefined {
+export function checkRequest(
+  request: RequestHead,
+  { authority, routes }: Pick<ServiceState, 'authority' | 'routes'>,
+): RequestFailure | undefined {
   if (isConnect(request)) return isConnectTarget(request.authority) ? undefined : 'bad_target';
   if (request.authority === '') request.authority = authority;
   else if (!isAuthority(request.authority) || request.authority.includes('%')) return 'bad_host';
   if (request.upgrade !== undefined && carriesRequests(request.upgrade)) return 'unsupported';
   if (request.path === '*') return undefined;
-  const path = normalizeTarget(request.path);
+  const path = normalizeTarget(request.path, routes?.pathNormalization);
   if (path === undefined) return 'bad_path';
   request.path = path;
   return undefined;

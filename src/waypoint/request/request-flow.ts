@@ -47,7 +47,7 @@ class RequestFlow extends TriedRequest implements ServerExchangeSink, OpenTunnel
     if (!env.taps.idle) this.record.tapped = env.taps.begin(tapSubject(this.downstream), this.request);
     this.record.trace = env.tracer?.begin(this.request, this.downstream.service.routes?.telemetry);
     if (overloaded !== undefined) return this.fail('overloaded', overloaded);
-    const failure = checkRequest(this.request, service.authority);
+    const failure = checkRequest(this.request, service);
     if (failure !== undefined) return this.fail(failure);
     const found = findRoute(this.downstream, this.request);
     if (found !== undefined && this.#answerPreflight(found.rule)) return;

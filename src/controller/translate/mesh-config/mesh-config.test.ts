@@ -111,6 +111,40 @@ const UNHEEDED: readonly [string, string, string, RegExp][] = [
   ['where logs go', 'defaultProviders: {accessLogging: [a]}', 'defaultProviders', /without a Telemetry/],
 ];
 
+const NORMALIZATIONS: readonly [mesh: string, normalization: string, said: RegExp | undefined][] = [
+  ['{}', 'base', undefined],
+  ['pathNormalization: {}', 'base', undefined],
+  ['pathNormalization: {normalization: DEFAULT}', 'base', undefined],
+  ['pathNormalization: {normalization: BASE}', 'base', undefined],
+  ['pathNormalization: {normalization: MERGE_SLASHES}', 'merge_slashes', undefined],
+  ['pathNormalization: {normalization: DECODE_AND_MERGE_SLASHES}', 'decode_and_merge_slashes', undefined],
+  [
+    'pathNormalization: {normalization: NONE}',
+    'base',
+    /is not done: policies would compare paths that servers read in another way/,
+  ],
+  ['pathNormalization: {normalization: Merge}', 'base', /is not one of the values it can have/],
+  ['pathNormalization: MERGE_SLASHES', 'base', /is not one of the values it can have/],
+  ['pathNormalization: {normalization: 2}', 'base', /is not one of the values it can have/],
+];
+
+test('what is made of paths; a value that is not done leaves the rest in force', async t => {
+  for (const [mesh, pathNormalization, said] of NORMALIZATIONS) {
+    const result = translate(mesh);
+    t.match(result, { ok: true, value: { pathNormalization } }, mesh);
+    if (said === undefined) t.same(result.diagnostics, [], mesh);
+    else
+      t.match(result.diagnostics, [
+        {
+          severity: 'ignored',
+          field: 'data.mesh.pathNormalization',
+          message: said,
+          fix: /MERGE_SLASHES/,
+        },
+      ]);
+  }
+});
+
 test('what the configuration asks for in vain is said', async t => {
   for (const [name, mesh, field, message] of UNHEEDED) {
     const { diagnostics, ok } = translate(mesh);

@@ -1,6 +1,7 @@
 import type { JsonObject } from '#shared/config/json.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { ExternalAuthorizer, HeaderNameMatch } from '#shared/route/external-authorizer.ts';
+import type { PathNormalization } from '#shared/route/path.ts';
 import type { KubeObject } from '../../source/kube-object.ts';
 import { parseYaml } from '../../source/yaml-value.ts';
 import { Fields } from '../decode.ts';
@@ -11,6 +12,7 @@ import { objectAt, textAt } from '../loose-fields.ts';
 import type { ServiceLookup } from '../service-lookup.ts';
 import type { ProviderKind } from '../telemetry/provider.ts';
 import { type ExportDefaults, NO_EXPORT_DEFAULTS, readExportDefaults } from './export-defaults.ts';
+import { readPathNormalization } from './path-normalization.ts';
 import { sayOfUnheeded } from './unheeded.ts';
 
 /** What the mesh is told as a whole: the ConfigMap `istio` of the root namespace, as far as waypoints act on it. */
@@ -20,6 +22,7 @@ export interface MeshConfig {
   /** Where logs, spans and metrics may go, by name. */
   readonly telemetry: ReadonlyMap<string, ProviderKind>;
   readonly exportDefaults: ExportDefaults;
+  readonly pathNormalization: PathNormalization;
 }
 
 export interface MeshConfigOptions {
@@ -35,6 +38,7 @@ const NOTHING: MeshConfig = Object.freeze({
   authorizers: [],
   telemetry: new Map(),
   exportDefaults: NO_EXPORT_DEFAULTS,
+  pathNormalization: 'base',
 });
 
 /** Other ConfigMaps say nothing to the mesh. Of the configuration the providers are read, and what is missed of the rest is said. */
@@ -58,8 +62,9 @@ export function translateMeshConfig(object: KubeObject, options: MeshConfigOptio
     .objects('extensionProviders', provider => readProvider(provider, context, telemetry))
     .filter(authorizer => authorizer !== undefined);
   const exportDefaults = readExportDefaults(fields);
+  const pathNormalization = readPathNormalization(fields);
   sayOfUnheeded(fields, options.trustDomain);
-  return diagnostics.conclude({ authorizers, telemetry, exportDefaults });
+  return diagnostics.conclude({ authorizers, telemetry, exportDefaults, pathNormalization });
 }
 
 /** Providers of tracing, metrics and logs are configured at the waypoint. */

@@ -35,12 +35,6 @@ const UNHEEDED: readonly Unheeded[] = [
     fix: 'write tcpKeepalive into connectionPool.tcp of DestinationRules',
   },
   {
-    field: 'pathNormalization',
-    message:
-      'is not read: paths are normalized as by BASE, and what denies compares them with slashes merged and decoded too',
-    fix: 'remove it; in an ALLOW write paths as clients send them',
-  },
-  {
     field: 'discoverySelectors',
     message: 'are not read: objects of every namespace count',
     fix: 'remove them; a namespace without istio.io/dataplane-mode is not captured',
