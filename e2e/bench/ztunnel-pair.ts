@@ -38,6 +38,8 @@ export async function ztunnelPair(
       STATS_ADDR: 'off',
       READINESS_ADDR: 'off',
       CONNECTION_TERMINATION_DEADLINE: '0s',
+      // One pod has 10,000 connections here, where a process may have 20,000 descriptors.
+      MAX_CONNECTIONS_PER_POD: '20000',
     };
     // Its access log is written, and goes where Envoy's goes.
     return pod.namespace.start(process.execPath, [...nodeFlags(), entry], env, 'stderr');

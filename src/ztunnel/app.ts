@@ -100,8 +100,8 @@ class App {
     const { congestionControl } = config;
     const tunnelCongestion = chooseTunnelCongestion(congestionControl, this.#engine.name, this.logger);
     const connections = connectionSettings(config, this.logger);
-    const { perPod, room, roomIs } = connections;
-    this.#bounds = { perPod, room, roomIs };
+    const { perPod, room, roomIs, sharesFairly } = connections;
+    this.#bounds = { perPod, room, roomIs, sharesFairly };
     this.#workers = new WorkerPool({
       count: config.workerThreads,
       spawn: workerThreads({

@@ -55,7 +55,7 @@ test('a pod that opens more connections than ztunnel has descriptors for leaves 
     state.remove();
   });
   await z.says(/\tready\b/);
-  await z.says(/room for connections\t.*room=448 roomIs="RLIMIT_NOFILE 1024" perPod=4096/);
+  await z.says(/room for connections\t.*room=896 roomIs="RLIMIT_NOFILE 1024" perPod=448/);
   const descriptors = (): number => readdirSync(`/proc/${z.child.pid}/fd`).length;
   const before = descriptors();
 
@@ -67,7 +67,7 @@ test('a pod that opens more connections than ztunnel has descriptors for leaves 
   t.ok(held.length > 100, `${held.length} are carried`);
   t.ok(descriptors() < OPEN_FILES - 100, `${descriptors()} descriptors are open`);
   t.notMatch(z.output, /EMFILE|resource_exhausted/);
-  t.match(z.output, /connections of a pod are refused\t.*as are left for all others, of 448/);
+  t.match(z.output, /connections of a pod are refused\t.*as are left for all others, of 896/);
   t.match(await z.adminText('/healthz/ready'), /^ready\nconnections are refused: pod default\//);
   t.match(
     await z.adminText('/metrics'),

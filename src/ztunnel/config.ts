@@ -94,7 +94,7 @@ export function declareConfig(env: EnvReader): ZtunnelConfig {
       'MAX_CONNECTIONS_PER_POD',
       0,
       { min: 0, max: 10_000_000 },
-      'connections that a pod may have open in each direction, of all threads together; more are refused. 0: an eighth of what ztunnel has room for, at least 4096',
+      'connections that a pod may have open in each direction, of all threads together; more are refused. 0: what is left for all others, so half of what ztunnel has room for at the most',
     ),
     drainMs: readDrain(env),
     stateDir: env.optional(

@@ -11,7 +11,14 @@ const orders = { namespace: 'shop', name: 'orders-1' };
 
 /** The main thread's book, and two traffic threads. */
 function setup(perPod = 2, room = 100) {
-  const settings = { perPod, room, roomIs: 'a test', threads: 2, used: countMemory(2, 1) };
+  const settings = {
+    perPod,
+    room,
+    roomIs: 'a test',
+    sharesFairly: true,
+    threads: 2,
+    used: countMemory(2, 1),
+  };
   const metrics = new MetricSet();
   const clock = new FakeClock();
   const keeper = (thread: number): PlaceKeeper =>

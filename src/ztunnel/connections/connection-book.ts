@@ -59,11 +59,11 @@ export class ConnectionBook {
 
   /** Of which pods the next connection is refused, and why; a line each. */
   warnings(): string[] {
-    const { perPod, room } = this.#settings;
     const used = this.#used.total;
     return [...this.#pods.values()].flatMap(pod =>
       DIRECTIONS.flatMap(name => {
-        const bound = boundOf(pod.counts[name].total + 1, used + 1, perPod, room);
+        // Between two pods of the node a connection takes two places.
+        const bound = boundOf(pod.counts[name].total + 1, used + 2, this.#settings);
         if (bound === undefined) return [];
         const who = `${pod.namespace}/${pod.name}`;
         return [`connections are refused: ${boundMessage(bound, who, name, this.#settings)}`];

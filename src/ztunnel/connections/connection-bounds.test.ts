@@ -9,46 +9,40 @@ const ROWS: readonly (readonly [
   string,
   Partial<ProcessLimits>,
   number,
-  readonly [number, string, number],
+  readonly [room: number, roomIs: string, perPod: number],
 ])[] = [
   [
-    'descriptors: two a connection, an eighth is kept for everything else; a pod gets an eighth of that',
+    'descriptors: one a connection, an eighth is kept for everything else; a pod gets half of that',
     {},
     0,
-    [458_752, 'RLIMIT_NOFILE 1048576', 57_344],
+    [917_504, 'RLIMIT_NOFILE 1048576', 458_752],
   ],
   [
     'more descriptors than are kept account of are not counted',
     { openFiles: 1_073_741_816, memoryBytes: 1024 * gib },
     0,
-    [458_752, 'RLIMIT_NOFILE 1048576', 57_344],
+    [917_504, 'RLIMIT_NOFILE 1048576', 458_752],
   ],
-  ['memory: 32 KiB a connection', { memoryBytes: gib }, 0, [32_768, 'memory of 1024 MiB', 4_096]],
+  ['memory: 32 KiB a connection', { memoryBytes: gib }, 0, [32_768, 'memory of 1024 MiB', 16_384]],
   [
     'the heaps of the threads: 8 KiB a connection',
     { heapBytes: gib / 2 },
     0,
-    [65_536, 'heaps of 512 MiB', 8_192],
+    [65_536, 'heaps of 512 MiB', 32_768],
   ],
-  [
-    'where there is little room a pod may still have 4096, if that is left',
-    { openFiles: 20_000 },
-    0,
-    [8_750, 'RLIMIT_NOFILE 20000', 4_096],
-  ],
-  ['a bound that is set holds', {}, 100, [458_752, 'RLIMIT_NOFILE 1048576', 100]],
-  [
-    'also a large one: what is left for all others bounds it',
-    {},
-    9_000_000,
-    [458_752, 'RLIMIT_NOFILE 1048576', 9_000_000],
-  ],
-  ['nothing at all is room for one', { openFiles: 0 }, 0, [1, 'RLIMIT_NOFILE 0', 4_096]],
+  ['a bound that is set holds', {}, 100, [917_504, 'RLIMIT_NOFILE 1048576', 100]],
+  ['also a large one', {}, 9_000_000, [917_504, 'RLIMIT_NOFILE 1048576', 9_000_000]],
+  ['nothing at all is room for one', { openFiles: 0 }, 0, [1, 'RLIMIT_NOFILE 0', 1]],
 ];
 
 for (const [sentence, limits, configured, [room, roomIs, perPod]] of ROWS) {
   test(sentence, t => {
-    t.same(connectionBounds({ ...plenty, ...limits }, configured), { room, roomIs, perPod });
+    t.same(connectionBounds({ ...plenty, ...limits }, configured), {
+      room,
+      roomIs,
+      perPod,
+      sharesFairly: configured === 0,
+    });
     t.end();
   });
 }

@@ -67,12 +67,11 @@ export class PlaceKeeper {
   /** @param memory of the pod's counts, which all threads share */
   placesOf(pod: Named, memory: SharedArrayBuffer): PodPlaces {
     const { settings, thread } = this.#options;
-    const { perPod, room, threads } = settings;
-    const counts = new PodCounts(memory, threads);
+    const counts = new PodCounts(memory, settings.threads);
     const used = this.#used;
     const direction = (name: Direction): ConnectionPlace =>
       new DirectionPlace(
-        new Place({ held: counts[name], used, thread, perPod, room }),
+        new Place({ held: counts[name], used, thread, bounds: settings }),
         pod,
         name,
         this.#options,
@@ -90,7 +89,7 @@ export class PlaceKeeper {
     const { settings, thread } = this.#options;
     const { perPod, room } = settings;
     const used = this.#used;
-    const place = new Place({ held, used, thread, perPod, room });
+    const place = new Place({ held, used, thread, bounds: settings });
     return {
       // Never refused: there is a connection, which has a place, for each that is in use.
       opened: () => place.enter(),

@@ -4,7 +4,7 @@ import { Place } from './places.ts';
 import { countMemory, SharedCount } from './shared-count.ts';
 
 /** Places of several pods in several threads of one process. */
-function setup({ threads = 2, perPod = 4, room = 1_000 } = {}) {
+function setup({ threads = 2, perPod = 4, room = 1_000, sharesFairly = true } = {}) {
   const used = countMemory(threads, 1);
   const held = new Map<string, SharedArrayBuffer>();
   const memoryOf = (pod: string): SharedArrayBuffer => {
@@ -17,8 +17,7 @@ function setup({ threads = 2, perPod = 4, room = 1_000 } = {}) {
       held: new SharedCount(memoryOf(pod), threads, 0),
       used: new SharedCount(used, threads, 0),
       thread,
-      perPod,
-      room,
+      bounds: { perPod, room, sharesFairly },
     });
   return {
     place,
@@ -58,6 +57,17 @@ test('no pod holds more than is left for all the others', t => {
   t.end();
 });
 
+test('where the bound of a pod was set by hand it may have all that there is', t => {
+  const { place, count } = setup({ perPod: 10, room: 12, sharesFairly: false });
+  const takeAll = (pod: string): number => {
+    const mine = place(pod, 0);
+    while (mine.take() === undefined);
+    return count(pod).total;
+  };
+  t.same(['a', 'b', 'c'].map(takeAll), [10, 2, 0]);
+  t.end();
+});
+
 test('what is held without asking counts as well', t => {
   const { place, count } = setup();
   const mine = place('p', 0);
@@ -88,7 +98,7 @@ test('two threads that take and give at once never hold more than the bound, and
       .then(([{ Place }, { SharedCount }]) => {
         const count = new SharedCount(held, threads, 0);
         const inside = new Int32Array(most);
-        const place = new Place({ held: count, used: new SharedCount(used, threads, 0), thread, perPod, room: 1000 });
+        const place = new Place({ held: count, used: new SharedCount(used, threads, 0), thread, bounds: { perPod, room: 1000, sharesFairly: true } });
         for (let round = 0; round < rounds; round++) {
           let taken = 0;
           for (let i = 0; i < 3; i++) if (place.take() === undefined) {

@@ -9,8 +9,14 @@ export interface PlaceOptions {
   /** By all pods, in every direction, over all threads. */
   readonly used: SharedCount;
   readonly thread: number;
+  readonly bounds: PlaceBounds;
+}
+
+/** As of `ConnectionBounds`. */
+export interface PlaceBounds {
   readonly perPod: number;
   readonly room: number;
+  readonly sharesFairly: boolean;
 }
 
 /**
@@ -22,15 +28,13 @@ export class Place {
   readonly #held: SharedCount;
   readonly #used: SharedCount;
   readonly #thread: number;
-  readonly #perPod: number;
-  readonly #room: number;
+  readonly #bounds: PlaceBounds;
 
-  constructor({ held, used, thread, perPod, room }: PlaceOptions) {
+  constructor({ held, used, thread, bounds }: PlaceOptions) {
     this.#held = held;
     this.#used = used;
     this.#thread = thread;
-    this.#perPod = perPod;
-    this.#room = room;
+    this.#bounds = bounds;
   }
 
   get held(): number {
@@ -41,7 +45,7 @@ export class Place {
   take(): Bound | undefined {
     const held = this.#held.add(this.#thread, 1);
     const used = this.#used.add(this.#thread, 1);
-    const bound = boundOf(held, used, this.#perPod, this.#room);
+    const bound = boundOf(held, used, this.#bounds);
     if (bound !== undefined) this.give();
     return bound;
   }
@@ -62,7 +66,11 @@ export class Place {
  * What stands against a pod's holding so many. That it may hold no more than is left for all others bounds whoever takes all
  * there is to half of it, two of them to a third each, and so on: there is always some for who has little.
  */
-export function boundOf(held: number, used: number, perPod: number, room: number): Bound | undefined {
+export function boundOf(
+  held: number,
+  used: number,
+  { perPod, room, sharesFairly }: PlaceBounds,
+): Bound | undefined {
   if (held > perPod) return 'pod';
-  return held > room - used ? 'node' : undefined;
+  return (sharesFairly ? held : 0) > room - used ? 'node' : undefined;
 }

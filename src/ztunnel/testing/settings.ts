@@ -18,5 +18,12 @@ export const testSettings: TrafficSettings = {
   originalSource: false,
   tunnelCongestion: undefined,
   http2: {},
-  connections: { perPod: 4_096, room: 32_768, roomIs: 'a test', threads: 1, used: countMemory(1, 1) },
+  connections: {
+    perPod: 4_096,
+    room: 32_768,
+    roomIs: 'a test',
+    sharesFairly: true,
+    threads: 1,
+    used: countMemory(1, 1),
+  },
 };

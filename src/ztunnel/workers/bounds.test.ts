@@ -14,7 +14,7 @@ const VIP = { ip: '10.96.0.1', port: 80 };
 function bounded(perPod: number, room = 1_000): { connections: ConnectionSettings; used: SharedCount } {
   const used = countMemory(1, 1);
   return {
-    connections: { perPod, room, roomIs: 'a test', threads: 1, used },
+    connections: { perPod, room, roomIs: 'a test', sharesFairly: true, threads: 1, used },
     used: new SharedCount(used, 1, 0),
   };
 }

@@ -69,7 +69,14 @@ test('real threads share the listening sockets; one that dies is replaced and th
     init: {
       settings: {
         ...testSettings,
-        connections: { perPod: 40, room: 1_000, roomIs: 'a test', threads: 2, used: countMemory(2, 1) },
+        connections: {
+          perPod: 40,
+          room: 1_000,
+          roomIs: 'a test',
+          sharesFairly: true,
+          threads: 2,
+          used: countMemory(2, 1),
+        },
       },
       log: { format: 'text', level: 'error', scopes: {} },
       engine: testEngineName(),
