@@ -98,9 +98,9 @@ test('what the controller says of objects that were applied', async t => {
   }
 });
 
-function clock(): { now: () => number; sleep: (ms: number) => Promise<void> } {
+function clock(): { elapsed: () => number; sleep: (ms: number) => Promise<void> } {
   let now = 0;
-  return { now: () => now, sleep: ms => Promise.resolve(void (now += ms)) };
+  return { elapsed: () => now, sleep: ms => Promise.resolve(void (now += ms)) };
 }
 
 test('it asks until the controller has read them', async t => {

@@ -28,7 +28,8 @@ const DEADLINE_MS = 5_000;
 const POLL_MS = 50;
 
 export interface Waiting {
-  readonly now: () => number;
+  /** Monotonic, ms. */
+  readonly elapsed: () => number;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
@@ -36,9 +37,9 @@ export interface Waiting {
 export async function awaitVerdict(
   applied: readonly AppliedObject[],
   ask: () => Promise<unknown>,
-  { now, sleep }: Waiting,
+  { elapsed, sleep }: Waiting,
 ): Promise<Verdict> {
-  const until = now() + DEADLINE_MS;
+  const until = elapsed() + DEADLINE_MS;
   for (;;) {
     const answer = await ask().catch((error: unknown) => cliErrorOf(error).message);
     const verdict =
@@ -46,7 +47,7 @@ export async function awaitVerdict(
         ? { lines: [], rejected: false, unread: applied }
         : verdictOn(answer, applied);
     if (verdict.unread.length === 0) return verdict;
-    if (now() >= until) {
+    if (elapsed() >= until) {
       const late =
         typeof answer === 'string'
           ? [

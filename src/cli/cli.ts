@@ -14,6 +14,8 @@ export interface CliIo {
 export interface Platform extends ProxyFinder {
   /** Wall clock, ms since 1970. */
   readonly now: () => number;
+  /** Monotonic, ms: for what waits. */
+  readonly elapsed: () => number;
   readonly sleep: (ms: number) => Promise<void>;
   readonly runProgram: RunProgram;
   /** For commands that go on until Ctrl-C: from now on it aborts this in place of ending the process. */
@@ -29,6 +31,7 @@ export function nodePlatform(): Platform {
     openCluster,
     isPlaygroundRunning,
     now: () => Date.now(),
+    elapsed: () => performance.now(),
     sleep: ms => setTimeout(ms),
     runProgram,
     untilInterrupted,

@@ -175,7 +175,7 @@ async function createServer(
   });
   const renewal = new ServerCertificateRenewal(
     { ...certificateOptions, clock, logger },
-    issued.notAfterMs,
+    issued,
     certificate => server.replaceCertificate(certificate),
   );
   return { discovery, server, renewal };

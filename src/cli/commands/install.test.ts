@@ -27,7 +27,7 @@ async function run(
   let now = 0;
   const platform = {
     ...testPlatform(cluster),
-    now: () => now,
+    elapsed: () => now,
     sleep: (ms: number) => Promise.resolve(void (now += ms)),
     runProgram: (_program: string, args: readonly string[]) => {
       const chart = args.find(arg => arg.startsWith(tmpdir()));

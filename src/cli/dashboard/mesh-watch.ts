@@ -58,7 +58,7 @@ export class MeshWatch {
   constructor(options: MeshWatchOptions) {
     const { clock, intervalMs, proxies } = options;
     this.#options = options;
-    this.#asker = new PatientAsker(() => clock.now());
+    this.#asker = new PatientAsker(() => clock.monotonic());
     const windowMs = Math.max(MIN_WINDOW_MS, WINDOW_TICKS * intervalMs);
     this.#traffic = new TrafficLog({ windowMs, memoryMs: MEMORY_MS, maxFlows: MAX_FLOWS });
     this.#follower = new LogFollower(proxies, this.#refusals, () => this.#changed());

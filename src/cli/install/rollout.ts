@@ -45,7 +45,7 @@ export async function untilRolledOut(
   waitMs: number,
   cli: Cli,
 ): Promise<void> {
-  const deadline = cli.now() + waitMs;
+  const deadline = cli.elapsed() + waitMs;
   const told = new Map<string, string>();
   for (;;) {
     const progress = await readProgress(cluster, namespace);
@@ -55,7 +55,7 @@ export async function untilRolledOut(
       told.set(name, line);
     }
     if (progress.length > 0 && progress.every(p => p.done)) return;
-    if (cli.now() >= deadline) {
+    if (cli.elapsed() >= deadline) {
       const pods = (await listMeshPods(cluster)).filter(p => p.namespace === namespace && !isReady(p));
       const states = pods.map(p => `${p.name} is ${podState(p)}`).join(', ') || 'no pod was made';
       throw new CliError(

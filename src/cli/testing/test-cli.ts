@@ -15,6 +15,7 @@ export function testPlatform(cluster?: Cluster): Platform {
       cluster === undefined ? Promise.reject(new CliError('no cluster')) : Promise.resolve(cluster),
     isPlaygroundRunning: () => false,
     now: () => NOW,
+    elapsed: () => 0,
     sleep: () => Promise.resolve(),
     runProgram: () => Promise.resolve({ status: undefined, stdout: '', stderr: '' }),
     untilInterrupted: () => new AbortController().signal,

@@ -31,6 +31,17 @@ test('while leaves of an earlier process may live it does not know', t => {
   t.end();
 });
 
+test('leaves that seem to have ended while the clock was wrong are known again once it is set back', t => {
+  const clock = new FakeClock();
+  const ledger = new LeafLedger(clock, 0);
+  ledger.record('node-a', 'orders', { signer: 'old', notAfterMs: clock.now() + MINUTE_MS });
+  clock.jumpWallClock(300 * MINUTE_MS);
+  t.equal(ledger.othersThan('new'), 0);
+  clock.jumpWallClock(-300 * MINUTE_MS);
+  t.equal(ledger.othersThan('new'), 1);
+  t.end();
+});
+
 test('leaves that have ended are swept: it does not grow with the pods there ever were', t => {
   const clock = new FakeClock();
   const ledger = new LeafLedger(clock, 0);

@@ -44,12 +44,15 @@ export class LeafLedger {
     this.#sweepAt = Math.max(SWEEP_AT, this.#leaves.size * 2);
   }
 
-  /** How many holders have a live leaf of another signer as their newest; undefined while that is not known. */
+  /**
+   * How many holders have a live leaf of another signer as their newest; undefined while that is not known. Nothing is forgotten
+   * for having been asked: the clock may be wrong for a while, and leaves that seem to have ended are alive once it is set back.
+   */
   othersThan(signer: string): number | undefined {
-    if (this.#clock.now() <= this.#unknownUntilMs) return undefined;
-    this.#sweep();
+    const now = this.#clock.now();
+    if (now <= this.#unknownUntilMs) return undefined;
     let count = 0;
-    for (const leaf of this.#leaves.values()) if (leaf.signer !== signer) count++;
+    for (const leaf of this.#leaves.values()) if (leaf.signer !== signer && leaf.notAfterMs >= now) count++;
     return count;
   }
 

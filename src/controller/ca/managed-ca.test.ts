@@ -204,6 +204,31 @@ test('the intermediate is renewed by its root in good time, and leaves never out
   t.equal((await ca.issue(ID, key, 90 * DAY_MS)).notAfterMs, clock.now() + 90 * DAY_MS);
 });
 
+test('an intermediate that was made while the clock was wrong is made anew once it is set back', async t => {
+  const clock = new FakeClock();
+  const ca = await ManagedCa.open(await optionsFor(t.testdir(), { clock }));
+  const key = await publicKey();
+  const renewed = (): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const unsubscribe = ca.onTrustChange(() => {
+      unsubscribe();
+      resolve();
+    });
+    return promise;
+  };
+  // It is due, and what is made then is of the future.
+  clock.jumpWallClock(300 * DAY_MS);
+  const first = renewed();
+  await ca.issue(ID, key, 0);
+  await first;
+  clock.jumpWallClock(-200 * DAY_MS);
+  clock.advance(60_000);
+  const second = renewed();
+  await ca.issue(ID, key, 0);
+  await second;
+  verifyAnswer(readCertificateAnswer((await ca.issue(ID, key, 0)).certChain), ID, key, clock.now());
+});
+
 test('a state that cannot be written does not stop certificates, and is written when it can be', async t => {
   const directory = t.testdir();
   const told: unknown[] = [];

@@ -235,7 +235,9 @@ export class ManagedCa implements CertificateAuthority {
 
   #renewIntermediateIfDue(nowMs: number): void {
     const { notBeforeMs, notAfterMs } = this.#authority.certificate;
-    const isDue = notAfterMs - nowMs < (notAfterMs - notBeforeMs) * RENEW_INTERMEDIATE_SHARE;
+    const isLate = notAfterMs - nowMs < (notAfterMs - notBeforeMs) * RENEW_INTERMEDIATE_SHARE;
+    // One that is not valid yet was made while the clock was wrong.
+    const isDue = isLate || nowMs < notBeforeMs;
     if (!isDue || this.#clock.monotonic() < this.#nextRenewalMs) return;
     this.#nextRenewalMs = this.#clock.monotonic() + RETRY_MS;
     void this.#exclusive(async () => {

@@ -26,10 +26,10 @@ async function write(
   await writeFile(join(directory, 'cert-chain.pem'), files.chain ?? files.caCert);
 }
 
-function open(directory: string): Promise<PluggedCa> {
+function open(directory: string, by = clock): Promise<PluggedCa> {
   const trustDomain = parseTrustDomain('cluster.local');
   return PluggedCa.open({
-    clock,
+    clock: by,
     trustDomain,
     files: directoryCaFiles(directory),
     provider: softwareProvider,
@@ -106,6 +106,32 @@ test('a root replaced at once is trusted before it signs, the old one until its 
   t.strictSame(trusted(), [rootB], 'no leaf of the old one is alive');
   t.equal(versions.length, 3);
 });
+
+for (const [what, hours] of [
+  ['back', -5],
+  ['forward', 5],
+] as const) {
+  test(`a clock that is set ${what} by hours while a new root waits does not hold it up`, async t => {
+    const directory = t.testdir();
+    const clock = new FakeClock();
+    const validity = { validFromMs: clock.now() - 30 * 86_400_000 };
+    const [a, b] = [
+      await createOperatorCa('a', clock.now(), validity),
+      await createOperatorCa('b', clock.now(), validity),
+    ];
+    await write(directory, a);
+    const ca = await open(directory, clock);
+    await ca.issue(ID, await exportPublicKey(await generateKey(softwareProvider, false)), 0);
+    const signer = ca.trust.signerFingerprint;
+    await write(directory, b);
+    await ca.reload();
+    clock.jumpWallClock(hours * 3_600_000);
+    clock.advance(61_000);
+    await ca.reload();
+    t.not(ca.trust.signerFingerprint, signer, 'it signs a minute later');
+    t.equal(ca.trust.bundle.roots.length, 2);
+  });
+}
 
 test('the operator’s own steps: both roots, then the new CA', async t => {
   const directory = t.testdir();

@@ -47,7 +47,9 @@ export class PluggedCa implements CertificateAuthority {
     this.#authority = loaded.authority;
     this.#trust = new AnnouncedTrust(loaded.trust);
     // What is there at the start has been told by whoever was here before.
-    this.#since = new Map(loaded.trust.bundle.roots.map(({ fingerprint }) => [fingerprint, 0]));
+    this.#since = new Map(
+      loaded.trust.bundle.roots.map(({ fingerprint }) => [fingerprint, Number.NEGATIVE_INFINITY]),
+    );
   }
 
   /** Rejects with `CaError` when a file is missing or the files do not belong together. */
@@ -93,8 +95,14 @@ export class PluggedCa implements CertificateAuthority {
   async reload(): Promise<void> {
     const wanted = await loadFiles(this.#options);
     const before = { bundle: this.trust.bundle, since: this.#since };
-    const now = this.#options.clock.now();
-    const { bundle, signsWithNew, since } = overlap(before, wanted.trust.bundle, this.#leavesUntilMs, now);
+    const { clock } = this.#options;
+    const { bundle, signsWithNew, since } = overlap(
+      before,
+      wanted.trust.bundle,
+      this.#leavesUntilMs,
+      clock.now(),
+      clock.monotonic(),
+    );
     if (signsWithNew) this.#authority = wanted.authority;
     this.#since = since;
     this.#trust.announce(createTrustState(bundle, this.#authority.certificate.fingerprint));

@@ -26,6 +26,7 @@ export interface SigningAuthority {
 export interface IssuedLeaf {
   /** Leaf, intermediates, and last one PEM text with every trusted root, the one that signs first. */
   readonly certChain: readonly string[];
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
 }
 
@@ -93,7 +94,7 @@ export async function signLeaf(
   const leafPem = await issueLeaf(authority.issuer, identity, publicKeySpki, allowed.validity, serverNames);
   return {
     certChain: [leafPem, ...authority.intermediates.map(certificate => certificate.pem), bundle.pem],
-    notAfterMs: allowed.validity.notAfterMs,
+    ...allowed.validity,
   };
 }
 

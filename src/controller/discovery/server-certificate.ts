@@ -1,6 +1,8 @@
-import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
+import { DueTimer } from '#shared/identity/due-timer.ts';
+import type { Clock } from '#shared/lifecycle/clock.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
+import type { Validity } from '#shared/pki/certificate.ts';
 import {
   exportPrivateKey,
   exportPublicKey,
@@ -20,56 +22,96 @@ export interface ServerCertificateOptions {
   readonly logger: Logger;
 }
 
+/** A certificate with when it is valid (wall clock, ms). */
+export interface IssuedServerCertificate extends Validity {
+  readonly certificate: ServerCertificate;
+}
+
 /** As for workloads: half of the life is left for retries. */
 const RENEW_AFTER_SHARE = 0.5;
 const RETRY_MS = 10_000;
 
-/** Keeps the controller's own certificate fresh: at half its life, and at once when the CA signs with another root. */
+/**
+ * Keeps the controller's own certificate fresh: at half its life, and at once when the CA signs with another root. The wall clock is looked
+ * at every ten seconds, since it may be set, and timers stand still while a machine sleeps: with a certificate that has ended, or is not valid
+ * yet, no proxy gets through to the controller.
+ */
 export class ServerCertificateRenewal {
   readonly #options: ServerCertificateOptions;
   readonly #onReplace: (certificate: ServerCertificate) => void;
   readonly #stopWatching: () => void;
-  #timer: Timer | undefined;
+  readonly #due: DueTimer;
+  #notBeforeMs = 0;
+  /** Wall clock. */
+  #renewAtMs = 0;
+  /** Monotonic. */
+  #retryAt = Number.NEGATIVE_INFINITY;
+  #isRenewing = false;
   #stopped = false;
 
   constructor(
     options: ServerCertificateOptions,
-    notAfterMs: number,
+    held: Validity,
     onReplace: (certificate: ServerCertificate) => void,
   ) {
     this.#options = options;
     this.#onReplace = onReplace;
-    this.#stopWatching = options.ca.onTrustChange(() => this.#renewSoon(0));
-    this.#scheduleBefore(notAfterMs);
+    this.#due = new DueTimer(options.clock, () => this.#look());
+    this.#stopWatching = options.ca.onTrustChange(() => {
+      this.#renewAtMs = 0;
+      this.#retryAt = Number.NEGATIVE_INFINITY;
+      this.#due.within(0);
+    });
+    this.#hold(held);
+  }
+
+  /** A new one is being made. */
+  get isRenewing(): boolean {
+    return this.#isRenewing;
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#due.close();
     this.#stopWatching();
   }
 
-  #scheduleBefore(notAfterMs: number): void {
-    this.#renewSoon((notAfterMs - this.#options.clock.now()) * RENEW_AFTER_SHARE);
+  #hold({ notAfterMs, notBeforeMs }: Validity): void {
+    const nowMs = this.#options.clock.now();
+    this.#notBeforeMs = notBeforeMs;
+    this.#renewAtMs = nowMs + (notAfterMs - nowMs) * RENEW_AFTER_SHARE;
+    this.#due.within(this.#renewAtMs - nowMs);
   }
 
-  #renewSoon(delayMs: number): void {
-    this.#timer?.cancel();
-    this.#timer = this.#options.clock.setTimer(delayMs, () => void this.#renew());
+  #look(): void {
+    const { clock } = this.#options;
+    const nowMs = clock.now();
+    const isDue = nowMs >= this.#renewAtMs || nowMs < this.#notBeforeMs;
+    const retryInMs = this.#retryAt - clock.monotonic();
+    if (isDue && retryInMs <= 0 && !this.#isRenewing) void this.#renew();
+    else this.#due.within(Math.max(this.#renewAtMs - nowMs, retryInMs));
   }
 
   /** The certificate in use stays until there is a new one. */
   async #renew(): Promise<void> {
+    const { clock, logger } = this.#options;
+    this.#isRenewing = true;
+    // A change of roots meanwhile sets it back, and has it renewed once more.
+    this.#renewAtMs = Number.POSITIVE_INFINITY;
     try {
       const issued = await issueServerCertificate(this.#options);
       if (this.#stopped) return;
       this.#onReplace(issued.certificate);
-      this.#scheduleBefore(issued.notAfterMs);
+      if (this.#renewAtMs === Number.POSITIVE_INFINITY) this.#hold(issued);
     } catch (error) {
       if (this.#stopped) return;
       const reason = errorMessage(error);
-      this.#options.logger.error('controller certificate not renewed, trying again', { reason });
-      this.#renewSoon(RETRY_MS);
+      logger.error('controller certificate not renewed, trying again', { reason });
+      this.#renewAtMs = 0;
+      this.#retryAt = clock.monotonic() + RETRY_MS;
+    } finally {
+      this.#isRenewing = false;
+      this.#look();
     }
   }
 }
@@ -77,14 +119,16 @@ export class ServerCertificateRenewal {
 /** A certificate for a key made here. Rejects with `CaError`. */
 export async function issueServerCertificate(
   options: Omit<ServerCertificateOptions, 'clock' | 'logger'>,
-): Promise<{ readonly certificate: ServerCertificate; readonly notAfterMs: number }> {
+): Promise<IssuedServerCertificate> {
   const { ca, identity, serverNames } = options;
   const key = await generateKey(softwareProvider, true);
   const issued = await ca.issue(identity, await exportPublicKey(key), 0, serverNames);
+  const { notAfterMs, notBeforeMs } = issued;
   // The last element holds the roots, which a server does not send.
   const certChainPem = issued.certChain.slice(0, -1).join('');
   return {
     certificate: { certChainPem, privateKeyPem: await exportPrivateKey(key) },
-    notAfterMs: issued.notAfterMs,
+    notAfterMs,
+    notBeforeMs,
   };
 }

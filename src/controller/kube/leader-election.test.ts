@@ -123,6 +123,39 @@ test('a leader whose lease somebody else has stops at once', async t => {
   t.equal(server.holder, 'b', 'and does not release what is not its own');
 });
 
+for (const [what, hours] of [
+  ['forward', 6],
+  ['back', -6],
+] as const) {
+  test(`a wall clock that is set ${what} by hours changes nobody's leadership`, async t => {
+    const server = new LeaseServer();
+    const [a, b] = [server.replica('a'), server.replica('b')];
+    await server.pass(3000);
+    server.clock.jumpWallClock(hours * 3_600_000);
+    await server.pass(20_000);
+    t.same([a.did, b.did], [['start'], []]);
+    await a.election.stop();
+    await server.pass(2500);
+    t.same(b.did, ['start'], 'and the next one need not wait for the clock');
+    await b.election.stop();
+  });
+}
+
+test('a leader whose machine slept for hours, and whose lease others took, stops within two turns', async t => {
+  const server = new LeaseServer();
+  const a = server.replica('a');
+  await server.pass(1000);
+  // Its timers stood still meanwhile: nothing tells it but the lease itself.
+  server.clock.jumpWallClock(5 * 3_600_000);
+  server.lease = {
+    metadata: { resourceVersion: '99' },
+    spec: { holderIdentity: 'b', leaseDurationSeconds: 6 },
+  };
+  await server.pass(2500);
+  t.same(a.did, ['start', 'stop']);
+  await a.election.stop();
+});
+
 test('a task that is added late starts at once, and one that fails is not all of them', async t => {
   const server = new LeaseServer();
   const a = server.replica('a');

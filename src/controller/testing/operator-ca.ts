@@ -11,8 +11,13 @@ export interface OperatorCa {
 const YEAR_MS = 365 * 86_400_000;
 const HOUR_MS = 3_600_000;
 
-export async function createOperatorCa(name: string, nowMs: number): Promise<OperatorCa> {
-  const validity = { notBeforeMs: nowMs - HOUR_MS, notAfterMs: nowMs + YEAR_MS };
+/** An hour old, and good for a year, where nothing else is said. */
+export async function createOperatorCa(
+  name: string,
+  nowMs: number,
+  { validFromMs = nowMs - HOUR_MS }: { readonly validFromMs?: number } = {},
+): Promise<OperatorCa> {
+  const validity = { notBeforeMs: validFromMs, notAfterMs: nowMs + YEAR_MS };
   const root = { subject: `CN=${name} root`, key: await generateKey(softwareProvider, true) };
   const key = await generateKey(softwareProvider, true);
   const caCert = await issueIntermediate(root, `CN=${name} ca`, key.publicKey, validity);

@@ -379,6 +379,24 @@ test('a peer whose certificate has expired takes no new tunnels on an old connec
   t.equal(await end.close(), undefined);
 });
 
+test('a machine that slept beyond the end of a peer’s certificate: no new tunnels on the old connection within a minute', async t => {
+  const made = await mesh(t, { http2: { pingIntervalMs: 0 } });
+  echo(made);
+  const end = new ChannelRecorder(await made.pool.connect(made.target));
+  made.clock.jumpWallClock(-5 * 3_600_000);
+  made.clock.advance(60_000);
+  end.channel.write(Buffer.from('x'));
+  await end.received(1);
+  t.match(made.pool.sessions(), [{ state: 'ready' }], 'a clock that is set back ends none');
+  made.clock.jumpWallClock(35 * 3_600_000);
+  made.clock.advance(60_000);
+  end.channel.write(Buffer.from('y'));
+  await end.received(2);
+  t.match(made.pool.sessions(), [{ state: 'draining' }]);
+  end.channel.end();
+  t.equal(await end.close(), undefined);
+});
+
 test('the queue of those who wait for a session has a bound', async t => {
   const made = await mesh(t, { maxWaiters: 2, dial: () => new Promise(() => {}) });
   const waiting = [made.pool.connect(made.target), made.pool.connect(made.target)];

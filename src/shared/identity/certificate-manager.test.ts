@@ -17,7 +17,7 @@ const B = parseSpiffeId('spiffe://cluster.local/ns/shop/sa/b');
 
 /** A CA with one root or two that answers, refuses or holds answers back. */
 async function fakeCa(clock: FakeClock) {
-  const far = { notBeforeMs: clock.now() - DAY_MS, notAfterMs: clock.now() + 3650 * DAY_MS };
+  const far = { notBeforeMs: clock.now() - 30 * DAY_MS, notAfterMs: clock.now() + 3650 * DAY_MS };
   const issuers: CertificateIssuer[] = [];
   const roots: string[] = [];
   for (const name of ['old', 'new']) {
@@ -31,6 +31,8 @@ async function fakeCa(clock: FakeClock) {
     refusal: undefined as string | undefined,
     signer: 0,
     trusted: [0],
+    /** By how much its clock is ahead of the proxy's. */
+    aheadMs: 0,
     /** Replaced by a test that wants answers to wait. */
     hold: async (): Promise<void> => undefined,
     async request({ csrPem, identity, ttlMs }: CertificateRequest): Promise<string[]> {
@@ -42,8 +44,8 @@ async function fakeCa(clock: FakeClock) {
       if (issuer === undefined) throw new Error('no such signer');
       const { publicKeySpki } = await verifyCsr(softwareProvider, csrPem, identity);
       const validity = {
-        notBeforeMs: clock.now() - 1000,
-        notAfterMs: clock.now() + (ttlMs === 0 ? DAY_MS : ttlMs),
+        notBeforeMs: clock.now() + ca.aheadMs - 1000,
+        notAfterMs: clock.now() + ca.aheadMs + (ttlMs === 0 ? DAY_MS : ttlMs),
       };
       return [await issueLeaf(issuer, identity, publicKeySpki, validity), answerRoots];
     },
@@ -166,6 +168,49 @@ test('a wall clock set back does not hold retries up, and a certificate of the f
   t.equal(manager.current(A), undefined);
   await manager.whenIdle();
   t.ok(manager.current(A));
+});
+
+/** [sentence, of the proxy's wall clock; the CA's is right, or the same] */
+const JUMPS: readonly (readonly [sentence: string, hours: number])[] = [
+  ['forward by less than half of the life', 6],
+  ['forward beyond the end', 30],
+  ['forward by days, as of a machine that slept', 96],
+  ['back by hours: the certificate is of the future', -6],
+  ['back by days', -96],
+];
+
+for (const [sentence, hours] of JUMPS) {
+  test(`a wall clock that is set ${sentence}: a valid certificate within eleven seconds, and the next in time`, async t => {
+    const { clock, ca, manager, advance } = await setup(t);
+    manager.retain(A);
+    await manager.whenIdle();
+    clock.jumpWallClock(hours * HOUR_MS);
+    await advance(11_000, 1_000);
+    t.equal(manager.status()[0]?.state, 'Available');
+    const asked = ca.asked.length;
+    await advance(13 * HOUR_MS, 10_000);
+    t.equal(
+      ca.asked.length,
+      asked + 1,
+      'at half of its life: no renewal waits for the old time, none is made twice',
+    );
+  });
+}
+
+test('a proxy whose clock alone is wrong has a certificate within three minutes of its being set right', async t => {
+  const { clock, ca, failures, manager, advance } = await setup(t);
+  manager.retain(A);
+  await manager.whenIdle();
+  // What the CA signs by the right time is of the future here.
+  ca.aheadMs = 6 * HOUR_MS;
+  clock.jumpWallClock(-6 * HOUR_MS);
+  await advance(HOUR_MS, 10_000);
+  t.equal(manager.status()[0]?.state, 'Unavailable');
+  t.match(failures.at(-1)?.message, /not valid before .*check the clocks/);
+  ca.aheadMs = 0;
+  clock.jumpWallClock(6 * HOUR_MS);
+  await advance(180_000, 1_000);
+  t.equal(manager.status()[0]?.state, 'Available');
 });
 
 test('root rotation: a new root is known to all certificates at once, and all are fetched again', async t => {

@@ -51,14 +51,14 @@ export async function applyWaypoint(
 }
 
 async function untilProgrammed(spec: WaypointSpec, waitMs: number, api: KubeApi, cli: Cli): Promise<void> {
-  const deadline = cli.now() + waitMs;
+  const deadline = cli.elapsed() + waitMs;
   for (;;) {
     const gateway = await api.get(GATEWAY, spec.namespace, spec.name);
     if (gateway !== undefined && isProgrammed(gateway)) {
       cli.stdout(`waypoint ${spec.namespace}/${spec.name} is ready\n`);
       return;
     }
-    if (cli.now() >= deadline) {
+    if (cli.elapsed() >= deadline) {
       const why = gateway === undefined ? 'it was deleted' : notProgrammedReason(gateway);
       throw new CliError(
         `waypoint ${spec.namespace}/${spec.name} is not ready after ${waitMs / 1_000} s: ${why}`,

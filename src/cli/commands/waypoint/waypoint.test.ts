@@ -43,7 +43,7 @@ async function run(
   let now = 0;
   const platform = {
     ...testPlatform(cluster),
-    now: () => now,
+    elapsed: () => now,
     sleep: (ms: number) => Promise.resolve(void (now += ms)),
   };
   return { ...(await runLine(line, platform)), changes: cluster.changes };
