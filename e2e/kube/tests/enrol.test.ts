@@ -1,8 +1,17 @@
 import { test } from 'tap';
+import { eventually } from '../eventually.ts';
 import { echoPod, pod, service } from '../objects.ts';
-import { nodeNames, skip, testNamespace } from '../test-namespace.ts';
+import { nodeNames, skip, type TestNamespace, testNamespace } from '../test-namespace.ts';
 import { loadReport } from '../load-report.ts';
 import { watchWire } from '../wire.ts';
+
+/** What is open may end by itself first. */
+const RELEASE_DEADLINE_MS = 60_000;
+
+/** What ztunnel sets in a captured pod's namespace, where its container may write it. */
+async function keepsMarks(ns: TestNamespace): Promise<string> {
+  return (await ns.exec('server', 'cat', '/proc/sys/net/ipv4/tcp_fwmark_accept')).stdout.trim();
+}
 
 test('a label takes running pods into the mesh and out of it, and no connection fails', { skip }, async t => {
   const [one = '', two = one] = await nodeNames();
@@ -20,6 +29,7 @@ test('a label takes running pods into the mesh and out of it, and no connection 
   await ns.setMode('ambient');
   const took = await ns.captured();
   t.comment(`captured ${took.toFixed(0)} ms after the label was written`);
+  t.equal(await keepsMarks(ns), '1', 'answers find ztunnel by the mark of their sockets');
   const encrypted = await watchWire(two, `host ${ip}`, async () => {
     const answer = await ns.request('client', 'http://server/secret-question');
     t.equal(answer.status, 200, answer.error);
@@ -34,6 +44,10 @@ test('a label takes running pods into the mesh and out of it, and no connection 
     t.equal((await ns.request('client', 'http://server/plain-question')).status, 200);
   });
   t.match(plain.text, /plain-question/, 'out of the mesh it is plaintext again');
+
+  await eventually('nothing is left of what was set', RELEASE_DEADLINE_MS, async () =>
+    (await keepsMarks(ns)) === '0' ? true : 'not yet',
+  );
 
   const requests = loadReport(await load.done);
   t.equal(requests.failed, 0, `new connections: ${JSON.stringify(requests)}`);
