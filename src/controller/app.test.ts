@@ -190,6 +190,7 @@ test('a node proxy has certificates for pods of its node, while they are there',
     /^citadel_server_success_cert_issuance_count 1$/m,
     /^citadel_server_csr_sign_err_count\{error="PERMISSION_DENIED"\} 1$/m,
     /^citadel_server_root_cert_expiry_timestamp \d{10}/m,
+    /^citadel_server_cert_chain_expiry_timestamp \d{10}/m,
   ])
     t.match(body, line);
 });

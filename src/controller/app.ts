@@ -9,6 +9,7 @@ import { isSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { debugRoutes } from './admin.ts';
 import { announceTrust } from './announce-trust.ts';
 import type { Authority } from './authority.ts';
+import { ExpiryWatch } from './ca/expiry-watch.ts';
 import { caStatusRoute, trustRoutes, type Unconfirmed } from './ca-routes.ts';
 import { createCertificate, type CreateCertificateRequest } from './ca/service.ts';
 import { authenticateBearer } from './ca/token-authenticator.ts';
@@ -83,6 +84,8 @@ export async function startController(
     logger: logger.child('ca'),
     faults,
   });
+  const expiry = new ExpiryWatch({ ca: authority.ca, clock, logger: logger.child('ca'), faults });
+  expiry.start();
   const parts = { config, platform, authority, index, store, metrics };
   const served = await createServer({ ...parts, clock, logger: logger.child('discovery') });
   const problems = new Problems(logger.child('source'));
@@ -116,6 +119,7 @@ export async function startController(
       await platform.source.stop();
       served.renewal.stop();
       stopAnnouncing();
+      expiry.stop();
       await served.server.stop();
       await Promise.all(admins.map(admin => admin.close()));
     },

@@ -92,11 +92,16 @@ export function reloadPeriodically(
   logger: Logger,
 ): { readonly now: () => void; readonly stop: () => void } {
   let timer: Timer;
+  let told: string | undefined;
   const now = (): void => {
-    ca.reload().catch((error: unknown) => {
-      const reason = errorMessage(error);
-      logger.error('files of the CA not taken over, the CA in use stays', { reason });
-    });
+    ca.reload().then(
+      () => (told = undefined),
+      (error: unknown) => {
+        const reason = errorMessage(error);
+        if (reason !== told) logger.error('files of the CA not taken over, the CA in use stays', { reason });
+        told = reason;
+      },
+    );
   };
   const schedule = (): void => {
     timer = clock.setTimer(RELOAD_INTERVAL_MS, () => {

@@ -41,7 +41,7 @@ export class ControllerMetrics {
       updateProcess();
       updateLeadership();
       this.server.update(discovery.states());
-      this.ca.update(ca.trust);
+      this.ca.update(ca);
       this.source.update({ problems: problems(), objects: index.rejected() });
       return exposition.render([this.#set.snapshot()]);
     };

@@ -48,6 +48,13 @@ export const CONTROL_PLANE: Board = {
           'min(citadel_server_root_cert_expiry_timestamp) - time()',
           { alarm: { at: 30 * 24 * 3600, below: true } },
         ),
+        stat(
+          'End of the intermediate',
+          'Every certificate of the mesh ends with it; another one in its Secret is taken over without a restart.',
+          's',
+          'min(citadel_server_cert_chain_expiry_timestamp) - time()',
+          { alarm: { at: 7 * 24 * 3600, below: true } },
+        ),
       ],
     },
     {

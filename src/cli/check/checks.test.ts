@@ -471,6 +471,29 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /node n1: connections are refused: pod shop\/orders-1 has 8192 outbound connections/,
   ],
   [
+    'an intermediate that ends',
+    'ca-valid',
+    change({
+      proxies: [
+        ...HEALTHY.proxies.filter(p => p.ref.kind !== 'controller'),
+        asked('controller', 'controller-1', '', {
+          warnings: [
+            "the CA's certificate ends: intermediate CN=mesh of Secret istio-system/cacerts ends at 2026-01-20T00:00:00.000Z, in 18 d: put a CA certificate there",
+          ],
+        }),
+      ],
+    }),
+    /^intermediate CN=mesh of Secret istio-system\/cacerts ends at .*: put a CA certificate there/,
+  ],
+  [
+    'an intermediate that ends, while no controller answers',
+    'ca-valid',
+    change({
+      proxies: [asked('ztunnel', 'ztunnel-1', 'n1', { intermediateEnds: '2026-01-01T14:00:00Z' })],
+    }),
+    /^intermediate i1 ends in 2h, and every certificate of the mesh with it/,
+  ],
+  [
     'a node whose disk is full',
     'state-written',
     change({

@@ -159,6 +159,7 @@ export interface DumpFields {
   readonly leafEnds?: string;
   readonly root?: string;
   readonly rootEnds?: string;
+  readonly intermediateEnds?: string;
   readonly warnings?: readonly string[];
 }
 
@@ -172,6 +173,11 @@ export function asked(kind: ProxyKind, name: string, node: string, fields: DumpF
     error,
     certChain: [
       { type: 'Leaf', valid: true, serial: 'a1', notBefore, notAfter: leafEnds },
+      ...(fields.intermediateEnds === undefined
+        ? []
+        : [
+            { type: 'Intermediate', valid: true, serial: 'i1', notBefore, notAfter: fields.intermediateEnds },
+          ]),
       { type: 'Root', valid: true, serial: root, notBefore, notAfter: rootEnds },
     ],
   };

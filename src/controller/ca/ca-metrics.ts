@@ -1,13 +1,14 @@
 import type { MetricSet } from '#shared/observability/metric-set.ts';
 import type { CaErrorCode } from './ca-error.ts';
-import type { TrustState } from './certificate-authority.ts';
+import type { CertificateAuthority } from './certificate-authority.ts';
+import { firstToEnd } from './chain-expiry.ts';
 import type { CreateCertificateResponse } from './service.ts';
 
 /** What the controller counts of certificates. Names are those of Istio's CA, where it has one. */
 export interface CaMetrics {
   onResponse(response: CreateCertificateResponse): void;
   /** Before a scrape. */
-  update(trust: TrustState): void;
+  update(ca: Pick<CertificateAuthority, 'chain' | 'trust'>): void;
 }
 
 const REFUSALS: readonly CaErrorCode[] = [
@@ -39,6 +40,13 @@ export function createCaMetrics(metrics: MetricSet): CaMetrics {
       labels: [],
     })
     .cell([]);
+  const chainExpiry = metrics
+    .gauge({
+      name: 'citadel_server_cert_chain_expiry_timestamp',
+      help: 'When the intermediate of the CA ends that ends first, in seconds since 1970; of one that signs with its root, the root.',
+      labels: [],
+    })
+    .cell([]);
   return {
     onResponse(response) {
       asked.value++;
@@ -46,8 +54,10 @@ export function createCaMetrics(metrics: MetricSet): CaMetrics {
       else if (response.code === 'UNAUTHENTICATED') unauthenticated.value++;
       else refused.cell([response.code]).value++;
     },
-    update({ bundle }) {
-      rootExpiry.value = Math.min(...bundle.roots.map(root => root.notAfterMs)) / 1000;
+    update({ chain, trust }) {
+      rootExpiry.value = Math.min(...trust.bundle.roots.map(root => root.notAfterMs)) / 1000;
+      const intermediates = chain.length > 1 ? chain.slice(0, -1) : chain;
+      chainExpiry.value = (firstToEnd(intermediates)?.notAfterMs ?? 0) / 1000;
     },
   };
 }

@@ -8,6 +8,8 @@ import type { CaState } from './root-rotation.ts';
 
 /** Where a CA we made is kept: its state, and its keys. */
 export interface CaStore {
+  /** For messages. */
+  readonly name: string;
   readonly keys: KeyStore;
   /** `undefined` when there is no CA yet. Rejects with `CaError` when it is damaged. */
   read(): Promise<CaState | undefined>;
@@ -26,6 +28,7 @@ export function directoryCaStore(
 ): CaStore {
   const path = join(directory, 'ca-state.json');
   return {
+    name: `the CA in ${directory}`,
     keys: keys ?? directoryKeyStore(directory, provider),
     async read() {
       try {

@@ -1,12 +1,16 @@
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import type { TrustBundle } from '#shared/spiffe/trust-bundle.ts';
 import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
+import type { CaSource, SigningChain } from './chain-expiry.ts';
 import type { IssuedLeaf } from './signing-authority.ts';
 
 /** What the certificate service and the discovery server need of a CA, whoever keeps its root. */
 export interface CertificateAuthority {
   readonly trustDomain: TrustDomain;
   readonly trust: TrustState;
+  /** What signs now. */
+  readonly chain: SigningChain;
+  readonly source: CaSource;
   /**
    * `ttlMs` 0 is the default lifetime; `serverNames` (DNS names, IP addresses) are for the controller's own certificate.
    * Rejects with `CaError`.

@@ -23,13 +23,16 @@ export const DEFAULT_LEAF_POLICY: LeafPolicy = {
 
 export type LeafValidity =
   | { readonly ok: true; readonly validity: Validity }
-  | { readonly ok: false; readonly code: 'INVALID_ARGUMENT' | 'UNAVAILABLE'; readonly reason: string };
+  /** Nothing that lives for so long is asked for. */
+  | { readonly ok: false; readonly code: 'INVALID_ARGUMENT'; readonly reason: string }
+  /** Whoever signs does not live for so long himself. */
+  | { readonly ok: false; readonly code: 'UNAVAILABLE' };
 
-/** Validity of a leaf: `requestedTtlMs` (0: the default) within the policy, never beyond the issuer's own end. */
+/** Validity of a leaf: `requestedTtlMs` (0: the default) within the policy, never beyond the end of whoever signs, or of one above. */
 export function leafValidity(
   policy: LeafPolicy,
   requestedTtlMs: number,
-  issuerNotAfterMs: number,
+  chainNotAfterMs: number,
   nowMs: number,
 ): LeafValidity {
   const wantedMs = requestedTtlMs === 0 ? policy.defaultTtlMs : requestedTtlMs;
@@ -37,10 +40,7 @@ export function leafValidity(
     const reason = `a lifetime of ${wantedMs / 1000} s was asked for, the shortest is ${policy.minTtlMs / 1000} s`;
     return { ok: false, code: 'INVALID_ARGUMENT', reason };
   }
-  const notAfterMs = Math.min(nowMs + Math.min(wantedMs, policy.maxTtlMs), issuerNotAfterMs);
-  if (notAfterMs - nowMs < policy.minTtlMs) {
-    const end = new Date(issuerNotAfterMs).toISOString();
-    return { ok: false, code: 'UNAVAILABLE', reason: `the CA’s own certificate ends at ${end}: renew it` };
-  }
+  const notAfterMs = Math.min(nowMs + Math.min(wantedMs, policy.maxTtlMs), chainNotAfterMs);
+  if (notAfterMs - nowMs < policy.minTtlMs) return { ok: false, code: 'UNAVAILABLE' };
   return { ok: true, validity: { notBeforeMs: nowMs - policy.backdateMs, notAfterMs } };
 }

@@ -208,25 +208,25 @@ test('an intermediate that was made while the clock was wrong is made anew once 
   const clock = new FakeClock();
   const ca = await ManagedCa.open(await optionsFor(t.testdir(), { clock }));
   const key = await publicKey();
-  const renewed = (): Promise<void> => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const unsubscribe = ca.onTrustChange(() => {
-      unsubscribe();
-      resolve();
-    });
-    return promise;
-  };
+  const renewed = new Promise<unknown>(resolve => ca.onTrustChange(resolve));
   // It is due, and what is made then is of the future.
   clock.jumpWallClock(300 * DAY_MS);
-  const first = renewed();
   await ca.issue(ID, key, 0);
-  await first;
+  await renewed;
   clock.jumpWallClock(-200 * DAY_MS);
   clock.advance(60_000);
-  const second = renewed();
-  await ca.issue(ID, key, 0);
-  await second;
-  verifyAnswer(readCertificateAnswer((await ca.issue(ID, key, 0)).certChain), ID, key, clock.now());
+  const { certChain } = await ca.issue(ID, key, 0);
+  verifyAnswer(readCertificateAnswer(certChain), ID, key, clock.now());
+});
+
+test('a root that is of the future cannot be helped: nothing is signed that nobody would accept', async t => {
+  const clock = new FakeClock();
+  const ca = await ManagedCa.open(await optionsFor(t.testdir(), { clock }));
+  clock.jumpWallClock(-5 * HOUR_MS);
+  await t.rejects(ca.issue(ID, await publicKey(), 0), {
+    code: 'UNAVAILABLE',
+    message: /root .* is not valid before 2025-12-31T23:00:00.000Z: is the controller's clock right/,
+  });
 });
 
 test('a state that cannot be written does not stop certificates, and is written when it can be', async t => {

@@ -7,6 +7,7 @@ import { AnnouncedTrust } from './announced-trust.ts';
 import { CaError } from './ca-error.ts';
 import type { CaStore } from './ca-store.ts';
 import { type CertificateAuthority, createTrustState, type TrustState } from './certificate-authority.ts';
+import type { CaSource, SigningChain } from './chain-expiry.ts';
 import { DEFAULT_LEAF_POLICY, type LeafPolicy } from './leaf-policy.ts';
 import {
   type CaState,
@@ -66,6 +67,7 @@ export class ManagedCa implements CertificateAuthority {
   /** A write of it failed: monotonic time of the next try. */
   #horizonRetryMs: number | undefined;
   #nextRenewalMs = Number.NEGATIVE_INFINITY;
+  #renewal: Promise<void> = Promise.resolve();
 
   private constructor(options: ManagedCaOptions, state: CaState, authority: SigningAuthority) {
     this.trustDomain = options.trustDomain;
@@ -92,6 +94,15 @@ export class ManagedCa implements CertificateAuthority {
     return this.#trust.state;
   }
 
+  get chain(): SigningChain {
+    return this.#authority.chain;
+  }
+
+  /** Its intermediate is renewed by itself. */
+  get source(): CaSource {
+    return { name: this.#store.name, remedy: 'rotate the root, docs/identity.md' };
+  }
+
   get phase(): CaState['phase'] {
     return this.#state.phase;
   }
@@ -111,13 +122,14 @@ export class ManagedCa implements CertificateAuthority {
     serverNames: readonly string[] = [],
   ): Promise<IssuedLeaf> {
     const nowMs = this.#clock.now();
-    this.#renewIntermediateIfDue(nowMs);
+    await this.#renewIntermediateIfDue(nowMs);
     // Authority and horizon are taken in one turn: a rotation step that follows already counts this leaf.
     const authority = this.#authority;
     const trust = this.trust;
     await this.#coverLeaf(nowMs, ttlMs);
     return signLeaf(
       authority,
+      this.source,
       trust.bundle,
       this.#leafPolicy,
       { identity, publicKeySpki, ttlMs, serverNames },
@@ -233,20 +245,29 @@ export class ManagedCa implements CertificateAuthority {
     }
   }
 
-  #renewIntermediateIfDue(nowMs: number): void {
+  /** Resolves at once where what signs is good meanwhile; never rejects. */
+  async #renewIntermediateIfDue(nowMs: number): Promise<void> {
     const { notBeforeMs, notAfterMs } = this.#authority.certificate;
-    const isLate = notAfterMs - nowMs < (notAfterMs - notBeforeMs) * RENEW_INTERMEDIATE_SHARE;
     // One that is not valid yet was made while the clock was wrong.
-    const isDue = isLate || nowMs < notBeforeMs;
-    if (!isDue || this.#clock.monotonic() < this.#nextRenewalMs) return;
-    this.#nextRenewalMs = this.#clock.monotonic() + RETRY_MS;
-    void this.#exclusive(async () => {
-      const active = await renewIntermediate(this.#store.keys, this.#state.active, this.trustDomain, nowMs);
-      await this.#commit({ ok: true, state: { ...this.#state, active } });
-      await this.#removeUnusedKeys();
-    }).catch((error: unknown) =>
-      this.#onWarning('the CA’s intermediate certificate could not be renewed', error),
-    );
+    const isValid = notBeforeMs <= nowMs && nowMs <= notAfterMs;
+    const isDue = !isValid || notAfterMs - nowMs < (notAfterMs - notBeforeMs) * RENEW_INTERMEDIATE_SHARE;
+    if (isDue && this.#clock.monotonic() >= this.#nextRenewalMs) {
+      this.#nextRenewalMs = this.#clock.monotonic() + RETRY_MS;
+      this.#renewal = this.#renewIntermediate(nowMs);
+    }
+    if (!isValid) await this.#renewal;
+  }
+
+  async #renewIntermediate(nowMs: number): Promise<void> {
+    try {
+      await this.#exclusive(async () => {
+        const active = await renewIntermediate(this.#store.keys, this.#state.active, this.trustDomain, nowMs);
+        await this.#commit({ ok: true, state: { ...this.#state, active } });
+        await this.#removeUnusedKeys();
+      });
+    } catch (error) {
+      this.#onWarning('the CA’s intermediate certificate could not be renewed', error);
+    }
   }
 
   /** Removes keys that a crash between two steps, or a finished rotation, left without a certificate. Never rejects: they do no harm. */

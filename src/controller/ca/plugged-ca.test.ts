@@ -7,7 +7,7 @@ import { exportPublicKey, generateKey, softwareProvider } from '#shared/pki/cryp
 import { parseSpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
-import { createOperatorCa, type OperatorCa } from '../testing/operator-ca.ts';
+import { createOperatorCa, type OperatorCa, OperatorRoot } from '../testing/operator-ca.ts';
 import { caFilesOf, directoryCaFiles } from './ca-files.ts';
 import { DEFAULT_LEAF_POLICY } from './leaf-policy.ts';
 import { PluggedCa } from './plugged-ca.ts';
@@ -18,12 +18,12 @@ const cacerts = (name: string): Promise<OperatorCa> => createOperatorCa(name, cl
 
 async function write(
   directory: string,
-  files: { caCert: string; caKey: string; rootCert: string; chain?: string },
+  files: { caCert: string; caKey: string; rootCert: string; above?: string },
 ) {
   await writeFile(join(directory, 'ca-cert.pem'), files.caCert);
   await writeFile(join(directory, 'ca-key.pem'), files.caKey);
   await writeFile(join(directory, 'root-cert.pem'), files.rootCert);
-  await writeFile(join(directory, 'cert-chain.pem'), files.chain ?? files.caCert);
+  await writeFile(join(directory, 'cert-chain.pem'), files.caCert + (files.above ?? ''));
 }
 
 function open(directory: string, by = clock): Promise<PluggedCa> {
@@ -60,6 +60,88 @@ test('files that do not belong together are refused with the reason', async t =>
     await t.rejects(open(directory), { name: 'CaError', code: 'FAILED_PRECONDITION', message });
   }
   await t.rejects(open(join(directory, 'none')), { message: /ca-cert.pem/ });
+});
+
+const HOURS: readonly (readonly [
+  sentence: string,
+  ca: number,
+  above: number | undefined,
+  root: number,
+  life: number,
+])[] = [
+  ['the default life, where the CA lives longer', 48, undefined, 48, 24],
+  ['no longer than the certificate that signs', 10, undefined, 48, 10],
+  ['no longer than an intermediate above it', 48, 9, 48, 9],
+  ['no longer than the root', 48, 40, 8, 8],
+];
+
+for (const [sentence, caHours, aboveHours, rootHours, lifeHours] of HOURS) {
+  test(`a leaf lives ${sentence}`, async t => {
+    const directory = t.testdir();
+    const at = (hours: number): number => clock.now() + hours * 3_600_000;
+    await write(
+      directory,
+      await createOperatorCa('a', clock.now(), {
+        caUntilMs: at(caHours),
+        rootUntilMs: at(rootHours),
+        ...(aboveHours === undefined ? {} : { aboveUntilMs: at(aboveHours) }),
+      }),
+    );
+    const key = await exportPublicKey(await generateKey(softwareProvider, false));
+    const issued = await (await open(directory)).issue(ID, key, 0);
+    t.equal(issued.notAfterMs, at(lifeHours));
+    const answer = readCertificateAnswer(issued.certChain);
+    t.equal(answer.leaf.notAfterMs, at(lifeHours));
+    verifyAnswer(answer, ID, key, at(lifeHours));
+  });
+}
+
+test('an intermediate that has ended signs nothing and says where it is; one that takes its place does, without a restart', async t => {
+  const by = new FakeClock();
+  const root = await OperatorRoot.create('a', by.now());
+  let files: OperatorCa = await root.issueCa(by.now(), { caUntilMs: by.now() + 48 * 3_600_000 });
+  const ca = await PluggedCa.open({
+    clock: by,
+    trustDomain: parseTrustDomain('cluster.local'),
+    files: {
+      name: 'Secret istio-system/cacerts',
+      read: () => Promise.resolve({ ...files, certChain: files.caCert }),
+    },
+    provider: softwareProvider,
+    leafPolicy: DEFAULT_LEAF_POLICY,
+  });
+  const key = await exportPublicKey(await generateKey(softwareProvider, false));
+  const last = await ca.issue(ID, key, 0);
+  by.advance(48 * 3_600_000 - 59_000);
+  const refusal = {
+    code: 'UNAVAILABLE',
+    message:
+      /orders: intermediate CN=a ca of Secret istio-system\/cacerts ends at 2026-01-03T00:00:00.000Z: put a CA certificate there that is valid for longer .*without a restart/,
+  };
+  await t.rejects(ca.issue(ID, key, 0), refusal, 'a minute before: such a leaf would be of no use');
+  by.advance(3_600_000);
+  await t.rejects(ca.issue(ID, key, 0), refusal);
+  await ca.reload();
+  files = await root.issueCa(by.now(), { caUntilMs: by.now() - 1_000 });
+  const refused = {
+    code: 'UNAVAILABLE',
+    message: /cacerts: certificate .* is expired at .*\(now .*: put a CA/,
+  };
+  await t.rejects(ca.reload(), refused, 'nor is one taken over that has ended as well');
+  const told: string[] = [];
+  ca.onTrustChange(({ version }) => void told.push(version));
+  files = await root.issueCa(by.now());
+  await ca.reload();
+  t.equal(told.length, 1, 'proxies are told, and ask at once');
+  verifyAnswer(readCertificateAnswer((await ca.issue(ID, key, 0)).certChain), ID, key, by.now());
+  t.ok(last.notAfterMs < by.now(), 'nothing of the old one is alive');
+});
+
+test('a start with an intermediate that has ended may be tried again, one with files that do not belong together not', async t => {
+  const directory = t.testdir();
+  const ended = { validFromMs: clock.now() - 86_400_000, caUntilMs: clock.now() - 1_000 };
+  await write(directory, await createOperatorCa('a', clock.now(), ended));
+  await t.rejects(open(directory), { code: 'UNAVAILABLE', message: /expired at/ });
 });
 
 test('a reload with bad files keeps the CA', async t => {

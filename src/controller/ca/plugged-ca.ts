@@ -4,13 +4,15 @@ import { verifyChain } from '#shared/pki/cert-chain.ts';
 import { readCertificates, readSingleCertificate } from '#shared/pki/certificate-facts.ts';
 import { issuerOf } from '#shared/pki/certificate.ts';
 import { type CryptoProvider, importPrivateKey } from '#shared/pki/crypto-provider.ts';
+import { PkiError } from '#shared/pki/pki-error.ts';
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { createTrustBundle } from '#shared/spiffe/trust-bundle.ts';
 import type { TrustDomain } from '#shared/spiffe/trust-domain.ts';
 import { AnnouncedTrust } from './announced-trust.ts';
 import { CaError } from './ca-error.ts';
-import type { CaFileSource } from './ca-files.ts';
+import type { CaFiles, CaFileSource } from './ca-files.ts';
 import { type CertificateAuthority, createTrustState, type TrustState } from './certificate-authority.ts';
+import type { CaSource, SigningChain } from './chain-expiry.ts';
 import type { LeafPolicy } from './leaf-policy.ts';
 import { overlap } from './root-overlap.ts';
 import { type IssuedLeaf, type SigningAuthority, signLeaf } from './signing-authority.ts';
@@ -23,7 +25,12 @@ export interface PluggedCaOptions {
   readonly leafPolicy: LeafPolicy;
 }
 
+const REMEDY =
+  'put a CA certificate there that is valid for longer (ca-cert.pem with its chain, or tls.crt); it is taken over without a restart';
+
 interface Loaded {
+  /** What it was made of. */
+  readonly text: string;
   readonly authority: SigningAuthority;
   readonly trust: TrustState;
 }
@@ -40,11 +47,15 @@ export class PluggedCa implements CertificateAuthority {
   readonly #leavesUntilMs = new Map<string, number>();
   #authority: SigningAuthority;
   #since: ReadonlyMap<string, number>;
+  #wanted: Loaded;
+  /** Files that were refused last, and why. */
+  #refused: { readonly text: string; readonly error: unknown } | undefined;
 
   private constructor(options: PluggedCaOptions, loaded: Loaded) {
     this.trustDomain = options.trustDomain;
     this.#options = options;
     this.#authority = loaded.authority;
+    this.#wanted = loaded;
     this.#trust = new AnnouncedTrust(loaded.trust);
     // What is there at the start has been told by whoever was here before.
     this.#since = new Map(
@@ -54,11 +65,19 @@ export class PluggedCa implements CertificateAuthority {
 
   /** Rejects with `CaError` when a file is missing or the files do not belong together. */
   static async open(options: PluggedCaOptions): Promise<PluggedCa> {
-    return new PluggedCa(options, await loadFiles(options));
+    return new PluggedCa(options, await loadFiles(options, await readFiles(options)));
   }
 
   get trust(): TrustState {
     return this.#trust.state;
+  }
+
+  get chain(): SigningChain {
+    return this.#authority.chain;
+  }
+
+  get source(): CaSource {
+    return { name: this.#options.files.name, remedy: REMEDY };
   }
 
   onTrustChange(listener: (trust: TrustState) => void): () => void {
@@ -75,6 +94,7 @@ export class PluggedCa implements CertificateAuthority {
     const leaf = { identity, publicKeySpki, ttlMs, serverNames };
     const issued = await signLeaf(
       this.#authority,
+      this.source,
       trust.bundle,
       this.#options.leafPolicy,
       leaf,
@@ -93,7 +113,7 @@ export class PluggedCa implements CertificateAuthority {
    * and goes on with the files read before, when they do not belong together.
    */
   async reload(): Promise<void> {
-    const wanted = await loadFiles(this.#options);
+    const wanted = (this.#wanted = await this.#load());
     const before = { bundle: this.trust.bundle, since: this.#since };
     const { clock } = this.#options;
     const { bundle, signsWithNew, since } = overlap(
@@ -107,11 +127,36 @@ export class PluggedCa implements CertificateAuthority {
     this.#since = since;
     this.#trust.announce(createTrustState(bundle, this.#authority.certificate.fingerprint));
   }
+
+  /** What is in use is not judged again: that it ends is said elsewhere. What was refused before is refused in the same words. */
+  async #load(): Promise<Loaded> {
+    const read = await readFiles(this.#options);
+    const text = textOf(read);
+    if (text === this.#wanted.text) return this.#wanted;
+    try {
+      return await loadFiles(this.#options, read);
+    } catch (error) {
+      if (this.#refused?.text !== text) this.#refused = { text, error };
+      throw this.#refused.error;
+    }
+  }
 }
 
-async function loadFiles({ clock, files, provider }: PluggedCaOptions): Promise<Loaded> {
+function textOf({ caCert, caKey, certChain, rootCert }: CaFiles): string {
+  return [caCert, caKey, certChain, rootCert].join('\n');
+}
+
+async function readFiles({ files }: PluggedCaOptions): Promise<CaFiles> {
   try {
-    const { caCert, caKey, certChain, rootCert } = await files.read();
+    return await files.read();
+  } catch (cause) {
+    throw new CaError('FAILED_PRECONDITION', `${files.name}: ${errorMessage(cause)}`, { cause });
+  }
+}
+
+async function loadFiles({ clock, files, provider }: PluggedCaOptions, read: CaFiles): Promise<Loaded> {
+  try {
+    const { caCert, caKey, certChain, rootCert } = read;
     const certificate = readSingleCertificate(caCert);
     if (!certificate.isCa) throw new Error('ca-cert.pem is not a CA certificate');
     const roots = readCertificates(rootCert);
@@ -121,9 +166,14 @@ async function loadFiles({ clock, files, provider }: PluggedCaOptions): Promise<
     const issuer = await issuerOf(certificate, await importPrivateKey(provider, caKey));
     // The root that signs goes first, as in the answers of a CA with its own root.
     const trust = createTrustState(createTrustBundle([root, ...roots]), certificate.fingerprint);
-    return { authority: { issuer, certificate, intermediates: path.slice(0, -1) }, trust };
+    const authority = { issuer, certificate, intermediates: path.slice(0, -1), chain: path };
+    return { text: textOf(read), authority, trust };
   } catch (cause) {
-    const why = errorMessage(cause);
-    throw new CaError('FAILED_PRECONDITION', `${files.name}: ${why}`, { cause });
+    const why = `${files.name}: ${errorMessage(cause)}`;
+    // What has ended is replaced, and may be at any moment; all else was put there by mistake.
+    const hasEnded = cause instanceof PkiError && cause.code === 'not_valid_now';
+    throw hasEnded
+      ? new CaError('UNAVAILABLE', `${why}: ${REMEDY}`, { cause })
+      : new CaError('FAILED_PRECONDITION', why, { cause });
   }
 }

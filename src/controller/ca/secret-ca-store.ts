@@ -52,6 +52,10 @@ export class SecretCaStore implements CaStore {
     };
   }
 
+  get name(): string {
+    return this.#where;
+  }
+
   async read(): Promise<CaState | undefined> {
     const { api, name, namespace } = this.#options;
     try {

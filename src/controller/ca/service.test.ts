@@ -146,6 +146,8 @@ test('a CA that fails is UNAVAILABLE: the cause is for the log, not for the call
   const failing: CertificateAuthority = {
     trustDomain: ca.trustDomain,
     trust: ca.trust,
+    chain: ca.chain,
+    source: ca.source,
     onTrustChange: ca.onTrustChange.bind(ca),
     issue: () => Promise.reject(new Error('slot 3: PIN wrong')),
   };

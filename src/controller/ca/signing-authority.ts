@@ -10,6 +10,7 @@ import {
 import type { SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import type { TrustBundle } from '#shared/spiffe/trust-bundle.ts';
 import { CaError } from './ca-error.ts';
+import { type CaSource, describe, firstToEnd, lastToBegin, type SigningChain } from './chain-expiry.ts';
 import type { KeyStore } from './key-store.ts';
 import { type LeafPolicy, leafValidity } from './leaf-policy.ts';
 import type { AuthorityRecord } from './root-rotation.ts';
@@ -21,6 +22,8 @@ export interface SigningAuthority {
   readonly certificate: CertificateFacts;
   /** From the issuer up to, not including, the root. */
   readonly intermediates: readonly CertificateFacts[];
+  /** From the issuer up to the root. */
+  readonly chain: SigningChain;
 }
 
 export interface IssuedLeaf {
@@ -76,26 +79,44 @@ export async function renewIntermediate(
 
 export async function loadAuthority(keys: KeyStore, record: AuthorityRecord): Promise<SigningAuthority> {
   const certificate = readSingleCertificate(record.intermediatePem);
+  const root = readSingleCertificate(record.rootPem);
   const issuer = await issuerOf(certificate, await keys.load(record.intermediateKey));
-  return { issuer, certificate, intermediates: [certificate] };
+  return { issuer, certificate, intermediates: [certificate], chain: [certificate, root] };
 }
 
-/** Rejects with `CaError` when the lifetime is not acceptable or the authority itself has ended. */
+/** Rejects with `CaError` when the lifetime is not acceptable, or one of the chain has ended or not begun: nobody would accept the leaf. */
 export async function signLeaf(
   authority: SigningAuthority,
+  source: CaSource,
   bundle: TrustBundle,
   policy: LeafPolicy,
   leaf: LeafRequest,
   nowMs: number,
 ): Promise<IssuedLeaf> {
-  const allowed = leafValidity(policy, leaf.ttlMs, authority.certificate.notAfterMs, nowMs);
-  if (!allowed.ok) throw new CaError(allowed.code, `${leaf.identity}: ${allowed.reason}`);
+  const { chain } = authority;
+  const last = lastToBegin(chain);
+  if (last !== undefined && nowMs < last.notBeforeMs) {
+    const begin = new Date(last.notBeforeMs).toISOString();
+    const reason = `${describe(last, source)} is not valid before ${begin}: is the controller's clock right?`;
+    throw new CaError('UNAVAILABLE', `${leaf.identity}: ${reason}`);
+  }
+  const first = firstToEnd(chain);
+  const allowed = leafValidity(policy, leaf.ttlMs, first?.notAfterMs ?? Number.POSITIVE_INFINITY, nowMs);
+  if (!allowed.ok) {
+    const reason = allowed.code === 'UNAVAILABLE' ? ended(first, source) : allowed.reason;
+    throw new CaError(allowed.code, `${leaf.identity}: ${reason}`);
+  }
   const { identity, publicKeySpki, serverNames } = leaf;
   const leafPem = await issueLeaf(authority.issuer, identity, publicKeySpki, allowed.validity, serverNames);
   return {
     certChain: [leafPem, ...authority.intermediates.map(certificate => certificate.pem), bundle.pem],
     ...allowed.validity,
   };
+}
+
+function ended(first: CertificateFacts | undefined, source: CaSource): string {
+  if (first === undefined) return `${source.name} has no certificate`;
+  return `${describe(first, source)} ends at ${new Date(first.notAfterMs).toISOString()}: ${source.remedy}`;
 }
 
 async function createIntermediate(

@@ -15,11 +15,15 @@ async function setUp(t: Test) {
   const clock = new FakeClock();
   const trustDomain = parseTrustDomain('cluster.local');
   const managed = await ManagedCa.open({ clock, trustDomain, store: memoryCaStore() });
+  // A root is older than a clock is wrong.
+  clock.advance(10 * 24 * HOUR_MS);
   const lines: string[] = [];
   const asked = { count: 0, refusal: undefined as string | undefined };
   const ca = {
     trustDomain: managed.trustDomain,
     trust: managed.trust,
+    chain: managed.chain,
+    source: managed.source,
     onTrustChange: managed.onTrustChange.bind(managed),
     issue: async (...leaf: Parameters<ManagedCa['issue']>) => {
       asked.count++;

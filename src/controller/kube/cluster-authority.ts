@@ -45,13 +45,15 @@ const BACKOFF: BackoffOptions = { initialMs: 200, maxMs: 10_000, factor: 2, jitt
  */
 export async function openClusterAuthority(options: ClusterAuthorityOptions): Promise<Authority> {
   const { clock, logger, random } = options;
+  let told = '';
   for (let attempt = 0; ; attempt++) {
     try {
       return await open(options);
     } catch (error) {
       if (error instanceof CaError && error.code === 'FAILED_PRECONDITION') throw error;
       const reason = errorMessage(error);
-      logger.warn('CA not opened yet, trying again', { reason });
+      if (reason !== told) logger.warn('CA not opened yet, trying again', { reason });
+      told = reason;
       await delay(clock, backoffDelay(BACKOFF, attempt, random()));
     }
   }

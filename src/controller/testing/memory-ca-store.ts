@@ -7,6 +7,7 @@ export function memoryCaStore(): CaStore {
   const keys = new Map<string, KeyHandle>();
   let state: CaState | undefined;
   return {
+    name: 'a CA in memory',
     keys: {
       async create(name) {
         const key = await generateKey(softwareProvider, false);

@@ -338,6 +338,24 @@ test('a controller that is back is asked at once for what failed meanwhile, and 
   t.equal(ca.asked.length, done, 'certificates that are held are left alone');
 });
 
+test('a CA that signs with something else is asked at once for what it refused', async t => {
+  const { ca, manager, failures, advance } = await setup(t);
+  const [oldRoot = ''] = ca.roots;
+  manager.retain(A);
+  await manager.whenIdle();
+  manager.trustChanged('v1', oldRoot);
+  ca.refusal = 'UNAVAILABLE: the intermediate has ended';
+  manager.retain(B);
+  for (let attempt = 0; attempt < 8; attempt++) {
+    await manager.whenIdle();
+    await advance(failures.at(-1)?.retryInMs ?? 0);
+  }
+  ca.refusal = undefined;
+  manager.trustChanged('v2', oldRoot);
+  await advance(100, 10);
+  t.ok(manager.current(B), 'though it would have waited for two minutes');
+});
+
 test('a CA that does not answer is given up after the deadline', async t => {
   const { clock, ca, manager, failures } = await setup(t);
   ca.hold = () => new Promise(() => undefined);

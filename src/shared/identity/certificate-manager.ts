@@ -132,6 +132,8 @@ export class CertificateManager {
     const mustRefetch = this.#trust.announced(version, parseTrustBundle(trustBundlePem));
     if (this.#trust.epoch !== epoch) this.#announceAll();
     if (!mustRefetch) return;
+    // What the CA refused it may give now, e.g. with another intermediate.
+    this.controllerReached();
     const { clock, random } = this.#options;
     for (const entry of this.#entries.values()) {
       if (entry.held === undefined) continue;

@@ -4,6 +4,7 @@ import { DATAPLANE_MODE } from '../../cluster/mesh-labels.ts';
 import { shortDuration } from '../../render/age.ts';
 import { type Check, noneOf, unknown } from '../check.ts';
 import { answered, type ClusterSnapshot, systemNamespace } from '../cluster-snapshot.ts';
+import { CA_VALID_CHECK } from './ca-valid.ts';
 
 const category = 'certificates';
 const DAY_MS = 24 * 3_600_000;
@@ -124,6 +125,7 @@ export const CERTIFICATE_CHECKS: readonly Check[] = [
       );
     },
   },
+  { ...CA_VALID_CHECK, category },
   {
     category,
     id: 'root-config-maps',
