@@ -239,6 +239,32 @@ test('a file instead of a controller, with a policy in it', async t => {
   t.match(await b.adminText('/authz/check?workload=nobody&port=1'), /"nobody" is not known to this proxy/);
 });
 
+test('of two processes of one workload, the one that does not know the mesh yet leaves it to the other', async t => {
+  const states = [stateDirectory(mesh), stateDirectory(mesh), stateDirectory({})] as const;
+  const app = createServer((socket: Socket) => socket.pipe(socket));
+  await new Promise<void>(resolve => app.listen(9000, serverIp, resolve));
+  const old = dedicated('client', clientIp, states[0].path);
+  const peer = dedicated('orders-1', serverIp, states[1].path);
+  const running = [old, peer];
+  const local = join(states[2].path, 'mesh.json');
+  const beside = { LOCAL_XDS_PATH: local, READINESS_ADDR: 'off', STATS_ADDR: 'off' };
+  t.teardown(async () => {
+    await Promise.all(running.map(process => process.kill()));
+    await new Promise<void>(resolve => app.close(() => resolve()));
+    for (const state of states) state.remove();
+  });
+  await Promise.all([old.says(/\tready\b/), peer.says(/\tready\b/)]);
+  const young = dedicated('client', clientIp, states[2].path, beside);
+  running.push(young);
+  await young.says(
+    /a pod stays with the older ztunnel of this node\t.*the configuration of the mesh is not known yet/,
+  );
+  for (let i = 0; i < 20; i++) t.equal(await roundTrip('hello'), 'hello');
+  writeFileSync(local, JSON.stringify({ workloads: [] }));
+  await young.says(/\tready\b/);
+  t.notMatch(young.output, /\taccess\t/);
+});
+
 test('every wrong variable is named at once, and the process ends with 1', async t => {
   const z = new ZtunnelProcess({
     PROXY_MODE: 'cluster',

@@ -9,31 +9,31 @@ import { delay, systemClock } from '#shared/lifecycle/clock.ts';
 import { Readiness } from '#shared/lifecycle/readiness.ts';
 import { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { loggingRoutes, metricsRoutes, readinessRoute } from '#shared/observability/admin-routes.ts';
-import { AdminServer } from '#shared/observability/admin-server.ts';
+import { type AdminRoute, AdminServer } from '#shared/observability/admin-server.ts';
 import { createProcessLogger, type Logger, LogLevels } from '#shared/observability/logger.ts';
 import { MetricSet } from '#shared/observability/metric-set.ts';
 import { createMetricsExposition } from '#shared/observability/metrics.ts';
 import { registerProcess } from '#shared/observability/process-metrics.ts';
 import { stateRoutes } from '#shared/observability/state-routes.ts';
 import { StateFiles } from '#shared/state/state-files.ts';
-import { EMPTY_DELTA, type MeshDelta } from '#shared/workload/mesh-view.ts';
+import type { MeshDelta } from '#shared/workload/mesh-view.ts';
 import { MeshStore } from '#shared/workload/mesh-store.ts';
-import { chooseTunnelCongestion } from '#shared/engine/choose-congestion.ts';
 import { chooseEngine, type EngineChoice } from '#shared/engine/choose-engine.ts';
 import { ChangeGarbage } from '#shared/workers/change-garbage.ts';
 import { collectGarbageLater } from '#shared/workers/collect-garbage.ts';
-import { workerThreads } from '#shared/workers/worker-link.ts';
 import type { ZtunnelConfig } from './config.ts';
 import { connectionSettings } from './control/connection-settings.ts';
 import { createDiscovery } from './control/control-plane.ts';
-import { dedicatedWorkload } from './control/dedicated-workload.ts';
+import { dedicatedWorkload, untilMayListen } from './control/dedicated-workload.ts';
 import type { ConnectionBounds } from './connections/connection-bounds.ts';
 import { DnsServer } from './dns/dns-server.ts';
 import { PodEnrolment } from './control/pod-enrolment.ts';
 import { keepCertificates } from './control/keep-certificates.ts';
+import { MeshState } from './control/mesh-state.ts';
 import { NodeCapture } from './control/node-capture.ts';
-import type { LocalPod } from './node/local-pod.ts';
-import { WorkerPool, YOUNG_GENERATION_MB } from './workers/worker-pool.ts';
+import { createTrafficThreads } from './control/traffic-threads.ts';
+import { isDialledDirectly } from './pod/local-workload.ts';
+import type { WorkerPool } from './workers/worker-pool.ts';
 
 export interface Ztunnel {
   /** Drains and ends everything. Resolves within the drain deadline and a little. */
@@ -77,6 +77,7 @@ class App {
   readonly #engine: EngineChoice;
   readonly #bounds: ConnectionBounds;
   readonly #workers: WorkerPool;
+  readonly #mesh: MeshState;
   /** Whoever holds the originals of listening sockets. */
   readonly #listening: (() => Promise<void> | void)[] = [];
   /** Whatever else runs; stopped in reverse. */
@@ -97,48 +98,47 @@ class App {
     this.#stateFiles = this.#openStateFiles();
     this.#engine = chooseEngine(config.engine);
     this.logger.info('data path', { engine: this.#engine.name, reason: this.#engine.reason });
-    const { congestionControl } = config;
-    const tunnelCongestion = chooseTunnelCongestion(congestionControl, this.#engine.name, this.logger);
-    const connections = connectionSettings(config, this.logger);
-    const { perPod, room, roomIs, sharesFairly } = connections;
-    this.#bounds = { perPod, room, roomIs, sharesFairly };
-    this.#workers = new WorkerPool({
-      count: config.workerThreads,
-      spawn: workerThreads({
-        entry: WORKER_ENTRY,
-        maxHeapMb: config.workerHeapMb,
-        youngGenerationMb: YOUNG_GENERATION_MB,
-      }),
-      init: {
-        settings: { ...config.traffic, tunnelCongestion, connections },
-        log: config.log,
-        engine: this.#engine.name,
-      },
+    const { bounds, connections } = connectionSettings(config, this.logger);
+    this.#bounds = bounds;
+    this.#workers = createTrafficThreads(config, {
+      entry: WORKER_ENTRY,
+      engine: this.#engine.name,
+      connections,
       wholeMesh: () => this.#store.toDelta(),
-      clock: systemClock,
-      random: Math.random,
       logger: this.logger,
       metrics: this.#metrics,
+    });
+    const stateKnown = this.#readiness.register('state of the mesh');
+    this.#mesh = new MeshState({
+      clock: systemClock,
+      logger: this.logger,
+      graceMs: config.traffic.connectTimeoutMs,
+      stateDir: config.stateDir,
+      onKnown: () => {
+        this.#workers.meshKnown();
+        stateKnown();
+      },
     });
   }
 
   async start(): Promise<void> {
     const config = this.#config;
-    const stateKnown = this.#readiness.register('state of the mesh');
     const socketsOpen = this.#readiness.register('workload sockets');
-    await this.#serve(config.readinessAddress, [readinessRoute(this.#readiness, () => this.#warnings())]);
+    await this.#serve(config.readinessAddress, [this.#readinessRoute()]);
     await this.#workers.start();
     const manager = await this.#createCertificates();
-    const discovery = await this.#createDiscovery(manager, stateKnown);
+    const discovery = await this.#createDiscovery(manager);
     const enrolment = this.#createEnrolment(manager, discovery);
     await this.#serveAdmin(manager, discovery);
     discovery.start();
+    this.#mesh.started();
     await this.#enrolWorkloads(enrolment);
     socketsOpen();
   }
 
   async stop(drainMs: number): Promise<void> {
     this.#garbage.close();
+    this.#mesh.close();
     await this.#capture?.finishRelease(drainMs / 2);
     // A listening socket ends with its last descriptor. The originals go first: the workers accept what waits in its queue
     // before they close theirs, and nobody waits in a queue that no one serves.
@@ -173,7 +173,7 @@ class App {
     return manager;
   }
 
-  async #createDiscovery(manager: CertificateManager, stateKnown: () => void): Promise<DiscoverySource> {
+  async #createDiscovery(manager: CertificateManager): Promise<DiscoverySource> {
     const named = new NamedEndpoints({
       lookup: systemLookup(),
       clock: systemClock,
@@ -192,15 +192,15 @@ class App {
       listener: {
         onDelta: delta => {
           this.#apply(named.apply(delta));
-          // Restored from the disk, or come from the controller: either serves.
-          if (delta !== EMPTY_DELTA) stateKnown();
+          this.#mesh.told();
         },
         onConnected: () => manager.controllerReached(),
         onTrust: trust => manager.trustChanged(trust.version, trust.rootsPem),
-        onSynced: stateKnown,
+        onSynced: () => this.#mesh.synced(),
       },
     });
     this.#stops.push(() => discovery.stop());
+    this.#mesh.source = () => discovery.status();
     return discovery;
   }
 
@@ -225,9 +225,12 @@ class App {
         instance,
         workers,
         dns,
+        mesh: this.#mesh.gate,
+        missing: () => this.#mesh.missing(),
         trafficWarnings: () => this.#workers.warnings(),
         stateFiles: this.#stateFiles,
-        peersKnowItLeft: pod => this.#isDialledDirectly(pod),
+        // What this proxy has heard of one of its own pods, its peers have heard at about the same time.
+        peersKnowItLeft: pod => isDialledDirectly(this.#store, instance.clusterId, pod),
         clock: systemClock,
         random: Math.random,
         metrics: this.#metrics,
@@ -237,9 +240,18 @@ class App {
     return workers;
   }
 
+  #readinessRoute(): AdminRoute {
+    return readinessRoute(
+      this.#readiness,
+      () => this.#warnings(),
+      () => this.#capture?.waiting() ?? this.#mesh.missing(),
+    );
+  }
+
   #createDns(discovery: DiscoverySource): DnsServer {
     const dns = new DnsServer({
       view: this.#store,
+      isKnown: () => this.#mesh.gate.known,
       isCurrent: () => discovery.status().connectedSince !== undefined,
       settings: this.#config.traffic,
       clock: systemClock,
@@ -254,6 +266,9 @@ class App {
   async #enrolWorkloads(enrolment: PodEnrolment): Promise<void> {
     const { dedicated } = this.#config;
     if (dedicated !== undefined) {
+      const mesh = this.#mesh.gate;
+      const parts = { mesh, workers: enrolment, clock: systemClock, logger: this.logger };
+      await untilMayListen(dedicated, parts);
       const { assignment, close } = dedicatedWorkload(dedicated);
       this.#listening.push(close);
       await enrolment.assign(assignment);
@@ -262,12 +277,6 @@ class App {
     if (capture === undefined) return;
     this.#listening.push(() => capture.stop());
     await capture.start();
-  }
-
-  /** What this proxy has heard of one of its own pods, its peers have heard at about the same time. */
-  #isDialledDirectly({ namespace, name }: LocalPod): boolean {
-    const workload = this.#store.workload(`${this.#config.instance.clusterId}//Pod/${namespace}/${name}`);
-    return workload?.tunnelProtocol !== 'hbone';
   }
 
   /** What an operator has to know although the proxy is ready; a line each. */
@@ -316,7 +325,7 @@ class App {
       ...loggingRoutes(this.#levels, (level, scope) => this.#workers.setLogLevel(level, scope)),
       ...metrics,
       ...(this.#capture === undefined ? [] : [this.#capture.route()]),
-      readinessRoute(this.#readiness, () => this.#warnings()),
+      this.#readinessRoute(),
     ];
     await this.#serve(adminAddress, routes);
     if (adminSocket !== undefined) await this.#newServer(routes).listen({ unixSocket: adminSocket });

@@ -281,6 +281,28 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /node n2 has no ztunnel/,
   ],
   [
+    'a ztunnel that knows nothing yet',
+    'ztunnel-on-every-node',
+    {
+      ...withObjects(
+        'kind: Pod\nmetadata: { name: ztunnel-2, namespace: istio-system, labels: { app.kubernetes.io/name: ztunnel } }\nspec: { nodeName: n2 }\nstatus: { phase: Running, conditions: [{ type: Ready, status: "False" }] }',
+      ),
+      nodeReports: [
+        {
+          node: 'n2',
+          pods: [],
+          warnings: [],
+          waiting: [
+            'captured pods are refused: no usable snapshot in /s',
+            'pod shop/a stays',
+            'pod shop/b stays',
+          ],
+        },
+      ],
+    },
+    /node n2: pod istio-system\/ztunnel-2 is .*not ready: captured pods are refused: no usable snapshot in \/s \(and 2 more\)/,
+  ],
+  [
     'a node that is kept empty',
     'node-taints',
     withObjects(
@@ -342,6 +364,7 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
           node: 'n2',
           pods: [{ name: 'shop/new', state: 'failed', message: 'port 15006 is used' }],
           warnings: [],
+          waiting: [],
         },
       ],
     },
@@ -392,6 +415,7 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
           node: 'n1',
           pods: [{ name: 'shop/a', state: 'failed', message: 'nft: Operation not supported' }],
           warnings: [],
+          waiting: [],
         },
       ],
     }),
@@ -402,7 +426,12 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     'cni-chain',
     change({
       nodeReports: [
-        { node: 'n1', pods: [], warnings: ['the CNI plugin is not in the chain: no list in /etc/cni/net.d'] },
+        {
+          node: 'n1',
+          pods: [],
+          waiting: [],
+          warnings: ['the CNI plugin is not in the chain: no list in /etc/cni/net.d'],
+        },
       ],
     }),
     /node n1: the CNI plugin is not in the chain: no list/,
@@ -415,6 +444,7 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
         {
           node: 'n1',
           pods: [],
+          waiting: [],
           warnings: [
             'the CNI plugin is not answered: the directory of /run/cni.sock was removed on the node',
           ],
@@ -451,7 +481,9 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
   [
     'a node whose addresses cannot be read',
     'probes-exempt',
-    change({ nodeReports: [{ node: 'n1', pods: [], warnings: ['probes are not exempt: EACCES'] }] }),
+    change({
+      nodeReports: [{ node: 'n1', pods: [], waiting: [], warnings: ['probes are not exempt: EACCES'] }],
+    }),
     /node n1: probes are not exempt: EACCES/,
   ],
   [
@@ -462,6 +494,7 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
         {
           node: 'n1',
           pods: [],
+          waiting: [],
           warnings: [
             'connections are refused: pod shop/orders-1 has 8192 outbound connections, as many as a pod may',
           ],

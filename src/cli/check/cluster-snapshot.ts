@@ -23,6 +23,8 @@ export interface NodeReport {
   readonly pods: readonly { readonly name: string; readonly state: string; readonly message: string }[];
   /** What an operator has to know although the proxy is ready; a line each. */
   readonly warnings: readonly string[];
+  /** Why one that is not ready serves no pods; a line each. */
+  readonly waiting: readonly string[];
 }
 
 export interface RejectedObject {

@@ -134,7 +134,7 @@ async function askNode({ admin, node }: ProxyRef): Promise<NodeReport | undefine
     state: text(pod, 'state'),
     message: text(pod, 'message'),
   }));
-  return { node, pods, warnings: texts(answer, 'warnings') };
+  return { node, pods, warnings: texts(answer, 'warnings'), waiting: texts(answer, 'waiting') };
 }
 
 /** Replicas read the same objects: the first that answers speaks for all. */

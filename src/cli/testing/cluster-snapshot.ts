@@ -137,8 +137,8 @@ export function snapshotOf(yaml: string): ClusterSnapshot {
       asked('waypoint', 'waypoint-1', 'n2'),
     ],
     nodeReports: [
-      { node: 'n1', pods: [], warnings: [] },
-      { node: 'n2', pods: [], warnings: [] },
+      { node: 'n1', pods: [], warnings: [], waiting: [] },
+      { node: 'n2', pods: [], warnings: [], waiting: [] },
     ],
     synced: [
       syncedProxy('ztunnel-1.istio-system'),

@@ -37,6 +37,8 @@ export class WorkerHandle<P extends WorkerProtocol> {
   readonly #link: WorkerLink<P>;
   readonly #waiting = new Map<number, Waiting<P>>();
   readonly #held = new DeltaMerger();
+  /** To be posted when nothing of the mesh is held any more. */
+  #behindDeltas: ToWorker<P>[] = [];
   #deltasAhead = 0;
   #nextId = 1;
   #ready = false;
@@ -72,6 +74,12 @@ export class WorkerHandle<P extends WorkerProtocol> {
     this.post({ kind: 'delta', delta });
   }
 
+  /** Behind every delta sent so far, also those that wait for the worker to catch up. */
+  postBehindDeltas(message: ToWorker<P>): void {
+    if (this.#held.empty) this.post(message);
+    else this.#behindDeltas.push(message);
+  }
+
   /** Rejects when the worker reports an error, is gone, or does not answer in time. */
   request(message: WorkerRequest<P>, timeoutMs: number): Promise<WorkerReply<P>> {
     if (this.#exited) return Promise.reject(this.#goneError());
@@ -101,7 +109,9 @@ export class WorkerHandle<P extends WorkerProtocol> {
         return;
       case 'applied':
         this.#deltasAhead--;
-        if (!this.#held.empty) this.sendDelta(this.#held.take());
+        if (this.#held.empty) return;
+        this.sendDelta(this.#held.take());
+        for (const behind of this.#behindDeltas.splice(0)) this.post(behind);
         return;
       case 'event':
         this.#options.onEvent(message.event);

@@ -2,7 +2,7 @@ import { openFileLimit } from '#shared/config/open-file-limit.ts';
 import { memoryLimitBytes } from '#shared/observability/process-metrics.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { ZtunnelConfig } from '../config.ts';
-import { connectionBounds } from '../connections/connection-bounds.ts';
+import { type ConnectionBounds, connectionBounds } from '../connections/connection-bounds.ts';
 import type { ConnectionSettings } from '../connections/place-keeper.ts';
 import { countMemory } from '../connections/shared-count.ts';
 
@@ -12,7 +12,7 @@ const MIB = 1024 * 1024;
 export function connectionSettings(
   config: Pick<ZtunnelConfig, 'workerThreads' | 'workerHeapMb' | 'maxConnectionsPerPod'>,
   logger: Logger,
-): ConnectionSettings {
+): { readonly bounds: ConnectionBounds; readonly connections: ConnectionSettings } {
   const { maxConnectionsPerPod, workerHeapMb, workerThreads: threads } = config;
   const limits = {
     openFiles: openFileLimit(),
@@ -21,5 +21,5 @@ export function connectionSettings(
   };
   const bounds = connectionBounds(limits, maxConnectionsPerPod);
   logger.info('room for connections', { ...bounds });
-  return { ...bounds, threads, used: countMemory(threads, 1) };
+  return { bounds, connections: { ...bounds, threads, used: countMemory(threads, 1) } };
 }

@@ -1,11 +1,23 @@
 import type { Address } from '#shared/config/address.ts';
+import { isListenedOn } from '#shared/native/listening.ts';
 import { bindSocket, closeFd, listenSocket, openTcpSocket, setIntOption } from '#shared/native/socket.ts';
 import { isIpv6 } from '#shared/workload/ip.ts';
 import type { DedicatedConfig } from '../config/workload-config.ts';
+import { Succession, type SuccessionOptions } from '../node/succession.ts';
 import { HBONE_PORT } from '../ports.ts';
 import type { WorkloadAssignment } from '../workers/messages.ts';
 
 const LISTEN_BACKLOG = 1024;
+
+/** A process that listens for the workload already goes on alone until this one is able to, or it is gone. */
+export async function untilMayListen(config: DedicatedConfig, options: SuccessionOptions): Promise<void> {
+  const at = { ip: config.ip, port: HBONE_PORT };
+  await new Succession(options).mayListen(
+    config,
+    () => isListenedOn(at),
+    () => true,
+  );
+}
 
 /**
  * The one workload of `PROXY_MODE=dedicated`, with sockets that all worker threads share. The caller owns them.

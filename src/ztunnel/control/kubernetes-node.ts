@@ -6,6 +6,7 @@ import { delay } from '#shared/lifecycle/clock.ts';
 import type { PodSourceConfig } from '../config/node-agent-config.ts';
 import { AdmissionServer } from '../node/cni/admission-server.ts';
 import { ChainKeeper } from '../node/cni/chain-keeper.ts';
+import { untilMayTakeCharge } from '../node/cni/charge.ts';
 import { PodAdmission } from '../node/cni/pod-admission.ts';
 import { createNetnsFinder } from '../node/kubernetes/netns-finder.ts';
 import { PodSnapshot } from '../node/kubernetes/pod-snapshot.ts';
@@ -31,6 +32,7 @@ export class KubernetesNode {
   readonly #uninstall: UninstallWatch | undefined;
   #released: Promise<void> | undefined;
   #probeFailure: string | undefined;
+  #isStopped = false;
 
   constructor(
     parts: NodeAgentParts,
@@ -87,6 +89,16 @@ export class KubernetesNode {
     }
   }
 
+  async untilMayTakeCharge(): Promise<void> {
+    const { logger, mesh } = this.#parts;
+    await untilMayTakeCharge({
+      mesh,
+      logger,
+      isServedByOlder: () => this.#admission?.isServedByOlder() ?? Promise.resolve(false),
+      isStopped: () => this.#isStopped,
+    });
+  }
+
   /** In charge before the first pod is looked at: an older ztunnel leaves the rules alone from here on. */
   async beforePods(): Promise<void> {
     await this.#admission?.start();
@@ -120,6 +132,7 @@ export class KubernetesNode {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#chain?.stop();
     await this.#admission?.stop(this.#released !== undefined);
   }

@@ -16,6 +16,7 @@ export class NodeCapture {
   readonly #rules: CaptureRules;
   readonly #agent: NodeAgent;
   readonly #kubernetes: KubernetesNode | undefined;
+  #isStopped = false;
 
   /** Throws when the API server's address or the capture options make no sense. */
   constructor(parts: NodeAgentParts) {
@@ -37,6 +38,8 @@ export class NodeCapture {
 
   /** Resolves when every pod that was there at the start is captured, or has failed to be for the first time. */
   async start(): Promise<void> {
+    await this.#kubernetes?.untilMayTakeCharge();
+    if (this.#isStopped) return;
     await this.#kubernetes?.beforePods();
     await this.#agent.start();
     await this.#kubernetes?.afterPods();
@@ -44,6 +47,7 @@ export class NodeCapture {
 
   /** Rules stay, unless the mesh is being uninstalled: a captured pod waits for the next ztunnel. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#kubernetes?.stop();
     await this.#agent.handOver();
     await this.#agent.stop();
@@ -67,6 +71,11 @@ export class NodeCapture {
     return [...pods, ...this.#parts.trafficWarnings(), ...(this.#kubernetes?.warnings() ?? [])];
   }
 
+  /** Why pods are not served; a line each. */
+  waiting(): string[] {
+    return [...this.#parts.missing(), ...this.#agent.waiting()];
+  }
+
   route(): AdminRoute {
     return {
       method: 'GET',
@@ -74,13 +83,17 @@ export class NodeCapture {
       help: 'pods of this node, and how their capture stands',
       handle: () => {
         const pods = this.#agent.pods().map(({ pod, status, dns }) => ({ ...pod, ...status, dns }));
-        return json({ pods: pods.toSorted((a, b) => (a.uid < b.uid ? -1 : 1)), warnings: this.warnings() });
+        return json({
+          pods: pods.toSorted((a, b) => (a.uid < b.uid ? -1 : 1)),
+          warnings: this.warnings(),
+          waiting: this.waiting(),
+        });
       },
     };
   }
 
   #createAgent(): NodeAgent {
-    const { clock, config, dns, logger, peersKnowItLeft, random, workers } = this.#parts;
+    const { clock, config, dns, logger, mesh, peersKnowItLeft, random, workers } = this.#parts;
     const { captureDns, probeSources, source, sysctlDirectory } = config;
     const kubernetes = this.#kubernetes;
     return new NodeAgent({
@@ -89,6 +102,7 @@ export class NodeCapture {
           ? new DirectoryPodSource(source.directory, clock, logger)
           : (kubernetes?.source ?? unreachable()),
       workers: this.#counted(workers),
+      mesh,
       dns,
       capture: {
         ports: CAPTURE_PORTS,
@@ -117,6 +131,7 @@ export class NodeCapture {
         metrics.podsStarted();
       },
       identityReady: (pod, deadlineMs) => workers.identityReady(pod, deadlineMs),
+      hasIdentities: () => workers.hasIdentities(),
       update: pod => workers.update(pod),
       leave: async (pod, reason) => {
         metrics.podsStopped();

@@ -1,7 +1,7 @@
 import type { CertificateLease, CertificateManager } from '#shared/identity/certificate-manager.ts';
 import { formatSpiffeId, type SpiffeId } from '#shared/spiffe/spiffe-id.ts';
 import { parseTrustDomain } from '#shared/spiffe/trust-domain.ts';
-import type { EnrolledPod, LeaveReason, PodWorkers } from '../node/enrolment.ts';
+import type { EnrolledPod, IdentifiedPod, LeaveReason, PodWorkers } from '../node/enrolment.ts';
 import type { LocalPod } from '../node/local-pod.ts';
 import type { LocalWorkloadInfo } from '../pod/local-workload.ts';
 import type { WorkloadAssignment } from '../workers/messages.ts';
@@ -39,8 +39,13 @@ export class PodEnrolment implements PodWorkers {
     });
   }
 
-  async identityReady({ pod }: EnrolledPod, deadlineMs: number): Promise<void> {
+  async identityReady(pod: IdentifiedPod, deadlineMs: number): Promise<void> {
     await this.#options.manager.waitFor(this.#identityOf(pod), deadlineMs);
+  }
+
+  hasIdentities(): boolean {
+    const { identities, unavailable } = this.#options.manager.gauges();
+    return identities > unavailable;
   }
 
   /**

@@ -14,6 +14,8 @@ export type DnsSettings = LocalWorkloadSettings &
 /** What the DNS of all pods shares. */
 export interface DnsContext {
   readonly view: MeshView;
+  /** Whether `view` has all of the mesh once. */
+  readonly isKnown: () => boolean;
   /** Whether `view` hears of what changes. */
   readonly isCurrent: () => boolean;
   /** For connections; of the thread it runs on. */

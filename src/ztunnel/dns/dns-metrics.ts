@@ -19,7 +19,7 @@ const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 export function createDnsMetrics(metrics: MetricSet): DnsMetrics {
   const requests = metrics.counter({
     name: 'istio_dns_requests_total',
-    help: 'DNS queries of captured pods, by what came of them: `answered` here, `forwarded` and answered, `failed` (forwarded, no answer), `refused` (too many under way, not let out, or a transfer of a zone), `malformed`, `ignored` (no query).',
+    help: 'DNS queries of captured pods, by what came of them: `answered` here, `forwarded` and answered, `failed` (forwarded, no answer), `refused` (too many under way, not let out, a transfer of a zone, or the mesh is not known yet), `malformed`, `ignored` (no query).',
     labels: [...SOURCE, 'result'],
   });
   const upstreamRequests = metrics.counter({

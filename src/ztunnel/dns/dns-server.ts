@@ -15,6 +15,7 @@ import { UnderWay } from './under-way.ts';
 export interface DnsServerOptions {
   readonly view: MeshView;
   /** Whether `view` hears of what changes. */
+  readonly isKnown: () => boolean;
   readonly isCurrent: () => boolean;
   readonly settings: DnsSettings;
   readonly clock: Clock;
@@ -33,13 +34,10 @@ export class DnsServer {
   readonly #context: DnsContext;
   readonly #pods = new Map<string, PodDns>();
 
-  constructor({ clock, isCurrent, logger, metrics, ownServers, random, settings, view }: DnsServerOptions) {
+  constructor(options: DnsServerOptions) {
+    const { clock, logger, metrics, ownServers } = options;
     this.#context = {
-      view,
-      isCurrent,
-      settings,
-      clock,
-      random,
+      ...options,
       // The native one is for threads that do nothing else.
       engine: createNodeEngine({ clock }),
       metrics: createDnsMetrics(metrics),

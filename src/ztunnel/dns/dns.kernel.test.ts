@@ -66,6 +66,7 @@ async function setUp(
   const lines: string[] = [];
   const dns = new DnsServer({
     view: VIEW,
+    isKnown: () => true,
     isCurrent: () => true,
     settings: testSettings,
     clock,

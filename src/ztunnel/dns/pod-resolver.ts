@@ -65,6 +65,10 @@ export class PodResolver {
       return reply(encodeError(bytes, undefined, ResponseCode.formatError));
     }
     const { question } = query;
+    if (!this.#context.isKnown()) {
+      this.#record(incoming, question, 'refused', 'the mesh is not known yet');
+      return reply(encodeError(bytes, question, ResponseCode.serverFailure));
+    }
     if (query.kind === 'opaque') return this.#forward(incoming, question, 'not understood here');
     const resolution = this.#resolve(query.question);
     if (resolution.kind === 'forward') return this.#forward(incoming, question, resolution.reason);

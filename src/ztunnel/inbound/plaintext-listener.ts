@@ -18,7 +18,7 @@ export function acceptPlaintext(pod: PodContext, channel: TcpChannel): void {
 async function serve(pod: PodContext, channel: TcpChannel): Promise<void> {
   const connection = startPlaintext(pod, channel);
   try {
-    const refused = connection.aborted;
+    const refused = connection.aborted ?? pod.traffic.gate.refusal;
     if (refused !== undefined) throw refused;
     const target = targetOf(pod, channel);
     connection.destinationAddress = formatHostPort(target.ip, target.port);

@@ -24,8 +24,9 @@ export function serveConnect(pod: PodContext, connect: InboundConnect): void {
 
 function decide(inbound: Inbound): void {
   const { pod, connect, connection } = inbound;
-  if (connection.aborted !== undefined) {
-    refuse(inbound, 503, connection.aborted);
+  const refusal = connection.aborted ?? pod.traffic.gate.refusal;
+  if (refusal !== undefined) {
+    refuse(inbound, 503, refusal);
     return;
   }
   const { workload, known } = pod.current();

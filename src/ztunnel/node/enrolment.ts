@@ -22,6 +22,9 @@ export interface EnrolledPod {
   readonly sockets: PodSockets;
 }
 
+/** By what a pod is known to others. */
+export type IdentifiedPod = Pick<LocalPod, 'name' | 'namespace' | 'serviceAccount'>;
+
 /** Whoever carries the traffic of enrolled pods (the ztunnel's worker threads). */
 export interface PodWorkers {
   /**
@@ -30,7 +33,9 @@ export interface PodWorkers {
    */
   enrol(pod: EnrolledPod): Promise<void>;
   /** Resolves when the pod has a certificate to be known by. Rejects after `deadlineMs` with the reason. */
-  identityReady(pod: EnrolledPod, deadlineMs: number): Promise<void>;
+  identityReady(pod: IdentifiedPod, deadlineMs: number): Promise<void>;
+  /** Whether any pod has a certificate: whoever issues them answers. */
+  hasIdentities(): boolean;
   /**
    * The pod keeps its sockets, but its labels changed. New connections see the new pod, and nothing is interrupted.
    */

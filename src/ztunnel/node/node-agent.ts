@@ -6,6 +6,7 @@ import type { EnrolledPod, PodDnsServer, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { yieldSockets } from './pod-capture.ts';
 import { PodKeeper } from './pod-keeper.ts';
+import type { MeshGate } from '../pod/mesh-gate.ts';
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
 import { shouldCapture } from './should-capture.ts';
 
@@ -17,6 +18,7 @@ const HAND_OVER_MS = 250;
 export interface NodeAgentOptions {
   readonly source: PodSource;
   readonly workers: PodWorkers;
+  readonly mesh: MeshGate;
   readonly dns: PodDnsServer;
   readonly capture: CaptureOptions;
   readonly rules: CaptureRules;
@@ -115,7 +117,20 @@ export class NodeAgent {
   unmeshed(): NodePod[] {
     const { rules } = this.#options;
     return this.pods().filter(
-      ({ pod, status }) => !pod.starting && shouldCapture(pod, rules).wanted && status.state !== 'enrolled',
+      ({ pod, status }) =>
+        !pod.starting &&
+        shouldCapture(pod, rules).wanted &&
+        status.state !== 'enrolled' &&
+        this.#keepers.get(pod.uid)?.succession.missing === undefined,
+    );
+  }
+
+  /** Which pods an older ztunnel serves alone, since this one cannot yet; a line each. */
+  waiting(): string[] {
+    return [...this.#keepers.values()].flatMap(({ pod, succession: { missing } }) =>
+      missing === undefined || pod === undefined
+        ? []
+        : [`pod ${pod.namespace}/${pod.name} stays with the older ztunnel of this node: ${missing}`],
     );
   }
 

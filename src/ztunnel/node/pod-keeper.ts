@@ -1,11 +1,12 @@
 import { type BackoffOptions, backoffDelay } from '#shared/lifecycle/backoff.ts';
 import { type Clock, delay, type Timer } from '#shared/lifecycle/clock.ts';
-import { openNetns } from '#shared/native/netns.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { CaptureOptions } from '../redirect/capture-rules.ts';
 import type { Nft } from '../redirect/nft.ts';
 import { Redirection, UnseenRulesError } from '../redirect/redirection.ts';
+import type { MeshGate } from '../pod/mesh-gate.ts';
 import { withDeadline } from './deadline.ts';
+import { isListenedFor, removeRules } from './earlier-ztunnel.ts';
 import type { EnrolledPod, LeaveReason, PodDnsServer, PodWorkers } from './enrolment.ts';
 import type { LocalPod, PodSource, PodStatus } from './local-pod.ts';
 import { netnsInode } from './kubernetes/pod-netns.ts';
@@ -13,6 +14,7 @@ import { closePodCapture, openPodCapture, type PodCapture } from './pod-capture.
 import type { CaptureRules } from '#shared/capture/wants-mesh.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import { serveDns } from './serve-dns.ts';
+import { Succession } from './succession.ts';
 import { type CaptureDecision, shouldCapture } from './should-capture.ts';
 
 const RETRY: BackoffOptions = { initialMs: 200, maxMs: 15_000, factor: 2, jitter: 0.2 };
@@ -22,8 +24,6 @@ const LEAVE_GRACE_MS = 1_000;
 /** Other proxies have long heard of the change by then, or the controller is down. */
 const PEERS_DEADLINE_MS = 10_000;
 const PEERS_POLL_MS = 50;
-/** A running pod joins when it has a certificate; one that is starting is not kept from it for longer than this. */
-const IDENTITY_DEADLINE_MS = { running: 5_000, starting: 2_000 };
 /** The workers' own drain deadline is shorter: this one only guards against a worker that has died. */
 const LEAVE_DEADLINE_MS = 60_000;
 
@@ -33,6 +33,7 @@ const NO_NETNS =
 export interface PodKeeperOptions {
   readonly source: PodSource;
   readonly workers: PodWorkers;
+  readonly mesh: MeshGate;
   readonly dns: PodDnsServer;
   readonly captureFor: (pod: LocalPod) => CaptureOptions;
   readonly rules: CaptureRules;
@@ -51,6 +52,7 @@ export interface PodKeeperOptions {
  * the newest wish is remembered. Everything that fails ends in status `failed` and a retry.
  */
 export class PodKeeper {
+  readonly succession: Succession;
   readonly #uid: string;
   readonly #options: PodKeeperOptions;
   readonly #logger: Logger;
@@ -71,6 +73,7 @@ export class PodKeeper {
     this.#uid = uid;
     this.#options = options;
     this.#logger = options.logger;
+    this.succession = new Succession(options);
   }
 
   get pod(): LocalPod | undefined {
@@ -167,6 +170,8 @@ export class PodKeeper {
       await this.#leave('deleted');
     if (this.#capture === undefined) {
       await this.#capturePod(pod, netnsPath);
+      // Another wish has come meanwhile.
+      if (this.#capture === undefined) return;
     } else {
       await serveDns(this.#options, this.#capture, pod);
       if (this.#status.state === 'failed') await this.#capture.redirection.apply();
@@ -187,16 +192,18 @@ export class PodKeeper {
   /** Sockets first, then workers behind them, then the rules: at no time is traffic redirected to nobody. */
   async #capturePod(pod: LocalPod, netnsPath: string): Promise<void> {
     const { captureFor, nft, workers, clock } = this.#options;
+    const isServed = (): boolean => isListenedFor(netnsPath);
+    if (!(await this.succession.mayListen(pod, isServed, () => this.#isWantedIn(netnsPath)))) return;
     const capture = openPodCapture(pod, netnsPath, captureFor(pod), nft);
     this.#capture = capture;
     try {
       const accepting = workers.enrol(capture.enrolled);
       // Meanwhile: a pod waits for the longer of both.
-      const identified = this.#untilIdentified(capture);
-      identified.catch(() => undefined);
+      const able = this.#untilAble(capture);
+      able.catch(() => undefined);
       await withDeadline(clock, ENROL_DEADLINE_MS, 'workers that accept', accepting);
       await serveDns(this.#options, capture, pod);
-      await identified;
+      await able;
       await (this.#failures > 0 ? capture.redirection.apply() : capture.redirection.load());
     } catch (cause) {
       await this.#leave('failed');
@@ -207,16 +214,19 @@ export class PodKeeper {
   }
 
   /**
-   * A running pod goes on as it is until it has a certificate: captured before, every connection to the mesh would fail.
-   * One that is starting is captured in any case, and so is one whose traffic an earlier ztunnel's rules refuse already.
+   * A running pod goes on as it is until the mesh is known and it has a certificate: captured before, its connections would
+   * fail. One that is starting is captured in any case, and so is one whose traffic an earlier ztunnel's rules refuse already.
    */
-  async #untilIdentified({ enrolled, redirection }: PodCapture): Promise<void> {
-    const { starting } = enrolled.pod;
+  async #untilAble({ enrolled: { pod }, redirection }: PodCapture): Promise<void> {
     // Once looked at, a namespace has no rules but this ztunnel's.
-    if (!starting && !this.#lookedForLeftovers && (await redirection.present())) return;
-    const deadlineMs = starting ? IDENTITY_DEADLINE_MS.starting : IDENTITY_DEADLINE_MS.running;
-    const ready = this.#options.workers.identityReady(enrolled, deadlineMs);
-    await (starting ? this.#tryTo('wait for a certificate', ready) : ready);
+    if (!pod.starting && !this.#lookedForLeftovers && (await redirection.present())) return;
+    const able = this.succession.able(pod);
+    await (pod.starting ? this.#tryTo('serve the pod yet', able) : able);
+  }
+
+  #isWantedIn(netnsPath: string): boolean {
+    const pod = this.#closed || !this.#options.isInCharge() ? undefined : this.#wanted;
+    return pod?.netnsPath === netnsPath && this.#decide(pod).capture;
   }
 
   /**
@@ -261,14 +271,9 @@ export class PodKeeper {
   async #removeLeftovers(pod: LocalPod): Promise<void> {
     if (this.#lookedForLeftovers || pod.hostNetwork || pod.netnsPath === undefined) return;
     this.#lookedForLeftovers = true;
-    const netns = openNetns(pod.netnsPath);
-    try {
-      const { captureFor, nft } = this.#options;
-      const removed = await new Redirection(netns.fd, captureFor(pod), nft).removeIfPresent();
-      if (removed) this.#logger.warn('rules of an earlier ztunnel removed', this.#names(pod));
-    } finally {
-      netns.close();
-    }
+    const { captureFor, nft } = this.#options;
+    if (await removeRules(pod.netnsPath, captureFor(pod), nft))
+      this.#logger.warn('rules of an earlier ztunnel removed', this.#names(pod));
   }
 
   async #verify(): Promise<void> {

@@ -31,7 +31,10 @@ export async function connectOutbound(
   target: OutboundTarget,
   connection: TrackedConnection,
 ): Promise<ByteChannel> {
-  const { view, settings, random, clock, logger, failures } = pod.traffic;
+  const { view, gate, settings, random, clock, logger, failures } = pod.traffic;
+  if (!gate.known) await gate.wait();
+  // Its pod may have left meanwhile.
+  if (connection.aborted !== undefined) throw connection.aborted;
   const source = pod.current().workload;
   const deadline = clock.monotonic() + settings.connectTimeoutMs;
   let excluded = failures.held();

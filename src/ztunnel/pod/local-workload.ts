@@ -44,6 +44,15 @@ export function findLocalWorkload(
   return { workload: provisionalWorkload(info, settings), known: false };
 }
 
+/** Whether other proxies that have heard the same dial the pod without a tunnel. */
+export function isDialledDirectly(
+  view: MeshView,
+  clusterId: string,
+  { namespace, name }: Pick<LocalWorkloadInfo, 'namespace' | 'name'>,
+): boolean {
+  return view.workload(`${clusterId}//Pod/${namespace}/${name}`)?.tunnelProtocol !== 'hbone';
+}
+
 function isSame(workload: Workload, info: LocalWorkloadInfo): boolean {
   return workload.namespace === info.namespace && workload.serviceAccount === info.serviceAccount;
 }

@@ -13,6 +13,7 @@ import type { RecentFailures } from '../outbound/recent-failures.ts';
 import type { OriginalDestination } from '../redirect/original-dst.ts';
 import type { CertificateStore } from './certificate-store.ts';
 import type { LocalWorkloadSettings } from './local-workload.ts';
+import type { MeshGate } from './mesh-gate.ts';
 import type { PolicyCache } from './policy-cache.ts';
 
 /** Plain data, handed to worker threads. */
@@ -35,6 +36,7 @@ export interface TrafficContext {
   readonly clock: Clock;
   readonly engine: Engine;
   readonly view: MeshView;
+  readonly gate: MeshGate;
   readonly certificates: CertificateStore;
   readonly policies: PolicyCache;
   readonly denials: Denials;

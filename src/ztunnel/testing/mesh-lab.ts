@@ -61,7 +61,7 @@ export class MeshLab {
     return `${this.#subnet}.${host}`;
   }
 
-  node(settings: Partial<TrafficSettings> = {}): LabNode {
+  node(settings: Partial<TrafficSettings> = {}, { knowsMesh = true }: { knowsMesh?: boolean } = {}): LabNode {
     const lines: string[] = [];
     const waits: { count: number; resolve: () => void }[] = [];
     const accessLines = (): string[] => lines.filter(line => line.includes('\taccess\t'));
@@ -103,9 +103,17 @@ export class MeshLab {
         return new PodCounts(found, THREADS);
       },
     };
-    thread.apply(this.#mesh.toDelta());
+    if (knowsMesh) {
+      thread.apply(this.#mesh.toDelta());
+      thread.meshKnown();
+    }
     this.#nodes.push({ node, redirects, counts });
     return node;
+  }
+
+  /** For one node alone. */
+  delta(change: Partial<MeshDelta>): MeshDelta {
+    return delta(change);
   }
 
   /** Tells every node. */

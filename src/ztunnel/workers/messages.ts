@@ -24,7 +24,9 @@ export interface ZtunnelProtocol {
   readonly command:
     | { readonly kind: 'certificate'; readonly identity: string; readonly material: TlsMaterial }
     | { readonly kind: 'certificate_removed'; readonly identity: string }
-    | { readonly kind: 'update'; readonly info: LocalWorkloadInfo };
+    | { readonly kind: 'update'; readonly info: LocalWorkloadInfo }
+    /** All that is known of the mesh has been told. */
+    | { readonly kind: 'mesh_known' };
   readonly request:
     | { readonly kind: 'enrol'; readonly pod: PodAssignment }
     /** `drainMs` 0: cut what is open. */

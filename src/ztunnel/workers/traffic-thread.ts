@@ -16,6 +16,7 @@ import { RecentFailures } from '../outbound/recent-failures.ts';
 import { CertificateStore } from '../pod/certificate-store.ts';
 import { netnsDialer, plainDialer, type Dialer } from '../pod/dialer.ts';
 import type { LocalWorkloadInfo } from '../pod/local-workload.ts';
+import { MeshGate } from '../pod/mesh-gate.ts';
 import { PodContext } from '../pod/pod-context.ts';
 import { PodProxy } from '../pod/pod-proxy.ts';
 import { PolicyCache } from '../pod/policy-cache.ts';
@@ -46,6 +47,7 @@ export class TrafficThread {
   readonly #certificates: CertificateStore;
   readonly #policies = new PolicyCache();
   readonly #places: PlaceKeeper;
+  readonly #gate: MeshGate;
   readonly #context: TrafficContext;
   readonly #pods = new Map<string, PodProxy>();
   /** No longer accept, and still carry connections: policy and evictions hold for them too. */
@@ -71,9 +73,11 @@ export class TrafficThread {
       metrics: new TcpMetrics(this.#metrics),
       denials,
     });
+    this.#gate = new MeshGate(clock, options.settings.connectTimeoutMs);
     this.#context = {
       ...options,
       view: this.store,
+      gate: this.#gate,
       certificates: this.#certificates,
       policies: this.#policies,
       denials,
@@ -90,6 +94,11 @@ export class TrafficThread {
     if (!change.policyChanged) return;
     const cut = this.connections.recheck(podUid => this.#policiesOf(podUid));
     if (cut > 0) this.#options.logger.info('policy changed: connections cut', { connections: cut });
+  }
+
+  /** All that is known of the mesh has been applied: from here on connections go as it says. */
+  meshKnown(): void {
+    this.#gate.open();
   }
 
   /** A certificate that does not parse leaves the last good one in place. */

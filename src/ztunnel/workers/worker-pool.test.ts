@@ -122,3 +122,17 @@ test('leaving does not hang on a worker that hangs', async t => {
   await left;
   t.pass();
 });
+
+test('that the mesh is known is said behind all of it, however much of it waits for the worker', async t => {
+  const { pool, start, thread, kinds, clock } = setup(1);
+  await start();
+  for (let i = 0; i < 6; i++) pool.sendDelta(delta({ workloads: [workload(`w${i}`)] }));
+  pool.meshKnown();
+  t.same(kinds(0), ['delta', 'delta', 'delta', 'delta'], 'the rest is held until it has taken some');
+  thread(0).say({ kind: 'applied' });
+  t.same(kinds(0).slice(4), ['delta', 'mesh_known']);
+  thread(0).events.onExit('out of memory');
+  clock.advance(50);
+  thread(1).say({ kind: 'ready' });
+  t.same(kinds(1), ['delta', 'mesh_known'], 'one that is started again hears of it too');
+});

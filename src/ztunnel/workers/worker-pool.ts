@@ -28,12 +28,20 @@ export class WorkerPool extends WorkerSupervisor<ZtunnelProtocol> {
   readonly #certificates = new Map<string, TlsMaterial>();
   readonly #pods = new Map<string, PodAssignment>();
   readonly #book: ConnectionBook;
+  #meshKnown = false;
 
   constructor(options: WorkerPoolOptions) {
     const restarts = registerWorkerRestarts(options.metrics);
     super({ ...options, replyTimeoutMs: REPLY_TIMEOUT_MS, restarts });
     this.#logger = options.logger;
     this.#book = new ConnectionBook(options.init.settings.connections, options.metrics);
+  }
+
+  /** Once: all that is known of the mesh has been sent. Until then no thread lets a connection pass. */
+  meshKnown(): void {
+    if (this.#meshKnown) return;
+    this.#meshKnown = true;
+    for (const worker of this.ready()) worker.postBehindDeltas({ kind: 'mesh_known' });
   }
 
   setCertificate(identity: string, material: TlsMaterial): void {
@@ -88,6 +96,7 @@ export class WorkerPool extends WorkerSupervisor<ZtunnelProtocol> {
   }
 
   protected tellEverything(worker: Handle): void {
+    if (this.#meshKnown) worker.postBehindDeltas({ kind: 'mesh_known' });
     for (const [identity, material] of this.#certificates)
       worker.post({ kind: 'certificate', identity, material });
     for (const pod of this.#pods.values()) {

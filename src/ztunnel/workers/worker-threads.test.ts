@@ -88,6 +88,7 @@ test('real threads share the listening sockets; one that dies is replaced and th
     metrics,
   });
   await pool.start();
+  pool.meshKnown();
   const socks5 = { ip, port: 15080 };
   const { assignment, close } = dedicatedWorkload({
     namespace: 'default',

@@ -51,6 +51,9 @@ function obey(
     case 'enrol':
       void replyWhenDone(message.id, enrol(thread, message.pod), reply);
       return;
+    case 'mesh_known':
+      thread.meshKnown();
+      return;
     case 'update':
       thread.update(message.info);
       return;

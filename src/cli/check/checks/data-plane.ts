@@ -49,7 +49,7 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
           return [
             first === undefined
               ? `node ${node.name} has no ztunnel: its taints or the DaemonSet's nodeSelector keep it away`
-              : `node ${node.name}: pod ${first.namespace}/${first.name} is ${podState(first)}, not ready`,
+              : `node ${node.name}: pod ${first.namespace}/${first.name} is ${podState(first)}, not ready${waitsFor(snapshot, node.name)}`,
           ];
         }),
         `${linux.length} nodes`,
@@ -243,6 +243,13 @@ function startedProxies({ pods, proxies }: ClusterSnapshot): readonly AskedProxy
     const pod = pods.find(p => p.name === ref.pod && p.namespace === ref.namespace);
     return pod === undefined || waitingOf(pod) === undefined;
   });
+}
+
+/** What its ztunnel says it waits for. */
+function waitsFor({ nodeReports }: ClusterSnapshot, node: string): string {
+  const [first, ...more] = nodeReports.filter(r => r.node === node).flatMap(r => r.waiting);
+  if (first === undefined) return '';
+  return more.length === 0 ? `: ${first}` : `: ${first} (and ${more.length} more)`;
 }
 
 /** The nodes whose ztunnel warns of this. */

@@ -51,6 +51,11 @@ export class AdmissionServer {
     this.#logger = options.logger.child('cni');
   }
 
+  /** Before `start`: whether an older ztunnel answers the plugin. */
+  isServedByOlder(): Promise<boolean> {
+    return isServed(this.#options);
+  }
+
   /** Takes over from whoever serves now; where that cannot be, it is tried again. Never rejects. */
   async start(): Promise<void> {
     try {
