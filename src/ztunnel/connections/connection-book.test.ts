@@ -83,8 +83,8 @@ test('a pod that joins again while its old connections end begins anew', t => {
   t.end();
 });
 
-test('sessions that carry nothing may stay open up to a quarter of the bound, and while there is room', t => {
-  const { book, threads } = setup(8, 40);
+test('sessions that carry nothing may stay open up to an eighth of the bound, and while there is room', t => {
+  const { book, threads } = setup(16, 40);
   const [places, other] = ['u-1', 'u-2'].map(uid => threads[0].placesOf(orders, book.begin(uid, orders)));
   places?.sessions.opened();
   places?.sessions.opened();

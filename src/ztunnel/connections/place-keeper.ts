@@ -46,8 +46,11 @@ export interface PlaceKeeperOptions {
   readonly metrics: MetricSet;
 }
 
-/** Of its bound a pod may keep this part in sessions that carry nothing: who asks a thousand pods every minute greets them once. */
-const IDLE_PART = 1 / 4;
+/**
+ * Of its bound a pod may keep this part in sessions that carry nothing: who asks a thousand pods every minute greets them once.
+ * Each costs as much memory as two connections are reckoned with.
+ */
+const IDLE_PART = 1 / 8;
 /** That a pod is at its bound is said once in this time, beside the line of each connection. */
 const WARN_EVERY_MS = 60_000;
 

@@ -425,8 +425,8 @@ async function reach(lab: MeshLab, ip: string, at: number): Promise<LabClient> {
   return c;
 }
 
-test('of its tunnels that carry nothing a pod keeps as many open as are a quarter of its bound', async t => {
-  const { lab, a, b } = await setup({ a: 4 });
+test('of its tunnels that carry nothing a pod keeps as many open as are an eighth of its bound', async t => {
+  const { lab, a, b } = await setup({ a: 8 });
   const { sessions, outbound } = a.counts('uid-client');
   const open: LabClient[] = [];
   for (const host of [11, 12, 13]) {
