@@ -47,7 +47,7 @@ class Cluster {
 
   #answer({ body, method = 'GET', path }: KubeRequest): JsonObject {
     if (this.away) throw new Error('ECONNREFUSED');
-    if (path.endsWith('/pods')) return { metadata: {}, items: this.pods };
+    if (path.endsWith('/pods')) return { metadata: { resourceVersion: '1' }, items: this.pods };
     const data = isJsonObject(body) && isJsonObject(body['data']) ? body['data'] : {};
     if (method === 'POST') this.data = data;
     else if (this.data === undefined) throw new KubeError(404, 'NotFound', 'no such map');

@@ -32,7 +32,7 @@ export interface KubeWatchRequest extends Pick<KubeRequest, 'path' | 'query' | '
 export interface KubeApi {
   /** Of the context or of the pod. */
   readonly namespace: string;
-  /** @returns the object of the answer. Rejects with `KubeError`, or with the error of the connection. */
+  /** @returns the object of the answer. Rejects with `KubeError`, or with the error of the connection; also when the answer is no object. */
   request(request: KubeRequest): Promise<JsonObject>;
   /** Resolves when the server ends the watch, as it does every few minutes. Rejects as `request` does. */
   watch(request: KubeWatchRequest): Promise<void>;
@@ -69,7 +69,9 @@ export class KubeClient implements KubeApi {
       const body = parseBody(await textOf(response, what));
       const status = response.statusCode ?? 0;
       if (status < 200 || status >= 300) throw kubeErrorOf(status, body, what);
-      return isJsonObject(body) ? body : {};
+      if (isJsonObject(body)) return body;
+      // Of a proxy in between, or cut off: taken for an empty list it would delete all there is.
+      throw new Error(`${what}: status ${status}, and no JSON object: ${excerptOf(body)}`);
     });
   }
 
@@ -78,12 +80,14 @@ export class KubeClient implements KubeApi {
     const sending = this.#send({ ...request, query: { ...request.query, watch: 'true' } });
     const deadline = new Deadline(this.#clock, await sending);
     const expectMore = (): void => deadline.within(request.idleMs, ms => `${what}: silent for ${ms} ms`);
-    expectMore();
+    // Its head comes at once, however rare events are.
+    deadline.within(DEFAULT_DEADLINE_MS, ms => `${what}: no answer within ${ms} ms`);
     return deadline.run(async sent => {
       const response = await responseOf(sent, what);
       const status = response.statusCode ?? 0;
       if (status !== 200) throw kubeErrorOf(status, parseBody(await textOf(response, what)), what);
       request.onOpen?.();
+      expectMore();
       const decoder = new WatchDecoder();
       for await (const chunk of response) {
         expectMore();
@@ -170,6 +174,13 @@ async function textOf(response: IncomingMessage, what: string): Promise<string> 
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+const MAX_EXCERPT_CHARS = 80;
+
+function excerptOf(body: unknown): string {
+  const text = typeof body === 'string' ? body : JSON.stringify(body);
+  return JSON.stringify(text.slice(0, MAX_EXCERPT_CHARS));
 }
 
 /** An error page of a proxy in between is no JSON: its status says enough. */

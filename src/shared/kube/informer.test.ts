@@ -173,6 +173,7 @@ test('an API server that is away: everything stays, attempts get rarer, one line
   it.clock.advance(30_000);
   await settle();
   it.api.watches.at(-1)?.open();
+  it.clock.advance(1_000);
   t.equal(it.informer.failure, undefined);
   t.match(it.logged.at(-1), /in step with the API server again/);
   t.equal(it.api.requests.length, 1, 'the watch goes on where it was, without a list');

@@ -1,5 +1,5 @@
 import { type BackoffOptions, backoffDelay } from '../lifecycle/backoff.ts';
-import { type Clock, delay } from '../lifecycle/clock.ts';
+import { type Clock, delay, type Timer } from '../lifecycle/clock.ts';
 import { errorMessage } from '../observability/error-message.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { KubeApi } from './client.ts';
@@ -39,6 +39,8 @@ const IDLE_MS = 200_000;
 const RELIST_MS = 30 * 60_000;
 /** A watch that ends sooner counts as a failure: a proxy in between may cut every one. */
 const MIN_WATCH_MS = 1000;
+/** A watch that lives for so long was not begun at a version that is too old again. */
+const STEADY_MS = 10_000;
 
 /**
  * Keeps in step with all objects of one kind: a list, then a watch from where it was, for ever. Whatever goes wrong is
@@ -53,6 +55,8 @@ export class Informer {
   #resourceVersion: string | undefined;
   #listedAt = 0;
   #failures = 0;
+  /** Versions that were too old, one behind the other: each costs the server a list of everything. */
+  #goneInARow = 0;
   #synced = false;
   #failure: string | undefined;
   #running: Promise<void> | undefined;
@@ -106,7 +110,7 @@ export class Informer {
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         const waitMs = Math.max(
-          backoffDelay(BACKOFF, this.#failures, random()),
+          backoffDelay(BACKOFF, Math.max(this.#failures, this.#goneInARow), random()),
           1000 * (error instanceof KubeError ? (error.retryAfterS ?? 0) : 0),
         );
         this.#onFailure(error, waitMs);
@@ -134,7 +138,8 @@ export class Informer {
   async #watch(): Promise<void> {
     const { api, clock, namespace, random, resource } = this.#options;
     const startedAt = clock.monotonic();
-    await api.watch({
+    let steady: Timer | undefined;
+    const watching = api.watch({
       path: collectionPath(resource, namespace),
       query: {
         ...selectorQuery(this.#options),
@@ -145,9 +150,13 @@ export class Informer {
       accept: acceptOf(this.#options, 'PartialObjectMetadata'),
       signal: this.#stopping.signal,
       idleMs: IDLE_MS,
-      onOpen: () => this.#recovered(),
+      onOpen: () => {
+        // Not at once: what comes may be no events, or that it is too old again, and each would be a line in the log.
+        steady = clock.setTimer(this.#goneInARow === 0 ? MIN_WATCH_MS : STEADY_MS, () => this.#recovered());
+      },
       onEvents: events => this.#onEvents(events),
     });
+    await watching.finally(() => steady?.cancel());
     if (clock.monotonic() - startedAt >= MIN_WATCH_MS) {
       this.#failures = 0;
       return;
@@ -167,6 +176,7 @@ export class Informer {
       this.#collect(event, upserts, deletes);
     }
     this.#failures = 0;
+    if (this.#goneInARow === 0) this.#recovered();
     this.#tell({ upserts: [...upserts.values()], deletes: [...deletes.values()] });
   }
 
@@ -195,6 +205,7 @@ export class Informer {
   }
 
   #recovered(): void {
+    this.#goneInARow = 0;
     if (this.#failure !== undefined) {
       this.#options.logger.info('in step with the API server again', { kind: this.#options.resource.kind });
     }
@@ -208,7 +219,7 @@ export class Informer {
       // An ordinary event after a long outage, not a fault; what differs is told by the list.
       this.#resourceVersion = undefined;
       logger.debug('too far behind the API server, listing again', { kind: resource.kind, reason });
-      if (this.#failures++ === 0) return;
+      if (this.#goneInARow++ === 0) return;
     } else this.#failures++;
     // One line when it begins: an outage of an hour is not news every half minute.
     if (this.#failure === undefined)

@@ -53,13 +53,33 @@ async function listPages(
       deadlineMs: PAGE_DEADLINE_MS,
       ...(signal && { signal }),
     });
-    const items = list['items'];
-    onPage(Array.isArray(items) ? items.filter(isJsonObject) : []);
-    const metadata = isJsonObject(list['metadata']) ? list['metadata'] : {};
-    const next = metadata['continue'];
-    if (typeof next === 'string' && next !== '') from = next;
-    else return typeof metadata['resourceVersion'] === 'string' ? metadata['resourceVersion'] : '';
+    const { items, resourceVersion, next } = readPage(list, selection.resource.plural);
+    onPage(items);
+    if (next === '') return resourceVersion;
+    from = next;
   }
+}
+
+interface Page {
+  readonly items: readonly JsonObject[];
+  readonly resourceVersion: string;
+  /** Empty for the last one. */
+  readonly next: string;
+}
+
+/** @throws Error for what is no list: taken for an empty one it would delete all there is. */
+function readPage(list: JsonObject, what: string): Page {
+  const { items, metadata } = list;
+  const { continue: next, resourceVersion } = isJsonObject(metadata) ? metadata : {};
+  // A server written in Go has null for none.
+  const isList = Array.isArray(items) || items === null || items === undefined;
+  if (!isList || typeof resourceVersion !== 'string' || resourceVersion === '')
+    throw new Error(`list of ${what}: the answer is no list`);
+  return {
+    items: Array.isArray(items) ? items.filter(isJsonObject) : [],
+    resourceVersion,
+    next: typeof next === 'string' ? next : '',
+  };
 }
 
 export function selectorQuery({

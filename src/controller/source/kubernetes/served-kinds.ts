@@ -21,7 +21,12 @@ export async function servedKinds(
       return kindsOfGroup(api, group, new Set(kinds), signal);
     }),
   );
-  return new Map(found.flat().map(resource => [kindName(resource.group, resource.kind), resource]));
+  const kinds = found.flat();
+  const isCore = ({ group }: { readonly group: string }): boolean => group === '';
+  // A load balancer that has nobody behind it has never heard of anything either: with its kinds every policy would be gone.
+  if ([...wanted.values()].some(isCore) && !kinds.some(isCore))
+    throw new Error('whoever answers serves nothing of api/v1, and is no API server');
+  return new Map(kinds.map(resource => [kindName(resource.group, resource.kind), resource]));
 }
 
 async function kindsOfGroup(
