@@ -24,6 +24,7 @@ import { RequestMetrics } from '../waypoint/telemetry/request-metrics.ts';
 import { RetryMetrics } from '../waypoint/telemetry/retries.ts';
 import { createBoundGauges, createRefusedConnections } from '../ztunnel/connections/bound-metrics.ts';
 import { createDnsMetrics } from '../ztunnel/dns/dns-metrics.ts';
+import { ConnectionTables } from '../ztunnel/node/connection-tables.ts';
 import { createNodeMetrics } from '../ztunnel/node/node-metrics.ts';
 
 /** Registers what a process, or a thread of it, registers. */
@@ -53,9 +54,23 @@ const REGISTRARS: readonly Registrar[] = [
   { use: 'createRefusedConnections(', register: m => void createRefusedConnections(m) },
   { use: 'new Denials(', register: m => void new Denials(m) },
   { use: 'registerWorkerRestarts(', register: m => void registerWorkerRestarts(m) },
+  { use: 'new ConnectionTables(', register: m => void watchTables(m) },
   { use: 'new StateFiles(', register: keepState },
   { use: 'createCertificateMetrics(', register: m => void createCertificateMetrics(m) },
 ];
+
+/** Of nothing. */
+function watchTables(metrics: MetricSet): ConnectionTables {
+  const tables = new ConnectionTables({
+    places: () => [],
+    clock: new FakeClock(),
+    logger: quietLogger,
+    metrics,
+  });
+  tables.start();
+  tables.stop();
+  return tables;
+}
 
 /** Of a directory that is not there: nothing is written. */
 function keepState(metrics: MetricSet): void {

@@ -527,6 +527,23 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     /^intermediate i1 ends in 2h, and every certificate of the mesh with it/,
   ],
   [
+    'a node whose connection tracking is full',
+    'conntrack-room',
+    change({
+      nodeReports: [
+        {
+          node: 'n1',
+          pods: [],
+          warnings: [
+            'connection tracking of the node is full (262144 of 262144 entries, 17 packets dropped in 10 s): new connections hang',
+          ],
+          waiting: [],
+        },
+      ],
+    }),
+    /node n1: connection tracking of the node is full \(262144 of 262144 entries, 17 packets dropped/,
+  ],
+  [
     'a node whose disk is full',
     'state-written',
     change({

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { KubeClient } from '#shared/kube/client.ts';
 import { inClusterConnection } from '#shared/kube/in-cluster.ts';
+import { type Netns, openNetns } from '#shared/native/netns.ts';
 import { VERSION } from '#shared/config/version.ts';
 import { delay } from '#shared/lifecycle/clock.ts';
 import type { PodSourceConfig } from '../config/node-agent-config.ts';
@@ -32,6 +33,7 @@ export class KubernetesNode {
   readonly #uninstall: UninstallWatch | undefined;
   #released: Promise<void> | undefined;
   #probeFailure: string | undefined;
+  #nodeNetns: Netns | undefined;
   #isStopped = false;
 
   constructor(
@@ -99,6 +101,17 @@ export class KubernetesNode {
     });
   }
 
+  /** Of the node itself, kept open; undefined where it cannot be opened. */
+  nodeNetns(): { readonly netnsFd: number } | undefined {
+    try {
+      this.#nodeNetns ??= openNetns(join(this.#config.procDir, '1/ns/net'));
+      return { netnsFd: this.#nodeNetns.fd };
+    } catch {
+      // Whoever asks for the node's addresses says so.
+      return undefined;
+    }
+  }
+
   /** In charge before the first pod is looked at: an older ztunnel leaves the rules alone from here on. */
   async beforePods(): Promise<void> {
     await this.#admission?.start();
@@ -135,6 +148,8 @@ export class KubernetesNode {
     this.#isStopped = true;
     await this.#chain?.stop();
     await this.#admission?.stop(this.#released !== undefined);
+    this.#nodeNetns?.close();
+    this.#nodeNetns = undefined;
   }
 
   #release(reason: string): void {

@@ -1,4 +1,5 @@
 import { type AdminRoute, json } from '#shared/observability/admin-server.ts';
+import { ConnectionTables, type TablePlace } from '../node/connection-tables.ts';
 import { DirectoryPodSource } from '../node/directory-pod-source.ts';
 import type { PodWorkers } from '../node/enrolment.ts';
 import { NodeAgent } from '../node/node-agent.ts';
@@ -16,6 +17,7 @@ export class NodeCapture {
   readonly #rules: CaptureRules;
   readonly #agent: NodeAgent;
   readonly #kubernetes: KubernetesNode | undefined;
+  readonly #tables: ConnectionTables;
   #isStopped = false;
 
   /** Throws when the API server's address or the capture options make no sense. */
@@ -34,6 +36,8 @@ export class NodeCapture {
       );
     }
     this.#agent = this.#createAgent();
+    const { clock, logger, metrics } = parts;
+    this.#tables = new ConnectionTables({ places: () => this.#tablePlaces(), clock, logger, metrics });
   }
 
   /** Resolves when every pod that was there at the start is captured, or has failed to be for the first time. */
@@ -43,11 +47,13 @@ export class NodeCapture {
     await this.#kubernetes?.beforePods();
     await this.#agent.start();
     await this.#kubernetes?.afterPods();
+    if (!this.#isStopped) this.#tables.start();
   }
 
   /** Rules stay, unless the mesh is being uninstalled: a captured pod waits for the next ztunnel. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#tables.stop();
     await this.#kubernetes?.stop();
     await this.#agent.handOver();
     await this.#agent.stop();
@@ -68,7 +74,12 @@ export class NodeCapture {
     const pods = this.#agent
       .unmeshed()
       .map(({ pod, status }) => `pod ${pod.namespace}/${pod.name} is not in the mesh: ${status.message}`);
-    return [...pods, ...this.#parts.trafficWarnings(), ...(this.#kubernetes?.warnings() ?? [])];
+    return [
+      ...pods,
+      ...this.#parts.trafficWarnings(),
+      ...this.#tables.warnings(),
+      ...(this.#kubernetes?.warnings() ?? []),
+    ];
   }
 
   /** Why pods are not served; a line each. */
@@ -90,6 +101,14 @@ export class NodeCapture {
         });
       },
     };
+  }
+
+  #tablePlaces(): readonly TablePlace[] {
+    const pods = this.#agent.enrolled().map(({ netnsFd, netnsInode, pod }): TablePlace => {
+      return { key: String(netnsInode), kind: 'pod', name: `pod ${pod.namespace}/${pod.name}`, netnsFd };
+    });
+    const node = this.#kubernetes === undefined ? { netnsFd: undefined } : this.#kubernetes.nodeNetns();
+    return node === undefined ? pods : [{ key: 'node', kind: 'node', name: 'node', ...node }, ...pods];
   }
 
   #createAgent(): NodeAgent {

@@ -25,6 +25,7 @@ const KEEPS_EMPTY =
 const NOT_CHAINED = 'the CNI plugin is not in the chain';
 const NOT_ANSWERED = 'the CNI plugin is not answered';
 const NOT_EXEMPT = 'probes are not exempt';
+const NO_ROOM = 'connection tracking of';
 const NO_PLACE = 'connections are refused';
 /** What capture fails with where the kernel cannot do it. */
 const KERNEL_FAULT = /\bnft\b|setns|nf_tables|Operation not (?:permitted|supported)|EPERM|ENOSYS|EOPNOTSUPP/;
@@ -139,6 +140,13 @@ export const DATA_PLANE_CHECKS: readonly Check[] = [
         );
       return noneOf([...absent, ...behind]);
     },
+  },
+  {
+    category,
+    id: 'conntrack-room',
+    description: 'the kernel has room for new connections',
+    severity: 'fatal',
+    run: ({ nodeReports }) => warnedOf(nodeReports, NO_ROOM),
   },
   { ...STATE_WRITTEN_CHECK, category },
   {
