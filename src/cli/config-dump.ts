@@ -45,6 +45,8 @@ export interface DumpedService {
   readonly hostname: string;
   readonly vips: readonly string[];
   readonly waypoint: string;
+  /** Waypoints that share its connections, where there are several. */
+  readonly weightedWaypoints: readonly { readonly waypoint: string; readonly weight: number }[];
   readonly raw: JsonObject;
 }
 
@@ -125,6 +127,10 @@ function decodeService(raw: JsonObject): DumpedService {
     hostname: text(raw, 'hostname'),
     vips: children(raw, 'addresses').map(addressText),
     waypoint: gatewayText(raw['waypoint']),
+    weightedWaypoints: children(raw, 'weightedWaypoints').map(one => ({
+      waypoint: gatewayText(one['destination']),
+      weight: Number(text(one, 'weight')) || 0,
+    })),
     raw,
   };
 }

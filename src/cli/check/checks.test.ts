@@ -59,6 +59,9 @@ const NEW_ROOT = await issueRoot(
   { notBeforeMs: 0, notAfterMs: 4_000_000_000_000 },
 );
 
+const DENIED_CANARY =
+  'kind: Service\nmetadata: { name: pay, namespace: shop }\nstatus: { conditions: [{ type: istio.io/WaypointBound, status: "False", reason: AttachmentDenied, message: "canary: waypoint infra/w does not allow namespace shop; all connections go to waypoint shop/w" }] }';
+
 /** [sentence, check, the cluster, what the problem says] */
 const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] = [
   [
@@ -660,6 +663,12 @@ const PROBLEMS: readonly (readonly [string, string, ClusterSnapshot, RegExp])[] 
     ),
     /Service shop\/pay asks for waypoint shop\/lost, which does not exist: .*ambientctl waypoint apply -n shop --name lost/,
   ],
+  [
+    'a canary that gets nothing',
+    'waypoint-canaries',
+    withObjects(DENIED_CANARY),
+    /Service shop\/pay: canary: waypoint infra\/w does not allow namespace shop; all connections go to waypoint shop\/w/,
+  ],
 ];
 
 for (const [sentence, id, snapshot, problem] of PROBLEMS) {
@@ -673,6 +682,7 @@ for (const [sentence, id, snapshot, problem] of PROBLEMS) {
 
 /** [sentence, check, the cluster] */
 const FINE: readonly (readonly [string, string, ClusterSnapshot])[] = [
+  ['a canary that is denied keeps no traffic back', 'waypoints-exist', withObjects(DENIED_CANARY)],
   [
     'a pod of the host network needs no capture',
     'pods-captured',

@@ -83,8 +83,17 @@ function foundEndpoints(service: DumpedService, facts: MeshFacts): string | unde
 /** So many are named. */
 const MAX_HOSTS = 5;
 
-function waypointFact(service: DumpedService): Fact {
-  return { name: 'waypoint', value: service.waypoint === 'None' ? 'none' : shortName(service.waypoint) };
+function waypointFact({ waypoint, weightedWaypoints }: DumpedService): Fact {
+  if (waypoint === 'None') return { name: 'waypoint', value: 'none' };
+  const total = weightedWaypoints.reduce((sum, { weight }) => sum + weight, 0);
+  const canaries = weightedWaypoints.flatMap(one =>
+    one.waypoint === waypoint || total === 0
+      ? []
+      : [
+          `; canary ${shortName(one.waypoint)} gets ${Math.round((100 * one.weight) / total)}% of connections`,
+        ],
+  );
+  return { name: 'waypoint', value: shortName(waypoint) + canaries.join('') };
 }
 
 /** Of a service that is known everywhere nothing is said. */

@@ -146,6 +146,36 @@ test('what keeps connections from working is told', t => {
   t.end();
 });
 
+test('the canary of a waypoint is shown with its share', t => {
+  const gateway = (name: string) => ({
+    kind: 'hostname',
+    namespace: 'shop',
+    hostname: `${name}.shop.svc.cluster.local`,
+  });
+  const rows: readonly [sentence: string, weights: readonly number[], expected: string][] = [
+    ['none', [], 'shop/w'],
+    ['a share', [80, 20], 'shop/w; canary shop/next gets 20% of connections'],
+    ['nothing yet', [100, 0], 'shop/w; canary shop/next gets 0% of connections'],
+    ['weights that are none', [0, 0], 'shop/w'],
+  ];
+  for (const [sentence, weights, expected] of rows) {
+    const weightedWaypoints = weights.map((weight, i) => ({
+      destination: gateway(i === 0 ? 'w' : 'next'),
+      weight,
+    }));
+    const service = {
+      name: 's',
+      namespace: 'shop',
+      hostname: 's.shop.svc.cluster.local',
+      waypoint: gateway('w'),
+    };
+    const { services } = decodeConfigDump({ services: [{ ...service, weightedWaypoints }] });
+    const { facts } = describeService('shop/s', { ...FACTS, services });
+    t.equal(facts.find(({ name }) => name === 'waypoint')?.value, expected, sentence);
+  }
+  t.end();
+});
+
 test('where a service is known that is not known everywhere', t => {
   for (const [visibility, expected] of [
     ['public', undefined],

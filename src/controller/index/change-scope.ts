@@ -2,7 +2,7 @@ import { isJsonObject } from '#shared/config/json.ts';
 import type { KubeObject } from '../source/kube-object.ts';
 import { serverParents } from '../translate/linkerd-policy/inbound-route.ts';
 import { MESH_CONFIG_NAME } from '../translate/mesh-config/mesh-config.ts';
-import { GATEWAY_NAME, USE_WAYPOINT } from '../translate/mesh-labels.ts';
+import { GATEWAY_NAME, USE_WAYPOINT, USE_WAYPOINT_CANARY } from '../translate/mesh-labels.ts';
 
 /** Which resources a change of objects may have changed. Too wide costs time, too narrow would leave proxies stale. */
 export interface ChangeScope {
@@ -80,6 +80,8 @@ const WORKLOAD: Reach = {
       // DestinationRules select waypoints by their labels.
       ...(hasLabelledSources || isWaypoint ? (['routes'] as const) : []),
       ...(isInPolicies ? (['policies'] as const) : []),
+      // A canary without a ready pod gets no connections.
+      ...(isWaypoint ? (['services'] as const) : []),
     ];
   },
 };
@@ -114,7 +116,8 @@ const REACH: ReadonlyMap<string, Reach> = new Map<string, Reach>([
       services: 'all',
       // Addresses given to one may move those of others.
       every: ['lookups', 'services', 'routes'],
-      everyIf: changed => (hasLabel(changed, USE_WAYPOINT) ? ['policies'] : []),
+      everyIf: changed =>
+        hasLabel(changed, USE_WAYPOINT) || hasLabel(changed, USE_WAYPOINT_CANARY) ? ['policies'] : [],
     },
   ],
   ['Namespace', { workloads: 'all', services: 'all', routes: 'all', every: ['policies'] }],

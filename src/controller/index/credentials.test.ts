@@ -73,6 +73,24 @@ test('a waypoint whose routes lead there needs it as well', t => {
   t.end();
 });
 
+test('a canary needs it as well, each of the two what rules say to it', t => {
+  const labels = '{istio.io/use-waypoint: wp, istio.io/use-waypoint-canary: next}';
+  const api = service('api', 'shop').replace('{istio.io/use-waypoint: wp}', labels);
+  const next = gateway('shop').replace('name: wp', 'name: next');
+  const lab = new IndexLab(gateway('shop'), next, api, secret('cred'), rule('cred'));
+  const NEXT = 'spiffe://td/ns/shop/sa/next';
+  t.same(audiences(lab), { 'shop/cred': [NEXT, OWN] });
+  const selecting = (name: string): string =>
+    `${rule('other').replace('name: api', 'name: by-label')}\n  workloadSelector: {matchLabels: {gateway.networking.k8s.io/gateway-name: ${name}}}`;
+  lab.apply(secret('other'), selecting('next'));
+  t.same(audiences(lab), { 'shop/cred': [OWN], 'shop/other': [NEXT] });
+  lab.apply(selecting('wp'));
+  t.same(audiences(lab), { 'shop/cred': [NEXT], 'shop/other': [OWN] });
+  lab.apply(service('api', 'shop'));
+  t.same(audiences(lab), { 'shop/other': [OWN] }, 'it is no canary any more');
+  t.end();
+});
+
 test('a private key goes where its namespace lets it, not to whoever writes a route that leads there', async t => {
   const { certChainPem, privateKeyPem } = await (await createTestCa()).issue(OWN);
   const encoded = (text: string): string => Buffer.from(text).toString('base64');

@@ -1,10 +1,13 @@
 import type { MeshResource } from '#shared/discovery/mesh-resource.ts';
 import { rootsBeside, type TlsCredential } from '#shared/route/tls-credential.ts';
+import { routesHeldBy } from '#shared/route/canary-routes.ts';
 import type { ServiceRoutes } from '#shared/route/model.ts';
 import type { TrafficPolicy } from '#shared/route/traffic-policy.ts';
+import { serviceHostname } from '../translate/cluster.ts';
 import { grantsSecret } from '../translate/reference-grant/reference-grant.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import { allPolicies } from '../translate/service-policies.ts';
+import { canaryOf } from './canary-of.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import { addTo } from './multimap.ts';
 import { reachedServices, serviceKey } from './reached-services.ts';
@@ -20,13 +23,26 @@ export function credentialResources(
   objects: MeshObjects,
   routes: readonly ServiceRoutes[],
 ): readonly MeshResource[] {
-  const named = new Map(routes.map(one => [serviceKey(one), credentialsOf(one)]));
+  const byService = new Map(routes.map(one => [serviceKey(one), one]));
+  const known = new Map<ServiceRoutes, ReadonlySet<string>>();
+  // By the services that routes lead to, each as it is to a waypoint.
+  const named = (
+    from: ServiceRoutes,
+    held: (reached: ServiceRoutes) => readonly ServiceRoutes[],
+  ): Set<string> => {
+    const reached = reachedServices(from).flatMap(service => byService.get(service) ?? []);
+    return new Set(reached.flatMap(held).flatMap(one => [...known.getOrInsertComputed(one, credentialsOf)]));
+  };
   const users = new Map<string, CredentialUser[]>();
   for (const one of routes) {
-    const wanted = reachedServices(one).flatMap(service => [...(named.get(service) ?? [])]);
-    const user = wanted.length === 0 ? undefined : userOf(objects, one);
-    if (user === undefined) continue;
-    for (const name of wanted) addTo(users, name, user);
+    // Most need none: that is seen at less cost than who their waypoints are.
+    if (!variantsOf(one).some(variant => named(variant, variantsOf).size > 0)) continue;
+    for (const user of usersOf(objects, one)) {
+      const held = (reached: ServiceRoutes): readonly ServiceRoutes[] => [
+        routesHeldBy(reached, user.waypoint),
+      ];
+      for (const name of named(routesHeldBy(one, user.waypoint), held)) addTo(users, name, user);
+    }
   }
   return [...objects.secrets.all()].flatMap(({ value: credential }) => {
     const wanting = (credential && users.get(credential.name)) ?? [];
@@ -37,23 +53,27 @@ export function credentialResources(
   });
 }
 
-/** The waypoint of a service that needs a credential, for itself or for what it leads to. */
+/** What the waypoint of a service holds of it, and what a canary does. */
+function variantsOf(routes: ServiceRoutes): readonly ServiceRoutes[] {
+  return routes.canary === undefined ? [routes] : [routes, routes.canary.routes];
+}
+
+/** A waypoint of a service that needs a credential, for itself or for what it leads to. */
 interface CredentialUser {
   readonly serviceNamespace: string;
-  readonly waypointNamespace: string;
+  readonly waypoint: { readonly namespace: string; readonly hostname: string };
   readonly identities: readonly string[];
 }
 
 function mayHold(
   objects: MeshObjects,
-  user: CredentialUser,
+  { serviceNamespace, waypoint }: CredentialUser,
   { name, privateKeyPem }: TlsCredential,
 ): boolean {
   const [namespace = '', secret = ''] = name.split('/');
-  if (privateKeyPem === '' || [user.serviceNamespace, user.waypointNamespace].includes(namespace))
-    return true;
+  if (privateKeyPem === '' || [serviceNamespace, waypoint.namespace].includes(namespace)) return true;
   for (const { value } of objects.referenceGrants.inNamespace(namespace))
-    if (grantsSecret(value, user.waypointNamespace, secret)) return true;
+    if (grantsSecret(value, waypoint.namespace, secret)) return true;
   return false;
 }
 
@@ -68,18 +88,32 @@ function secretsOf({ tls }: TrafficPolicy): readonly string[] {
   return credential === undefined ? roots : [...roots, credential, rootsBeside(credential)];
 }
 
-function userOf(objects: MeshObjects, { hostname, namespace }: ServiceRoutes): CredentialUser | undefined {
-  const { trustDomain } = objects.options.cluster;
+/** Its waypoint, and its canary. */
+function usersOf(objects: MeshObjects, { hostname, namespace }: ServiceRoutes): readonly CredentialUser[] {
   for (const { object, value } of objects.routedServices(namespace)) {
     if (value.hostname !== hostname) continue;
     const namespaceLabels = objects.namespaceMeta(namespace).labels;
     const wanted = requestedWaypoint({ labels: object.metadata.labels, namespace, namespaceLabels });
-    if (wanted === undefined) return undefined;
-    const accounts = [...waypointAccounts(objects, wanted)];
-    const identities = accounts.map(
-      account => `spiffe://${trustDomain}/ns/${wanted.namespace}/sa/${account}`,
-    );
-    return { serviceNamespace: namespace, waypointNamespace: wanted.namespace, identities };
+    const canary = canaryOf(objects, object);
+    const waypoints = [
+      ...(wanted === undefined ? [] : [wanted]),
+      ...(canary.kind === 'bound' ? [canary] : []),
+    ];
+    return waypoints.map(waypoint => userOf(objects, namespace, waypoint));
   }
-  return undefined;
+  return [];
+}
+
+function userOf(
+  objects: MeshObjects,
+  serviceNamespace: string,
+  waypoint: { readonly namespace: string; readonly name: string },
+): CredentialUser {
+  const { cluster } = objects.options;
+  const { name, namespace } = waypoint;
+  const identities = [...waypointAccounts(objects, waypoint)].map(
+    account => `spiffe://${cluster.trustDomain}/ns/${namespace}/sa/${account}`,
+  );
+  const hostname = serviceHostname(cluster, namespace, name);
+  return { serviceNamespace, waypoint: { namespace, hostname }, identities };
 }

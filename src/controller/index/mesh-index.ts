@@ -19,7 +19,8 @@ import { PolicySet } from './policy-set.ts';
 import { Published } from './published.ts';
 import type { RouteConflict } from './route-binding.ts';
 import { entryServices } from './service-entries.ts';
-import { serviceRoutesOf } from './service-routes.ts';
+import { hasReadyPod } from './ready-pods.ts';
+import { routesWithCanary } from './canary-routes.ts';
 import { backendTlsDiagnostics } from './backend-tls-diagnostics.ts';
 import type { TlsOverride } from './with-backend-tls.ts';
 import { telemetryConflicts } from './telemetry.ts';
@@ -252,6 +253,7 @@ export class MeshIndex {
         cluster,
         namespace: this.objects.namespaceMeta(namespace),
         waypoint: (ns: string, name: string) => this.objects.waypoint(ns, name),
+        hasReadyPod: (ns: string, name: string) => hasReadyPod(this.objects, ns, name),
         opaquePorts: (hostname: string) => this.objects.opaquePorts(namespace, hostname),
       };
       const services = [...this.objects.services.inNamespace(namespace)].flatMap(({ object, value }) => {
@@ -277,7 +279,7 @@ export class MeshIndex {
       const routes = [...this.objects.routedServices(namespace)].flatMap(service => {
         const { hostname } = service.value;
         const ofService = endpoints.get(hostname) ?? [];
-        const made = serviceRoutesOf(this.objects, this.#policies, attached, service, ofService);
+        const made = routesWithCanary(this.objects, this.#policies, attached, service, ofService);
         setUnlessEmpty(this.#limitedBy, `${namespace}/${hostname}`, made.limitedBy);
         setUnlessEmpty(this.#tlsOverrides, `${namespace}/${hostname}`, made.tlsOverrides);
         setUnlessEmpty(this.#conflicts, `${namespace}/${hostname}`, made.conflicts);

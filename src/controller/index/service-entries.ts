@@ -4,9 +4,12 @@ import { USE_WAYPOINT } from '../translate/mesh-labels.ts';
 import { Diagnostics, type Diagnostic } from '../translate/diagnostic.ts';
 import type { AddressWish } from '../translate/service-entry/auto-allocate.ts';
 import type { ServiceEntryTranslation } from '../translate/service-entry/service-entry.ts';
+import { sayOfCanary, weightedWaypoints } from '../translate/waypoint-gateway/bind-canary.ts';
 import { bindWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import { canaryOf } from './canary-of.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 import type { Parsed } from './parsed-kind.ts';
+import { hasReadyPod } from './ready-pods.ts';
 
 /** Hosts that are to get addresses of the mesh's own. */
 export function addressWishes(entries: Iterable<Parsed<ServiceEntryTranslation>>): readonly AddressWish[] {
@@ -27,7 +30,7 @@ export function entryServices(
 ): { readonly services: readonly Service[]; readonly diagnostics: readonly Diagnostic[] } {
   const { cluster } = objects.options;
   const { namespace } = object.metadata;
-  const { diagnostics, waypoint } = entryWaypoint(objects, object, value.endpointsByHost);
+  const { diagnostics, ...waypoints } = entryWaypoints(objects, object, value.endpointsByHost);
   const services = value.services.map(spec => ({
     name: spec.name,
     namespace,
@@ -42,24 +45,23 @@ export function entryServices(
       appProtocol,
     })),
     subjectAltNames: value.subjectAltNames,
-    waypoint,
+    ...waypoints,
     loadBalancing: value.passthrough
       ? ({ routingPreference: [], mode: 'passthrough', healthPolicy: 'only_healthy' } as const)
       : undefined,
     ipFamilies: 'automatic' as const,
     canonical: false,
     ingressUseWaypoint: false,
-    weightedWaypoints: [],
     visibility: value.visibility,
   }));
   return { services, diagnostics };
 }
 
-function entryWaypoint(
+function entryWaypoints(
   objects: MeshObjects,
   object: KubeObject,
   endpointsByHost: boolean,
-): { readonly waypoint: Service['waypoint']; readonly diagnostics: readonly Diagnostic[] } {
+): Pick<Service, 'waypoint' | 'weightedWaypoints'> & { readonly diagnostics: readonly Diagnostic[] } {
   const { labels, namespace } = object.metadata;
   const namespaceLabels = objects.namespaceMeta(namespace).labels;
   const request = { traffic: 'service', namespace, labels, namespaceLabels } as const;
@@ -77,5 +79,11 @@ function entryWaypoint(
     const fix = 'create the Gateway or change the label';
     diagnostics.ignore(`metadata.labels.${USE_WAYPOINT}`, labels[USE_WAYPOINT], message, fix);
   }
-  return { waypoint: binding.address, diagnostics: diagnostics.found };
+  const canary = canaryOf(objects, object);
+  sayOfCanary(canary, labels, diagnostics);
+  return {
+    waypoint: binding.address,
+    weightedWaypoints: weightedWaypoints(canary, (ns, name) => hasReadyPod(objects, ns, name)),
+    diagnostics: diagnostics.found,
+  };
 }

@@ -6,7 +6,6 @@ import { mergeRules, type ObjectRoutes, type RefusedRoutes } from '../translate/
 import type { WorkloadSpec } from '../translate/pod-to-workload/workload-spec.ts';
 import type { ServiceSpec } from '../translate/service/service-spec.ts';
 import { waypointLabels } from './waypoint-principals.ts';
-import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import { type AttachedRoutes, hostContext } from './attached-routes.ts';
 import { authorizersOf } from './authorizers.ts';
 import { withBackendPolicy } from './backend-policies.ts';
@@ -45,13 +44,11 @@ export function serviceRoutesOf(
   attached: AttachedRoutes,
   service: Parsed<ServiceSpec>,
   endpoints: readonly WorkloadSpec[],
+  waypoint: PolicySubject['waypoint'],
 ): MadeRoutes {
   const { hostname, name, namespace } = service.value;
   const kind = kindOf(service);
   const { conflicts, routed, rules, streamRules, ...made } = rulesFor(attached, service.value);
-  const { labels } = service.object.metadata;
-  const namespaceLabels = objects.namespaceMeta(namespace).labels;
-  const waypoint = requestedWaypoint({ labels, namespace, namespaceLabels });
   const client = waypoint && waypointLabels(objects, waypoint);
   const traffic = trafficOf(objects, attached, service, client, endpoints);
   const diagnostics = [...made.diagnostics, ...traffic.diagnostics];

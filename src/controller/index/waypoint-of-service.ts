@@ -1,5 +1,6 @@
 import type { KubeObject } from '../source/kube-object.ts';
 import { bindWaypoint, requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import { canaryOf } from './canary-of.ts';
 import type { MeshObjects } from './mesh-objects.ts';
 
 /** `<namespace>/<name>` of the waypoint that serves a Service, ready or not. */
@@ -14,6 +15,14 @@ export function waypointOfServiceEntry(
   name: string,
 ): string | undefined {
   return waypointOf(objects, objects.serviceEntries.get(namespace, name)?.object, namespace);
+}
+
+/** Of a Service or ServiceEntry: its waypoint and its canary. */
+export function waypointsOf(objects: MeshObjects, object: KubeObject | undefined): readonly string[] {
+  const waypoint = object && waypointOf(objects, object, object.metadata.namespace);
+  if (object === undefined || waypoint === undefined) return [];
+  const canary = canaryOf(objects, object);
+  return canary.kind === 'bound' ? [waypoint, `${canary.namespace}/${canary.name}`] : [waypoint];
 }
 
 function waypointOf(

@@ -1,5 +1,6 @@
 import { GATEWAY_NAME, USE_WAYPOINT } from '../translate/mesh-labels.ts';
 import { requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
+import { canaryOf } from './canary-of.ts';
 import type { WaypointLabels } from './destination-policy.ts';
 import type { ObjectMeta } from '../source/kube-object.ts';
 import type { MeshObjects } from './mesh-objects.ts';
@@ -54,6 +55,10 @@ function waypointsOf(objects: MeshObjects, namespace: string | undefined): reado
     if (wanted === undefined || objects.waypoint(wanted.namespace, wanted.name) === undefined) continue;
     found.set(`${wanted.namespace}/${wanted.name}`, wanted);
   }
+  for (const metadata of servicesAskingFor(objects, namespace)) {
+    const canary = canaryOf(objects, { metadata });
+    if (canary.kind === 'bound') found.set(`${canary.namespace}/${canary.name}`, canary);
+  }
   return [...found.values()];
 }
 
@@ -62,19 +67,25 @@ function* askingFor(
   objects: MeshObjects,
   namespace: string | undefined,
 ): Generator<Pick<ObjectMeta, 'labels' | 'namespace'>> {
-  const of = <T>(kind: ParsedKind<T>): Iterable<Parsed<T>> =>
-    namespace === undefined ? kind.all() : kind.inNamespace(namespace);
-  for (const { object } of of(objects.services)) yield object.metadata;
-  for (const { object, value } of of(objects.serviceEntries))
-    if (value.services.some(({ selector }) => selector.size > 0)) yield object.metadata;
+  yield* servicesAskingFor(objects, namespace);
   for (const { value } of [
-    ...of(objects.pods),
-    ...of(objects.workloadEntries),
-    ...of(objects.linkerd.externalWorkloads),
+    ...inEach(objects.pods, namespace),
+    ...inEach(objects.workloadEntries, namespace),
+    ...inEach(objects.linkerd.externalWorkloads, namespace),
   ])
     if (value?.labels[USE_WAYPOINT] !== undefined) yield value;
   const namespaces = namespace === undefined ? objects.namespaceNames() : [namespace];
   for (const own of namespaces) yield { labels: {}, namespace: own };
+}
+
+function* servicesAskingFor(objects: MeshObjects, namespace: string | undefined): Generator<ObjectMeta> {
+  for (const { object } of inEach(objects.services, namespace)) yield object.metadata;
+  for (const { object, value } of inEach(objects.serviceEntries, namespace))
+    if (value.services.some(({ selector }) => selector.size > 0)) yield object.metadata;
+}
+
+function inEach<T>(kind: ParsedKind<T>, namespace: string | undefined): Iterable<Parsed<T>> {
+  return namespace === undefined ? kind.all() : kind.inNamespace(namespace);
 }
 
 /** Service accounts of its pods; before there are any, the one it will have. */

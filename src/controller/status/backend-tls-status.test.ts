@@ -210,6 +210,10 @@ spec:
   const names = (...yaml: readonly string[]): unknown =>
     ancestorsOf([CA, grant, ...yaml]).map(([name]) => name);
   t.same(names(backendTlsPolicy('it'), route('api')), ['Gateway orders/waypoint', GATEWAY]);
+  const canaried = '{istio.io/use-waypoint: waypoint, istio.io/use-waypoint-canary: next}';
+  const NEXT = WAYPOINT.replace('name: waypoint', 'name: next');
+  const behindBoth = service('api', { labels: canaried, ports: PORTS });
+  t.same(names(backendTlsPolicy('it'), NEXT, behindBoth), ['Gateway shop/next', GATEWAY], 'and its canary');
   const plain = backendTlsPolicy('it', { targets: tlsTarget('plain') });
   t.same(names(plain, route('plain')), ['Gateway orders/waypoint']);
   t.match(ancestorsOf([CA, plain]), [

@@ -7,7 +7,7 @@ import type { MeshObjects } from '../index/mesh-objects.ts';
 import { addTo } from '../index/multimap.ts';
 import type { Entry } from '../index/parsed-kind.ts';
 import { reachedServices, serviceKey } from '../index/reached-services.ts';
-import { waypointOfService, waypointOfServiceEntry } from '../index/waypoint-of-service.ts';
+import { waypointsOf } from '../index/waypoint-of-service.ts';
 import type { TlsOverride } from '../index/with-backend-tls.ts';
 import { keyOf } from '../source/kube-object.ts';
 import type { BackendTlsPolicy } from '../translate/backend-tls-policy/backend-tls-policy.ts';
@@ -45,25 +45,23 @@ function waypointsByService(index: MeshIndex): ReadonlyMap<string, ReadonlySet<s
   const own = ownWaypoints(index.objects);
   const reaching = new Map<string, Set<string>>();
   for (const routes of index.serviceRoutes()) {
-    const waypoint = own.get(serviceKey(routes));
-    if (waypoint === undefined) continue;
-    for (const service of reachedServices(routes))
-      reaching.getOrInsertComputed(service, () => new Set()).add(waypoint);
+    const waypoints = own.get(serviceKey(routes));
+    if (waypoints === undefined) continue;
+    for (const service of reachedServices(routes)) {
+      const known = reaching.getOrInsertComputed(service, () => new Set());
+      for (const waypoint of waypoints) known.add(waypoint);
+    }
   }
   return reaching;
 }
 
-function ownWaypoints(objects: MeshObjects): ReadonlyMap<string, string> {
-  const own = new Map<string, string>();
-  for (const { object, value } of objects.services.all()) {
-    const { name, namespace } = object.metadata;
-    const waypoint = waypointOfService(objects, namespace, name);
-    if (value !== undefined && waypoint !== undefined) own.set(serviceKey(value), waypoint);
-  }
+function ownWaypoints(objects: MeshObjects): ReadonlyMap<string, readonly string[]> {
+  const own = new Map<string, readonly string[]>();
+  for (const { object, value } of objects.services.all())
+    if (value !== undefined) own.set(serviceKey(value), waypointsOf(objects, object));
   for (const { object, value } of objects.serviceEntries.all()) {
-    const { name, namespace } = object.metadata;
-    const waypoint = waypointOfServiceEntry(objects, namespace, name);
-    if (waypoint !== undefined) for (const spec of value.services) own.set(serviceKey(spec), waypoint);
+    const waypoints = waypointsOf(objects, object);
+    for (const spec of value.services) own.set(serviceKey(spec), waypoints);
   }
   return own;
 }

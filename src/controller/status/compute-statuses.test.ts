@@ -72,6 +72,24 @@ spec: {nodeName: n, serviceAccountName: waypoint}
 status: {phase: Running, podIPs: [{ip: 10.0.0.1}], conditions: [{type: Ready, status: "True"}]}`;
 
 const ALL = SHOP + gateway() + POD;
+function service(labels: string, namespace = 'shop'): string {
+  return `
+---
+apiVersion: v1
+kind: Service
+metadata: {name: it, namespace: ${namespace}, labels: ${labels}}
+spec: {clusterIP: 10.96.0.7, ports: [{port: 80}]}`;
+}
+
+/** Another waypoint, and a Service that it gets a share of. */
+const NEXT = gateway().replace('name: waypoint', 'name: next');
+const podOf = (waypoint: string): string =>
+  POD.replace('name: waypoint-1', `name: ${waypoint}-1`).replace('name: waypoint}', `name: ${waypoint}}`);
+const canary = (waypoint: string, weight: string): string =>
+  service(`{istio.io/use-waypoint: waypoint, istio.io/use-waypoint-canary: ${waypoint}}`).replace(
+    'namespace: shop,',
+    `namespace: shop, annotations: {istio.io/use-waypoint-canary-weight: "${weight}"},`,
+  );
 const ORDERS = '{group: "", kind: Service, name: orders}';
 
 const TO_ORDERS = '[{backendRefs: [{name: orders, port: 80}]}]';
@@ -390,6 +408,9 @@ test('addresses, listeners and how many routes a waypoint serves', async t => {
     { type: 'Hostname', value: 'waypoint.shop.svc.cluster.local' },
   ]);
   t.match(status.listeners, [{ name: 'mesh', attachedRoutes: 1 }]);
+  const ofCanary = route('{group: "", kind: Service, name: it}');
+  const second = statusesOf(ALL + NEXT + canary('next', '0') + ofCanary).get('Gateway/shop/next');
+  t.match(second, { listeners: [{ name: 'mesh', attachedRoutes: 1 }] }, 'a canary serves them as well');
   t.same(
     status.listeners[0]?.conditions.map(({ status: is, type }) => `${type} ${is}`),
     ['Accepted True', 'ResolvedRefs True', 'Conflicted False', 'Programmed True'],
@@ -409,12 +430,6 @@ kind: ${kind}
 metadata: {name: it, namespace: shop, generation: 2}
 spec: ${spec}`;
 const target = (name: string): string => `{group: "", kind: Service, name: ${name}}`;
-const service = (labels: string, namespace = 'shop'): string => `
----
-apiVersion: v1
-kind: Service
-metadata: {name: it, namespace: ${namespace}, labels: ${labels}}
-spec: {clusterIP: 10.96.0.7, ports: [{port: 80}]}`;
 
 const consul = (kind: string, spec: string, name = 'it'): string => `
 ---
@@ -450,6 +465,36 @@ const CONDITIONS: readonly [string, string, string, RegExp][] = [
     `${service('{istio.io/use-waypoint: waypoint, istio.io/use-waypoint-namespace: shop}', 'bank')}`,
     'Service/bank',
     /WaypointBound False AttachmentDenied: .*does not allow namespace bank/,
+  ],
+  [
+    'a share of its connections goes to a canary',
+    canary('next', '20') + NEXT + podOf('next'),
+    'Service',
+    /WaypointBound True WaypointAccepted: attached to waypoint shop\/waypoint; 20 of 100 connections go to canary shop\/next$/m,
+  ],
+  [
+    'a canary that does not exist',
+    canary('lost', '20'),
+    'Service',
+    /WaypointBound False WaypointIsNotReady: canary: there is no waypoint shop\/lost; all connections go to waypoint shop\/waypoint/,
+  ],
+  [
+    'a canary without a ready pod',
+    canary('next', '20') + NEXT,
+    'Service',
+    /WaypointBound False WaypointIsNotReady: canary: no pod of waypoint shop\/next is ready; all connections go to waypoint shop\/waypoint/,
+  ],
+  [
+    'a canary of a share that is none',
+    canary('next', '20%') + NEXT,
+    'Service',
+    /WaypointBound False CanaryInvalidWeight: canary: .* must be an integer in \[0,100\]; all/,
+  ],
+  [
+    'a canary that is the waypoint itself',
+    canary('waypoint', '20'),
+    'Service',
+    /WaypointBound False CanarySameAsPrimary: canary: shop\/waypoint is the waypoint itself; all/,
   ],
   [
     'an ALLOW by identity',

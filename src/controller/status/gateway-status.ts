@@ -7,7 +7,7 @@ import type { MeshObjects } from '../index/mesh-objects.ts';
 import type { Entry } from '../index/parsed-kind.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
 import type { DesiredListener, DesiredStatus } from './desired-status.ts';
-import { readyPods } from './waypoint-bound.ts';
+import { readyPods } from '../index/ready-pods.ts';
 
 export interface GatewayFacts {
   readonly objects: MeshObjects;

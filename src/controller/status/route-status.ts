@@ -8,7 +8,7 @@ import type { RouteConflict } from '../index/route-binding.ts';
 import { type Condition, isFalse, isTrue, messageOf } from './condition.ts';
 import type { DesiredParent } from './desired-status.ts';
 import { acceptedByServer, isServer } from './server-parent.ts';
-import { waypointOfService, waypointOfServiceEntry } from '../index/waypoint-of-service.ts';
+import { waypointsOf } from '../index/waypoint-of-service.ts';
 
 /**
  * `status.parents` of a Gateway API route: one entry for each parent that is ours to answer for: Services, ServiceEntries, Servers
@@ -107,14 +107,13 @@ function pastTheRoute(
   // Hosts of entries are given addresses.
   if (kind === 'Service' && services.some(({ headless }) => headless))
     return [`${shown} is headless: requests go to its pods, past this route`];
-  if (waypointOfParent(objects, ref, namespace) !== undefined) return [];
+  if (waypointsOfParent(objects, ref, namespace).length > 0) return [];
   return [`${shown} uses no waypoint, so the route has no effect; label it istio.io/use-waypoint`];
 }
 
-function waypointOfParent(objects: MeshObjects, ref: ParentRef, namespace: string): string | undefined {
-  return meshKindOf(ref) === 'ServiceEntry'
-    ? waypointOfServiceEntry(objects, namespace, ref.name)
-    : waypointOfService(objects, namespace, ref.name);
+function waypointsOfParent(objects: MeshObjects, ref: ParentRef, namespace: string): readonly string[] {
+  const kind = meshKindOf(ref) === 'ServiceEntry' ? objects.serviceEntries : objects.services;
+  return waypointsOf(objects, kind.get(namespace, ref.name)?.object);
 }
 
 function rejected({ diagnostics, good }: Entry<RouteTranslation>): Condition {
@@ -171,11 +170,10 @@ export function routesByWaypoint(objects: MeshObjects): ReadonlyMap<string, numb
       for (const parent of value.parents) {
         if (parent.reason !== 'Accepted') continue;
         const { ref } = parent;
-        const waypoint = waypointOfParent(objects, ref, ref.namespace ?? object.metadata.namespace);
-        if (waypoint === undefined) continue;
         const { name } = object.metadata;
         const route = `${object.kind}/${object.metadata.namespace}/${name}`;
-        routes.getOrInsertComputed(waypoint, () => new Set()).add(route);
+        for (const waypoint of waypointsOfParent(objects, ref, ref.namespace ?? object.metadata.namespace))
+          routes.getOrInsertComputed(waypoint, () => new Set()).add(route);
       }
     }
   }

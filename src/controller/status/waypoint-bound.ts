@@ -1,7 +1,9 @@
+import { OF_CANARY } from '#shared/workload/waypoint.ts';
 import type { KubeObject } from '../source/kube-object.ts';
-import { GATEWAY_NAME } from '../translate/mesh-labels.ts';
 import { bindWaypoint, requestedWaypoint } from '../translate/waypoint-gateway/bind-waypoint.ts';
 import type { MeshObjects } from '../index/mesh-objects.ts';
+import { canaryOf } from '../index/canary-of.ts';
+import { hasReadyPod } from '../index/ready-pods.ts';
 import { type Condition, isFalse, isTrue } from './condition.ts';
 
 export const WAYPOINT_BOUND = 'istio.io/WaypointBound';
@@ -19,15 +21,20 @@ export function waypointBound(
   if (wanted === undefined || binding.reason === 'NotRequested') return undefined;
   if ('message' in binding) return isFalse(WAYPOINT_BOUND, binding.reason, binding.message);
   const shown = `${wanted.namespace}/${wanted.name}`;
-  if (readyPods(objects, wanted.namespace, wanted.name) > 0)
-    return isTrue(WAYPOINT_BOUND, 'WaypointAccepted', `attached to waypoint ${shown}`);
-  const message = `no pod of waypoint ${shown} is ready: traffic is refused until one is`;
+  if (!hasReadyPod(objects, wanted.namespace, wanted.name)) {
+    const message = `no pod of waypoint ${shown} is ready: traffic is refused until one is`;
+    return isFalse(WAYPOINT_BOUND, 'WaypointIsNotReady', message);
+  }
+  const attached = `attached to waypoint ${shown}`;
+  const canary = canaryOf(objects, object);
+  if (traffic === 'workload' || canary.kind === 'none')
+    return isTrue(WAYPOINT_BOUND, 'WaypointAccepted', attached);
+  if (canary.kind === 'refused') return isFalse(WAYPOINT_BOUND, canary.reason, canary.message);
+  const second = `${canary.namespace}/${canary.name}`;
+  if (hasReadyPod(objects, canary.namespace, canary.name)) {
+    const share = `${canary.weight} of 100 connections go to canary ${second}`;
+    return isTrue(WAYPOINT_BOUND, 'WaypointAccepted', `${attached}; ${share}`);
+  }
+  const message = `${OF_CANARY}no pod of waypoint ${second} is ready; all connections go to waypoint ${shown}`;
   return isFalse(WAYPOINT_BOUND, 'WaypointIsNotReady', message);
-}
-
-export function readyPods(objects: MeshObjects, namespace: string, gateway: string): number {
-  let ready = 0;
-  for (const { value } of objects.pods.inNamespace(namespace))
-    if (value?.healthy === true && value.labels[GATEWAY_NAME] === gateway) ready++;
-  return ready;
 }

@@ -1,6 +1,10 @@
 /** Labels and annotations that users of ambient meshes know. */
 export const USE_WAYPOINT = 'istio.io/use-waypoint';
 export const USE_WAYPOINT_NAMESPACE = 'istio.io/use-waypoint-namespace';
+/** On Services, ServiceEntries and namespaces: a second waypoint, and (an annotation) how many of 100 connections it gets. */
+export const USE_WAYPOINT_CANARY = 'istio.io/use-waypoint-canary';
+export const USE_WAYPOINT_CANARY_NAMESPACE = 'istio.io/use-waypoint-canary-namespace';
+export const USE_WAYPOINT_CANARY_WEIGHT = 'istio.io/use-waypoint-canary-weight';
 export const WAYPOINT_FOR = 'istio.io/waypoint-for';
 export const INGRESS_USE_WAYPOINT = 'istio.io/ingress-use-waypoint';
 /** On the pods and the Service of a gateway: its Gateway's name. */

@@ -1,6 +1,7 @@
-import type { ServiceRoutes, Subset } from '../route/model.ts';
+import type { CanaryRoutes, ServiceRoutes, Subset } from '../route/model.ts';
 import { NO_TELEMETRY_POLICY } from '../route/telemetry-policy.ts';
 import { NO_TRAFFIC_POLICY } from '../route/traffic-policy.ts';
+import { serviceName } from '../workload/workload.ts';
 import { httpAuthorizationFromWire, httpAuthorizationToWire } from './authorization-wire.ts';
 import { authorizerFromWire, authorizerToWire } from './external-authorizer-wire.ts';
 import { ruleFromWire, ruleToWire } from './route-wire.ts';
@@ -14,6 +15,7 @@ import {
   trafficPolicyToWire,
 } from './traffic-policy-wire.ts';
 import {
+  InvalidField,
   readEach,
   readEnum,
   readFlag,
@@ -29,6 +31,11 @@ const PATH_NORMALIZATIONS = ['base', 'merge_slashes', 'decode_and_merge_slashes'
 
 /** @throws InvalidField */
 export function serviceRoutesFromWire(wire: WireFields): ServiceRoutes {
+  const routes = routesFromWire(wire);
+  return { ...routes, canary: readIfSet(wire, 'canary', canary => canaryFromWire(canary, routes)) };
+}
+
+function routesFromWire(wire: WireFields): ServiceRoutes {
   return {
     namespace: readName(wire, 'namespace'),
     hostname: readName(wire, 'hostname'),
@@ -45,7 +52,17 @@ export function serviceRoutesFromWire(wire: WireFields): ServiceRoutes {
     routed: readFlag(wire, 'routed'),
     pathNormalization: readEnum(wire, 'path_normalization', PATH_NORMALIZATIONS),
     endpointsByHost: readFlag(wire, 'endpoints_by_host'),
+    canary: undefined,
   };
+}
+
+function canaryFromWire(wire: WireFields, of: ServiceRoutes): CanaryRoutes {
+  const waypoint = { namespace: readName(wire, 'namespace'), hostname: readName(wire, 'hostname') };
+  const routes = readIfSet(wire, 'routes', routesFromWire);
+  if (routes === undefined) throw new InvalidField('routes', 'is not there');
+  if (serviceName(routes) !== serviceName(of))
+    throw new InvalidField('routes', `is of ${serviceName(routes)}`);
+  return { waypoint, routes };
 }
 
 export function serviceRoutesToWire(routes: ServiceRoutes): object {
@@ -70,6 +87,10 @@ export function serviceRoutesToWire(routes: ServiceRoutes): object {
     routed: routes.routed,
     path_normalization: PATH_NORMALIZATIONS.indexOf(routes.pathNormalization),
     endpoints_by_host: routes.endpointsByHost,
+    canary: routes.canary && {
+      ...routes.canary.waypoint,
+      routes: serviceRoutesToWire(routes.canary.routes),
+    },
   };
 }
 

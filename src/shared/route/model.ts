@@ -45,6 +45,14 @@ export interface ServiceRoutes {
   readonly pathNormalization: PathNormalization;
   /** Its host is a wildcard, and its endpoints are what the host that a request (or TLS) names stands for. */
   readonly endpointsByHost: boolean;
+  /** What a second waypoint of it holds, where that is not the same: policies may be for one waypoint alone (`canary-routes.ts`). */
+  readonly canary: CanaryRoutes | undefined;
+}
+
+export interface CanaryRoutes {
+  readonly waypoint: { readonly namespace: string; readonly hostname: string };
+  /** They have no canary again. */
+  readonly routes: ServiceRoutes;
 }
 
 export interface RouteRule {
@@ -258,4 +266,5 @@ export const NO_ROUTES: Omit<ServiceRoutes, 'namespace' | 'hostname'> = Object.f
   routed: false,
   pathNormalization: 'base',
   endpointsByHost: false,
+  canary: undefined,
 });

@@ -223,7 +223,7 @@ const policies = fc.oneof(
   policyWith(fc.constant(undefined), textMatches, fc.constant('custom'), name),
 );
 
-const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
+const oneWaypoints: fc.Arbitrary<ServiceRoutes> = fc.record({
   namespace: name,
   hostname: name,
   rules: fc.array(routeRule, { maxLength: 2 }),
@@ -247,7 +247,17 @@ const routes: fc.Arbitrary<ServiceRoutes> = fc.record({
   telemetry,
   routed: flag,
   endpointsByHost: flag,
+  canary: fc.constant(undefined),
 });
+
+const canaries = fc.option(fc.record({ namespace: name, hostname: name }), { nil: undefined });
+const routes: fc.Arbitrary<ServiceRoutes> = fc
+  .tuple(oneWaypoints, oneWaypoints, canaries)
+  .map(([own, others, waypoint]) => {
+    const { hostname, namespace } = own;
+    const canary = waypoint && { waypoint, routes: { ...others, namespace, hostname } };
+    return { ...own, canary };
+  });
 
 const credential: fc.Arbitrary<TlsCredential> = fc.record({
   name,

@@ -6,7 +6,6 @@ import {
   workloadIdentity,
   type GatewayAddress,
   type Service,
-  type WeightedWaypoint,
   type Workload,
 } from './workload.ts';
 
@@ -82,6 +81,9 @@ export function chooseWaypoint(
  */
 export const ATTACHMENT_DENIED = '.attachment-denied';
 
+/** How messages of the condition `istio.io/WaypointBound` begin that are of the second waypoint. */
+export const OF_CANARY = 'canary: ';
+
 function unknownWaypoint(gateway: GatewayAddress): string {
   const name = gatewayName(gateway);
   return name.includes(`${ATTACHMENT_DENIED}.`)
@@ -89,18 +91,19 @@ function unknownWaypoint(gateway: GatewayAddress): string {
     : `waypoint ${name} is not known`;
 }
 
-/** A waypoint by weight: the service's own takes what the canaries leave of 100. `random` in [0, 1). */
+/** A waypoint by its share of all weights; the service's own where nobody has one. `random` in [0, 1). */
 export function weighWaypoints(
-  own: GatewayAddress | undefined,
-  weighted: readonly WeightedWaypoint[],
-  random: number,
+  { waypoint, weightedWaypoints }: Pick<Service, 'waypoint' | 'weightedWaypoints'>,
+  random: () => number,
 ): GatewayAddress | undefined {
-  let left = random * 100;
-  for (const { destination, weight } of weighted) {
+  if (weightedWaypoints.length === 0) return waypoint;
+  const total = weightedWaypoints.reduce((sum, { weight }) => sum + weight, 0);
+  let left = random() * total;
+  for (const { destination, weight } of weightedWaypoints) {
     left -= weight;
     if (left < 0) return destination;
   }
-  return own;
+  return waypoint;
 }
 
 function gatewayName(gateway: GatewayAddress): string {

@@ -11,6 +11,7 @@ import type { Clock } from '#shared/lifecycle/clock.ts';
 import type { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import type { Logger } from '#shared/observability/logger.ts';
 import type { MetricSet } from '#shared/observability/metric-set.ts';
+import { routesHeldBy } from '#shared/route/canary-routes.ts';
 import { StateFiles } from '#shared/state/state-files.ts';
 import type { MeshDelta, MeshView } from '#shared/workload/mesh-view.ts';
 import type { WaypointConfig } from '../config.ts';
@@ -104,7 +105,9 @@ export async function joinMesh(options: MembershipOptions): Promise<Membership> 
     logger,
     metrics: createDiscoveryMetrics(metrics, () => clock.now()),
     listener: {
-      onDelta(delta) {
+      onDelta(received) {
+        const routes = received.routes.map(one => routesHeldBy(one, config.traffic));
+        const delta = { ...received, routes };
         hosts.beforeChange(delta);
         onDelta(named.apply(delta));
         keys.onDelta(delta);

@@ -193,14 +193,28 @@ test('a waypoint that is asked for and not ready', t => {
 
 test('weighted waypoints share connections', t => {
   const canary = service('canary', { ports: [port(15008)] });
-  const weighted = { ...viaGw, weightedWaypoints: [{ destination: waypointOf(canary), weight: 20 }] };
-  const objects = {
-    services: [weighted, gw, canary],
-    workloads: [gwPod, pod('canary', '10.0.1.8', [canary])],
+  const canaryPod = pod('canary', '10.0.1.8', [canary]);
+  const drawn = (weights: readonly [waypoint: number, canary: number] | [], at: number, from?: Workload) => {
+    const shares = weights.map((weight, i) => ({ destination: waypointOf(i === 0 ? gw : canary), weight }));
+    const services = [{ ...viaGw, weightedWaypoints: shares }, gw, canary];
+    const workloads = [gwPod, canaryPod, pod('orders-1', '10.0.1.1', [viaGw])];
+    const query = from === undefined ? {} : { source: from };
+    return decide({ services, workloads }, '10.96.0.1:80', query, () => at).peerUid;
   };
-  const drawn = (random: number) => decide(objects, '10.96.0.1:80', {}, () => random).peerUid;
-  t.equal(drawn(0.19), uid('canary'));
-  t.equal(drawn(0.2), uid('waypoint'));
+  const rows: readonly [string, readonly [number, number] | [], at: number, peer: string][] = [
+    ['the first takes its share', [80, 20], 0.79, 'waypoint'],
+    ['and the other the rest', [80, 20], 0.8, 'canary'],
+    ['to the end', [80, 20], 0.999_999, 'canary'],
+    ['weights need not be of a hundred', [1, 3], 0.24, 'waypoint'],
+    ['they are shares of their sum', [1, 3], 0.25, 'canary'],
+    ['one of 0 gets nothing', [100, 0], 0.999_999, 'waypoint'],
+    ['nor does it first of all', [0, 100], 0, 'canary'],
+    ["none has a weight: the service's own", [0, 0], 0.5, 'waypoint'],
+    ["nobody is listed: the service's own", [], 0.5, 'waypoint'],
+  ];
+  for (const [sentence, weights, at, peer] of rows) t.equal(drawn(weights, at), uid(peer), sentence);
+  t.equal(drawn([80, 20], 0.9, gwPod), uid('orders-1'), 'what a waypoint sends goes through no other one');
+  t.equal(drawn([80, 20], 0.1, canaryPod), uid('orders-1'), 'nor what the canary sends');
   t.end();
 });
 

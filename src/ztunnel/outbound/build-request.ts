@@ -90,6 +90,11 @@ function toUnknown(query: OutboundQuery): OutboundRequest {
     : refuse(query, `${host} is no service of the mesh, and names outside it are not resolved here`);
 }
 
+function isWaypointOf(view: MeshView, { waypoint, weightedWaypoints }: Service, workload: Workload): boolean {
+  if (waypoint !== undefined && isGateway(view, waypoint, workload)) return true;
+  return weightedWaypoints.some(({ destination }) => isGateway(view, destination, workload));
+}
+
 /** A pod that calls itself never leaves its network namespace, so nothing stands between it and itself. */
 function toItself(query: OutboundQuery): OutboundRequest {
   const { source, host, port } = query;
@@ -105,13 +110,9 @@ function toService(
   service: Service,
   random: () => number,
 ): OutboundRequest {
-  const gateway = weighWaypoints(
-    service.waypoint,
-    service.weightedWaypoints,
-    service.weightedWaypoints.length === 0 ? 0 : random(),
-  );
+  const gateway = weighWaypoints(service, random);
   let reason = '';
-  if (gateway !== undefined && !isGateway(view, gateway, query.source)) {
+  if (gateway !== undefined && !isWaypointOf(view, service, query.source)) {
     const viaWaypoint = throughWaypoint(view, query, gateway, { service }, random);
     if (viaWaypoint.kind !== 'refuse' || query.settings.waypointUnavailable === 'refuse') return viaWaypoint;
     reason = `bypassed: ${viaWaypoint.reason}`;

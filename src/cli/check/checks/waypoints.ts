@@ -1,3 +1,4 @@
+import { OF_CANARY } from '#shared/workload/waypoint.ts';
 import { usedWaypoint } from '../../cluster/mesh-labels.ts';
 import { conditionsOf, fullName, type KubeObject } from '../../cluster/kube-object.ts';
 import { isProgrammed, isWaypoint, notProgrammedReason } from '../../commands/waypoint/gateway.ts';
@@ -50,6 +51,14 @@ export const WAYPOINT_CHECKS: readonly Check[] = [
       return noneOf([...problems, ...services.flatMap(deniedBinding)]);
     },
   },
+  {
+    category,
+    id: 'waypoint-canaries',
+    description: 'every canary of a waypoint gets its share of connections',
+    severity: 'warning',
+    run: ({ services }) =>
+      noneOf(services.flatMap(s => unboundOf(s).flatMap(({ isCanary, shown }) => (isCanary ? [shown] : [])))),
+  },
 ];
 
 function whyNoGateways(unlisted: ReadonlySet<string>): string {
@@ -58,7 +67,24 @@ function whyNoGateways(unlisted: ReadonlySet<string>): string {
 
 /** What the controller says of a Service whose waypoint is there and not for it. */
 function deniedBinding(service: KubeObject): string[] {
+  return unboundOf(service).flatMap(({ isCanary, isDenied, shown }) =>
+    isDenied && !isCanary ? [shown] : [],
+  );
+}
+
+interface Unbound {
+  /** Its waypoint takes its connections meanwhile. */
+  readonly isCanary: boolean;
+  readonly isDenied: boolean;
+  readonly shown: string;
+}
+
+function unboundOf(service: KubeObject): readonly Unbound[] {
   return conditionsOf(service.status)
-    .filter(c => c.type === WAYPOINT_BOUND && c.status === 'False' && c.reason === 'AttachmentDenied')
-    .map(({ message }) => `Service ${fullName(service)}: ${message}`);
+    .filter(({ status, type }) => type === WAYPOINT_BOUND && status === 'False')
+    .map(({ message, reason }) => ({
+      isCanary: message.startsWith(OF_CANARY),
+      isDenied: reason === 'AttachmentDenied',
+      shown: `Service ${fullName(service)}: ${message}`,
+    }));
 }

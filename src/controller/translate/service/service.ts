@@ -8,6 +8,7 @@ import { Diagnostics, type Translated } from '../diagnostic.ts';
 import { flagAt, objectAt, objectsAt, textAt, textMapAt, textsAt } from '../loose-fields.ts';
 import { INGRESS_USE_WAYPOINT, USE_WAYPOINT } from '../mesh-labels.ts';
 import { isOpaque, OPAQUE_PORTS, type OpaquePort, readOpaquePorts } from '../opaque-ports.ts';
+import { bindCanary, sayOfCanary, weightedWaypoints } from '../waypoint-gateway/bind-canary.ts';
 import { bindWaypoint, type WaypointLookup } from '../waypoint-gateway/bind-waypoint.ts';
 import { loadBalancing } from './load-balancing.ts';
 import type { ServiceSpec, ServiceSpecPort } from './service-spec.ts';
@@ -34,6 +35,8 @@ export interface ServiceContext extends WaypointLookup {
   readonly namespace: NamespaceMeta;
   /** By a ServiceProfile of the service. @param hostname of the service */
   opaquePorts(hostname: string): readonly OpaquePort[];
+  /** Of a waypoint. */
+  hasReadyPod(namespace: string, waypoint: string): boolean;
 }
 
 /** What a namespace says for the objects in it. */
@@ -57,6 +60,12 @@ export function translateService(
     const fix = 'create the Gateway or change the label';
     diagnostics.ignore(`metadata.labels.${USE_WAYPOINT}`, labels[USE_WAYPOINT], message, fix);
   }
+  const canary = bindCanary(
+    { namespace, own: object.metadata, ofNamespace: context.namespace },
+    context,
+    cluster,
+  );
+  sayOfCanary(canary, labels, diagnostics);
   const exportTo = object.metadata.annotations[EXPORT_TO];
   if (exportTo !== undefined && exportTo.trim() !== '*')
     diagnostics.ignore(
@@ -87,7 +96,7 @@ export function translateService(
     ipFamilies: ipFamilies(objectAt(object.spec)),
     canonical: true,
     ingressUseWaypoint: ingress === 'true',
-    weightedWaypoints: [],
+    weightedWaypoints: weightedWaypoints(canary, (ns, waypoint) => context.hasReadyPod(ns, waypoint)),
     visibility: 'public',
   });
 }

@@ -41,33 +41,57 @@ export function bindWaypoint(
   lookup: WaypointLookup,
   cluster: Cluster,
 ): WaypointBinding {
-  const { namespaceLabels, namespace, traffic } = request;
   const wanted = requestedWaypoint(request);
   if (wanted === undefined) return NOT_REQUESTED;
-  const { name, namespace: waypointNamespace, isOwn } = wanted;
-  const waypoint = lookup.waypoint(waypointNamespace, name);
-  const shown = `${waypointNamespace}/${name}`;
-  if (waypoint === undefined) {
-    // A namespace's label speaks for its services; pods go through a waypoint only if it says that it is for them.
-    if (!isOwn && traffic === 'workload') return NOT_REQUESTED;
-    const message = `there is no waypoint ${shown}: traffic is refused until there is one`;
-    return { address: addressOf(cluster, waypointNamespace, name), reason: 'WaypointIsNotReady', message };
+  const { name, namespace, isOwn } = wanted;
+  const attachment = attachTo(wanted, request, lookup, cluster);
+  switch (attachment.reason) {
+    case 'WaypointAccepted':
+      return attachment;
+    case 'WaypointIsNotReady': {
+      // A namespace's label speaks for its services; pods go through a waypoint only if it says that it is for them.
+      if (!isOwn && request.traffic === 'workload') return NOT_REQUESTED;
+      const message = `${attachment.why}: traffic is refused until there is one`;
+      return { address: addressOf(cluster, namespace, name), reason: attachment.reason, message };
+    }
+    case 'UnsupportedTrafficType':
+      if (!isOwn) return NOT_REQUESTED;
+      return { address: undefined, reason: attachment.reason, message: attachment.why };
+    case 'AttachmentDenied':
+      return {
+        address: addressOf(cluster, namespace, `${name}${ATTACHMENT_DENIED}`),
+        reason: attachment.reason,
+        message: `${attachment.why}: traffic is refused; set allowedRoutes`,
+      };
   }
-  if (waypoint.waypointFor !== traffic && waypoint.waypointFor !== 'all') {
-    if (!isOwn) return NOT_REQUESTED;
-    const message = `waypoint ${shown} is for ${waypoint.waypointFor} traffic, this is a ${traffic}`;
-    return { address: undefined, reason: 'UnsupportedTrafficType', message };
-  }
-  if (waypointNamespace !== namespace && !isAllowed(waypoint, namespaceLabels)) {
-    const message = `waypoint ${shown} does not allow namespace ${namespace}: traffic is refused; set allowedRoutes`;
-    return {
-      address: addressOf(cluster, waypointNamespace, `${name}${ATTACHMENT_DENIED}`),
-      reason: 'AttachmentDenied',
-      message,
+}
+
+export type Attachment =
+  | { readonly reason: 'WaypointAccepted'; readonly address: GatewayAddress }
+  | {
+      readonly reason: 'WaypointIsNotReady' | 'UnsupportedTrafficType' | 'AttachmentDenied';
+      readonly why: string;
     };
+
+/** Whether a waypoint is there, for this traffic, and for this namespace. */
+export function attachTo(
+  wanted: { readonly name: string; readonly namespace: string },
+  { namespace, namespaceLabels, traffic }: Omit<WaypointRequest, 'labels'>,
+  lookup: WaypointLookup,
+  cluster: Cluster,
+): Attachment {
+  const waypoint = lookup.waypoint(wanted.namespace, wanted.name);
+  const shown = `${wanted.namespace}/${wanted.name}`;
+  if (waypoint === undefined) return { reason: 'WaypointIsNotReady', why: `there is no waypoint ${shown}` };
+  const { hboneMtlsPort, waypointFor } = waypoint;
+  if (waypointFor !== traffic && waypointFor !== 'all') {
+    const why = `waypoint ${shown} is for ${waypointFor} traffic, this is a ${traffic}`;
+    return { reason: 'UnsupportedTrafficType', why };
   }
-  const address = addressOf(cluster, waypointNamespace, name, waypoint.hboneMtlsPort);
-  return { address, reason: 'WaypointAccepted' };
+  if (wanted.namespace !== namespace && !isAllowed(waypoint, namespaceLabels))
+    return { reason: 'AttachmentDenied', why: `waypoint ${shown} does not allow namespace ${namespace}` };
+  const address = addressOf(cluster, wanted.namespace, wanted.name, hboneMtlsPort);
+  return { reason: 'WaypointAccepted', address };
 }
 
 /** The waypoint that labels ask for; `isOwn` when the object itself does and not just its namespace. */
