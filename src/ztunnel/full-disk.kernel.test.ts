@@ -10,12 +10,12 @@ const skip = ownMounts();
 const ip = `127.${randomInt(64, 250)}.${randomInt(1, 250)}.1`;
 
 /** A dedicated ztunnel whose state directory is a small disk of its own. */
-function machine(t: Test): { disk: SmallDisk; start: () => ZtunnelProcess } {
+function machine(t: Test): { disk: SmallDisk; start: (socketIn?: string) => ZtunnelProcess } {
   // Short: the path of a socket has a limit.
   const directory = mkdtempSync(join(tmpdir(), 'ztunnel-disk-'));
   const state = join(directory, 'state');
   mkdirSync(state);
-  const start = (): ZtunnelProcess => {
+  const start = (socketIn = '.'): ZtunnelProcess => {
     const ztunnel = new ZtunnelProcess({
       PROXY_MODE: 'dedicated',
       PROXY_WORKLOAD_INFO: 'default/client/client',
@@ -26,7 +26,7 @@ function machine(t: Test): { disk: SmallDisk; start: () => ZtunnelProcess } {
       FAKE_CA: 'true',
       STATE_DIR: state,
       ADMIN_ADDR: 'off',
-      ADMIN_UNIX_SOCKET: join(directory, 'admin.sock'),
+      ADMIN_UNIX_SOCKET: join(directory, socketIn, 'admin.sock'),
       ZTUNNEL_WORKER_THREADS: '1',
       LOG_LEVEL: 'info,ztunnel::state=debug',
     });
@@ -76,5 +76,25 @@ test('a disk that becomes read-only: it goes on, and ends in order', { skip }, a
   await ztunnel.says(/ztunnel::state\tstate written.*certificates\.json/);
   disk.setReadOnly(true);
   t.match(await ztunnel.admin('/config_dump'), { certificates: [{ state: 'Available' }] });
+  t.equal(await ztunnel.kill('SIGTERM'), 0);
+});
+
+test('a read-only disk that its admin socket would be on: it goes without, and ends in order', {
+  skip,
+}, async t => {
+  const { disk, start } = machine(t);
+  disk.setReadOnly(true);
+  const ztunnel = start('state');
+  await ztunnel.says(/error\tztunnel\tadmin socket not made, going on without\t.*EROFS/);
+  await ztunnel.says(/discovery stream ended/);
+  t.equal(await ztunnel.kill('SIGTERM'), 0);
+});
+
+test('a disk with its admin socket that becomes read-only: it ends in order', { skip }, async t => {
+  const { disk, start } = machine(t);
+  const ztunnel = start('state');
+  await ztunnel.says(/discovery stream ended/);
+  disk.setReadOnly(true);
+  t.match(await ztunnel.admin('/config_dump'), { version: /^\d/ });
   t.equal(await ztunnel.kill('SIGTERM'), 0);
 });

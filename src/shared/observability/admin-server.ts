@@ -70,7 +70,10 @@ export class AdminServer {
     this.#logger = logger;
   }
 
-  /** @returns the port bound (0 for a unix socket). Rejects when the address is taken. */
+  /**
+   * @returns the port bound (0 for a unix socket). Rejects when the address is taken. A socket on a disk that is full or read-only is gone
+   * without: that is no reason to carry no traffic.
+   */
   async listen(address: AdminAddress): Promise<number> {
     if ('unixSocket' in address && Buffer.byteLength(address.unixSocket) > MAX_UNIX_PATH_BYTES) {
       throw new Error(
@@ -84,19 +87,24 @@ export class AdminServer {
       },
     );
     server.maxConnections = MAX_CONNECTIONS;
-    await listenOn(server, address);
-    this.#servers.push(server);
-    if ('unixSocket' in address) {
-      this.#sockets.push(address.unixSocket);
-      chmodSync(address.unixSocket, 0o600);
+    try {
+      await listenOn(server, address);
+      if ('unixSocket' in address) chmodSync(address.unixSocket, 0o600);
+    } catch (error) {
+      if (!('unixSocket' in address) || !isOfDisk(error)) throw error;
+      const { unixSocket: path } = address;
+      this.#logger.error('admin socket not made, going on without', { path, error: errorMessage(error) });
+      return 0;
     }
+    this.#servers.push(server);
+    if ('unixSocket' in address) this.#sockets.push(address.unixSocket);
     const bound = server.address();
     return bound !== null && typeof bound === 'object' ? bound.port : 0;
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#servers.splice(0).map(closeServer));
-    for (const path of this.#sockets.splice(0)) rmSync(path, { force: true });
+    for (const path of this.#sockets.splice(0)) removeIfPossible(path);
   }
 
   async #serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -167,6 +175,19 @@ function listenOn(server: Server, address: AdminAddress): Promise<void> {
       server.listen(address.port, address.ip, onListening);
     }
   });
+}
+
+/** On a disk that has become read-only it stays; who starts next takes its place. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Nobody listens there any more.
+  }
+}
+
+function isOfDisk(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EROFS' || error.code === 'ENOSPC');
 }
 
 function closeServer(server: Server): Promise<void> {
