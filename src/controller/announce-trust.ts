@@ -1,9 +1,9 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Clock, Timer } from '#shared/lifecycle/clock.ts';
 import type { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
+import { readIfThere } from '#shared/state/read-if-there.ts';
+import { replaceFileNow } from '#shared/state/replace-file.ts';
 import type { CertificateAuthority } from './ca/certificate-authority.ts';
 import { tellUnwritten } from './ca/unwritten-state.ts';
 import type { ResourceStore } from './discovery/resource-store.ts';
@@ -19,6 +19,8 @@ export interface AnnounceTrustOptions {
 }
 
 const RETRY_MS = 10_000;
+/** Proxies run as others do. */
+const FOR_EVERYBODY = 0o644;
 
 /**
  * Keeps proxies told of the roots: on the discovery stream, and in the file they read before they have one. In the turn of
@@ -58,7 +60,7 @@ class RootFile {
     this.#timer?.cancel();
     this.#timer = undefined;
     try {
-      if (pem !== readIfThere(this.#path)) replaceFile(this.#path, pem);
+      if (pem !== readIfThere(this.#path)) replaceFileNow(this.#path, pem, FOR_EVERYBODY);
       if (wasFailing) this.#tell(undefined);
     } catch (error) {
       if (!wasFailing) this.#tell(errorMessage(error));
@@ -77,33 +79,5 @@ class RootFile {
       consequence: 'proxies that are new may not trust the controller',
       reason,
     });
-  }
-}
-
-function replaceFile(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  const staged = `${path}.tmp`;
-  try {
-    writeFileSync(staged, text, { mode: 0o644 });
-    renameSync(staged, path);
-  } catch (error) {
-    removeIfPossible(staged);
-    throw error;
-  }
-}
-
-function removeIfPossible(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // It is written anew with the next try.
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
   }
 }

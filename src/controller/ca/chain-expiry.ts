@@ -1,4 +1,5 @@
 import type { CertificateFacts } from '#shared/pki/certificate-facts.ts';
+import { CA_ENDS, isNearEnd } from '#shared/pki/near-end.ts';
 
 /** Where a CA's certificates are, for whoever has to replace one. */
 export interface CaSource {
@@ -12,13 +13,6 @@ export interface CaSource {
 export type SigningChain = readonly CertificateFacts[];
 
 const DAY_MS = 86_400_000;
-/**
- * Time enough for somebody to have a new one signed. Of a certificate that lives for less than four months it is a quarter of its life:
- * cert-manager, and we ourselves, replace one when a third is left, so that a quarter means that they did not.
- */
-const MOST_WARNING_MS = 30 * DAY_MS;
-const WARNING_SHARE = 1 / 4;
-
 /** Nothing that is signed is good for longer than the first of them. */
 export function firstToEnd(chain: SigningChain): CertificateFacts | undefined {
   return chain.reduce<CertificateFacts | undefined>(
@@ -38,11 +32,10 @@ export function lastToBegin(chain: SigningChain): CertificateFacts | undefined {
 /** A sentence where a certificate of the CA is near its end, or beyond it. Pure. */
 export function expiryWarning(chain: SigningChain, source: CaSource, nowMs: number): string | undefined {
   const first = firstToEnd(chain);
-  if (first === undefined) return undefined;
-  const { notAfterMs, notBeforeMs } = first;
+  if (first === undefined || !isNearEnd(first, nowMs)) return undefined;
+  const { notAfterMs } = first;
   const leftMs = notAfterMs - nowMs;
-  if (leftMs >= Math.min(MOST_WARNING_MS, (notAfterMs - notBeforeMs) * WARNING_SHARE)) return undefined;
-  const what = `the CA's certificate ends: ${describe(first, source)}`;
+  const what = `${CA_ENDS}${describe(first, source)}`;
   const end = new Date(notAfterMs).toISOString();
   if (leftMs <= 0) return `${what} ended at ${end}, and nothing is signed: ${source.remedy}`;
   return `${what} ends at ${end}, in ${daysOrHours(leftMs)}, and every certificate of the mesh with it: ${source.remedy}`;

@@ -1,18 +1,10 @@
-import {
-  accessSync,
-  appendFileSync,
-  constants,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { accessSync, appendFileSync, constants, readFileSync } from 'node:fs';
 import { isJsonObject, parseJson } from '#shared/config/json.ts';
 import type { Clock } from '#shared/lifecycle/clock.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
-import { stagedPath } from '#shared/state/staged-file.ts';
+import { readIfThere } from '#shared/state/read-if-there.ts';
+import { replaceFileNow } from '#shared/state/replace-file.ts';
+import { removeIfPossible } from '#shared/state/staged-file.ts';
 import type { Leaf } from './leaf-ledger.ts';
 
 export type LeafEntry = readonly [key: string, leaf: Leaf];
@@ -75,8 +67,9 @@ export class LeafJournal {
   /** Starts the file anew, e.g. where there was none. */
   start(live: readonly LeafEntry[]): void {
     this.#try(() => {
-      mkdirSync(dirname(this.#path), { recursive: true });
-      this.#rewrite(live);
+      const text = [`${headLine(this.#bootId)}\n`, ...live.map(formatLine)].join('');
+      replaceFileNow(this.#path, text, 0o600);
+      this.#lines = live.length;
     });
   }
 
@@ -94,19 +87,6 @@ export class LeafJournal {
     }
   }
 
-  #rewrite(live: readonly LeafEntry[]): void {
-    const staged = stagedPath(this.#path);
-    try {
-      const text = [`${headLine(this.#bootId)}\n`, ...live.map(formatLine)].join('');
-      writeFileSync(staged, text, { mode: 0o600 });
-      renameSync(staged, this.#path);
-    } catch (error) {
-      removeIfPossible(staged);
-      throw error;
-    }
-    this.#lines = live.length;
-  }
-
   /** Nothing of a file that cannot be written to: another process could not, and has not noted what it gave. */
   #read(): string[] {
     try {
@@ -120,19 +100,7 @@ export class LeafJournal {
 
 /** The wall clock does not tell: it may have been set meanwhile. */
 function readBootId(): string | undefined {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return undefined;
-  }
-}
-
-function removeIfPossible(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // Tried again with the next write.
-  }
+  return readIfThere('/proc/sys/kernel/random/boot_id')?.trim();
 }
 
 function headLine(bootId: string | undefined): string {

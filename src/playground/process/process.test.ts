@@ -7,7 +7,7 @@ import { systemClock } from '#shared/lifecycle/clock.ts';
 import { FakeClock } from '#shared/testing/fake-clock.ts';
 import { cannotMakeNetns } from '#shared/testing/netns-lab.ts';
 import { isRunning, newInstance } from '../instance.ts';
-import { parseListening } from './listening-ports.ts';
+import { parseListening } from '#shared/native/proc-net-tcp.ts';
 import { limitLog, MeshProcess, waitUntil } from './mesh-process.ts';
 import { execProgram, spawnProgram } from './pod-exec.ts';
 import { Program } from './program.ts';

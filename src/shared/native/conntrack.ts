@@ -42,9 +42,7 @@ export class ConnectionTracking {
 
   /** Throws `SystemCallError`. */
   constructor(netnsFd: number) {
-    const type = SocketType.raw | SocketType.cloexec | SocketType.nonblock;
-    const open = (): number => libc().socket(AddressFamily.netlink, type, NETLINK_NETFILTER);
-    this.#fd = runInNetns(netnsFd, () => checked(open(), 'socket', 'ask connection tracking'));
+    this.#fd = runInNetns(netnsFd, () => openNetlink('ask connection tracking'));
   }
 
   /**
@@ -77,8 +75,7 @@ export class ConnectionTracking {
  */
 export function hasConnectionsMarked(mark: number, mask: number): boolean {
   const purpose = 'look for connections in connection tracking';
-  const type = SocketType.raw | SocketType.cloexec | SocketType.nonblock;
-  const fd = checked(libc().socket(AddressFamily.netlink, type, NETLINK_NETFILTER), 'socket', purpose);
+  const fd = openNetlink(purpose);
   try {
     const filter = [attribute(Mark.value, [bigEndian(mark)]), attribute(Mark.mask, [bigEndian(mask)])];
     const request = encodeMessage(FLAG_REQUEST | FLAG_DUMP, 1, 0, Buffer.concat(filter));
@@ -89,6 +86,12 @@ export function hasConnectionsMarked(mark: number, mask: number): boolean {
   } finally {
     closeFd(fd);
   }
+}
+
+/** In the calling thread's namespace. The caller owns the descriptor. */
+function openNetlink(purpose: string): number {
+  const type = SocketType.raw | SocketType.cloexec | SocketType.nonblock;
+  return checked(libc().socket(AddressFamily.netlink, type, NETLINK_NETFILTER), 'socket', purpose);
 }
 
 /** The first message of a list: a connection, or its end. */

@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
+import { removeIfPossible } from '../state/staged-file.ts';
 import { errorMessage } from './error-message.ts';
 import type { Logger } from './logger.ts';
 
@@ -175,15 +176,6 @@ function listenOn(server: Server, address: AdminAddress): Promise<void> {
       server.listen(address.port, address.ip, onListening);
     }
   });
-}
-
-/** On a disk that has become read-only it stays; who starts next takes its place. */
-function removeIfPossible(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // Nobody listens there any more.
-  }
 }
 
 function isOfDisk(error: unknown): boolean {

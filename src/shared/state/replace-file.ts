@@ -1,6 +1,7 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { stagedPath } from './staged-file.ts';
+import { removeIfPossible, stagedPath } from './staged-file.ts';
 
 /**
  * Replaces a file, which only its owner may read, so that a crash leaves the old or the new content, never a part: the data is on the
@@ -31,5 +32,21 @@ export async function replaceFile(path: string, content: Buffer | string): Promi
     await handle.sync();
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * As `replaceFile`, within this turn, and not flushed to the device: what is to survive is a process that is killed, not the machine.
+ * Throws what the disk says.
+ */
+export function replaceFileNow(path: string, content: string, mode: number): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const staged = stagedPath(path);
+  try {
+    writeFileSync(staged, content, { mode });
+    renameSync(staged, path);
+  } catch (error) {
+    removeIfPossible(staged);
+    throw error;
   }
 }

@@ -23,12 +23,12 @@ export function removeAbandoned(
   }
 }
 
-/** On a disk that is read-only it stays, and whoever starts goes on. */
-function removeIfPossible(path: string): void {
+/** On a disk that is read-only it stays, and whoever asked goes on. */
+export function removeIfPossible(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {
-    // The next start finds it again.
+    // Who writes or starts next finds it again.
   }
 }
 

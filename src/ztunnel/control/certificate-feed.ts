@@ -1,10 +1,11 @@
-import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import type { StandingFaults } from '#shared/lifecycle/standing-faults.ts';
 import { type CertificateManager, type CertificateUpdate } from '#shared/identity/certificate-manager.ts';
 import { decodeSnapshot, encodeSnapshot } from '#shared/identity/certificate-snapshot.ts';
 import { isMemoryBacked } from '#shared/native/memory-backed.ts';
 import { errorMessage } from '#shared/observability/error-message.ts';
 import type { Logger } from '#shared/observability/logger.ts';
+import { readIfThere } from '#shared/state/read-if-there.ts';
 import type { StateFile } from '#shared/state/state-file.ts';
 import type { StateFiles } from '#shared/state/state-files.ts';
 import type { WorkerPool } from '../workers/worker-pool.ts';
@@ -101,14 +102,6 @@ function keyFile({ faults, stateFiles, logger }: CertificateFeedOptions): StateF
       directory,
       `state not kept: ${directory} cannot be used: ${reason}; a restart needs the CA, mend it and restart`,
     );
-    return undefined;
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
     return undefined;
   }
 }

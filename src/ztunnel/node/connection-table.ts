@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { runInNetns } from '#shared/native/netns.ts';
+import { readIfThere } from '#shared/state/read-if-there.ts';
 
 /** Connection tracking of one network namespace. */
 export interface ConnectionTable {
@@ -25,7 +25,7 @@ function readHere(): ConnectionTable | undefined {
   const entries = numberIn(`${SYSCTL}_count`);
   const most = numberIn(`${SYSCTL}_max`);
   if (entries === undefined || most === undefined || most === 0) return undefined;
-  return { entries, most, drops: dropsOf(textOf(STATISTICS) ?? '') };
+  return { entries, most, drops: dropsOf(readIfThere(STATISTICS) ?? '') };
 }
 
 /** A line of hexadecimal numbers for each processor, below a line with their names. Pure. */
@@ -39,14 +39,6 @@ export function dropsOf(statistics: string): number {
 }
 
 function numberIn(path: string): number | undefined {
-  const value = Number(textOf(path)?.trim() || Number.NaN);
+  const value = Number(readIfThere(path)?.trim() || Number.NaN);
   return Number.isFinite(value) ? value : undefined;
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
 }

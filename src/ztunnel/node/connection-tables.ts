@@ -84,10 +84,11 @@ export class ConnectionTables {
   }
 
   #look(): void {
-    const { clock, places } = this.#options;
-    if (this.#left.length === 0) this.#left = [...places()];
+    const { clock } = this.#options;
+    const places = this.#options.places();
+    if (this.#left.length === 0) this.#left = [...places];
     // What has gone meanwhile has closed its descriptor.
-    const current = new Set(places().map(({ key }) => key));
+    const current = new Set(places.map(({ key }) => key));
     const steps = Math.max(1, Math.ceil(current.size / AT_ONCE));
     for (const place of this.#left.splice(0, AT_ONCE)) if (current.has(place.key)) this.#lookAt(place);
     if (this.#left.length === 0) this.#endRound();

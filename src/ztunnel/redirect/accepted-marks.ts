@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readIfThere } from '#shared/state/read-if-there.ts';
 
 /**
  * Settings of a network namespace by which a socket that is accepted has the mark of the packet that asked for the
@@ -41,11 +42,7 @@ function ensure(directory: string, name: string, set: string[]): boolean {
 }
 
 function existing(directory: string, name: string): string | undefined {
-  try {
-    return readFileSync(join(directory, name), 'latin1').trim();
-  } catch {
-    return undefined;
-  }
+  return readIfThere(join(directory, name))?.trim();
 }
 
 function write(directory: string, name: string, value: '0' | '1'): boolean {

@@ -13,7 +13,7 @@ import {
 } from './capture-rules.ts';
 import { ensureLocalRoute, removeLocalRoute } from './local-route.ts';
 import type { Nft } from './nft.ts';
-import { mayHaveMarkedConnections } from './older-ztunnel.ts';
+import { mayHaveMarkedConnections } from './marked-connections.ts';
 import { normalizedListing, shapeOfListing, shapeOfRuleset } from './ruleset-listing.ts';
 
 /**
@@ -142,8 +142,8 @@ export class Redirection {
   /** @returns what had been set to something else since it was last looked at. */
   #decideAnswers(): readonly string[] {
     const before = this.#answers;
-    const { sysctlDirectory = '', ports } = this.#options;
-    const directory = this.#asksForSockets && sysctlDirectory !== '' ? sysctlDirectory : undefined;
+    const { sysctlDirectory, ports } = this.#options;
+    const directory = this.#asksForSockets ? sysctlDirectory : undefined;
     const { answers, set } = runInNetns(this.#netnsFd, () => decideAnswers(before, directory, ports));
     this.#answers = answers;
     return before === undefined || before === 'connection_mark' ? [] : set.map(name => `${name} was not 1`);

@@ -1,13 +1,7 @@
+import { CA_ENDS, isNearEnd, type Lifetime } from '#shared/pki/near-end.ts';
 import { shortDuration } from '../../render/age.ts';
 import { type Check, noneOf, unknown } from '../check.ts';
 import { answered, type ClusterSnapshot } from '../cluster-snapshot.ts';
-
-/** How a controller says it in `warnings` of its `/config_dump`. */
-const ENDS = "the CA's certificate ends: ";
-const DAY_MS = 24 * 3_600_000;
-/** As in the controller: `controller/ca/chain-expiry.ts` has the reasons. */
-const MOST_WARNING_MS = 30 * DAY_MS;
-const WARNING_SHARE = 1 / 4;
 
 export const CA_VALID_CHECK: Omit<Check, 'category'> = {
   id: 'ca-valid',
@@ -26,13 +20,11 @@ export const CA_VALID_CHECK: Omit<Check, 'category'> = {
 };
 
 function toldBy(warnings: readonly string[]): string[] {
-  return warnings.filter(w => w.startsWith(ENDS)).map(w => w.slice(ENDS.length));
+  return warnings.filter(w => w.startsWith(CA_ENDS)).map(w => w.slice(CA_ENDS.length));
 }
 
-interface Intermediate {
+interface Intermediate extends Lifetime {
   readonly serial: string;
-  readonly notBeforeMs: number;
-  readonly notAfterMs: number;
 }
 
 function heldIntermediates(snapshot: ClusterSnapshot): Intermediate[] {
@@ -46,10 +38,11 @@ function heldIntermediates(snapshot: ClusterSnapshot): Intermediate[] {
     }));
 }
 
-function problemOf({ notAfterMs, notBeforeMs, serial }: Intermediate, nowMs: number): string[] {
+function problemOf(intermediate: Intermediate, nowMs: number): string[] {
+  const { notAfterMs, serial } = intermediate;
   const leftMs = notAfterMs - nowMs;
   if (leftMs <= 0) return [`intermediate ${serial} has ended, and every certificate of the mesh with it`];
-  if (leftMs >= Math.min(MOST_WARNING_MS, (notAfterMs - notBeforeMs) * WARNING_SHARE)) return [];
+  if (!isNearEnd(intermediate, nowMs)) return [];
   return [
     `intermediate ${serial} ends in ${shortDuration(leftMs)}, and every certificate of the mesh with it`,
   ];

@@ -1,3 +1,4 @@
+import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
 import { NO_HEADER_CHANGE, readFilterBody, readHeaderChange } from './header-modifier.ts';
 import { readMirror } from './mirror.ts';
@@ -13,6 +14,7 @@ export const COMMON_FILTERS = [
 ] as const;
 
 type CommonFilter = (typeof COMMON_FILTERS)[number];
+type HeaderFilter = 'RequestHeaderModifier' | 'ResponseHeaderModifier';
 
 /** @param seen in the same list. @returns undefined where it is none of the types, which is reported */
 export function readFilterType<const T extends string>(
@@ -32,18 +34,22 @@ export function readFilterType<const T extends string>(
   return type;
 }
 
+export function readHeaderFilter(
+  type: HeaderFilter,
+  fields: Fields,
+): Extract<RouteFilter, { kind: 'request_headers' | 'response_headers' }> {
+  const [kind, body] =
+    type === 'RequestHeaderModifier'
+      ? (['request_headers', 'requestHeaderModifier'] as const)
+      : (['response_headers', 'responseHeaderModifier'] as const);
+  return { kind, change: readFilterBody(fields, body, readHeaderChange, NO_HEADER_CHANGE) };
+}
+
 export function readCommonFilter(type: CommonFilter, fields: Fields, context: RouteContext): ReadFilter {
   switch (type) {
     case 'RequestHeaderModifier':
-      return {
-        kind: 'request_headers',
-        change: readFilterBody(fields, 'requestHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
-      };
     case 'ResponseHeaderModifier':
-      return {
-        kind: 'response_headers',
-        change: readFilterBody(fields, 'responseHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
-      };
+      return readHeaderFilter(type, fields);
     case 'RequestMirror':
       return readMirror(fields, context);
     case 'ExtensionRef':

@@ -1,8 +1,7 @@
 import type { RouteMatch } from '#shared/route/model.ts';
 import type { RouteFilter } from '#shared/route/route-filter.ts';
 import type { Fields } from '../decode.ts';
-import { readFilterType } from '../gateway-route/common-filter.ts';
-import { NO_HEADER_CHANGE, readFilterBody, readHeaderChange } from '../gateway-route/header-modifier.ts';
+import { readFilterType, readHeaderFilter } from '../gateway-route/common-filter.ts';
 import { readRedirectFilter } from '../http-route/filter.ts';
 
 const HEADERS = ['RequestHeaderModifier', 'ResponseHeaderModifier'] as const;
@@ -47,15 +46,8 @@ function readFilter(
     case undefined:
       return undefined;
     case 'RequestHeaderModifier':
-      return {
-        kind: 'request_headers',
-        change: readFilterBody(fields, 'requestHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
-      };
     case 'ResponseHeaderModifier':
-      return {
-        kind: 'response_headers',
-        change: readFilterBody(fields, 'responseHeaderModifier', readHeaderChange, NO_HEADER_CHANGE),
-      };
+      return readHeaderFilter(type, fields);
     case 'RequestRedirect':
       return readRedirectFilter(fields, matches);
   }

@@ -1,12 +1,10 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { hasConnectionsMarked } from '#shared/native/conntrack.ts';
+import { parseListening } from '#shared/native/proc-net-tcp.ts';
 import { APPLICATION_MARK, MARK_MASK } from '#shared/native/socket-factory.ts';
 
 /** Listening sockets come first in it, at 150 bytes each; a pod has a few. */
 const MAX_BYTES = 64 * 1024;
-/** `enum` in include/net/tcp_states.h, as /proc shows it. */
-const TCP_LISTEN = '0A';
-
 /**
  * Whether connections may be there, or be made, whose answers find the proxy by a mark that connection tracking keeps:
  * those of a ztunnel from before sockets kept it, which runs beside this one while it is replaced, or which drains. In the
@@ -22,14 +20,8 @@ export function mayHaveMarkedConnections(hbonePort: number): boolean {
 
 /** This ztunnel has one itself. One of the wildcard IPv4 address is there wherever one listens. */
 function listenersOn(port: number): number {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  let count = 0;
-  for (const line of readStart('/proc/thread-self/net/tcp').split('\n').slice(1)) {
-    const [, local, , state] = line.trim().split(/\s+/);
-    if (state !== TCP_LISTEN) break;
-    if (local?.endsWith(suffix) === true) count++;
-  }
-  return count;
+  const listening = parseListening(readStart('/proc/thread-self/net/tcp'), undefined);
+  return listening.filter(one => one === port).length;
 }
 
 function readStart(path: string): string {
